@@ -1,0 +1,124 @@
+"""What the controller's driver needs of the world. `io/` implements it with asyncio, gRPC and
+SQLite; the simulator with virtual time. All calls return at once; answers come back as events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+from antiphon.history.store import Submission
+from antiphon.protocol.command import Sent
+from antiphon.protocol.delta import Delta
+from antiphon.protocol.errors import ComputeError
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId, ReplicaId
+
+
+class StorePort(Protocol):
+    def submit(self, submission: Submission) -> None:
+        """Answered by a `Completion` event, in submission order."""
+        ...
+
+
+class LinkPort(Protocol):
+    def connect(self, replica: ReplicaId, address: str) -> None:
+        """Probe, again and again with back-off; answered by `ReplicaProbed`, then the driver calls
+        `open`. The link reconnects by itself until `disconnect`."""
+        ...
+
+    def open(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
+        """Open the session stream with Hello and what must follow it at once."""
+        ...
+
+    def send(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
+        """Enqueue on the open stream. A full queue ends the link."""
+        ...
+
+    def close(self, replica: ReplicaId, reason: str) -> None:
+        """End the stream; the link goes on probing."""
+        ...
+
+    def disconnect(self, replica: ReplicaId) -> None:
+        """End the stream and forget the replica."""
+        ...
+
+
+class TailPort(Protocol):
+    def push(self, lower: Frontier, upper: Frontier, deltas: Mapping[CollectionId, Delta]) -> None:
+        """A durable tick, for every open tail. A hint: readers recover what they miss."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsReply:
+    """A part of a result; `last` ends it. Batches are Arrow messages of the announced schema."""
+
+    batches: tuple[bytes, ...]
+    row_count: int
+    time: int
+    replica: ReplicaId
+    last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StashReply:
+    """A large result waits at a replica: fetch it there, chunk by chunk."""
+
+    peek_id: bytes
+    replica: ReplicaId
+    row_count: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendReply:
+    time: int
+    row_count: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoneReply:
+    """A statement without rows."""
+
+    tag: str
+    row_count: int = 0
+    time: int | None = None
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeReply:
+    lower: Frontier
+    upper: Frontier
+    batches: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    error: ComputeError
+
+
+Reply = RowsReply | StashReply | AppendReply | DoneReply | SubscribeReply | ErrorReply
+
+
+class ReplyPort(Protocol):
+    def reply(self, request: int, reply: Reply) -> None:
+        """To the caller that the request number names; the caller may be gone."""
+        ...
+
+
+class ClockPort(Protocol):
+    def now_ms(self) -> int:
+        """Wall-clock milliseconds since 1970."""
+        ...
+
+
+class RandomPort(Protocol):
+    def random_id(self) -> bytes:
+        """16 fresh random bytes."""
+        ...
+
+

@@ -1,0 +1,206 @@
+"""Commands: controller to replica. Imperatives, frozen, a closed set.
+
+Three classes by how they travel: *framing*, once a session, at no position; *numbered*, durable
+before sent, in the digest, replayed; *live*, the current state of peeks, schedules and compaction,
+sent whole on connect, at no position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from antiphon.protocol.dataflow import UNFINISHED, DataflowDescription, Finishing, Import
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import (
+    ClaimId,
+    CollectionId,
+    ConnectionId,
+    Epoch,
+    HistoryId,
+    Incarnation,
+    InstanceId,
+    PeekId,
+    Position,
+    ReplicaId,
+    SessionId,
+    is_transient,
+)
+from antiphon.protocol.schema import Schema
+
+
+class SyncDecision(IntEnum):
+    KEEP_UP = 1
+    CATCH_UP = 2
+    RECONCILE = 3
+    REBUILD = 4
+
+
+class CommandSet(IntEnum):
+    SUFFIX = 1  # what follows extends what the replica has
+    FULL = 2  # what follows is all there is: absence means drop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """First on every stream: who speaks, by which claim, and what it believes of the replica."""
+
+    epoch: Epoch
+    claim_id: ClaimId
+    connection_id: ConnectionId
+    protocol_version: int
+    instance_id: InstanceId
+    history_id: HistoryId
+    replica: ReplicaId
+    decision: SyncDecision
+    command_set: CommandSet
+    session_id: SessionId
+    expected_incarnation: Incarnation
+    expected_position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateInstance:
+    """The compatibility check of a session; not a change of state on a replica that has state."""
+
+    instance_id: InstanceId
+    name: str
+    configuration: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitializationComplete:
+    """Ends the replayed prefix. With a full set the replica adopts this position and digest."""
+
+    head_position: Position
+    head_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AllowWrites:
+    """One-way, for the whole replica, for this connection; issued afresh, never replayed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRebuild:
+    session_id: SessionId
+    collections: tuple[CollectionId, ...]
+    base_time: int
+    target_time: int
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRebuild:
+    session_id: SessionId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptRebuild:
+    session_id: SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateConfiguration:
+    """Absent keys keep their value."""
+
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateDataflow:
+    """Numbered; at no position when all its exports are transient."""
+
+    dataflow: DataflowDescription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowCompaction:
+    """External readers need no time before `frontier`. Closed: drop, numbered, answered by exactly
+    one `Dropped`. Otherwise live."""
+
+    collection: CollectionId
+    frontier: Frontier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Permission to start computing."""
+
+    collection: CollectionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexTarget:
+    """Reads an arrangement. `keys`: an Arrow IPC stream of rows of the index's key columns, or None
+    for all. `plan`: a serialized plan over `Get(collection)`, or None for the rows as they are."""
+
+    collection: CollectionId
+    keys: bytes | None = None
+    plan: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTarget:
+    """Evaluates a serialized plan once, at the peek's time."""
+
+    plan: bytes
+    imports: tuple[Import, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peek:
+    """One read at one time; exactly one `PeekResponse`."""
+
+    peek_id: PeekId
+    time: int
+    target: IndexTarget | PlanTarget
+    schema: Schema  # of the answer
+    finishing: Finishing = UNFINISHED
+    rows_max: int
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelPeek:
+    """Best effort; `Canceled` is then a legal answer."""
+
+    peek_id: PeekId
+
+
+FramingCommand = (
+    Hello | CreateInstance | InitializationComplete | AllowWrites
+    | StartRebuild | CancelRebuild | AcceptRebuild
+)  # fmt: skip
+WorkCommand = UpdateConfiguration | CreateDataflow | AllowCompaction | Peek | CancelPeek | Schedule
+Command = FramingCommand | WorkCommand
+
+COMMANDS: Final[tuple[type[Command], ...]] = (
+    Hello, CreateInstance, InitializationComplete, AllowWrites, StartRebuild, CancelRebuild,
+    AcceptRebuild, UpdateConfiguration, CreateDataflow, AllowCompaction, Peek, CancelPeek, Schedule,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A command as it travels: with its place in the history, or NO_POSITION."""
+
+    position: Position
+    command: Command
+
+
+def is_numbered(command: Command) -> bool:
+    """Whether the command belongs in the durable history."""
+    match command:
+        case UpdateConfiguration():
+            return True
+        case CreateDataflow():
+            return not command.dataflow.is_transient
+        case AllowCompaction():
+            return command.frontier.is_closed and not is_transient(command.collection)
+        case _:
+            return False
+

@@ -1,0 +1,234 @@
+"""Errors as types, and whether anything happened.
+
+    AntiphonError
+    ├─ ProtocolError              the session is over
+    │  ├─ RemoteProtocolError     the peer broke the protocol: close the stream
+    │  └─ LocalProtocolError      we did: a bug
+    └─ ComputeError               to reply with; carries ids, not prose
+       ├─ request errors          the caller can mend them: always definite
+       ├─ state errors            the world is not as the caller thought: definite
+       └─ indefinite errors       it may have taken effect: `definite = False`
+
+`definite` is False only where the operation may have taken effect. When unsure, it is False. gRPC
+codes are assigned in `antiphon.protocol.io.status` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AntiphonError(Exception):
+    """The root of all errors of this project."""
+
+
+class ProtocolError(AntiphonError):
+    """The stream must close; nothing of the offending message was applied."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke the protocol."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We were about to break the protocol: a bug here."""
+
+
+class ComputeError(AntiphonError):
+    """An answer that is an error: what, where, what to do.
+
+    `code` is stable and snake_case; `details` holds the names and numbers of this case.
+    """
+
+    code: ClassVar[str] = "internal"
+    definite: ClassVar[bool] = True
+
+    def __init__(self, message: str, **details: str | int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = {name: str(value) for name, value in details.items()}
+
+
+# Request errors: the caller can mend them.
+
+
+class InvalidSql(ComputeError):
+    """The statement does not parse or does not type; `details` has line and column if known."""
+
+    code = "invalid_sql"
+
+
+class UnsupportedSql(ComputeError):
+    """The statement is understood and refused; the message names the construct and its place."""
+
+    code = "unsupported_sql"
+
+
+class TypeMismatch(ComputeError):
+    code = "type_mismatch"
+
+
+class InvalidArgument(ComputeError):
+    code = "invalid_argument"
+
+
+class SchemaMismatch(ComputeError):
+    """Appended columns are not those of the collection."""
+
+    code = "schema_mismatch"
+
+
+class Unauthenticated(ComputeError):
+    code = "unauthenticated"
+
+
+class LimitExceeded(ComputeError):
+    """A named limit of `antiphon.protocol.limits`, with its value and its unit."""
+
+    code = "limit_exceeded"
+
+
+class NotServed(ComputeError):
+    """A command that this version knows but does not serve."""
+
+    code = "not_served"
+
+
+# State errors: the world is not as the caller thought.
+
+
+class CollectionMissing(ComputeError):
+    code = "collection_missing"
+
+
+class CollectionExists(ComputeError):
+    code = "collection_exists"
+
+
+class DependencyExists(ComputeError):
+    """A drop that others depend on."""
+
+    code = "dependency_exists"
+
+
+class ReplicaMissing(ComputeError):
+    code = "replica_missing"
+
+
+class ReplicaExists(ComputeError):
+    code = "replica_exists"
+
+
+class ReplicaFailed(ComputeError):
+    """The replica that the work was addressed to is gone."""
+
+    code = "replica_failed"
+
+
+class DuplicateKey(ComputeError):
+    code = "duplicate_key"
+
+
+class ConstraintViolation(ComputeError):
+    """A null in a NOT NULL column and the like."""
+
+    code = "constraint_violation"
+
+
+class SinceViolation(ComputeError):
+    """The time is before since: that detail is gone for good."""
+
+    code = "since_violation"
+
+
+class NotComplete(ComputeError):
+    """The time is not before upper: ask again later."""
+
+    code = "not_complete"
+
+
+class DataError(ComputeError):
+    """The collection has errors at this time: data errors are data."""
+
+    code = "data_error"
+
+
+class Canceled(ComputeError):
+    code = "canceled"
+
+
+class EpochFenced(ComputeError):
+    """A newer controller owns the instance."""
+
+    code = "epoch_fenced"
+
+
+class StaleFacts(ComputeError):
+    """The facts that Hello relied on no longer hold: probe again."""
+
+    code = "stale_facts"
+
+
+class VersionMismatch(ComputeError):
+    code = "version_mismatch"
+
+
+class InstanceMismatch(ComputeError):
+    """A replica that belongs to another instance."""
+
+    code = "instance_mismatch"
+
+
+class StoreLocked(ComputeError):
+    """Another controller is alive on this store."""
+
+    code = "store_locked"
+
+
+class UpperMismatch(ComputeError):
+    """A compare-and-append lost; `details["upper"]` is where the shard stands."""
+
+    code = "upper_mismatch"
+
+
+class ClockJumped(ComputeError):
+    code = "clock_jumped"
+
+
+class ReadConflict(ComputeError):
+    """What an UPDATE or DELETE read was changed again and again by others."""
+
+    code = "read_conflict"
+
+
+class Unavailable(ComputeError):
+    """Nobody can serve this now; nothing was done."""
+
+    code = "unavailable"
+
+
+# Indefinite errors: it may have taken effect.
+
+
+class LinkTimeout(ComputeError):
+    code = "link_timeout"
+    definite = False
+
+
+class OutcomeUnknown(ComputeError):
+    """The connection or the process went away between the request and its answer."""
+
+    code = "outcome_unknown"
+    definite = False
+
+
+class StorePoisoned(ComputeError):
+    """A sync failed: the writer stops until it is opened again; reads go on."""
+
+    code = "store_poisoned"
+    definite = False
+
+
+class Internal(ComputeError):
+    code = "internal"
+    definite = False

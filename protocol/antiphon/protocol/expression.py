@@ -1,0 +1,95 @@
+"""Typed scalar expressions: what a plan computes for each row.
+
+Closed: a front end may lower to these and nothing else, and a replica evaluates exactly these.
+Semantics are PostgreSQL's: three-valued logic, errors instead of wrapped integers, division of
+integers truncates. An error in a row (division by zero, overflow, a failed cast) is data: the row
+goes to the collection's error side. `Case` and `coalesce` evaluate only what they need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from antiphon.protocol.schema import Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    months: int = 0
+    days: int = 0
+    microseconds: int = 0
+
+
+# Dates are days, timestamps microseconds since 1970-01-01 (UTC for timestamptz); uuids 16 bytes.
+Value = bool | int | float | str | bytes | Decimal | Interval | tuple["Value", ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnReference:
+    index: int
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Literal:
+    value: Value
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """`function` is one of FUNCTIONS; argument types are already those the function takes."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    input: Expression
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    condition: Expression
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    branches: tuple[Branch, ...]
+    otherwise: Expression
+    type: Type
+
+
+Expression = ColumnReference | Literal | Call | Cast | Case
+
+# Both arguments of a binary arithmetic or comparison function have one common type, but for
+# date/time arithmetic (date + integer, timestamp ± interval, timestamp - timestamp -> interval).
+LOGIC: Final = ("and", "or", "not")  # and, or take two or more
+COMPARISONS: Final = (
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
+    "is_distinct_from", "is_not_distinct_from", "is_null", "is_not_null",
+    "is_true", "is_false",
+)  # fmt: skip
+ARITHMETIC: Final = ("add", "subtract", "multiply", "divide", "modulo", "negate", "abs")
+NUMERIC: Final = (
+    "round", "floor", "ceil", "truncate", "sqrt", "power", "exp", "ln", "log10", "sign",
+)  # fmt: skip
+TEXTUAL: Final = (
+    "concat", "lower", "upper", "length", "substring", "trim", "ltrim", "rtrim", "replace",
+    "position", "left", "right", "lpad", "rpad", "starts_with", "ends_with", "contains", "reverse",
+    "repeat", "split_part", "like", "ilike", "regexp_match", "regexp_replace", "md5",
+)  # fmt: skip
+TEMPORAL: Final = ("date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date")
+CONDITIONAL: Final = ("coalesce", "nullif", "greatest", "least")
+# Times that a temporal filter or an ad-hoc read fixes; a plan never calls a clock.
+CLOCK: Final = ("now",)
+
+FUNCTIONS: Final = frozenset(
+    LOGIC + COMPARISONS + ARITHMETIC + NUMERIC + TEXTUAL + TEMPORAL + CONDITIONAL + CLOCK
+)

@@ -1,0 +1,75 @@
+"""Identifiers. Those of the catalog are `u64`, never reused; transient ones have the top bit set.
+
+Peeks, producers, claims, connections, incarnations and histories are named by 16 random bytes,
+which the caller draws: pure code never makes an id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NewType
+
+CollectionId = NewType("CollectionId", int)
+InstanceId = NewType("InstanceId", int)
+ReplicaId = NewType("ReplicaId", str)  # its name: stable across restarts and addresses
+Position = NewType("Position", int)  # in an instance's history, from 1
+SessionId = NewType("SessionId", int)  # strictly increasing for a replica
+Epoch = NewType("Epoch", int)  # of controllers, from 1
+
+NO_POSITION: Final = Position(0)
+TRANSIENT_BIT: Final = 1 << 63
+RANDOM_ID_BYTES: Final = 16
+
+
+def is_transient(collection: CollectionId) -> bool:
+    """Whether the id names ad-hoc work, which no history holds."""
+    return collection & TRANSIENT_BIT != 0
+
+
+def transient(counter: int) -> CollectionId:
+    assert 0 < counter < TRANSIENT_BIT, f"not a counter: {counter}"
+    return CollectionId(TRANSIENT_BIT | counter)
+
+
+def show(collection: CollectionId) -> str:
+    """`u7` for a catalog id, `t7` for a transient one."""
+    if is_transient(collection):
+        return f"t{collection & ~TRANSIENT_BIT}"
+    return f"u{collection}"
+
+
+@dataclass(frozen=True, slots=True)
+class RandomId:
+    """16 bytes that somebody drew; shown by its first eight hex digits."""
+
+    value: bytes
+
+    def __post_init__(self) -> None:
+        assert len(self.value) == RANDOM_ID_BYTES, f"an id of {len(self.value)} bytes"
+
+    def __str__(self) -> str:
+        return self.value.hex()[:8]
+
+
+class PeekId(RandomId):
+    __slots__ = ()
+
+
+class ProducerId(RandomId):
+    __slots__ = ()
+
+
+class ClaimId(RandomId):
+    __slots__ = ()
+
+
+class ConnectionId(RandomId):
+    __slots__ = ()
+
+
+class Incarnation(RandomId):
+    __slots__ = ()
+
+
+class HistoryId(RandomId):
+    __slots__ = ()

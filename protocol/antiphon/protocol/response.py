@@ -1,0 +1,158 @@
+"""Responses: replica to controller. Nouns, frozen, a closed set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId, PeekId, Position, SessionId
+from antiphon.protocol.stage import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A `ComputeError` as a value: what crosses the wire."""
+
+    code: str
+    message: str
+    definite: bool = True
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frontiers:
+    """Progress of one collection on one replica; None = unchanged. No field ever moves back."""
+
+    collection: CollectionId
+    write_frontier: Frontier | None = None  # every update before it is final
+    input_frontier: Frontier | None = None  # every input before it has been consumed
+    output_frontier: Frontier | None = None  # every input before it has been processed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeekRows:
+    """Final rows: multiplicities expanded, ordered, cut. `batches`: Arrow record batch messages
+    without the schema, which the peek named."""
+
+    batches: tuple[bytes, ...]
+    row_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeekStashed:
+    """Too large for the session; `FetchResult` streams it, once."""
+
+    row_count: int
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeekCanceled:
+    """Legal only after a `CancelPeek`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeekResponse:
+    """Exactly one for each `Peek`."""
+
+    peek_id: PeekId
+    result: PeekRows | PeekStashed | PeekCanceled | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeBatch:
+    """The updates in [lower, upper), consolidated, sorted by time; or a failure, which is final."""
+
+    lower: Frontier
+    upper: Frontier
+    batches: tuple[bytes, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeDropped:
+    """`at` equals the last upper."""
+
+    at: Frontier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeResponse:
+    collection: CollectionId
+    result: SubscribeBatch | SubscribeDropped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyToRows:
+    row_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyToDropped:
+    """Dropped before it finished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyToResponse:
+    collection: CollectionId
+    result: CopyToRows | CopyToDropped | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """The collection is gone and has stopped reading. Exactly once per drop, for every kind."""
+
+    collection: CollectionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildCompleted:
+    achieved_time: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildResult:
+    session_id: SessionId
+    result: RebuildCompleted | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HydrationProgress:
+    collection: CollectionId
+    rows_done: int
+    rows_total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The heartbeat. Silence has a deadline."""
+
+    stage: Stage
+    applied_position: Position
+    durable_position: Position
+    hydration: tuple[HydrationProgress, ...] = ()
+    resident_bytes: int = 0
+    dataflow_count: int = 0
+    backlog_ticks: int = 0
+    backlog_age_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draining:
+    """Sent before the server goes away."""
+
+    reason: str
+
+
+Response = (
+    Frontiers | PeekResponse | SubscribeResponse | CopyToResponse | Dropped | RebuildResult
+    | Status | Draining
+)  # fmt: skip
+
+RESPONSES: Final[tuple[type[Response], ...]] = (
+    Frontiers, PeekResponse, SubscribeResponse, CopyToResponse, Dropped, RebuildResult, Status,
+    Draining,
+)  # fmt: skip
