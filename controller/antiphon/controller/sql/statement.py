@@ -1,0 +1,213 @@
+"""Statements: SQL as the driver performs it. A closed set of frozen values.
+
+A statement is planned against one catalog and is valid for that catalog's version alone: it holds
+ids taken from `catalog.next_id`. Plan it again when the catalog has moved.
+
+`antiphon.controller.sql.planner` makes them: `split_statements(text)` gives the pieces of a text,
+`plan_statement(piece, catalog)` plans one; `plan_collection_read` and `plan_collection_subscribe`
+serve the calls that name a collection instead of writing SQL.
+
+What the planner cannot know is left open, and said so: times (`as_of` of a dataflow is START,
+`created_at_ms` of an item is 0) and the transient id of a subscribe (its dataflow has no exports).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from antiphon.controller.catalog import CatalogItem
+from antiphon.protocol.command import IndexTarget, PlanTarget
+from antiphon.protocol.dataflow import DataflowDescription, Finishing
+from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.schema import Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One read at one time: what a `Peek` needs."""
+
+    target: IndexTarget | PlanTarget
+    schema: Schema  # of the answer, after the finishing
+    finishing: Finishing
+    # Collections whose trace or shard is read: take read holds on these.
+    imports: tuple[CollectionId, ...]
+    # Tables and feeds under them: if these did not change, neither did the answer.
+    sources: tuple[CollectionId, ...]
+    as_of: int | None = None  # AS OF; None: after the latest completed write
+
+
+# Statements that change the catalog. Each is one transaction; the item's id is `catalog.next_id`.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTable:
+    """`item.key_columns`: the primary key, maybe none."""
+
+    item: CatalogItem
+    tag: str = "CREATE TABLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateFeed:
+    item: CatalogItem
+    tag: str = "CREATE FEED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateView:
+    """Names and a plan only: no command, no shard."""
+
+    item: CatalogItem
+    tag: str = "CREATE VIEW"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateMaterializedView:
+    """A shard, and the dataflow that fills it. Its one export has the item's id."""
+
+    item: CatalogItem
+    dataflow: DataflowDescription
+    tag: str = "CREATE MATERIALIZED VIEW"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateIndex:
+    """A dataflow whose one export has the item's id."""
+
+    item: CatalogItem
+    dataflow: DataflowDescription
+    tag: str = "CREATE INDEX"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropItems:
+    """`items`: dependants before what they need, the named item last."""
+
+    items: tuple[CatalogItem, ...]
+    tag: str
+    notices: tuple[str, ...] = ()
+
+
+# Statements that change data.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insert:
+    """`rows`: the item's columns, then `antiphon_diff`; ready to append. A feed: upserts."""
+
+    item: CatalogItem
+    rows: pa.RecordBatch
+    tag: str = "INSERT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsertSelect:
+    """Read, then append `antiphon.controller.sql.change.inserted_rows`."""
+
+    item: CatalogItem
+    read: Read  # its answer has exactly the item's columns
+    tag: str = "INSERT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Read at the latest time, then append `antiphon.controller.sql.change.updated_rows`, if
+    `read.sources` are unchanged since.
+
+    The answer has the item's columns as they are, then the same columns as they shall be.
+    """
+
+    item: CatalogItem
+    read: Read
+    tag: str = "UPDATE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Read at the latest time, then append `antiphon.controller.sql.change.deleted_rows`, if
+    `read.sources` are unchanged since. The answer has the item's columns."""
+
+    item: CatalogItem
+    read: Read
+    tag: str = "DELETE"
+
+
+# Statements that read.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Select:
+    read: Read
+    tag: str = "SELECT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """An answer known without any replica: constants, EXPLAIN, and SHOW of the catalog."""
+
+    schema: Schema
+    rows: pa.RecordBatch
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe:
+    """A transient dataflow, without its export (the driver gives the transient id) and `as_of`."""
+
+    dataflow: DataflowDescription
+    with_snapshot: bool
+    imports: tuple[CollectionId, ...]
+    sources: tuple[CollectionId, ...]
+    as_of: int | None = None
+    tag: str = "SUBSCRIBE"
+
+    @property
+    def schema(self) -> Schema:
+        """Of the subscribed rows, without time and diff."""
+        return self.dataflow.schema
+
+
+@dataclass(frozen=True, slots=True)
+class ShowReplicas:
+    tag: str = "SHOW"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSettings:
+    """SHOW ALL: the instance's configuration."""
+
+    tag: str = "SHOW"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nothing:
+    """Nothing to do: IF [NOT] EXISTS found it so."""
+
+    tag: str
+    notices: tuple[str, ...] = ()
+
+
+CatalogStatement = (
+    CreateTable | CreateFeed | CreateView | CreateMaterializedView | CreateIndex | DropItems
+)
+DataStatement = Insert | InsertSelect | Update | Delete
+ReadStatement = Select | Rows | Subscribe | ShowReplicas | ShowSettings
+Statement = CatalogStatement | DataStatement | ReadStatement | Nothing
+
+STATEMENTS: Final[tuple[type[Statement], ...]] = (
+    CreateTable, CreateFeed, CreateView, CreateMaterializedView, CreateIndex, DropItems,
+    Insert, InsertSelect, Update, Delete, Select, Rows, Subscribe, ShowReplicas, ShowSettings,
+    Nothing,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementText:
+    """One statement of a text, without its semicolon; where it begins, from 1."""
+
+    text: str
+    line: int = 1
+    column: int = 1
