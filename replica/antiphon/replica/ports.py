@@ -1,17 +1,30 @@
-"""What a replica's worker asks of the world, as values. The front performs the requests over gRPC;
-the simulator over virtual links. Answers come back as the events below."""
+"""What a replica's worker and front ask of the world: values, and the ports that perform them.
+
+The worker's requests go to the driver, which performs them over gRPC or, in the simulator, over
+virtual links; answers come back to the worker as the events below. The driver's own ports stand at
+the end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from antiphon.protocol.command import Sent
-from antiphon.protocol.delta import Delta
-from antiphon.protocol.errors import ComputeError
+from antiphon.protocol.errors import AntiphonError, ComputeError
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import CollectionId, ConnectionId, Epoch, ClaimId
-from antiphon.protocol.response import Response
+from antiphon.protocol.ids import ClaimId, CollectionId, ConnectionId, Epoch, PeekId, Position
+from antiphon.protocol.response import HydrationProgress, Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedDelta:
+    """A delta as it travels: Arrow record batch messages without schema. Only the worker, which
+    knows the schemas, opens them; everybody else passes bytes on."""
+
+    rows: tuple[bytes, ...] = ()
+    errors: tuple[bytes, ...] = ()
 
 
 # Requests: worker to world.
@@ -19,7 +32,8 @@ from antiphon.protocol.response import Response
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTail:
-    """Replace the tail: deltas of exactly these collections, each from its frontier on. None: close."""
+    """Replace the tail: deltas of exactly these collections, each from its frontier on. No
+    collections: close it."""
 
     tail: int  # number of this tail; batches of older ones are late, not wrong
     collections: Mapping[CollectionId, Frontier]
@@ -43,10 +57,11 @@ class CancelSnapshot:
 class AppendShard:
     """Write a materialized view's delta, if the shard's upper is as expected."""
 
+    append: int  # number of this append; its answer carries it
     collection: CollectionId
     expected_upper: Frontier
     new_upper: Frontier
-    delta: Delta
+    delta: EncodedDelta
     epoch: Epoch
     claim_id: ClaimId
 
@@ -55,17 +70,26 @@ class AppendShard:
 class Stash:
     """A large result, kept by the front until fetched, canceled or expired."""
 
-    peek_id: bytes
+    peek_id: PeekId
     batches: tuple[bytes, ...]
     row_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropStash:
-    peek_id: bytes
+    peek_id: PeekId
 
 
-Request = OpenTail | ReadSnapshot | CancelSnapshot | AppendShard | Stash | DropStash
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSession:
+    """The session cannot go on: the controller broke the protocol, or this replica needs a full
+    set of commands to mend itself. The front ends the stream with `error`."""
+
+    connection_id: ConnectionId
+    error: AntiphonError
+
+
+Request = OpenTail | ReadSnapshot | CancelSnapshot | AppendShard | Stash | DropStash | EndSession
 
 
 # Events: world to worker.
@@ -98,13 +122,24 @@ class TailReceived:
     tail: int
     lower: Frontier
     upper: Frontier
-    deltas: Mapping[CollectionId, Delta]
+    deltas: Mapping[CollectionId, EncodedDelta]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailFailed:
+    """The tail cannot be served from where it was asked; what may pass by itself never comes
+    here, it is retried below."""
+
+    tail: int
+    error: ComputeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotPart:
+    """Rows of the content, times all at the snapshot's; `last` ends it."""
+
     snapshot: int
-    delta: Delta
+    delta: EncodedDelta
     rows_total: int
     last: bool
 
@@ -117,6 +152,7 @@ class SnapshotFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardAppended:
+    append: int
     collection: CollectionId
     applied: bool
     upper: Frontier  # the shard's, after the call
@@ -124,14 +160,26 @@ class ShardAppended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardAppendFailed:
+    append: int
     collection: CollectionId
     error: ComputeError
 
 
 Event = (
-    Connected | Disconnected | CommandsReceived | TailReceived | SnapshotPart | SnapshotFailed
-    | ShardAppended | ShardAppendFailed
+    Connected | Disconnected | CommandsReceived | TailReceived | TailFailed | SnapshotPart
+    | SnapshotFailed | ShardAppended | ShardAppendFailed
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProgress:
+    """What a heartbeat tells of the worker, beyond that it lives."""
+
+    applied_position: Position
+    hydration: tuple[HydrationProgress, ...] = ()
+    dataflow_count: int = 0
+    backlog_ticks: int = 0
+    state_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,5 +189,58 @@ class WorkerReady:
 
     requests: tuple[Request, ...] = ()
     responses: tuple[Response, ...] = ()
+    connection_id: ConnectionId | None = None  # whose the responses are; None: there are none
+    progress: WorkerProgress | None = None  # None: unchanged
     wake_at_ms: int | None = None
     busy: bool = False
+
+
+# Ports of the driver. All calls return at once.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """The newest controller this replica has obeyed: an epoch and the random id of its claim."""
+
+    epoch: Epoch
+    claim_id: ClaimId
+
+
+class FencePort(Protocol):
+    """The replica's memory of whom it obeyed; survives its process."""
+
+    def load(self) -> Fence | None: ...
+
+    def store(self, fence: Fence) -> None:
+        """Durable when it returns: an older controller must stay fenced after a crash."""
+        ...
+
+
+class WorkerPort(Protocol):
+    def post(self, event: Event) -> None:
+        """In order; answered by `WorkerReady`s given to the driver."""
+        ...
+
+
+class CollectionsPort(Protocol):
+    """The controller's Collections service. Failures that may pass are retried below the port."""
+
+    def open_tail(self, request: OpenTail) -> None: ...
+
+    def read_snapshot(self, request: ReadSnapshot) -> None: ...
+
+    def cancel_snapshot(self, request: CancelSnapshot) -> None: ...
+
+    def append_shard(self, request: AppendShard) -> None: ...
+
+
+class StreamPort(Protocol):
+    """The session streams that controllers opened, by the numbers they were accepted under."""
+
+    def send(
+        self, stream: int, connection_id: ConnectionId, responses: tuple[Response, ...]
+    ) -> None: ...
+
+    def end(self, stream: int, error: AntiphonError) -> None:
+        """The controller sees `error`; later sends to the stream are dropped."""
+        ...
