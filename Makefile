@@ -86,7 +86,8 @@ check: setup ## format, lint, types, import contracts, wire rules, tidiness
 
 .PHONY: proto
 proto: setup ## regenerate antiphon.v1 from proto/ and record the wire's shape
-	$(BIN)/python -m tests.wire.generate
+	$(BIN)/python proto/generate.py
+	$(BIN)/python -m tests.wire.record $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was made, the environment too
