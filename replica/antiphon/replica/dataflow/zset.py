@@ -1,0 +1,167 @@
+"""Z-sets: how a collection changes at one time, as Arrow columns and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from antiphon.protocol.buffers import array_of, values_of
+from antiphon.protocol.consolidate import canonical_order, sum_equal
+from antiphon.protocol.delta import ERROR_SCHEMA, Delta, delta_schema
+from antiphon.protocol.row_hash import hash_rows
+from antiphon.protocol.schema import TEXT, Column, Schema, arrow_schema
+
+Diffs = npt.NDArray[np.int64]
+
+ERRORS = Schema(tuple(Column(name=n, type=TEXT) for n in ("code", "message", "expression")))
+_NO_DIFFS: Diffs = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Zset:
+    """Rows and how often each is added (or, negative, taken away); and the same for errors.
+
+    `columns` are of one length, that of `diffs`. A row may occur more than once unless the zset
+    is `consolidated`. `errors` has columns code, message, expression, and no errors of its own.
+    """
+
+    columns: tuple[pa.Array, ...]
+    diffs: Diffs
+    errors: Zset | None = None
+
+    def __post_init__(self) -> None:
+        assert all(len(column) == len(self.diffs) for column in self.columns), "ragged columns"
+
+    @staticmethod
+    def empty(schema: Schema) -> Zset:
+        return Zset(tuple(pa.array([], f.type) for f in arrow_schema(schema)), _NO_DIFFS)
+
+    @staticmethod
+    def concat(schema: Schema, zsets: Iterable[Zset]) -> Zset:
+        """The sum, not consolidated."""
+        present = list(zsets)
+        rows = concat_rows([z for z in present if len(z.diffs)])
+        errors = concat_rows([z.errors for z in present if z.errors is not None])
+        if rows is None:
+            return Zset(Zset.empty(schema).columns, _NO_DIFFS, errors)
+        return Zset(rows.columns, rows.diffs, errors)
+
+    @property
+    def row_count(self) -> int:
+        return len(self.diffs)
+
+    @property
+    def is_empty(self) -> bool:
+        return len(self.diffs) == 0 and (self.errors is None or len(self.errors.diffs) == 0)
+
+    def negated(self) -> Zset:
+        errors = None if self.errors is None else self.errors.negated()
+        return Zset(self.columns, -self.diffs, errors)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Zset:
+        """The rows at these positions; without errors."""
+        index = array_of(rows, pa.int64())
+        return Zset(tuple(column.take(index) for column in self.columns), self.diffs[rows])
+
+    def consolidated(self) -> Zset:
+        """Each row once, none with diff 0, sorted by (low, high) row hash; errors too."""
+        errors = self.errors
+        if errors is not None:
+            errors = errors.consolidated()
+            errors = errors if len(errors.diffs) else None
+        rows = _consolidated_rows(self.columns, self.diffs)
+        if rows is None:
+            return self if errors is self.errors else Zset(self.columns, self.diffs, errors)
+        return Zset(rows[0], rows[1], errors)
+
+
+def concat_rows(zsets: Sequence[Zset]) -> Zset | None:
+    """The rows of all, without errors; None for none."""
+    if not zsets:
+        return None
+    if len(zsets) == 1:
+        return zsets[0] if zsets[0].errors is None else Zset(zsets[0].columns, zsets[0].diffs)
+    columns = tuple(
+        pa.concat_arrays([z.columns[i] for z in zsets]) for i in range(len(zsets[0].columns))
+    )
+    return Zset(columns, np.concatenate([z.diffs for z in zsets]))
+
+
+def _consolidated_rows(
+    columns: tuple[pa.Array, ...], diffs: Diffs
+) -> tuple[tuple[pa.Array, ...], Diffs] | None:
+    """None: they are consolidated already."""
+    count = len(diffs)
+    if count == 0:
+        return None
+    high, low = hash_rows(columns, count)
+    if not columns:
+        total = diffs.sum(keepdims=True)
+        return columns, total[total != 0]
+    one_time = np.zeros(1, np.uint64)
+    order = canonical_order(np.broadcast_to(one_time, (count,)), high, low)
+    keep, sums = sum_equal(order, diffs, (high, low))
+    if len(keep) == count and bool((keep[1:] > keep[:-1]).all()):
+        return None
+    index = array_of(keep, pa.int64())
+    return tuple(column.take(index) for column in columns), sums
+
+
+def split_delta(delta: Delta, schema: Schema) -> list[tuple[int, Zset]]:
+    """A delta's changes by time, ascending; times without change are absent."""
+    rows = _split_batches(delta.rows)
+    errors = _split_batches(delta.errors)
+    empty = Zset.empty(schema)
+    found = []
+    for time in sorted(rows.keys() | errors.keys()):
+        here = rows.get(time, empty)
+        found.append((time, Zset(here.columns, here.diffs, errors.get(time))))
+    return found
+
+
+def _split_batches(batches: Sequence[pa.RecordBatch]) -> dict[int, Zset]:
+    present = [batch for batch in batches if batch.num_rows]
+    if not present:
+        return {}
+    batch = present[0] if len(present) == 1 else pa.concat_batches(present)
+    columns = tuple(batch.columns[:-2])
+    times = values_of(batch.columns[-2])
+    diffs = values_of(batch.columns[-1])
+    if times[0] == times[-1] and bool((times == times[0]).all()):
+        return {int(times[0]): Zset(columns, diffs)}
+    whole = Zset(columns, diffs)
+    if bool((times[1:] < times[:-1]).any()):
+        order = np.argsort(times, kind="stable")
+        whole, times = whole.take(order), times[order]
+    starts = np.flatnonzero(np.concatenate([[True], times[1:] != times[:-1]]))
+    ends = np.append(starts[1:], len(times))
+    return {
+        int(times[s]): Zset(tuple(c.slice(s, e - s) for c in whole.columns), whole.diffs[s:e])
+        for s, e in zip(starts.tolist(), ends.tolist(), strict=True)
+    }
+
+
+def to_delta(schema: Schema, changes: Iterable[tuple[int, Zset]]) -> Delta:
+    """Changes at ascending times as one batch a side, each time consolidated."""
+    present = [(time, zset.consolidated()) for time, zset in changes]
+    rows = _stamped([(t, z) for t, z in present if len(z.diffs)], delta_schema(schema))
+    errors = _stamped([(t, z.errors) for t, z in present if z.errors is not None], ERROR_SCHEMA)
+    return Delta(rows=rows, errors=errors)
+
+
+def _stamped(changes: list[tuple[int, Zset]], schema: pa.Schema) -> tuple[pa.RecordBatch, ...]:
+    rows = concat_rows([zset for _, zset in changes])
+    if rows is None:
+        return ()
+    sizes = [len(zset.diffs) for _, zset in changes]
+    times = np.repeat(np.array([time for time, _ in changes], np.uint64), sizes)
+    arrays = [*rows.columns, array_of(times, pa.uint64()), _diff_array(rows.diffs)]
+    return (pa.RecordBatch.from_arrays(arrays, schema=schema),)
+
+
+def _diff_array(diffs: Diffs) -> pa.Array:
+    return array_of(np.ascontiguousarray(diffs), pa.int64())
