@@ -203,4 +203,3 @@ def is_numbered(command: Command) -> bool:
             return command.frontier.is_closed and not is_transient(command.collection)
         case _:
             return False
-

@@ -54,7 +54,8 @@ def delta_schema(schema: Schema) -> pa.Schema:
 
 def encode_batch(batch: pa.RecordBatch) -> bytes:
     """The record batch message alone, without its schema."""
-    return batch.serialize().to_pybytes()
+    message: bytes = batch.serialize().to_pybytes()
+    return message
 
 
 def decode_batch(message: bytes, schema: pa.Schema) -> pa.RecordBatch:

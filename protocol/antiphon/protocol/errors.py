@@ -201,6 +201,18 @@ class ReadConflict(ComputeError):
     code = "read_conflict"
 
 
+class AddressInUse(ComputeError):
+    """Something else listens there already; `details["address"]` says where."""
+
+    code = "address_in_use"
+
+
+class ProtocolViolated(ComputeError):
+    """The peer ended the stream because we broke the protocol, as it says: a bug on one side."""
+
+    code = "protocol_violated"
+
+
 class Unavailable(ComputeError):
     """Nobody can serve this now; nothing was done."""
 

@@ -17,6 +17,8 @@ SessionId = NewType("SessionId", int)  # strictly increasing for a replica
 Epoch = NewType("Epoch", int)  # of controllers, from 1
 
 NO_POSITION: Final = Position(0)
+NO_EPOCH: Final = Epoch(0)
+NO_SESSION: Final = SessionId(0)
 TRANSIENT_BIT: Final = 1 << 63
 RANDOM_ID_BYTES: Final = 16
 

@@ -168,7 +168,9 @@ def arrow_type(kind: Type) -> pa.DataType:
             assert kind.element is not None, "a list without an element type"
             return pa.list_(arrow_type(kind.element))
         case TypeKind.STRUCT:
-            return pa.struct([pa.field(f.name, arrow_type(f.type), f.nullable) for f in kind.fields])
+            return pa.struct(
+                [pa.field(f.name, arrow_type(f.type), f.nullable) for f in kind.fields]
+            )
         case _:
             return _ARROW[kind.kind]
 

@@ -26,15 +26,15 @@ from antiphon.v1 import plan_pb2 as antiphon_dot_v1_dot_plan__pb2
 from antiphon.v1 import types_pb2 as antiphon_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61ntiphon/v1/dataflow.proto\x12\x0b\x61ntiphon.v1\x1a\x16\x61ntiphon/v1/plan.proto\x1a\x17\x61ntiphon/v1/types.proto\"\x81\x01\n\x06Import\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.antiphon.v1.CollectionKind\x12#\n\x06schema\x18\x03 \x01(\x0b\x32\x13.antiphon.v1.Schema\x12\x13\n\x0bkey_columns\x18\x04 \x03(\r\"\xf2\x01\n\x06\x45xport\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12)\n\x05index\x18\x02 \x01(\x0b\x32\x18.antiphon.v1.IndexExportH\x00\x12@\n\x11materialized_view\x18\x03 \x01(\x0b\x32#.antiphon.v1.MaterializedViewExportH\x00\x12\x31\n\tsubscribe\x18\x04 \x01(\x0b\x32\x1c.antiphon.v1.SubscribeExportH\x00\x12,\n\x07\x63opy_to\x18\x05 \x01(\x0b\x32\x19.antiphon.v1.CopyToExportH\x00\x42\x06\n\x04kind\"\"\n\x0bIndexExport\x12\x13\n\x0bkey_columns\x18\x01 \x03(\r\"-\n\x16MaterializedViewExport\x12\x13\n\x0bkey_columns\x18\x01 \x03(\r\"(\n\x0fSubscribeExport\x12\x15\n\rwith_snapshot\x18\x01 \x01(\x08\"+\n\x0c\x43opyToExport\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"\xee\x01\n\x13\x44\x61taflowDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x07imports\x18\x02 \x03(\x0b\x32\x13.antiphon.v1.Import\x12\x0c\n\x04plan\x18\x03 \x01(\x0c\x12$\n\x07\x65xports\x18\x04 \x03(\x0b\x32\x13.antiphon.v1.Export\x12$\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12$\n\x05until\x18\x06 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12#\n\x06schema\x18\x07 \x01(\x0b\x32\x13.antiphon.v1.Schema\"r\n\tFinishing\x12&\n\x08order_by\x18\x01 \x03(\x0b\x32\x14.antiphon.v1.SortKey\x12\x12\n\x05limit\x18\x02 \x01(\x06H\x00\x88\x01\x01\x12\x0e\n\x06offset\x18\x03 \x01(\x06\x12\x0f\n\x07project\x18\x04 \x03(\rB\x08\n\x06_limit*\xe4\x01\n\x0e\x43ollectionKind\x12\x1f\n\x1b\x43OLLECTION_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43OLLECTION_KIND_TABLE\x10\x01\x12\x18\n\x14\x43OLLECTION_KIND_FEED\x10\x02\x12\x19\n\x15\x43OLLECTION_KIND_INDEX\x10\x03\x12%\n!COLLECTION_KIND_MATERIALIZED_VIEW\x10\x04\x12\x1d\n\x19\x43OLLECTION_KIND_SUBSCRIBE\x10\x05\x12\x1b\n\x17\x43OLLECTION_KIND_COPY_TO\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61ntiphon/v1/dataflow.proto\x12\x0b\x61ntiphon.v1\x1a\x16\x61ntiphon/v1/plan.proto\x1a\x17\x61ntiphon/v1/types.proto\"\x81\x01\n\x06Import\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.antiphon.v1.CollectionKind\x12#\n\x06schema\x18\x03 \x01(\x0b\x32\x13.antiphon.v1.Schema\x12\x13\n\x0bkey_columns\x18\x04 \x03(\r\"\xf2\x01\n\x06\x45xport\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12)\n\x05index\x18\x02 \x01(\x0b\x32\x18.antiphon.v1.IndexExportH\x00\x12@\n\x11materialized_view\x18\x03 \x01(\x0b\x32#.antiphon.v1.MaterializedViewExportH\x00\x12\x31\n\tsubscribe\x18\x04 \x01(\x0b\x32\x1c.antiphon.v1.SubscribeExportH\x00\x12,\n\x07\x63opy_to\x18\x05 \x01(\x0b\x32\x19.antiphon.v1.CopyToExportH\x00\x42\x06\n\x04kind\"\"\n\x0bIndexExport\x12\x13\n\x0bkey_columns\x18\x01 \x03(\r\"-\n\x16MaterializedViewExport\x12\x13\n\x0bkey_columns\x18\x01 \x03(\r\"(\n\x0fSubscribeExport\x12\x15\n\rwith_snapshot\x18\x01 \x01(\x08\"+\n\x0c\x43opyToExport\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"\xee\x01\n\x13\x44\x61taflowDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x07imports\x18\x02 \x03(\x0b\x32\x13.antiphon.v1.Import\x12\x0c\n\x04plan\x18\x03 \x01(\x0c\x12$\n\x07\x65xports\x18\x04 \x03(\x0b\x32\x13.antiphon.v1.Export\x12$\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12$\n\x05until\x18\x06 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12#\n\x06schema\x18\x07 \x01(\x0b\x32\x13.antiphon.v1.Schema\"\x8b\x01\n\tFinishing\x12&\n\x08order_by\x18\x01 \x03(\x0b\x32\x14.antiphon.v1.SortKey\x12\x12\n\x05limit\x18\x02 \x01(\x06H\x00\x88\x01\x01\x12\x0e\n\x06offset\x18\x03 \x01(\x06\x12(\n\x07project\x18\x04 \x01(\x0b\x32\x17.antiphon.v1.ProjectionB\x08\n\x06_limit\"\x1d\n\nProjection\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\r*\xe4\x01\n\x0e\x43ollectionKind\x12\x1f\n\x1b\x43OLLECTION_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43OLLECTION_KIND_TABLE\x10\x01\x12\x18\n\x14\x43OLLECTION_KIND_FEED\x10\x02\x12\x19\n\x15\x43OLLECTION_KIND_INDEX\x10\x03\x12%\n!COLLECTION_KIND_MATERIALIZED_VIEW\x10\x04\x12\x1d\n\x19\x43OLLECTION_KIND_SUBSCRIBE\x10\x05\x12\x1b\n\x17\x43OLLECTION_KIND_COPY_TO\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'antiphon.v1.dataflow_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COLLECTIONKIND']._serialized_start=997
-  _globals['_COLLECTIONKIND']._serialized_end=1225
+  _globals['_COLLECTIONKIND']._serialized_start=1054
+  _globals['_COLLECTIONKIND']._serialized_end=1282
   _globals['_IMPORT']._serialized_start=93
   _globals['_IMPORT']._serialized_end=222
   _globals['_EXPORT']._serialized_start=225
@@ -49,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COPYTOEXPORT']._serialized_end=637
   _globals['_DATAFLOWDESCRIPTION']._serialized_start=640
   _globals['_DATAFLOWDESCRIPTION']._serialized_end=878
-  _globals['_FINISHING']._serialized_start=880
-  _globals['_FINISHING']._serialized_end=994
+  _globals['_FINISHING']._serialized_start=881
+  _globals['_FINISHING']._serialized_end=1020
+  _globals['_PROJECTION']._serialized_start=1022
+  _globals['_PROJECTION']._serialized_end=1051
 # @@protoc_insertion_point(module_scope)

@@ -244,7 +244,7 @@ Global___DataflowDescription: _TypeAlias = DataflowDescription  # noqa: Y015
 
 @_typing.final
 class Finishing(_message.Message):
-    """The row-wise tail of a read, and how its rows are ordered and cut."""
+    """How a result is ordered, cut and projected, in this order: order_by, offset, limit, project."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -257,16 +257,18 @@ class Finishing(_message.Message):
     @_builtins.property
     def order_by(self) -> _containers.RepeatedCompositeFieldContainer[_plan_pb2.SortKey]: ...
     @_builtins.property
-    def project(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def project(self) -> Global___Projection:
+        """Absent: all columns."""
+
     def __init__(
         self,
         *,
         order_by: _abc.Iterable[_plan_pb2.SortKey] | None = ...,
         limit: _builtins.int | None = ...,
         offset: _builtins.int = ...,
-        project: _abc.Iterable[_builtins.int] | None = ...,
+        project: Global___Projection | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "limit", b"limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "limit", b"limit", "project", b"project"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "limit", b"limit", "offset", b"offset", "order_by", b"order_by", "project", b"project"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
@@ -275,3 +277,23 @@ class Finishing(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
 
 Global___Finishing: _TypeAlias = Finishing  # noqa: Y015
+
+@_typing.final
+class Projection(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        columns: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Projection: _TypeAlias = Projection  # noqa: Y015

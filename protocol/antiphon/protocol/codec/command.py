@@ -1,0 +1,210 @@
+"""Commands. The payload of a numbered command is these bytes, so they are deterministic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, assert_never
+
+from google.protobuf.message import DecodeError
+
+from antiphon.protocol.codec.command_decoder import COMMAND_ARMS
+from antiphon.protocol.codec.dataflow import (
+    dataflow_to_proto,
+    finishing_to_proto,
+    import_to_proto,
+)
+from antiphon.protocol.codec.field import MalformedMessage, each, field, require
+from antiphon.protocol.codec.frontier import frontier_to_proto
+from antiphon.protocol.codec.schema import schema_to_proto
+from antiphon.protocol.command import (
+    COMMANDS,
+    AcceptRebuild,
+    AllowCompaction,
+    AllowWrites,
+    CancelPeek,
+    CancelRebuild,
+    Command,
+    CreateDataflow,
+    CreateInstance,
+    Hello,
+    IndexTarget,
+    InitializationComplete,
+    Peek,
+    PlanTarget,
+    Schedule,
+    Sent,
+    StartRebuild,
+    UpdateConfiguration,
+)
+from antiphon.protocol.dataflow import UNFINISHED
+from antiphon.protocol.ids import NO_POSITION, Position
+from antiphon.v1 import command_pb2 as pb
+
+
+def command_to_proto(sent: Sent) -> pb.Command:
+    message = pb.Command(position=sent.position)
+    arm, encode = _ENCODERS[type(sent.command)]
+    getattr(message, arm).CopyFrom(encode(sent.command))
+    return message
+
+
+def command_from_proto(message: pb.Command) -> Sent:
+    arm = message.WhichOneof("kind")
+    if arm is None:
+        raise MalformedMessage("no command, or one that this version does not know", "kind")
+    command = field(arm, COMMAND_ARMS[arm], getattr(message, arm))
+    return Sent(Position(message.position), command)
+
+
+def command_to_bytes(command: Command) -> bytes:
+    """A command without a position: what the history stores as a payload and digests."""
+    return command_to_proto(Sent(NO_POSITION, command)).SerializeToString(deterministic=True)
+
+
+def command_from_bytes(data: bytes) -> Command:
+    """The inverse of `command_to_bytes`.
+
+    Raises:
+        MalformedMessage: the bytes are no command, or carry a position.
+    """
+    try:
+        message = pb.Command.FromString(data)
+    except DecodeError:
+        raise MalformedMessage("not the bytes of a command") from None
+    require(message.position == NO_POSITION, "position", "a payload has none")
+    return command_from_proto(message).command
+
+
+def commands_to_batch(commands: Iterable[Sent]) -> pb.CommandBatch:
+    return pb.CommandBatch(commands=[command_to_proto(sent) for sent in commands])
+
+
+def commands_from_batch(message: pb.CommandBatch) -> tuple[Sent, ...]:
+    """At least one command.
+
+    Raises:
+        MalformedMessage: any of them is malformed; none is to be applied.
+    """
+    require(len(message.commands) > 0, "commands", "none")
+    return each("commands", command_from_proto, message.commands)
+
+
+def _hello(command: Hello) -> pb.Hello:
+    return pb.Hello(
+        epoch=command.epoch,
+        claim_id=command.claim_id.value,
+        connection_id=command.connection_id.value,
+        protocol_version=command.protocol_version,
+        instance_id=command.instance_id,
+        history_id=command.history_id.value,
+        decision=pb.SyncDecision.ValueType(command.decision),
+        command_set=pb.CommandSet.ValueType(command.command_set),
+        session_id=command.session_id,
+        expected_incarnation=command.expected_incarnation.value,
+        expected_position=command.expected_position,
+        replica=command.replica,
+    )
+
+
+def _create_instance(command: CreateInstance) -> pb.CreateInstance:
+    return pb.CreateInstance(
+        instance_id=command.instance_id,
+        name=command.name,
+        configuration=command.configuration,
+    )
+
+
+def _initialization_complete(command: InitializationComplete) -> pb.InitializationComplete:
+    return pb.InitializationComplete(
+        head_position=command.head_position, head_digest=command.head_digest
+    )
+
+
+def _allow_writes(command: AllowWrites) -> pb.AllowWrites:
+    return pb.AllowWrites()
+
+
+def _start_rebuild(command: StartRebuild) -> pb.StartRebuild:
+    return pb.StartRebuild(
+        session_id=command.session_id,
+        collections=command.collections,
+        base_time=command.base_time,
+        target_time=command.target_time,
+        deadline_ms=command.deadline_ms,
+    )
+
+
+def _cancel_rebuild(command: CancelRebuild) -> pb.CancelRebuild:
+    return pb.CancelRebuild(session_id=command.session_id, reason=command.reason)
+
+
+def _accept_rebuild(command: AcceptRebuild) -> pb.AcceptRebuild:
+    return pb.AcceptRebuild(session_id=command.session_id)
+
+
+def _update_configuration(command: UpdateConfiguration) -> pb.UpdateConfiguration:
+    return pb.UpdateConfiguration(values=command.values)
+
+
+def _create_dataflow(command: CreateDataflow) -> pb.CreateDataflow:
+    return pb.CreateDataflow(dataflow=dataflow_to_proto(command.dataflow))
+
+
+def _allow_compaction(command: AllowCompaction) -> pb.AllowCompaction:
+    return pb.AllowCompaction(
+        collection=command.collection, frontier=frontier_to_proto(command.frontier)
+    )
+
+
+def _peek(command: Peek) -> pb.Peek:
+    message = pb.Peek(
+        peek_id=command.peek_id.value,
+        time=command.time,
+        schema=schema_to_proto(command.schema),
+        rows_max=command.rows_max,
+        bytes_max=command.bytes_max,
+    )
+    if command.finishing != UNFINISHED:
+        message.finishing.CopyFrom(finishing_to_proto(command.finishing))
+    match command.target:
+        case IndexTarget(collection=collection, keys=keys, plan=plan):
+            # On the wire "no keys" is empty; Arrow streams and plans never are.
+            assert keys is None or keys, "an empty stream of keys"
+            assert plan is None or plan, "an empty plan"
+            message.index.CopyFrom(
+                pb.IndexTarget(collection=collection, keys=keys or b"", plan=plan or b"")
+            )
+        case PlanTarget(plan=plan_bytes, imports=imports):
+            message.plan.CopyFrom(
+                pb.PlanTarget(plan=plan_bytes, imports=[import_to_proto(i) for i in imports])
+            )
+        case _:
+            assert_never(command.target)
+    return message
+
+
+def _cancel_peek(command: CancelPeek) -> pb.CancelPeek:
+    return pb.CancelPeek(peek_id=command.peek_id.value)
+
+
+def _schedule(command: Schedule) -> pb.Schedule:
+    return pb.Schedule(collection=command.collection)
+
+
+_ENCODERS: Final[dict[type[Command], tuple[str, Callable[[Any], Any]]]] = {
+    Hello: ("hello", _hello),
+    CreateInstance: ("create_instance", _create_instance),
+    InitializationComplete: ("initialization_complete", _initialization_complete),
+    AllowWrites: ("allow_writes", _allow_writes),
+    StartRebuild: ("start_rebuild", _start_rebuild),
+    CancelRebuild: ("cancel_rebuild", _cancel_rebuild),
+    AcceptRebuild: ("accept_rebuild", _accept_rebuild),
+    UpdateConfiguration: ("update_configuration", _update_configuration),
+    CreateDataflow: ("create_dataflow", _create_dataflow),
+    AllowCompaction: ("allow_compaction", _allow_compaction),
+    Peek: ("peek", _peek),
+    CancelPeek: ("cancel_peek", _cancel_peek),
+    Schedule: ("schedule", _schedule),
+}
+assert set(_ENCODERS) == set(COMMANDS), "every command has an encoder"
+assert {arm for arm, _ in _ENCODERS.values()} == set(COMMAND_ARMS), "and each a decoder"

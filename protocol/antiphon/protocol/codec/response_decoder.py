@@ -1,0 +1,178 @@
+"""Responses as they are read: complete, or refused with the path of the first bad field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from antiphon.protocol.codec.failure import failure_from_proto
+from antiphon.protocol.codec.field import MalformedMessage, each, enum, field, random_id, require
+from antiphon.protocol.codec.frontier import frontier_field, frontier_from_proto
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId, PeekId, Position, SessionId
+from antiphon.protocol.response import (
+    CopyToDropped,
+    CopyToResponse,
+    CopyToRows,
+    Draining,
+    Dropped,
+    Failure,
+    Frontiers,
+    HydrationProgress,
+    PeekCanceled,
+    PeekResponse,
+    PeekRows,
+    PeekStashed,
+    RebuildCompleted,
+    RebuildResult,
+    Response,
+    Status,
+    SubscribeBatch,
+    SubscribeDropped,
+    SubscribeResponse,
+)
+from antiphon.protocol.stage import Stage
+from antiphon.v1 import response_pb2 as pb
+from antiphon.v1 import types_pb2
+
+
+def _collection(message: Any) -> CollectionId:
+    require(message.collection != 0, "collection", "missing")
+    return CollectionId(message.collection)
+
+
+def _optional(present: bool, message: types_pb2.Frontier) -> Frontier | None:
+    return frontier_from_proto(message) if present else None
+
+
+def _frontiers(message: pb.Frontiers) -> Frontiers:
+    has = message.HasField
+    return Frontiers(
+        collection=_collection(message),
+        write_frontier=_optional(has("write_frontier"), message.write_frontier),
+        input_frontier=_optional(has("input_frontier"), message.input_frontier),
+        output_frontier=_optional(has("output_frontier"), message.output_frontier),
+    )
+
+
+def _peek(message: pb.PeekResponse) -> PeekResponse:
+    return PeekResponse(
+        peek_id=random_id("peek_id", PeekId, message.peek_id), result=_peek_result(message)
+    )
+
+
+def _peek_result(
+    message: pb.PeekResponse,
+) -> PeekRows | PeekStashed | PeekCanceled | Failure:
+    match message.WhichOneof("result"):
+        case "rows":
+            rows = message.rows
+            return PeekRows(batches=tuple(rows.batches), row_count=rows.row_count)
+        case "stashed":
+            stashed = message.stashed
+            return PeekStashed(row_count=stashed.row_count, byte_count=stashed.byte_count)
+        case "error":
+            return field("error", failure_from_proto, message.error)
+        case "canceled":
+            return PeekCanceled()
+        case _:
+            raise MalformedMessage("missing", "result")
+
+
+def _subscribe(message: pb.SubscribeResponse) -> SubscribeResponse:
+    collection = _collection(message)
+    match message.WhichOneof("result"):
+        case "batch":
+            batch = field("batch", _subscribe_batch, message.batch)
+            return SubscribeResponse(collection=collection, result=batch)
+        case "dropped_at":
+            dropped = SubscribeDropped(at=frontier_from_proto(message.dropped_at))
+            return SubscribeResponse(collection=collection, result=dropped)
+        case _:
+            raise MalformedMessage("missing", "result")
+
+
+def _subscribe_batch(message: pb.SubscribeBatch) -> SubscribeBatch:
+    lower = frontier_field("lower", message.HasField("lower"), message.lower)
+    upper = frontier_field("upper", message.HasField("upper"), message.upper)
+    require(lower.less_than(upper), "upper", f"{upper} is not after {lower}")
+    failed = message.HasField("error")
+    return SubscribeBatch(
+        lower=lower,
+        upper=upper,
+        batches=tuple(message.batches),
+        failure=field("error", failure_from_proto, message.error) if failed else None,
+    )
+
+
+def _copy_to(message: pb.CopyToResponse) -> CopyToResponse:
+    return CopyToResponse(collection=_collection(message), result=_copy_to_result(message))
+
+
+def _copy_to_result(message: pb.CopyToResponse) -> CopyToRows | CopyToDropped | Failure:
+    match message.WhichOneof("result"):
+        case "row_count":
+            return CopyToRows(row_count=message.row_count)
+        case "dropped":
+            return CopyToDropped()
+        case "error":
+            return field("error", failure_from_proto, message.error)
+        case _:
+            raise MalformedMessage("missing", "result")
+
+
+def _dropped(message: pb.Dropped) -> Dropped:
+    return Dropped(collection=_collection(message))
+
+
+def _rebuild(message: pb.RebuildResult) -> RebuildResult:
+    require(message.session_id != 0, "session_id", "missing")
+    return RebuildResult(session_id=SessionId(message.session_id), result=_rebuild_result(message))
+
+
+def _rebuild_result(message: pb.RebuildResult) -> RebuildCompleted | Failure:
+    match message.WhichOneof("result"):
+        case "completed":
+            done = message.completed
+            return RebuildCompleted(achieved_time=done.achieved_time, digest=done.digest)
+        case "failed":
+            return field("failed", failure_from_proto, message.failed)
+        case _:
+            raise MalformedMessage("missing", "result")
+
+
+def _hydration(message: pb.HydrationProgress) -> HydrationProgress:
+    return HydrationProgress(
+        collection=_collection(message),
+        rows_done=message.rows_done,
+        rows_total=message.rows_total,
+    )
+
+
+def _status(message: pb.Status) -> Status:
+    return Status(
+        stage=enum("stage", Stage, message.stage),
+        applied_position=Position(message.applied_position),
+        durable_position=Position(message.durable_position),
+        hydration=each("hydration", _hydration, message.hydration),
+        resident_bytes=message.resident_bytes,
+        dataflow_count=message.dataflow_count,
+        backlog_ticks=message.backlog_ticks,
+        backlog_age_ms=message.backlog_age_ms,
+    )
+
+
+def _draining(message: pb.Draining) -> Draining:
+    return Draining(reason=message.reason)
+
+
+RESPONSE_ARMS: Final[dict[str, Callable[[Any], Response]]] = {
+    "frontiers": _frontiers,
+    "peek": _peek,
+    "subscribe": _subscribe,
+    "copy_to": _copy_to,
+    "dropped": _dropped,
+    "rebuild": _rebuild,
+    "status": _status,
+    "draining": _draining,
+}

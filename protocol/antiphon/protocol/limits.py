@@ -1,0 +1,82 @@
+"""Every limit of the protocol, with its unit and its reason.
+
+A limit that a caller can hit is answered with `LimitExceeded`, which carries its name; a queue
+that is full refuses or disconnects, it never grows. Relations between limits are asserted below
+them, so that nobody moves one without the others.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+
+# --- Messages -------------------------------------------------------------------------------------
+
+MESSAGE_BYTES_MAX: Final = 64 * MIB  # of one gRPC message, both ways; the library's 4 MiB is small
+CHUNK_BYTES: Final = 1 * MIB  # of Arrow data in a message: large enough to cost nothing per byte
+PEEK_INLINE_BYTES_MAX: Final = 1 * MIB  # larger answers are fetched, so they never clog a session
+BATCH_MESSAGES_MAX: Final = 1_024  # commands or responses in one batch: a message costs ~100 us
+MESSAGE_DEPTH_MAX: Final = 100  # nested messages that a protobuf reader accepts
+PLAN_BYTES_MAX: Final = 4 * MIB  # constants included; a larger one is data: load it into a table
+APPEND_BYTES_MAX: Final = 32 * MIB  # of one append; larger loads are many appends
+APPEND_ROWS_MAX: Final = 1_000_000  # of one append: it is one tick, which every view computes whole
+ROW_BYTES_MAX: Final = 16 * MIB  # one row must fit a message with room for its frame
+
+assert CHUNK_BYTES <= MESSAGE_BYTES_MAX // 4, "a batch of chunks must fit a message"
+assert ROW_BYTES_MAX <= APPEND_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "an append fits a message"
+assert PLAN_BYTES_MAX * 8 <= MESSAGE_BYTES_MAX, "a command with a plan fits a message"
+
+# --- The instance ---------------------------------------------------------------------------------
+
+DATAFLOWS_MAX: Final = 1_024  # maintained by one instance; more are refused at CREATE
+REPLICAS_MAX: Final = 16  # of one instance; each costs a copy of all work
+COLUMNS_MAX: Final = 1_600  # of one collection, as in PostgreSQL
+NAME_BYTES_MAX: Final = 255  # of any identifier
+SQL_BYTES_MAX: Final = 1 * MIB  # of one request's statements
+PEEKS_PENDING_MAX: Final = 4_096  # in the live table; the next is refused
+SUBSCRIBES_ACTIVE_MAX: Final = 256  # each is a dataflow on every replica
+
+# --- Queues ---------------------------------------------------------------------------------------
+
+SEND_QUEUE_COMMANDS_MAX: Final = 16_384  # a slower replica is disconnected and reconciled
+RESPONSE_QUEUE_MAX: Final = 16_384  # of a replica's session; past it the stream is ended
+SUBSCRIBE_QUEUE_BYTES_MAX: Final = 16 * MIB  # of one subscriber that reads too slowly: it is ended
+TAIL_QUEUE_BYTES_MAX: Final = 64 * MIB  # of one replica's tail; past it the tail is reopened
+STASH_BYTES_MAX: Final = 256 * MIB  # of large answers that wait at a replica to be fetched
+
+# Dataflows, their schedules and compactions; subscribes with theirs; every pending peek.
+_REPLAY_COMMANDS_MAX: Final = 3 * DATAFLOWS_MAX + 3 * SUBSCRIBES_ACTIVE_MAX + PEEKS_PENDING_MAX
+assert SEND_QUEUE_COMMANDS_MAX >= 2 * _REPLAY_COMMANDS_MAX, "a full replay fits the queue twice"
+
+# --- Reads ----------------------------------------------------------------------------------------
+
+PEEK_ROWS_MAX: Final = 10_000_000  # of one answer, unless the caller sets less
+PEEK_BYTES_MAX: Final = 128 * MIB  # of one answer, unless the caller sets less
+assert PEEK_BYTES_MAX <= STASH_BYTES_MAX // 2, "one answer never fills the stash"
+
+# --- Times, in milliseconds -----------------------------------------------------------------------
+
+HEARTBEAT_INTERVAL_MS: Final = 1_000  # `Status` from a replica
+HEARTBEAT_SILENCE_MS: Final = 5_000  # no word for so long: the link is dead
+GREETING_DEADLINE_MS: Final = 10_000  # from the open stream to Hello: a mute peer holds nothing
+KEEPALIVE_INTERVAL_MS: Final = 10_000  # HTTP/2 pings find what the heartbeat cannot: a dead host
+KEEPALIVE_TIMEOUT_MS: Final = 5_000
+PING_INTERVAL_MIN_MS: Final = 5_000  # what a server tolerates; faster clients are thrown off
+RECONNECT_BACKOFF_MIN_MS: Final = 100
+RECONNECT_BACKOFF_MAX_MS: Final = 5_000
+UNARY_DEADLINE_MS: Final = 30_000  # of calls that return one message
+RETAIN_MS: Final = 5_000  # of history that stays readable behind the upper
+COMPACTION_INTERVAL_MS: Final = 1_000  # compaction is announced and persisted no more often
+REPLICA_HOLD_MS: Final = 60_000  # a gone replica holds its inputs for so long
+STASH_RETAIN_MS: Final = 60_000  # an answer nobody fetches is dropped
+DRAIN_MS: Final = 1_500  # from `Draining` to the end of the stream
+CLOCK_JUMP_MAX_MS: Final = 3_600_000  # forward, between two appends of one process
+
+assert HEARTBEAT_SILENCE_MS >= 3 * HEARTBEAT_INTERVAL_MS, "a lost beat is not death"
+assert KEEPALIVE_INTERVAL_MS > PING_INTERVAL_MIN_MS, "our own clients ping within the limit"
+assert RECONNECT_BACKOFF_MIN_MS < RECONNECT_BACKOFF_MAX_MS < REPLICA_HOLD_MS, (
+    "a replica that comes back at once finds its inputs held"
+)
+assert DRAIN_MS < 2_000, "Ctrl-C stops everything within two seconds"
