@@ -1,0 +1,265 @@
+"""A store in memory: the contract without a disk, able to lose what was not committed.
+
+The object stands for the disk: it outlives its controllers. `submit` only queues; `commit_next`
+makes the oldest queued submission durable and returns its completion; `crash` loses the queue.
+Deterministic: nothing happens but in these calls. Rows live in Arrow batches as on a disk; unique
+keys in a dictionary, which is per-row work that the durable store leaves to SQLite.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from antiphon.history import shard as shards
+from antiphon.history.appends import Hashes, KeyConflict, KeyedRows
+from antiphon.history.digest import EMPTY_DIGEST, ChainBroken, extend
+from antiphon.history.envelope import payload_of
+from antiphon.history.limits import PRODUCER_SEQUENCES_MAX
+from antiphon.history.revision import Run, Side, Source, lane_of, listened, merge, runs_to_fold
+from antiphon.history.store import (
+    CatalogChange,
+    Committed,
+    Completion,
+    Fence,
+    NewShard,
+    Opened,
+    Refused,
+    StoredCommand,
+    Submission,
+)
+from antiphon.history.transaction import ProducerEntry, State, check, perform
+from antiphon.protocol.delta import Delta
+from antiphon.protocol.errors import ComputeError
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import (
+    NO_POSITION,
+    ClaimId,
+    CollectionId,
+    Epoch,
+    HistoryId,
+    InstanceId,
+    Position,
+    ProducerId,
+)
+
+_Hash = tuple[int, int]
+_NOBODY = Fence(epoch=Epoch(0), claim_id=ClaimId(bytes(16)))
+
+
+@dataclass(slots=True)
+class _Content:
+    """A shard's runs by side, oldest first, and the row of each unique key."""
+
+    runs: dict[Side, list[tuple[Run, tuple[pa.RecordBatch, ...]]]] = field(
+        default_factory=lambda: {side: [] for side in Side}
+    )
+    keys: dict[_Hash, _Hash] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """Writer and Reader of `antiphon.history.store`, and what a simulator does to them."""
+
+    def __init__(self, *, instance_id: InstanceId, history_id: HistoryId) -> None:
+        self._instance_id = instance_id
+        self._history_id = history_id
+        self._state = State(_NOBODY)
+        self._tables = _MemoryTables()
+        self._queue: deque[Submission] = deque()
+
+    def claim(self, claim_id: ClaimId) -> Opened:
+        """Take the next epoch, as a controller does when it starts; all older claims are fenced."""
+        epoch = Epoch(self._state.fence.epoch + 1)
+        self._state.fence = Fence(epoch=epoch, claim_id=claim_id)
+        return self.opened()
+
+    def opened(self) -> Opened:
+        """What a controller finds that opens the store now; claims nothing."""
+        return self._state.opened(self._instance_id, self._history_id, self._tables.catalog)
+
+    def submit(self, submission: Submission) -> None:
+        self._queue.append(submission)
+
+    @property
+    def queued_count(self) -> int:
+        return len(self._queue)
+
+    def commit_next(self) -> Completion | None:
+        """Make the oldest queued submission durable, or refuse it; None: nothing is queued."""
+        if not self._queue:
+            return None
+        submission = self._queue.popleft()
+        try:
+            check(self._state, submission)
+        except ComputeError as error:
+            return Refused(token=submission.token, error=error)
+        committed: Committed = perform(self._state, self._tables, submission)
+        for shard in self._state.shards.values():
+            self._tables.fold(shard)
+        return committed
+
+    def crash(self) -> None:
+        """The controller's process is gone: what it had not committed is lost, unanswered."""
+        self._queue.clear()
+
+    def commands(self, start: Position, stop: Position | None = None) -> Iterator[StoredCommand]:
+        end = len(self._tables.commands) if stop is None else max(stop - 1, 0)
+        return iter(self._tables.commands[max(start - 1, 0) : end])
+
+    def digest_at(self, position: Position) -> bytes | None:
+        if position == NO_POSITION:
+            return EMPTY_DIGEST
+        if not 0 < position <= len(self._tables.commands):
+            return None
+        return self._tables.commands[position - 1].digest
+
+    def snapshot(self, collection: CollectionId, as_of: int) -> Iterator[Delta]:
+        shard = self._shard(collection)
+        shards.check_snapshot(shard.state(self._state.timeline_upper), as_of)
+        sides = self._tables.contents[collection].runs
+        sources = {
+            side: [Source(iter(batches), run.is_folded) for run, batches in runs]
+            for side, runs in sides.items()
+        }
+        return (
+            Delta(rows=(batch,)) if side is Side.ROWS else Delta(errors=(batch,))
+            for side in Side
+            for batch in merge(sources[side], lane_of(shard, side), as_of, keep_deletes=False)
+        )
+
+    def listen(self, collection: CollectionId, lower: int, upper: int) -> Iterator[Delta]:
+        shard = self._shard(collection)
+        shards.check_listen(shard.state(self._state.timeline_upper), lower)
+        runs = [
+            (run.time_first, side, run.number, batches)
+            for side, side_runs in self._tables.contents[collection].runs.items()
+            for run, batches in side_runs
+            if run.time_last >= lower and run.time_first < upper
+        ]
+        runs.sort(key=lambda entry: entry[:3])
+        return (
+            Delta(rows=(batch,)) if side is Side.ROWS else Delta(errors=(batch,))
+            for _, side, _, batches in runs
+            for batch in listened(batches, lower, upper)
+        )
+
+    def verify(self) -> Position:
+        """The head, after every digest was computed again from the stored payloads.
+
+        Raises:
+            ChainBroken
+        """
+        digest = EMPTY_DIGEST
+        for command in self._tables.commands:
+            payload = payload_of(command.envelope)
+            digest = extend(digest, command.position, command.kind, payload)
+            if digest != command.digest:
+                raise ChainBroken(command.position, "the digest is another")
+        return self._state.head
+
+    def _shard(self, collection: CollectionId) -> shards.Shard:
+        shard = self._state.shards.get(collection)
+        if shard is None:
+            raise shards.missing(collection)
+        return shard
+
+
+class _MemoryTables:
+    """`antiphon.history.transaction.Tables` over dictionaries."""
+
+    def __init__(self) -> None:
+        self.commands: list[StoredCommand] = []
+        self.catalog: dict[CollectionId, bytes] = {}
+        self.contents: dict[CollectionId, _Content] = {}
+        self._producers: dict[ProducerId, list[ProducerEntry]] = {}
+        self._runs = 0
+
+    def add_command(self, command: StoredCommand) -> None:
+        self.commands.append(command)
+
+    def add_shard(self, shard: NewShard) -> None:
+        self.contents[shard.collection] = _Content()
+
+    def drop_shard(self, collection: CollectionId) -> None:
+        del self.contents[collection]
+
+    def put_catalog(self, change: CatalogChange) -> None:
+        if change.content is None:
+            self.catalog.pop(change.collection, None)
+        else:
+            self.catalog[change.collection] = change.content
+
+    def put_shard_upper(self, collection: CollectionId, upper: Frontier) -> None:
+        """The state itself is what is durable here; so for the next two."""
+
+    def put_since(self, collection: CollectionId, since: int) -> None: ...
+
+    def put_compaction(self, collection: CollectionId, frontier: Frontier) -> None: ...
+
+    def add_run(
+        self, collection: CollectionId, side: Side, times: tuple[int, int],
+        batches: tuple[pa.RecordBatch, ...], is_folded: bool = False,
+    ) -> None:  # fmt: skip
+        self._runs += 1
+        run = Run(
+            number=self._runs,
+            time_first=times[0],
+            time_last=times[1],
+            row_count=sum(batch.num_rows for batch in batches),
+            is_folded=is_folded,
+        )
+        self.contents[collection].runs[side].append((run, batches))
+
+    def producer_entry(self, producer: ProducerId, sequence: int) -> ProducerEntry | None:
+        known = self._producers.get(producer, [])
+        return next((entry for entry in known if entry.sequence >= sequence), None)
+
+    def remember(self, producer: ProducerId, entry: ProducerEntry) -> None:
+        floor = entry.sequence - PRODUCER_SEQUENCES_MAX
+        known = [old for old in self._producers.get(producer, []) if old.sequence > floor]
+        self._producers[producer] = [*known, entry]
+
+    def change_keys(
+        self, collection: CollectionId, removed: KeyedRows, added: KeyedRows
+    ) -> KeyConflict | None:
+        keys = self.contents[collection].keys
+        gone: dict[_Hash, _Hash] = {}
+        for index, (key, row) in enumerate(_pairs(removed)):
+            if key in gone or keys.get(key) != row:
+                return KeyConflict(False, index)
+            gone[key] = row
+        come: dict[_Hash, _Hash] = {}
+        for index, (key, row) in enumerate(_pairs(added)):
+            if key in come or (key in keys and key not in gone):
+                return KeyConflict(True, index)
+            come[key] = row
+        for key in gone:
+            del keys[key]
+        keys.update(come)
+        return None
+
+    def fold(self, shard: shards.Shard) -> None:
+        """Merge runs while that is worth it; readers that are under way keep the old ones."""
+        for side, runs in self.contents[shard.collection].runs.items():
+            while chosen := runs_to_fold([run for run, _ in runs], shard.since):
+                start = next(at for at, (run, _) in enumerate(runs) if run is chosen[0])
+                stop = start + len(chosen)
+                sources = [Source(iter(b), run.is_folded) for run, b in runs[start:stop]]
+                lane = lane_of(shard, side)
+                merged = tuple(merge(sources, lane, shard.since, keep_deletes=start > 0))
+                after = runs[stop:]
+                del runs[start:]
+                if merged:
+                    times = (chosen[0].time_first, shard.since)
+                    self.add_run(shard.collection, side, times, merged, True)
+                runs.extend(after)
+
+
+def _pairs(rows: KeyedRows) -> Iterator[tuple[_Hash, _Hash]]:
+    def hashes(given: Hashes) -> Iterator[_Hash]:
+        return zip(given.high.tolist(), given.low.tolist(), strict=True)
+
+    return zip(hashes(rows.keys), hashes(rows.rows), strict=True)

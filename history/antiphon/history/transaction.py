@@ -1,0 +1,380 @@
+"""What one submission does to a store, whatever keeps it.
+
+`check` finds every reason to refuse a submission whole, before anything is written; `perform` then
+cannot fail but by a failure of the medium. A tick's appends are refused one by one instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import pyarrow as pa
+
+from antiphon.history import shard as shards
+from antiphon.history.appends import Group, KeyConflict, KeyedRows
+from antiphon.history.digest import EMPTY_DIGEST, extend
+from antiphon.history.limits import SEQUENCE_MAX
+from antiphon.history.revision import Lane, Side, cut, lane_of
+from antiphon.history.shard import FIRST_UPPER, STORED_TIME_MAX, Shard
+from antiphon.history.store import (
+    Append,
+    AppendApplied,
+    AppendRefused,
+    CatalogChange,
+    Committed,
+    Fence,
+    NewShard,
+    Opened,
+    ShardAppend,
+    StoredCommand,
+    Submission,
+    Tick,
+)
+from antiphon.protocol.consolidate import consolidate_many
+from antiphon.protocol.delta import Delta
+from antiphon.protocol.errors import (
+    CollectionExists,
+    ComputeError,
+    EpochFenced,
+    InvalidArgument,
+    ReadConflict,
+    StaleFacts,
+    UpperMismatch,
+)
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import (
+    NO_POSITION,
+    CollectionId,
+    HistoryId,
+    InstanceId,
+    Position,
+    ProducerId,
+    show,
+)
+
+FIRST_ID: Final = 1
+
+
+@dataclass(slots=True)
+class State:
+    """The facts of a store that its writer holds in memory. Only `perform` changes them."""
+
+    fence: Fence
+    head: Position = NO_POSITION
+    digest: bytes = EMPTY_DIGEST
+    timeline_upper: int = FIRST_UPPER
+    next_id: int = FIRST_ID
+    shards: dict[CollectionId, Shard] = field(default_factory=dict)
+    compaction: dict[CollectionId, Frontier] = field(default_factory=dict)
+
+    def opened(
+        self, instance_id: InstanceId, history_id: HistoryId, catalog: Mapping[CollectionId, bytes]
+    ) -> Opened:
+        """The same facts as a value of their own."""
+        return Opened(
+            instance_id=instance_id,
+            history_id=history_id,
+            epoch=self.fence.epoch,
+            head=self.head,
+            head_digest=self.digest,
+            timeline_upper=self.timeline_upper,
+            next_id=self.next_id,
+            catalog=dict(catalog),
+            compaction=dict(self.compaction),
+            shards={
+                collection: shard.state(self.timeline_upper)
+                for collection, shard in self.shards.items()
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerEntry:
+    """The first remembered sequence at or after the one that was asked for."""
+
+    sequence: int
+    time: int
+    row_count: int
+
+
+class Tables(Protocol):
+    """What `perform` writes, and the little that it must read: the durable form of a store."""
+
+    def add_command(self, command: StoredCommand) -> None: ...
+    def add_shard(self, shard: NewShard) -> None: ...
+    def drop_shard(self, collection: CollectionId) -> None: ...
+    def put_catalog(self, change: CatalogChange) -> None: ...
+    def put_shard_upper(self, collection: CollectionId, upper: Frontier) -> None: ...
+    def put_since(self, collection: CollectionId, since: int) -> None: ...
+    def put_compaction(self, collection: CollectionId, frontier: Frontier) -> None:
+        """Closed: forget the collection."""
+        ...
+
+    def add_run(
+        self, collection: CollectionId, side: Side, times: tuple[int, int],
+        batches: tuple[pa.RecordBatch, ...],
+    ) -> None:  # fmt: skip
+        """A raw run; `times`: its first and last."""
+        ...
+
+    def producer_entry(self, producer: ProducerId, sequence: int) -> ProducerEntry | None: ...
+    def remember(self, producer: ProducerId, entry: ProducerEntry) -> None:
+        """And forget those that are too far behind it."""
+        ...
+
+    def change_keys(
+        self, collection: CollectionId, removed: KeyedRows, added: KeyedRows
+    ) -> KeyConflict | None:
+        """Removed first, then added: all of them, or nothing and the first conflict."""
+        ...
+
+
+def check(state: State, submission: Submission) -> None:
+    """Raises the error to refuse a submission with, whole.
+
+    EpochFenced: another claim owns the store. StaleFacts: the head is not `expected_head`.
+    UpperMismatch: the tick's time is before the timeline's upper. CollectionExists,
+    CollectionMissing, InvalidArgument, SchemaMismatch: a part that makes no sense.
+    """
+    if submission.fence != state.fence:
+        raise EpochFenced(
+            f"epoch {state.fence.epoch} owns the store, not {submission.fence.epoch} or another"
+            " claim of it",
+            epoch=state.fence.epoch,
+        )
+    if submission.expected_head not in (None, state.head):
+        raise StaleFacts(
+            f"the history's head is {state.head}, not {submission.expected_head}",
+            head=state.head,
+        )
+    if any("\0" in command.kind for command in submission.commands):
+        raise InvalidArgument("the kind of a command holds a zero byte")
+    if submission.next_id is not None and submission.next_id < state.next_id:
+        raise InvalidArgument(f"the next id moves back: {state.next_id} -> {submission.next_id}")
+    created = _check_shards(state, submission)
+    _check_times(state, submission)
+    for append in submission.shard_appends:
+        shard = state.shards.get(append.collection) or created.get(append.collection)
+        if shard is None or append.collection in submission.dropped_shards:
+            raise shards.missing(append.collection)
+        shards.check_shard_append(shard, append)
+
+
+def _check_shards(state: State, submission: Submission) -> Mapping[CollectionId, Shard]:
+    created: dict[CollectionId, Shard] = {}
+    for new in submission.new_shards:
+        if new.collection in state.shards or new.collection in created:
+            raise CollectionExists(f"{show(new.collection)} has a shard", collection=new.collection)
+        created[new.collection] = shards.create(new)
+    for collection in submission.dropped_shards:
+        if collection not in state.shards:
+            raise shards.missing(collection)
+    if len(set(submission.dropped_shards)) != len(submission.dropped_shards):
+        raise InvalidArgument("a shard is dropped twice")
+    return created
+
+
+def _check_times(state: State, submission: Submission) -> None:
+    tick = submission.tick
+    if tick is not None and tick.time < state.timeline_upper:
+        raise UpperMismatch(
+            f"a tick at {tick.time}, but the timeline is complete before {state.timeline_upper}",
+            upper=state.timeline_upper,
+        )
+    times = [] if tick is None else [tick.time]
+    times += [frontier.time or 0 for frontier in submission.compaction.values()]
+    times += submission.since.values()
+    if any(not 0 <= time <= STORED_TIME_MAX for time in times):
+        raise InvalidArgument("a time that is out of range")
+
+
+def perform(state: State, tables: Tables, submission: Submission) -> Committed:
+    """Write a checked submission; in the order of its fields."""
+    for command in submission.commands:
+        position = Position(state.head + 1)
+        digest = extend(state.digest, position, command.kind, command.payload)
+        state.head, state.digest = position, digest
+        tables.add_command(
+            StoredCommand(
+                position=position,
+                kind=command.kind,
+                subject=command.subject,
+                envelope=command.envelope,
+                digest=digest,
+                appended_at_ms=submission.now_ms,
+            )
+        )
+    for new in submission.new_shards:
+        state.shards[new.collection] = shards.create(new)
+        tables.add_shard(new)
+    for collection in submission.dropped_shards:
+        del state.shards[collection]
+        tables.drop_shard(collection)
+    for change in submission.catalog:
+        tables.put_catalog(change)
+    if submission.next_id is not None:
+        state.next_id = submission.next_id
+    outcomes: tuple[AppendApplied | AppendRefused, ...] = ()
+    deltas: Mapping[CollectionId, Delta] = {}
+    if submission.tick is not None:
+        outcomes, deltas = _tick(state, tables, submission.tick)
+    uppers = tuple(_append_shard(state, tables, append) for append in submission.shard_appends)
+    _advance(state, tables, submission)
+    return Committed(
+        token=submission.token,
+        head=state.head,
+        digest=state.digest,
+        outcomes=outcomes,
+        deltas=deltas,
+        shard_uppers=uppers,
+    )
+
+
+def _advance(state: State, tables: Tables, submission: Submission) -> None:
+    """The compaction map and since, each only forward. A shard that was dropped in the meantime is
+    passed over: the beat that moves them does not wait for drops."""
+    for collection, frontier in submission.compaction.items():
+        known = state.compaction.get(collection)
+        if frontier.is_closed:
+            if state.compaction.pop(collection, None) is not None:
+                tables.put_compaction(collection, frontier)
+        elif known is None or known.less_than(frontier):
+            state.compaction[collection] = frontier
+            tables.put_compaction(collection, frontier)
+    for collection, requested in submission.since.items():
+        shard = state.shards.get(collection)
+        if shard is None:
+            continue
+        since = shards.allowed_since(shard, requested, state.timeline_upper)
+        if since != shard.since:
+            shard.since = since
+            tables.put_since(collection, since)
+
+
+def _tick(
+    state: State, tables: Tables, tick: Tick
+) -> tuple[tuple[AppendApplied | AppendRefused, ...], Mapping[CollectionId, Delta]]:
+    by_collection: dict[CollectionId, list[tuple[int, Append]]] = {}
+    for index, append in enumerate(tick.appends):
+        by_collection.setdefault(append.collection, []).append((index, append))
+    groups = {
+        collection: Group(shard, appends)
+        for collection, appends in by_collection.items()
+        if (shard := state.shards.get(collection)) is not None and shard.is_appendable
+    }
+    outcomes: list[AppendApplied | AppendRefused] = []
+    for index, append in enumerate(tick.appends):
+        try:
+            outcomes.append(_append(state, tables, groups, tick.time, index, append))
+        except ComputeError as error:
+            outcomes.append(AppendRefused(error))
+    deltas: dict[CollectionId, Delta] = {}
+    for collection, group in groups.items():
+        delta = group.delta(tick.time)
+        if delta.rows:
+            deltas[collection] = delta
+            tables.add_run(collection, Side.ROWS, (tick.time, tick.time), delta.rows)
+    state.timeline_upper = tick.time + 1
+    return tuple(outcomes), deltas
+
+
+def _append(
+    state: State,
+    tables: Tables,
+    groups: Mapping[CollectionId, Group],
+    time: int,
+    index: int,
+    append: Append,
+) -> AppendApplied:
+    """Apply one append to its group and to the keys, or raise why not, with nothing changed."""
+    repeated = _repeated(tables, append)
+    if repeated is not None:
+        return repeated
+    group, shard = groups.get(append.collection), state.shards.get(append.collection)
+    if shard is None:
+        raise shards.missing(append.collection)
+    if group is None:
+        raise InvalidArgument(f"{show(append.collection)} is not a table or a feed")
+    for collection in append.unchanged:
+        _check_unchanged(state, collection, append.unchanged_since)
+    problem = group.problem(index)
+    if problem is not None:
+        raise problem
+    keyed = group.keyed_rows(index)
+    if keyed is not None:
+        removed, added = keyed
+        conflict = tables.change_keys(append.collection, removed, added)
+        if conflict is not None:
+            raise group.conflict(conflict, added if conflict.added else removed)
+    row_count: int = append.rows.num_rows
+    if append.producer is not None:
+        entry = ProducerEntry(append.producer.sequence, time, row_count)
+        tables.remember(append.producer.producer_id, entry)
+    if row_count:
+        shard.changed = time
+    group.apply(index)
+    return AppendApplied(time=time, row_count=row_count)
+
+
+def _repeated(tables: Tables, append: Append) -> AppendApplied | None:
+    """The first outcome of a producer sequence that was applied before; None: it is new.
+
+    A sequence that is behind the producer's last, and not remembered, is refused: it was skipped,
+    refused, or is too old to tell, and applying it now could double it or reorder it.
+    """
+    if append.producer is None:
+        return None
+    producer, sequence = append.producer.producer_id, append.producer.sequence
+    if not 0 <= sequence <= SEQUENCE_MAX:
+        raise InvalidArgument(f"the producer sequence {sequence} is out of range")
+    entry = tables.producer_entry(producer, sequence)
+    if entry is None:
+        return None
+    if entry.sequence != sequence:
+        raise InvalidArgument(
+            f"the sequence {sequence} of producer {producer} is behind its last and not known",
+            producer=str(producer),
+            sequence=sequence,
+        )
+    return AppendApplied(time=entry.time, row_count=entry.row_count, duplicate=True)
+
+
+def _check_unchanged(state: State, collection: CollectionId, since: int) -> None:
+    shard = state.shards.get(collection)
+    if shard is None:
+        raise shards.missing(collection)
+    if not shard.is_appendable:
+        raise InvalidArgument(f"{show(collection)} is not a table or a feed")
+    if shard.changed > since:
+        raise ReadConflict(
+            f"{show(collection)} changed at {shard.changed}, after it was read at {since}",
+            collection=collection,
+            changed=shard.changed,
+        )
+
+
+def _append_shard(state: State, tables: Tables, append: ShardAppend) -> tuple[bool, Frontier]:
+    """Compare and append: (whether it applied, the upper now)."""
+    shard = state.shards[append.collection]
+    assert shard.own_upper is not None, "checked: a materialized view"
+    if shard.own_upper != append.expected_upper:
+        return False, shard.own_upper
+    for side, given in ((Side.ROWS, append.delta.rows), (Side.ERRORS, append.delta.errors)):
+        lane = lane_of(shard, side)
+        batches = _canonical(given, lane)
+        if batches:
+            times = [batch.column(batch.num_columns - 2) for batch in batches]
+            first, last = times[0][0].as_py(), times[-1][-1].as_py()
+            tables.add_run(append.collection, side, (first, last), batches)
+            shard.changed = last
+    shard.own_upper = append.new_upper
+    tables.put_shard_upper(append.collection, append.new_upper)
+    return True, append.new_upper
+
+
+def _canonical(given: tuple[pa.RecordBatch, ...], lane: Lane) -> tuple[pa.RecordBatch, ...]:
+    """Consolidated over all batches, then cut."""
+    batches = [pa.RecordBatch.from_arrays(b.columns, schema=lane.schema) for b in given]
+    return tuple(cut(consolidate_many(batches, lane.schema), lane))
