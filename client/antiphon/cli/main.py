@@ -1,0 +1,275 @@
+"""Entry point: the commands' names and options, and nothing that is slow to import.
+
+A failure is one line on stderr (what, where, what to do) and exit code 1, wrong usage is 2. The
+traceback of a bug goes to the log file, never to the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+USAGE_ERROR: Final = 2
+FAILURE: Final = 1
+INTERRUPTED: Final = 128 + signal.SIGINT
+
+app = typer.Typer(
+    name="antiphon",
+    help="Live SQL views, kept up to date by replicas that may fail.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="What is configured, and where it comes from.", no_args_is_help=True)
+history_app = typer.Typer(help="The durable commands.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+app.add_typer(history_app, name="history")
+
+Address = Annotated[
+    str | None,
+    typer.Option("--address", "-a", help="The controller. [env: ANTIPHON_ADDRESS]", metavar="ADDR"),
+]
+Token = Annotated[
+    str | None, typer.Option("--token", help="[env: ANTIPHON_TOKEN]", metavar="TEXT")
+]
+Config = Annotated[
+    str | None,
+    typer.Option("--config", help="A TOML file; ./antiphon.toml if it is there.", metavar="FILE"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Data = Annotated[str | None, typer.Option("--data", help="The data directory.", metavar="DIR")]
+Replica = Annotated[
+    str, typer.Option("--replica", help="Read from this replica alone.", metavar="NAME")
+]
+
+
+@app.command()
+def up(
+    data: Data = None,
+    replicas: Annotated[
+        int | None, typer.Option("--replicas", min=0, help="How many to run.")
+    ] = None,
+    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
+    token: Token = None,
+    config: Config = None,
+) -> None:
+    """Start everything on this machine: a controller and its replicas."""
+    from antiphon.cli import serve
+
+    serve.up(data=data, replicas=replicas, listen=listen, token=token, config=config)
+
+
+@app.command()
+def controller(
+    data: Data = None,
+    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
+    token: Token = None,
+    config: Config = None,
+) -> None:
+    """Start a controller alone; replicas are added with AddReplica."""
+    from antiphon.cli import serve
+
+    serve.controller(data=data, listen=listen, token=token, config=config)
+
+
+@app.command()
+def replica(
+    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT|unix:PATH")] = None,
+    data: Data = None,
+    controller: Annotated[str | None, typer.Option(metavar="ADDR")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    token: Token = None,
+    config: Config = None,
+) -> None:
+    """Start one replica."""
+    from antiphon.cli import serve
+
+    serve.replica(
+        listen=listen, data=data, controller=controller, name=name, token=token, config=config
+    )
+
+
+@app.command()
+def sql(
+    command: Annotated[
+        str | None, typer.Option("--command", "-c", help="Run this and exit.", metavar="SQL")
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", help="Run this file and exit.", metavar="FILE")
+    ] = None,
+    as_of: Annotated[
+        int | None, typer.Option("--as-of", help="Read at this time.", metavar="TIME")
+    ] = None,
+    replica: Replica = "",
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Run SQL: a shell on a terminal, else what stdin, -c or -f says."""
+    from antiphon.cli import query
+
+    settings = query.Settings(address=address, token=token, config=config, json=json)
+    query.sql(settings, command=command, file=file, as_of=as_of, replica=replica)
+
+
+@app.command()
+def load(
+    table: Annotated[str, typer.Argument(help="A table or feed.", metavar="TABLE")],
+    file: Annotated[str, typer.Argument(help="A CSV or Parquet file.", metavar="FILE")],
+    format: Annotated[
+        str | None, typer.Option("--format", help="csv, tsv or parquet; else by name.")
+    ] = None,
+    null: Annotated[
+        list[str] | None, typer.Option("--null", help="What means null in a CSV file.")
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete these rows instead.")] = False,
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Append a file's rows to a table or feed."""
+    from antiphon.cli import load as loading
+    from antiphon.cli import query
+
+    settings = query.Settings(address=address, token=token, config=config, json=json)
+    loading.load(settings, table, file, file_format=format, nulls=null or [""], delete=delete)
+
+
+@app.command()
+def subscribe(
+    target: Annotated[str, typer.Argument(help="A name or a SELECT.", metavar="TARGET")],
+    from_frontier: Annotated[
+        int | None, typer.Option("--from", help="Go on after this time.", metavar="TIME")
+    ] = None,
+    snapshot: Annotated[bool, typer.Option(help="Begin with the content so far.")] = True,
+    progress: Annotated[bool, typer.Option("--progress", help="Print times too.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="End after so many changes.")
+    ] = None,
+    replica: Replica = "",
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Print every change of a collection or query, until interrupted."""
+    from antiphon.cli import follow, query
+
+    settings = query.Settings(address=address, token=token, config=config, json=json)
+    follow.subscribe(
+        settings, target, from_frontier=from_frontier, with_snapshot=snapshot,
+        with_progress=progress, changes_max=limit, replica=replica,
+    )  # fmt: skip
+
+
+@app.command()
+def status(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every second.")] = False,
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Show the instance, its replicas and how far each is."""
+    from antiphon.cli import query
+    from antiphon.cli import status as showing
+
+    settings = query.Settings(address=address, token=token, config=config, json=json)
+    showing.status(settings, watch=watch)
+
+
+@app.command()
+def demo(
+    rows: Annotated[
+        int | None, typer.Option("--rows", min=1, help="Only so many flights of the year.")
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option("--speed", min=0, help="Hours of the year per second; default: flat out."),
+    ] = None,
+    kill: Annotated[bool, typer.Option(help="Kill a replica in the middle.")] = True,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Replay a year of New York flights into live views; check every one at the end."""
+    from antiphon.demo import run
+
+    raise typer.Exit(run.main(flights_max=rows, speed=speed, kill=kill, data=data, as_json=json))
+
+
+@config_app.command("show")
+def config_show(config: Config = None, json: Json = False) -> None:
+    """Print the settings of every part: flags > environment > file > defaults."""
+    from antiphon.cli import settings
+
+    settings.show(config, as_json=json)
+
+
+@history_app.command("show")
+def history_show(
+    from_position: Annotated[int, typer.Option("--from", min=1, metavar="POSITION")] = 1,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="0: all.")] = 0,
+    reduced: Annotated[bool, typer.Option("--reduced", help="Only what still matters.")] = False,
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Print the durable commands, oldest first."""
+    from antiphon.cli import history, query
+
+    settings = query.Settings(address=address, token=token, config=config, json=json)
+    history.show(settings, from_position=from_position, records_max=limit, reduced=reduced)
+
+
+@app.command()
+def version(json: Json = False) -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    found = installed("antiphon")
+    typer.echo(f'{{"version": "{found}"}}' if json else f"antiphon {found}")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; returns its exit code."""
+    try:
+        code = app(args=list(arguments), standalone_mode=False)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`| head`); what Python still holds must not be flushed into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except Exception as error:
+        if hasattr(error, "format_message"):  # the parser's own errors, wherever its classes live
+            return _usage(error)
+        from antiphon.cli import failure
+
+        return failure.report(error)
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: Any) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return USAGE_ERROR
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "antiphon"
+    message = " ".join(str(error.format_message()).split()).rstrip(".")
+    typer.echo(f"{command}: {message}; see {command} --help", err=True)
+    return USAGE_ERROR
+
+
+def main() -> None:
+    """The `antiphon` script."""
+    sys.exit(run(sys.argv[1:]))

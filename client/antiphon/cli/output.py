@@ -1,0 +1,107 @@
+"""How data is printed: tables for a terminal, tab-separated lines for a pipe, JSON when asked."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import sys
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+NULL = "NULL"
+
+
+def console() -> Console:
+    """Standard output. Rich itself honours NO_COLOR and drops colours when it is no terminal."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def errors() -> Console:
+    """Standard error, for progress bars: they must not mix with data."""
+    return Console(stderr=True, highlight=False)
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def print_json(value: Any) -> None:
+    """One line."""
+    sys.stdout.write(json.dumps(value, default=json_value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def json_value(value: Any) -> Any:
+    """What JSON has no word for, as text that loses nothing."""
+    match value:
+        case decimal.Decimal() | uuid.UUID():
+            return str(value)
+        case datetime.datetime() | datetime.date() | datetime.time():
+            return value.isoformat()
+        case datetime.timedelta():
+            return value.total_seconds()
+        case bytes():
+            return value.hex()
+        case tuple():
+            return list(value)
+        case _:
+            return str(value)
+
+
+def cell(value: Any) -> str:
+    """A value as SQL shells show it."""
+    match value:
+        case None:
+            return NULL
+        case bool():
+            return "true" if value else "false"
+        case bytes():
+            return "\\x" + value.hex()
+        case datetime.datetime():
+            return value.isoformat(sep=" ")
+        case list() | dict():
+            return json.dumps(value, default=json_value, ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+def print_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], numeric: Sequence[bool] = ()
+) -> None:
+    """A table on a terminal; otherwise a header and tab-separated lines. `numeric`: which columns
+    stand to the right."""
+    if not is_terminal():
+        print_line(columns)
+        for row in rows:
+            print_line([cell(value) for value in row])
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(columns):
+        right = index < len(numeric) and numeric[index]
+        table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(v), style="dim" if v is None else "") for v in row))
+    console().print(table)
+
+
+def print_line(cells: Sequence[str]) -> None:
+    """Tab-separated, with tabs and line ends inside the cells escaped."""
+    sys.stdout.write("\t".join(_escaped(text) for text in cells) + "\n")
+
+
+def note(text: str) -> None:
+    """A remark for people, which no pipe should see."""
+    print(text, file=sys.stderr)
+
+
+def _escaped(text: str) -> str:
+    if "\t" not in text and "\n" not in text:
+        return text
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")

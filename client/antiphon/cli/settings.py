@@ -1,0 +1,92 @@
+"""Settings of the client's commands, and `antiphon config show` for every part.
+
+Flags win over `ANTIPHON_*` in the environment, that over the TOML file, that over the defaults.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from antiphon.client import DEFAULT_ADDRESS, Tls
+from antiphon.protocol.errors import InvalidArgument
+
+DEFAULT_FILE: Final = "antiphon.toml"
+
+
+class ClientSettings(BaseSettings):
+    """Where the controller is and how to prove who we are. In the file: the table `[client]`."""
+
+    model_config = SettingsConfigDict(env_prefix="ANTIPHON_", extra="ignore")
+
+    address: str = DEFAULT_ADDRESS
+    token: SecretStr | None = None
+    tls_ca: str | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+
+    @property
+    def secret(self) -> str | None:
+        return self.token.get_secret_value() if self.token is not None else None
+
+    @property
+    def tls(self) -> Tls | None:
+        if self.tls_ca is None:
+            return None
+        return Tls(ca=self.tls_ca, certificate=self.tls_certificate, key=self.tls_key)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)  # `client_settings` has merged them already
+
+
+def client_settings(config: str | None, **flags: Any) -> ClientSettings:
+    """The settings with the flags that were given (None: not given).
+
+    Raises:
+        InvalidArgument: the file is missing though named, is no TOML, or a value is not valid.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    environment = EnvSettingsSource(ClientSettings)()
+    try:
+        return ClientSettings(**{**file_table(config, "client"), **environment, **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidArgument(f"setting {name}: {first['msg']}", name=name) from error
+
+
+def file_table(config: str | None, table: str) -> dict[str, Any]:
+    """One table of the settings file; empty where there is none.
+
+    Raises:
+        InvalidArgument: as `client_settings`.
+    """
+    path = Path(config or DEFAULT_FILE)
+    if not path.is_file():
+        if config is not None:
+            raise InvalidArgument(f"{path}: no such file")
+        return {}
+    try:
+        found = tomllib.loads(path.read_text()).get(table, {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"{path}: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidArgument(f"{path}: {table} is a table of settings")
+    return found

@@ -1,0 +1,156 @@
+"""`antiphon status`: the instance, its replicas, and how far each is behind."""
+
+from __future__ import annotations
+
+import time
+
+from google.protobuf.json_format import MessageToDict
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from antiphon.cli import output
+from antiphon.cli.query import Settings, connected
+from antiphon.protocol.stage import Stage
+from antiphon.v1 import control_pb2 as wire
+
+_WELL = ("read-write", "connected")
+
+
+def status(settings: Settings, *, watch: bool) -> None:
+    """Once, or again every second until interrupted."""
+    with connected(settings, patient=watch) as client:
+        if not watch:
+            _print(client.status(), as_json=settings.json)
+            return
+        if settings.json or not output.is_terminal():
+            while True:
+                _print(client.status(), as_json=settings.json)
+                time.sleep(1.0)
+        with Live(console=output.console(), auto_refresh=False, screen=True) as live:
+            while True:
+                live.update(render(client.status()), refresh=True)
+                time.sleep(1.0)
+
+
+def stage_name(stage: int) -> str:
+    """`read-write`, as everywhere else; a replica that has not said is `-`."""
+    return Stage(stage).name.lower().replace("_", "-") if stage else "-"
+
+
+def render(status: wire.GetStatusResponse) -> RenderableType:
+    """The whole picture, as one thing to draw."""
+    return Group(Text(_headline(status)), _replica_table(status), _collection_table(status))
+
+
+def _print(status: wire.GetStatusResponse, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(as_dict(status))
+    elif output.is_terminal():
+        output.console().print(render(status))
+    else:
+        print(_headline(status))
+        for line in _plain(status):
+            output.print_line(line)
+
+
+def as_dict(status: wire.GetStatusResponse) -> dict[str, object]:
+    """For JSON: the message's own field names, integers as numbers where they fit a double."""
+    return _numbers(  # type: ignore[return-value]
+        MessageToDict(
+            status, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+    )
+
+
+def _numbers(value: object) -> object:
+    """protobuf writes 64-bit integers as text; ours are times and counts, below 2**53."""
+    match value:
+        case dict():
+            return {
+                name: int(inner) if name in _INTEGERS and isinstance(inner, str) else _numbers(inner)
+                for name, inner in value.items()
+            }
+        case list():
+            return [_numbers(inner) for inner in value]
+        case _:
+            return value
+
+
+_INTEGERS = frozenset(
+    {
+        "epoch", "history_head", "history_base", "time", "peeks_pending", "subscribes_active",
+        "uptime_ms", "applied_position", "lag_ms", "resident_bytes", "restarts", "collection",
+        "rows_done", "rows_total",
+    }
+)  # fmt: skip
+
+
+def _headline(status: wire.GetStatusResponse) -> str:
+    upper = status.timeline_upper
+    reason = f" ({status.mode_reason})" if status.mode_reason else ""
+    return (
+        f"instance {status.instance or '-'}, {status.mode or 'no mode yet'}{reason},"
+        f" epoch {status.epoch}, history at {status.history_head},"
+        f" time {upper.time if upper.HasField('time') else 'closed'},"
+        f" {status.peeks_pending} peeks, {status.subscribes_active} subscribes,"
+        f" up {status.uptime_ms / 1000:.0f} s"
+    )
+
+
+def _replica_table(status: wire.GetStatusResponse) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("replica", "link", "stage", "decision", "address"):
+        table.add_column(name)
+    for name in ("position", "lag", "memory", "restarts", "pid"):
+        table.add_column(name, justify="right")
+    for replica in status.replicas:
+        link, stage = replica.link or "-", stage_name(replica.stage)
+        table.add_row(
+            replica.name,
+            Text(link, style="green" if link in _WELL else "yellow"),
+            Text(stage, style="green" if stage in _WELL else "yellow"),
+            replica.decision,
+            replica.address,
+            str(replica.applied_position),
+            f"{replica.lag_ms} ms",
+            f"{replica.resident_bytes / 2**20:.0f} MiB",
+            str(replica.restarts),
+            str(replica.process_id),
+        )
+    return table
+
+
+def _collection_table(status: wire.GetStatusResponse) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("collection", "replica", "state"):
+        table.add_column(name)
+    table.add_column("frontier", justify="right")
+    table.add_column("lag", justify="right")
+    for name, replica, state, frontier, lag in _collections(status):
+        table.add_row(name, replica, state, frontier, lag)
+    return table
+
+
+def _collections(status: wire.GetStatusResponse) -> list[tuple[str, str, str, str, str]]:
+    rows = []
+    for replica in status.replicas:
+        for c in replica.collections:
+            progress = c.progress
+            state = "hydrated" if c.hydrated else "hydrating"
+            if not c.hydrated and progress.rows_total:
+                state += f" {100 * progress.rows_done // progress.rows_total} %"
+            frontier = c.write_frontier
+            at = str(frontier.time) if frontier.HasField("time") else "closed"
+            rows.append((c.name or str(c.collection), replica.name, state, at, f"{c.lag_ms} ms"))
+    return sorted(rows)
+
+
+def _plain(status: wire.GetStatusResponse) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = [
+        ("replica", r.name, r.link or "-", stage_name(r.stage), f"{r.lag_ms} ms", r.address)
+        for r in status.replicas
+    ]
+    return lines + [("collection", *row) for row in _collections(status)]

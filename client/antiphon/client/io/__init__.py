@@ -1,0 +1,1 @@
+"""The client's side effects: gRPC, files, threads, the clock."""

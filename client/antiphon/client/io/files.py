@@ -1,0 +1,114 @@
+"""Reads CSV and Parquet files in parts, without ever holding the whole of one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from antiphon.client.sources import Part
+from antiphon.protocol.errors import InvalidArgument
+
+BLOCK_BYTES: Final = 4 << 20  # of CSV text read at once
+PARQUET_ROWS: Final = 65_536
+
+_SUFFIXES: Final = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet"}
+_COMPRESSED: Final = (".gz", ".bz2", ".zst")
+
+
+class Files:
+    """The file port on the local file system."""
+
+    async def read(
+        self, path: str, schema: pa.Schema, file_format: str | None, nulls: Sequence[str]
+    ) -> AsyncIterator[Part]:
+        """See `FilePort.read`. Parsing runs off the event loop."""
+        parts = _open(Path(path), schema, file_format, nulls)
+        while True:
+            part = await asyncio.to_thread(next, parts, None)
+            if part is None:
+                return
+            yield part
+
+
+def format_of(path: Path, file_format: str | None) -> str:
+    """csv, tsv or parquet: as asked, or by the name's ending.
+
+    Raises:
+        InvalidArgument: neither says.
+    """
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    found = file_format or _SUFFIXES.get(suffixes[-1] if suffixes else "")
+    if found not in _SUFFIXES.values():
+        raise InvalidArgument(f"{path}: the format is csv, tsv or parquet; the name does not say")
+    return found
+
+
+def _open(
+    path: Path, schema: pa.Schema, file_format: str | None, nulls: Sequence[str]
+) -> Iterator[Part]:
+    kind = format_of(path, file_format)
+    try:
+        if kind == "parquet":
+            yield from _parquet_parts(path)
+        else:
+            yield from _csv_parts(path, schema, "\t" if kind == "tsv" else ",", nulls)
+    except FileNotFoundError:
+        raise InvalidArgument(f"{path}: no such file") from None
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        raise InvalidArgument(f"{path}: {error}") from error
+
+
+def _csv_parts(
+    path: Path, schema: pa.Schema, delimiter: str, nulls: Sequence[str]
+) -> Iterator[Part]:
+    total = path.stat().st_size
+    with path.open("rb") as raw:
+        stream = pa.input_stream(raw, compression=_compression(path))
+        reader = csv.open_csv(
+            stream,
+            read_options=csv.ReadOptions(block_size=BLOCK_BYTES),
+            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=csv.ConvertOptions(
+                column_types={field.name: _parsed_type(field.type) for field in schema},
+                null_values=list(nulls),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+        for batch in reader:
+            yield Part(
+                table=pa.Table.from_batches([batch]), bytes_done=raw.tell(), bytes_total=total
+            )
+
+
+def _parquet_parts(path: Path) -> Iterator[Part]:
+    total = os.path.getsize(path)
+    with parquet.ParquetFile(path) as file:
+        rows_total, rows = max(file.metadata.num_rows, 1), 0
+        for batch in file.iter_batches(batch_size=PARQUET_ROWS):
+            rows += batch.num_rows
+            yield Part(
+                table=pa.Table.from_batches([batch]),
+                bytes_done=total * rows // rows_total,
+                bytes_total=total,
+            )
+
+
+def _parsed_type(kind: pa.DataType) -> pa.DataType:
+    """The type in which a CSV column is read; `conform` casts what the reader cannot make."""
+    readable = not (
+        pa.types.is_interval(kind) or pa.types.is_nested(kind) or pa.types.is_fixed_size_binary(kind)
+    )
+    return kind if readable or pa.types.is_decimal(kind) else pa.string()
+
+
+def _compression(path: Path) -> str | None:
+    return {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}.get(path.suffix.lower())

@@ -1,0 +1,156 @@
+"""Where one SQL statement ends and the next begins, and what a statement does to the world.
+
+The client needs both before it asks the server: a script is sent statement by statement, so that
+each can be retried by itself, and only what is safe to repeat is retried. Quotes, dollar quotes and
+nested comments follow PostgreSQL. Nothing here parses SQL beyond its first word.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Effect(Enum):
+    """What a repeated statement would do."""
+
+    READ = "read"  # nothing: repeat freely
+    CHANGE = "change"  # the change again, unless a producer sequence goes with it
+    CATALOG = "catalog"  # an error the second time: never repeat when in doubt
+    SUBSCRIBE = "subscribe"  # does not end
+
+
+_EFFECTS: Final = {
+    "select": Effect.READ,
+    "values": Effect.READ,
+    "table": Effect.READ,
+    "show": Effect.READ,
+    "explain": Effect.READ,
+    "with": Effect.CHANGE,  # a query may hold an INSERT; a sequence does not hurt a read
+    "insert": Effect.CHANGE,
+    "update": Effect.CHANGE,
+    "delete": Effect.CHANGE,
+    "subscribe": Effect.SUBSCRIBE,
+}
+
+# Alternatives in the order they are tried; the scanner copies everything else one run at a time.
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<end>;)
+    | (?P<line>--[^\n]*)
+    | (?P<block>/\*)
+    | (?P<escape>(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*(?P<escape_end>'?))
+    | (?P<text>'(?:[^']|'')*(?P<text_end>'?))
+    | (?P<name>"(?:[^"]|"")*(?P<name_end>"?))
+    | (?P<dollar>(?<![\w$])\$(?P<tag>(?:[A-Za-z_]\w*)?)\$)
+    | (?P<word>[\w$]+)
+    | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
+_WORD: Final = re.compile(r"[A-Za-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """`statements`: complete, without their semicolons, never blank. `rest`: what follows the last
+    semicolon, blank if the text ended there. `is_open`: the rest ends inside a quote or comment."""
+
+    statements: tuple[str, ...]
+    rest: str
+    is_open: bool = False
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The statements, with the rest as the last one unless it says nothing."""
+        return (*self.statements, self.rest.strip()) if says_something(self.rest) else self.statements
+
+
+def split(text: str) -> Script:
+    """Cuts a text at its top-level semicolons. O(length)."""
+    statements: list[str] = []
+    start = position = 0
+    is_open = False
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        assert token is not None, "the last alternative matches any character"
+        position = token.end()
+        match token.lastgroup:
+            case "end":
+                _add(statements, text[start : token.start()])
+                start = position
+            case "block":
+                position, is_open = _skip_comment(text, position)
+            case "escape" | "text" | "name":
+                is_open = token[token.lastgroup + "_end"] == ""
+            case "dollar":
+                closing = text.find(f"${token['tag']}$", position)
+                is_open = closing < 0
+                position = len(text) if is_open else closing + len(token["tag"]) + 2
+            case _:
+                pass
+    return Script(tuple(statements), text[start:], is_open)
+
+
+def effect_of(statement: str) -> Effect:
+    """What repeating this one statement would do, by its first word."""
+    word = _WORD.match(_strip_comments(statement).lstrip("( \t\r\n"))
+    return _EFFECTS.get(word[0].lower(), Effect.CATALOG) if word else Effect.CATALOG
+
+
+def says_something(text: str) -> bool:
+    """Whether anything but blanks and comments is there."""
+    return _strip_comments(text).strip() != ""
+
+
+def subscribe_target(text: str) -> str:
+    """What a `SUBSCRIBE [TO] target` names, or the text itself if it is none."""
+    bare = _strip_comments(text).strip().rstrip(";").rstrip()
+    return re.sub(r"(?is)^subscribe\s+(to\s+)?", "", bare, count=1).strip()
+
+
+def is_name(text: str) -> bool:
+    """Whether the text is a collection's name rather than a query."""
+    return re.fullmatch(r'\s*(?:\w+|"(?:[^"]|"")+")(?:\.(?:\w+|"(?:[^"]|"")+"))*\s*', text) is not None
+
+
+def _add(statements: list[str], text: str) -> None:
+    if says_something(text):
+        statements.append(text.strip())
+
+
+def _skip_comment(text: str, position: int) -> tuple[int, bool]:
+    """The place after a block comment that opened before `position`, and whether it never ends."""
+    depth = 1
+    while depth:
+        edge = _COMMENT_EDGE.search(text, position)
+        if edge is None:
+            return len(text), True
+        depth += 1 if edge[0] == "/*" else -1
+        position = edge.end()
+    return position, False
+
+
+def _strip_comments(text: str) -> str:
+    """The text with each comment replaced by a blank; quotes are left alone."""
+    parts: list[str] = []
+    position = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        assert token is not None, "the last alternative matches any character"
+        position = token.end()
+        if token.lastgroup == "block":
+            position, _ = _skip_comment(text, position)
+        if token.lastgroup in ("block", "line"):
+            parts.append(" ")
+        elif token.lastgroup == "dollar":
+            closing = text.find(f"${token['tag']}$", position)
+            end = len(text) if closing < 0 else closing + len(token["tag"]) + 2
+            parts.append(text[token.start() : end])
+            position = end
+        else:
+            parts.append(token[0])
+    return "".join(parts)
