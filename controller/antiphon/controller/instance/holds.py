@@ -1,0 +1,166 @@
+"""Read holds, and the only writer of `since`.
+
+A collection's since may go as far as the latest time that its policy allows and no hold forbids; it
+never moves back. A hold is taken at a time that is still readable, and moves only forward. When a
+since moves, the holds that the collection has on its own inputs follow it, so that a maintained
+dataflow can always be built again where its readers are.
+"""
+
+from __future__ import annotations
+
+from antiphon.controller.instance.state import (
+    Collection,
+    Holder,
+    HoldKind,
+    State,
+)
+from antiphon.protocol.dataflow import CollectionKind
+from antiphon.protocol.errors import CollectionMissing, SinceViolation
+from antiphon.protocol.frontier import Frontier, meet_all
+from antiphon.protocol.ids import CollectionId, show
+
+
+def check_readable(state: State, collection: CollectionId, time: int) -> None:
+    """
+    Raises:
+        CollectionMissing: it does not exist, or was dropped.
+        SinceViolation: `time` is before its since.
+    """
+    found = state.collections.get(collection)
+    if found is None or found.dropped_at is not None:
+        raise CollectionMissing(f"{show(collection)} does not exist", collection=show(collection))
+    if found.since.passes(time):
+        raise SinceViolation(
+            f"{show(collection)} is readable from time {found.since.time} on, not at {time}",
+            collection=show(collection),
+            since=str(found.since.time),
+            time=time,
+        )
+
+
+def acquire(state: State, collection: CollectionId, holder: Holder, time: int) -> None:
+    """Keep `time` and later readable until released. The caller has checked that it is."""
+    found = state.collections[collection]
+    frontier = Frontier(time)
+    assert found.since.less_equal(frontier), f"{holder} wants {time}, before since {found.since}"
+    found.holds[holder] = frontier
+
+
+def move(state: State, collection: CollectionId, holder: Holder, frontier: Frontier) -> None:
+    """Let a hold follow its owner; it never moves back. Nothing to do if it is gone."""
+    found = state.collections.get(collection)
+    if found is None or holder not in found.holds:
+        return
+    current = found.holds[holder]
+    if current.less_than(frontier):
+        found.holds[holder] = frontier
+        state.moved = True
+
+
+def release(state: State, collection: CollectionId, holder: Holder) -> None:
+    found = state.collections.get(collection)
+    if found is not None and found.holds.pop(holder, None) is not None:
+        state.moved = True
+
+
+def release_all(state: State, collections: tuple[CollectionId, ...], holder: Holder) -> None:
+    for collection in collections:
+        release(state, collection, holder)
+
+
+def acquire_all(
+    state: State, collections: tuple[CollectionId, ...], holder: Holder, time: int
+) -> None:
+    for collection in collections:
+        acquire(state, collection, holder, time)
+
+
+def release_replica(state: State, replica: str) -> None:
+    """A replica is gone for good, or starts anew: it holds nothing back any more."""
+    for collection in state.collections.values():
+        gone = [holder for holder in collection.holds if holder.replica == replica]
+        for holder in gone:
+            del collection.holds[holder]
+            state.moved = True
+
+
+def advance(state: State) -> list[Collection]:
+    """Move every since as far as policy and holds allow. Returns what moved, dependants first.
+
+    O(collections and holds); a beat calls it, not a tick.
+    """
+    moved: list[Collection] = []
+    # Dependants have larger ids than what they need, so each sees its dependants' new since.
+    for _, collection in sorted(state.collections.items(), reverse=True):
+        if collection.dropped_at is not None:
+            continue
+        target = _policy(state, collection).meet(meet_all(list(collection.holds.values())))
+        if collection.since.less_than(target):
+            _set_since(collection, target)
+            moved.append(collection)
+            holder = Holder(HoldKind.DEPENDANT, collection.id)
+            for needed in collection.inputs:
+                move(state, needed, holder, target)
+    return moved
+
+
+def _policy(state: State, collection: Collection) -> Frontier:
+    """How far a since may go when nobody holds it."""
+    latest = state.timeline_upper
+    if not collection.is_stored and not _may_forward(state, collection):
+        reported = collection.write_frontier.time
+        latest = latest if reported is None else min(latest, reported)
+    return Frontier(max(latest - 1 - state.config.retain_ms, 0))
+
+
+def _may_forward(state: State, collection: Collection) -> bool:
+    """With no replica there is no report to wait for, and a paused instance must not pin its
+    history. Never for a sink: it would skip outputs."""
+    if collection.kind is not CollectionKind.INDEX:
+        return False
+    return all(not replica.is_open and not replica.installed for replica in state.replicas.values())
+
+
+def _set_since(collection: Collection, since: Frontier) -> None:
+    assert not since.is_closed, "only a drop closes a since, and it removes the collection"
+    assert collection.since.less_equal(since), f"since moves back: {collection.since} -> {since}"
+    collection.since = since
+    for holder, frontier in collection.holds.items():
+        assert since.less_equal(frontier), f"{since} passed the hold of {holder} at {frontier}"
+
+
+def open_collection(state: State, collection: Collection) -> None:
+    """Take up a collection whose since is its as_of: hold its inputs there, and its own output."""
+    assert collection.id not in state.collections, f"{show(collection.id)} exists already"
+    state.collections[collection.id] = collection
+    since = collection.since.time
+    assert since is not None, "a closed collection is not opened"
+    acquire_all(state, collection.inputs, Holder(HoldKind.DEPENDANT, collection.id), since)
+    if collection.shard_upper is not None:
+        hold_output(state, collection, collection.shard_upper)
+
+
+def hold_output(state: State, collection: Collection, shard_upper: Frontier) -> None:
+    """A materialized view must still compute its next output after a restart, so it keeps the time
+    just before its shard's upper."""
+    assert collection.kind is CollectionKind.MATERIALIZED_VIEW, "only a sink has outputs"
+    previous = collection.shard_upper
+    assert previous is None or previous.less_equal(shard_upper), "a shard's upper moved back"
+    collection.shard_upper = shard_upper
+    holder = Holder(HoldKind.SINK, collection.id)
+    if shard_upper.is_closed:
+        release(state, collection.id, holder)
+        return
+    wanted = shard_upper.step_back().join(collection.since)
+    assert wanted.time is not None, "an open shard has a last time"
+    if holder in collection.holds:
+        move(state, collection.id, holder, wanted)
+    else:
+        acquire(state, collection.id, holder, wanted.time)
+
+
+def close_collection(state: State, collection: Collection) -> None:
+    """A dropped collection needs its inputs no more; replicas that still read them have holds of
+    their own."""
+    release_all(state, collection.inputs, Holder(HoldKind.DEPENDANT, collection.id))
+    release(state, collection.id, Holder(HoldKind.SINK, collection.id))

@@ -1,0 +1,68 @@
+"""When a dataflow may start on a replica.
+
+A replica fills only a few dataflows at once, so that the first ones finish early. A dataflow starts
+when its inputs are past its as_of; on a connection it is told so exactly once. Transient work does
+not wait: somebody does.
+"""
+
+from __future__ import annotations
+
+from antiphon.controller.instance.ready import Outbox, live
+from antiphon.controller.instance.state import Installed, Replica, State
+from antiphon.protocol.command import Schedule, Sent
+from antiphon.protocol.ids import CollectionId
+
+
+def schedule(state: State, replica: Replica, out: Outbox) -> None:
+    """Start what may start now, oldest first."""
+    out.send(replica.id, *due(state, replica))
+
+
+def due(state: State, replica: Replica) -> list[Sent]:
+    """The `Schedule`s that a replica shall get now; marks them as sent."""
+    running = sum(
+        1
+        for installed in replica.installed.values()
+        if installed.scheduled
+        and not installed.is_transient
+        and not installed.hydrated
+        and not installed.dropping
+    )
+    commands: list[Sent] = []
+    for collection, installed in sorted(replica.installed.items()):
+        if running >= state.config.hydration_limit:
+            break
+        if installed.scheduled or installed.dropping:
+            continue
+        if _inputs_are_past(state, replica, installed):
+            installed.scheduled = True
+            running += 1
+            commands.append(live(Schedule(collection=collection)))
+    return commands
+
+
+def _inputs_are_past(state: State, replica: Replica, installed: Installed) -> bool:
+    """Inputs of the same replica count there: one that is still filling must not be waited for in
+    a slot that it could use itself."""
+    as_of = installed.as_of.time
+    assert as_of is not None, "a closed dataflow is not installed"
+    if installed.stored_inputs and state.timeline_upper <= as_of:
+        return False
+    return all(_is_past(replica, needed, as_of) for needed in installed.local_inputs)
+
+
+def _is_past(replica: Replica, needed: CollectionId, as_of: int) -> bool:
+    # An input that was dropped since is inside the replica only as far as its readers keep it.
+    found = replica.installed.get(needed)
+    return found is None or found.output_frontier.passes(as_of)
+
+
+def hydrated_anywhere(state: State, collection: CollectionId) -> bool:
+    """Whether some replica can answer reads of it. With no replica there is nothing to wait for."""
+    if not state.replicas:
+        return True
+    return any(
+        installed.hydrated
+        for replica in state.open_replicas()
+        if (installed := replica.installed.get(collection)) is not None
+    )

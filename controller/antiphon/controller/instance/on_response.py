@@ -1,0 +1,127 @@
+"""What replicas report: progress, answers, acknowledgements, heartbeats.
+
+A report about something unknown, or one that goes back, is ignored: it was on its way when the
+world moved. Something that no replica may ever say ends the session.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from antiphon.controller.instance import holds, hydration, peeks, subscribes
+from antiphon.controller.instance.event import ResponsesReceived
+from antiphon.controller.instance.on_request import forget_if_done
+from antiphon.controller.instance.ready import Outbox
+from antiphon.controller.instance.state import Holder, HoldKind, Installed, Replica, State
+from antiphon.protocol.errors import RemoteProtocolError
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.response import (
+    CopyToResponse,
+    Draining,
+    Dropped,
+    Frontiers,
+    PeekResponse,
+    RebuildResult,
+    Response,
+    Status,
+    SubscribeResponse,
+)
+
+
+def on_responses(state: State, event: ResponsesReceived, out: Outbox) -> None:
+    """
+    Raises:
+        RemoteProtocolError: the replica broke the protocol; what came before in the batch counts.
+    """
+    replica = state.replicas.get(event.replica)
+    if replica is None or not replica.is_open or replica.connection_id != event.connection_id:
+        return  # of an earlier connection
+    for response in event.responses:
+        _on_response(state, replica, response, out)
+
+
+def _on_response(state: State, replica: Replica, response: Response, out: Outbox) -> None:
+    match response:
+        case Frontiers():
+            on_frontiers(state, replica, response, out)
+        case PeekResponse():
+            peeks.on_response(state, replica, response, out)
+        case SubscribeResponse():
+            subscribes.on_response(state, replica, response, out)
+        case Dropped():
+            _on_dropped(state, replica, response, out)
+        case Status():
+            replica.status = response
+        case Draining(reason=reason):
+            replica.draining = reason
+        case CopyToResponse() | RebuildResult():
+            raise RemoteProtocolError(
+                f"{type(response).__name__} answers a command that was never sent"
+            )
+        case _:
+            assert_never(response)
+
+
+def on_frontiers(state: State, replica: Replica, report: Frontiers, out: Outbox) -> None:
+    """Progress of one collection there. Its inputs' holds follow what it has consumed; the
+    furthest write frontier of all replicas is the collection's."""
+    installed = replica.installed.get(report.collection)
+    if installed is None:
+        return
+    was_hydrated = installed.hydrated
+    output_before = installed.output_frontier
+    _move_forward(installed, report)
+    if report.input_frontier is not None:
+        _follow_inputs(state, replica, report, installed)
+    collection = state.collections.get(report.collection)
+    if collection is not None and collection.write_frontier.less_than(installed.write_frontier):
+        collection.write_frontier = installed.write_frontier
+        state.moved = True
+    passed_as_of = not was_hydrated and installed.hydrated
+    if passed_as_of or (output_before != installed.output_frontier and _waits(replica)):
+        hydration.schedule(state, replica, out)
+
+
+def _move_forward(installed: Installed, report: Frontiers) -> None:
+    if report.write_frontier is not None:
+        installed.write_frontier = installed.write_frontier.join(report.write_frontier)
+    if report.input_frontier is not None:
+        installed.input_frontier = installed.input_frontier.join(report.input_frontier)
+    if report.output_frontier is not None:
+        installed.output_frontier = installed.output_frontier.join(report.output_frontier)
+
+
+def _follow_inputs(state: State, replica: Replica, report: Frontiers, installed: Installed) -> None:
+    consumed = installed.input_frontier
+    holder = Holder(HoldKind.INPUT, report.collection, replica.id)
+    for needed in installed.stored_inputs:
+        if consumed.is_closed:
+            holds.release(state, needed, holder)
+        else:
+            holds.move(state, needed, holder, consumed.step_back())
+
+
+def _waits(replica: Replica) -> bool:
+    return any(not installed.scheduled for installed in replica.installed.values())
+
+
+def _on_dropped(state: State, replica: Replica, response: Dropped, out: Outbox) -> None:
+    installed = replica.installed.get(response.collection)
+    if installed is None or not installed.dropping:
+        return
+    del replica.installed[response.collection]
+    holder = Holder(HoldKind.INPUT, response.collection, replica.id)
+    holds.release_all(state, installed.stored_inputs, holder)
+    forget_if_done(state, response.collection)
+    hydration.schedule(state, replica, out)
+
+
+def on_shard_advanced(state: State, collection: CollectionId, upper: Frontier) -> None:
+    """A materialized view was written: what it must still compute begins at its shard's upper."""
+    found = state.collections.get(collection)
+    if found is None or found.shard_upper is None or found.dropped_at is not None:
+        return
+    if found.shard_upper.less_than(upper):
+        holds.hold_output(state, found, upper)
+        state.moved = True

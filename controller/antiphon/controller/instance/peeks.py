@@ -1,0 +1,241 @@
+"""Peeks: one read at one time, asked of every replica, answered by the first that can.
+
+A peek holds its time on what it reads from before it is sent until after its cancellation is: a
+replica that has not answered yet must not find the time compacted away. Peeks are live state: they
+are sent again to a replica that connects, and a controller that dies forgets them.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from antiphon.controller.instance import holds
+from antiphon.controller.instance.event import PeekRequested
+from antiphon.controller.instance.ready import Outbox, live
+from antiphon.controller.instance.state import (
+    Holder,
+    HoldKind,
+    PendingPeek,
+    Replica,
+    State,
+)
+from antiphon.controller.ports import ErrorReply, RowsReply, StashReply
+from antiphon.protocol.command import CancelPeek, Peek, Sent
+from antiphon.protocol.errors import (
+    CollectionMissing,
+    ComputeError,
+    LimitExceeded,
+    NotComplete,
+    ReplicaFailed,
+    ReplicaMissing,
+    Unavailable,
+)
+from antiphon.protocol.failure import error_of
+from antiphon.protocol.ids import CollectionId, PeekId, ReplicaId, show
+from antiphon.protocol.limits import PEEKS_PENDING_MAX
+from antiphon.protocol.response import (
+    Failure,
+    PeekCanceled,
+    PeekResponse,
+    PeekRows,
+    PeekStashed,
+)
+
+# Failures that any replica would give: they are the answer, there is nothing to wait for.
+ANSWERS = frozenset({"data_error", "limit_exceeded", "not_served"})
+
+
+def begin(state: State, event: PeekRequested, out: Outbox, now_ms: int) -> None:
+    """Hold the time, then ask; or reply with the reason why not."""
+    time = state.read_time if event.time is None else event.time
+    try:
+        _check(state, event, time)
+    except ComputeError as error:
+        out.reply(event.request, ErrorReply(error))
+        return
+    command = Peek(
+        peek_id=event.peek_id,
+        time=time,
+        target=event.target,
+        schema=event.schema,
+        finishing=event.finishing,
+        rows_max=event.rows_max,
+        bytes_max=event.bytes_max,
+    )
+    holder = Holder(HoldKind.PEEK, event.peek_id.value)
+    holds.acquire_all(state, event.imports, holder, time)
+    state.peeks[event.peek_id] = PendingPeek(
+        request=event.request, command=command, imports=event.imports, replica=event.replica
+    )
+    state.peek_of_request[event.request] = event.peek_id
+    heappush(state.peek_deadlines, (now_ms + state.config.peek_wait_ms, event.peek_id.value))
+    for replica in _asked(state, event.replica):
+        out.send(replica.id, live(command))
+
+
+def _check(state: State, event: PeekRequested, time: int) -> None:
+    if len(state.peeks) >= PEEKS_PENDING_MAX:
+        raise LimitExceeded(
+            f"{PEEKS_PENDING_MAX} reads are pending already", limit="PEEKS_PENDING_MAX"
+        )
+    if time > state.read_time:
+        raise NotComplete(
+            f"time {time} is not complete; the latest readable time is {state.read_time}",
+            time=time,
+            upper=state.timeline_upper,
+        )
+    for collection in event.imports:
+        holds.check_readable(state, collection, time)
+    check_target(state, event.replica)
+
+
+def check_target(state: State, replica: ReplicaId | None) -> None:
+    """
+    Raises:
+        ReplicaMissing: no replica has that name.
+        ReplicaFailed: it is not connected.
+    """
+    if replica is None:
+        return
+    found = state.replicas.get(replica)
+    if found is None:
+        raise ReplicaMissing(f"no replica is called {replica}", replica=replica)
+    if not found.is_open:
+        raise ReplicaFailed(f"replica {replica} is not connected", replica=replica)
+
+
+def _asked(state: State, target: ReplicaId | None) -> list[Replica]:
+    return [r for r in state.open_replicas() if target is None or r.id == target]
+
+
+def on_response(state: State, replica: Replica, response: PeekResponse, out: Outbox) -> None:
+    """The first answer wins; late ones, and those of replicas that were not asked, are nothing."""
+    peek = state.peeks.get(response.peek_id)
+    if peek is None or (peek.replica is not None and peek.replica != replica.id):
+        if isinstance(response.result, PeekStashed):
+            out.send(replica.id, live(CancelPeek(peek_id=response.peek_id)))  # frees the stash
+        return
+    match response.result:
+        case PeekRows(batches=batches, row_count=row_count):
+            finish(state, peek, out, answered_by=replica.id)
+            reply = RowsReply(
+                batches=batches,
+                row_count=row_count,
+                time=peek.command.time,
+                replica=replica.id,
+                last=True,
+            )
+            out.reply(peek.request, reply)
+        case PeekStashed(row_count=row_count):
+            finish(state, peek, out, answered_by=replica.id)
+            stash = StashReply(
+                peek_id=response.peek_id.value,
+                replica=replica.id,
+                row_count=row_count,
+                time=peek.command.time,
+            )
+            out.reply(peek.request, stash)
+        case Failure() as failure:
+            _fail(state, peek, replica.id, failure, out)
+        case PeekCanceled():
+            # Legal only after CancelPeek, and then the peek is not pending: the replica is wrong.
+            failure = Failure(code="internal", message=f"replica {replica.id} canceled a read")
+            _fail(state, peek, replica.id, failure, out)
+
+
+def _fail(
+    state: State, peek: PendingPeek, replica: ReplicaId, failure: Failure, out: Outbox
+) -> None:
+    """A data error is an answer. A replica's own failure waits for the others, if there are any."""
+    peek.failures[replica] = failure
+    waiting = [r for r in _asked(state, peek.replica) if r.id not in peek.failures]
+    if failure.code in ANSWERS or not waiting:
+        finish(state, peek, out, answered_by=replica)
+        out.reply(peek.request, ErrorReply(error_of(failure)))
+
+
+def finish(
+    state: State, peek: PendingPeek, out: Outbox, *, answered_by: ReplicaId | None = None
+) -> None:
+    """Cancel at all others, and only then let go of the time: releasing it may allow compaction,
+    which must reach a replica after the cancellation."""
+    peek_id = peek.command.peek_id
+    for replica in _asked(state, peek.replica):
+        if replica.id != answered_by and replica.id not in peek.failures:
+            out.send(replica.id, live(CancelPeek(peek_id=peek_id)))
+    del state.peeks[peek_id]
+    del state.peek_of_request[peek.request]
+    holds.release_all(state, peek.imports, Holder(HoldKind.PEEK, peek_id.value))
+
+
+def cancel(state: State, request: int, out: Outbox) -> bool:
+    """The caller is gone: no reply. False if no peek has this request."""
+    peek_id = state.peek_of_request.get(request)
+    if peek_id is None:
+        return False
+    finish(state, state.peeks[peek_id], out)
+    return True
+
+
+def replay(state: State, replica: Replica, out: Outbox) -> list[Sent]:
+    """What a replica that connects must answer. A peek whose collections were dropped while it was
+    away can no longer be answered there; if nobody else can, that is the answer."""
+    commands: list[Sent] = []
+    for peek in list(state.peeks.values()):
+        if peek.replica is not None and peek.replica != replica.id:
+            continue
+        peek.failures.pop(replica.id, None)
+        missing = [c for c in peek.imports if not _is_live(state, c)]
+        if missing:
+            error = CollectionMissing(f"{show(missing[0])} was dropped", collection=missing[0])
+            if not any(other.id != replica.id for other in _asked(state, peek.replica)):
+                finish(state, peek, out)
+                out.reply(peek.request, ErrorReply(error))
+            continue
+        commands.append(live(peek.command))
+    return commands
+
+
+def _is_live(state: State, collection: CollectionId) -> bool:
+    found = state.collections.get(collection)
+    return found is not None and found.dropped_at is None
+
+
+def on_replica_lost(state: State, replica: Replica, out: Outbox) -> None:
+    """Reads addressed to it end; the others go on with who is left, or wait for somebody."""
+    for peek in list(state.peeks.values()):
+        if peek.replica == replica.id:
+            finish(state, peek, out)
+            error = ReplicaFailed(f"replica {replica.id} is gone", replica=replica.id)
+            out.reply(peek.request, ErrorReply(error))
+            continue
+        peek.failures.pop(replica.id, None)
+        left = _asked(state, None)
+        if left and all(other.id in peek.failures for other in left):
+            failure = peek.failures[left[0].id]
+            finish(state, peek, out)
+            out.reply(peek.request, ErrorReply(error_of(failure)))
+
+
+def expire(state: State, out: Outbox, now_ms: int) -> None:
+    """Reads that waited too long while nobody was there. With a replica connected, a read takes
+    the time that it takes."""
+    while state.peek_deadlines and state.peek_deadlines[0][0] <= now_ms:
+        _, peek_id = heappop(state.peek_deadlines)
+        peek = state.peeks.get(PeekId(peek_id))
+        if peek is None:
+            continue
+        if _asked(state, peek.replica):
+            heappush(state.peek_deadlines, (now_ms + state.config.peek_wait_ms, peek_id))
+            continue
+        finish(state, peek, out)
+        seconds = state.config.peek_wait_ms // 1000
+        error = Unavailable(f"no replica was connected for {seconds} s", waited_s=seconds)
+        out.reply(peek.request, ErrorReply(error))
+
+
+def next_deadline_ms(state: State) -> int | None:
+    """O(1) amortised: deadlines of answered peeks are forgotten on the way."""
+    while state.peek_deadlines and PeekId(state.peek_deadlines[0][1]) not in state.peeks:
+        heappop(state.peek_deadlines)
+    return state.peek_deadlines[0][0] if state.peek_deadlines else None

@@ -1,0 +1,222 @@
+"""What an instance knows: collections, replicas, pending work. Changed only within a step.
+
+A collection's `since` and `holds` are written by `holds.py` alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from antiphon.controller.engine.decision import Decision
+from antiphon.controller.instance.event import StoredInput
+from antiphon.protocol.command import Peek, UpdateConfiguration
+from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
+from antiphon.protocol.facts import ReplicaFacts
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import (
+    NO_POSITION,
+    ClaimId,
+    CollectionId,
+    ConnectionId,
+    Epoch,
+    HistoryId,
+    InstanceId,
+    PeekId,
+    Position,
+    ReplicaId,
+    SessionId,
+)
+from antiphon.protocol.limits import COMPACTION_INTERVAL_MS, REPLICA_HOLD_MS, RETAIN_MS
+from antiphon.protocol.response import Failure, Status
+from antiphon.protocol.schema import Schema
+
+DECISIONS_KEPT_MAX: Final = 64  # for each replica: enough to see a crash loop
+NO_SESSION: Final = SessionId(0)
+STORED_KINDS: Final = (CollectionKind.TABLE, CollectionKind.FEED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceConfig:
+    """What does not change while a controller lives."""
+
+    instance_id: InstanceId
+    name: str
+    history_id: HistoryId
+    epoch: Epoch
+    claim_id: ClaimId
+    read_only: bool = False
+    retain_ms: int = RETAIN_MS  # how far reads may lie behind the latest completed write
+    hydration_limit: int = 4  # dataflows that a replica fills at once
+    peek_wait_ms: int = 30_000  # how long a read waits for any replica at all
+    replica_gone_ms: int = REPLICA_HOLD_MS  # afterwards a lost replica holds nothing back
+    beat_ms: int = COMPACTION_INTERVAL_MS  # compaction is sent and persisted at most that often
+    configuration: Mapping[str, str] = field(default_factory=dict)
+
+
+class HoldKind(IntEnum):
+    """Why a time must stay readable."""
+
+    PEEK = 1
+    SUBSCRIBE = 2
+    DEPENDANT = 3  # a maintained dataflow that imports it
+    INPUT = 4  # a replica that has yet to read it
+    INSTALL = 5  # a statement that is not durable yet
+    SINK = 6  # a materialized view's own next output
+
+
+class Holder(NamedTuple):
+    kind: HoldKind
+    owner: int | bytes
+    replica: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Collection:
+    """A table, a feed, or what a maintained dataflow exports."""
+
+    id: CollectionId
+    kind: CollectionKind
+    schema: Schema
+    since: Frontier
+    write_frontier: Frontier  # the furthest that anyone reported; tables and feeds: the timeline's
+    holds: dict[Holder, Frontier] = field(default_factory=dict)
+    dataflow: DataflowDescription | None = None  # None: a table or a feed
+    position: Position = NO_POSITION
+    shard_upper: Frontier | None = None  # materialized views only
+    dropped_at: Position | None = None  # the position of its drop
+
+    @property
+    def is_stored(self) -> bool:
+        return self.dataflow is None
+
+    @property
+    def inputs(self) -> tuple[CollectionId, ...]:
+        if self.dataflow is None:
+            return ()
+        return tuple(wanted.collection for wanted in self.dataflow.imports)
+
+
+class LinkState(Enum):
+    CONNECTING = "connecting"
+    OPEN = "connected"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True, kw_only=True)
+class Installed:
+    """One dataflow on one replica, as of this connection."""
+
+    as_of: Frontier
+    write_frontier: Frontier
+    input_frontier: Frontier
+    output_frontier: Frontier
+    stored_inputs: tuple[CollectionId, ...]
+    local_inputs: tuple[CollectionId, ...]
+    is_transient: bool
+    scheduled: bool = False
+    dropping: bool = False  # the drop was sent, `Dropped` has yet to come
+    compacted: Frontier  # what the replica was last told
+
+    @property
+    def hydrated(self) -> bool:
+        return self.as_of.less_than(self.output_frontier)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    at_ms: int
+    session_id: SessionId
+    decision: Decision
+
+
+@dataclass(slots=True, kw_only=True)
+class Replica:
+    id: ReplicaId
+    address: str
+    link: LinkState = LinkState.CONNECTING
+    connection_id: ConnectionId | None = None
+    session_id: SessionId = NO_SESSION
+    installed: dict[CollectionId, Installed] = field(default_factory=dict)
+    lost_at_ms: int | None = None  # None: connected, or never was
+    connections: int = 0
+    facts: ReplicaFacts | None = None
+    status: Status | None = None
+    draining: str | None = None
+    last_loss: str = ""
+    decisions: deque[DecisionRecord] = field(
+        default_factory=lambda: deque(maxlen=DECISIONS_KEPT_MAX)
+    )
+
+    @property
+    def is_open(self) -> bool:
+        return self.link is LinkState.OPEN
+
+
+@dataclass(slots=True, kw_only=True)
+class PendingPeek:
+    request: int
+    command: Peek
+    imports: tuple[CollectionId, ...]
+    replica: ReplicaId | None
+    failures: dict[ReplicaId, Failure] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Subscribe:
+    request: int
+    collection: CollectionId
+    dataflow: DataflowDescription
+    imports: tuple[CollectionId, ...]
+    frontier: Frontier  # everything before it was delivered
+    replica: ReplicaId | None
+    arrow: pa.Schema  # of its batches
+    failures: dict[ReplicaId, Failure] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class PendingInstall:
+    """A statement on its way into the store; its `as_of`s are held until it is there."""
+
+    request: int
+    stored: tuple[StoredInput, ...]
+    dataflows: tuple[DataflowDescription, ...]
+    drops: tuple[CollectionId, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    config: InstanceConfig
+    timeline_upper: int
+    head: Position
+    head_digest: bytes
+    collections: dict[CollectionId, Collection] = field(default_factory=dict)
+    replicas: dict[ReplicaId, Replica] = field(default_factory=dict)
+    peeks: dict[PeekId, PendingPeek] = field(default_factory=dict)
+    peek_of_request: dict[int, PeekId] = field(default_factory=dict)
+    peek_deadlines: list[tuple[int, bytes]] = field(default_factory=list)  # a heap
+    subscribes: dict[CollectionId, Subscribe] = field(default_factory=dict)
+    subscribe_of_request: dict[int, CollectionId] = field(default_factory=dict)
+    installs: dict[int, PendingInstall] = field(default_factory=dict)
+    # The latest merged configuration of the history, and where it stands.
+    configuration: tuple[Position, UpdateConfiguration] | None = None
+    moved: bool = True  # something may allow compaction since the last beat
+    last_beat_ms: int = 0
+    compaction_in_flight: bool = False
+
+    @property
+    def read_time(self) -> int:
+        return self.timeline_upper - 1
+
+    def open_replicas(self) -> Iterator[Replica]:
+        return (replica for replica in self.replicas.values() if replica.is_open)
+
+    def live_dataflows(self) -> Iterator[Collection]:
+        """Maintained collections that are not dropped, in order of position."""
+        found = [c for c in self.collections.values() if not c.is_stored and c.dropped_at is None]
+        return iter(sorted(found, key=lambda collection: collection.position))

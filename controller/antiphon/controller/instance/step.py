@@ -1,0 +1,121 @@
+"""The instance machine: one event in, what is owed out.
+
+Theory of operation
+-------------------
+The instance decides for all replicas of one command history. It owns read holds, pending peeks,
+subscribes, what each replica has installed, and how far collections may compact. It performs
+nothing: the driver makes entries durable, then sends, then replies, and reports each durable
+moment back as an event. So a numbered command reaches a replica only from `InstallDurable`, a
+compaction only from `CompactionDurable`, and a machine that is fed the same events gives the same
+outputs.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from antiphon.controller.instance import (
+    on_link,
+    on_request,
+    on_response,
+    on_tick,
+    peeks,
+    subscribes,
+)
+from antiphon.controller.instance.event import (
+    CompactionDurable,
+    CompactionRefused,
+    Event,
+    InstallDurable,
+    InstallRefused,
+    InstallRequested,
+    LinkLost,
+    PeekRequested,
+    ReplicaAdded,
+    ReplicaProbed,
+    ReplicaRemoved,
+    RequestCanceled,
+    ResponsesReceived,
+    ShardAdvanced,
+    StashReleased,
+    SubscribeRequested,
+    Ticked,
+    TimelineAdvanced,
+)
+from antiphon.controller.instance.ready import Outbox, Ready, live
+from antiphon.controller.instance.state import State
+from antiphon.protocol.command import CancelPeek
+from antiphon.protocol.errors import RemoteProtocolError
+from antiphon.protocol.frontier import Frontier
+
+
+class Instance:
+    """Owns the state of one instance."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def step(self, event: Event, now_ms: int) -> Ready:
+        """Advance by one event. Deterministic; O(what the event touches)."""
+        out = Outbox()
+        self._dispatch(event, out, now_ms)
+        return out.ready(on_tick.wake_at_ms(self.state))
+
+    def _dispatch(self, event: Event, out: Outbox, now_ms: int) -> None:
+        state = self.state
+        match event:
+            case ResponsesReceived():
+                self._on_responses(event, out)
+            case PeekRequested():
+                peeks.begin(state, event, out, now_ms)
+            case TimelineAdvanced(upper=upper):
+                self._on_timeline_advanced(upper)
+            case ShardAdvanced(collection=collection, upper=shard_upper):
+                on_response.on_shard_advanced(state, collection, shard_upper)
+            case RequestCanceled(request=request):
+                if not peeks.cancel(state, request, out):
+                    subscribes.cancel(state, request, out)
+            case SubscribeRequested():
+                subscribes.begin(state, event, out)
+            case InstallRequested():
+                on_request.on_install_requested(state, event, out)
+            case InstallDurable():
+                on_request.on_install_durable(state, event, out)
+            case InstallRefused():
+                on_request.on_install_refused(state, event)
+            case StashReleased(replica=replica, peek_id=peek_id):
+                found = state.replicas.get(replica)
+                if found is not None and found.is_open:
+                    out.send(replica, live(CancelPeek(peek_id=peek_id)))
+            case CompactionDurable():
+                on_tick.on_compaction_durable(state, event, out)
+            case CompactionRefused():
+                on_tick.on_compaction_refused(state)
+            case ReplicaAdded():
+                on_link.on_replica_added(state, event, out)
+            case ReplicaRemoved():
+                on_link.on_replica_removed(state, event, out)
+            case ReplicaProbed():
+                on_link.on_replica_probed(state, event, out, now_ms)
+            case LinkLost():
+                on_link.on_link_lost(state, event, out, now_ms)
+            case Ticked():
+                on_tick.on_tick(state, out, now_ms)
+            case _:
+                assert_never(event)
+
+    def _on_responses(self, event: ResponsesReceived, out: Outbox) -> None:
+        try:
+            on_response.on_responses(self.state, event, out)
+        except RemoteProtocolError as error:
+            replica = self.state.replicas[event.replica]
+            on_link.close_for(replica, str(error), self.state, out)
+
+    def _on_timeline_advanced(self, upper: int) -> None:
+        state = self.state
+        assert upper >= state.timeline_upper, f"time moves back: {state.timeline_upper} -> {upper}"
+        state.timeline_upper = upper
+        state.moved = True
+        for collection in state.collections.values():
+            if collection.is_stored:
+                collection.write_frontier = Frontier(upper)

@@ -1,0 +1,134 @@
+"""The oracle: gives every write its time, and says which time is readable.
+
+It owns the timeline's durable upper and the appends that wait for a tick. One tick is in flight at
+a time; whatever arrives meanwhile shares the next one, at one time: that is the group commit, and
+it needs no timer. A write is readable, and answered, once its tick is durable; a strict read is at
+`upper - 1`, the latest time at which everything is final.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from antiphon.history.store import Append, Tick
+from antiphon.protocol.errors import ClockJumped, LimitExceeded
+from antiphon.protocol.limits import CLOCK_JUMP_MAX_MS
+
+TICK_APPENDS_MAX: Final = 4_096  # one tick's appends: bounds a transaction, not the throughput
+PENDING_APPENDS_MAX: Final = 65_536  # beyond it clients are refused, and nothing was done
+PENDING_BYTES_MAX: Final = 512 << 20  # of appended columns that wait, for the same reason
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAppend:
+    """An append and the request that waits for it."""
+
+    request: int
+    append: Append
+
+
+class Oracle:
+    """The timeline of one instance."""
+
+    def __init__(self, *, upper: int, allow_clock_jump: bool = False) -> None:
+        assert upper >= 1, f"time 0 is complete and empty, so upper is at least 1, not {upper}"
+        self._upper = upper
+        self._allow_clock_jump = allow_clock_jump
+        self._trusted_now_ms: int | None = None
+        self._pending: deque[PendingAppend] = deque()
+        self._pending_bytes = 0
+        self._in_flight: tuple[Tick, tuple[PendingAppend, ...]] | None = None
+
+    @property
+    def upper(self) -> int:
+        """The first time that may still change. Durable."""
+        return self._upper
+
+    @property
+    def read_time(self) -> int:
+        """The latest time at which everything is final: where strict reads are."""
+        return self._upper - 1
+
+    @property
+    def pending_count(self) -> int:
+        return len(self._pending)
+
+    def observe_clock(self, now_ms: int) -> None:
+        """A look at the clock. A jump forward is not believed, now or later, until it is undone;
+        looks must be closer to each other than the jump they are to notice."""
+        trusted = self._trusted_now_ms
+        if trusted is not None and now_ms > trusted + CLOCK_JUMP_MAX_MS:
+            return
+        self._trusted_now_ms = now_ms if trusted is None else max(trusted, now_ms)
+
+    def enqueue(self, request: int, append: Append, now_ms: int) -> None:
+        """Let an append wait for the next tick.
+
+        Raises:
+            LimitExceeded: too much waits already.
+            ClockJumped: the clock cannot be believed; a time from it could never be taken back.
+        """
+        self.observe_clock(now_ms)
+        self._check_clock(now_ms)
+        if len(self._pending) >= PENDING_APPENDS_MAX:
+            raise LimitExceeded(
+                f"{PENDING_APPENDS_MAX} appends wait already", limit="PENDING_APPENDS_MAX"
+            )
+        if self._pending_bytes >= PENDING_BYTES_MAX:
+            raise LimitExceeded(
+                f"appends of {self._pending_bytes} bytes wait already", limit="PENDING_BYTES_MAX"
+            )
+        self._pending.append(PendingAppend(request, append))
+        self._pending_bytes += append.rows.nbytes
+
+    def _check_clock(self, now_ms: int) -> None:
+        trusted = self._trusted_now_ms
+        assert trusted is not None, "the clock was looked at before"
+        if now_ms > trusted + CLOCK_JUMP_MAX_MS and not self._allow_clock_jump:
+            raise ClockJumped(
+                f"the clock jumped {(now_ms - trusted) // 1000} s forward; set it right, or "
+                "restart the controller to accept it",
+                now_ms=now_ms,
+                trusted_ms=trusted,
+            )
+
+    def begin_tick(self, now_ms: int) -> Tick | None:
+        """The next tick to make durable, or None: nothing waits, or one is in flight already."""
+        if self._in_flight is not None or not self._pending:
+            return None
+        count = min(len(self._pending), TICK_APPENDS_MAX)
+        batch = tuple(self._pending.popleft() for _ in range(count))
+        self._pending_bytes -= sum(pending.append.rows.nbytes for pending in batch)
+        # A clock behind the upper yields the upper itself: time never goes back.
+        tick = Tick(
+            time=max(now_ms, self._upper), appends=tuple(pending.append for pending in batch)
+        )
+        self._in_flight = (tick, batch)
+        return tick
+
+    def commit_tick(self) -> tuple[Tick, Sequence[int]]:
+        """The tick in flight is durable: the upper moves. Returns it and its requests, in order."""
+        tick, batch = self._take_in_flight()
+        assert tick.time >= self._upper, f"time moves back: {self._upper} -> {tick.time + 1}"
+        self._upper = tick.time + 1
+        return tick, [pending.request for pending in batch]
+
+    def refuse_tick(self) -> Sequence[int]:
+        """The tick in flight failed as a whole. Returns its requests, in order."""
+        _, batch = self._take_in_flight()
+        return [pending.request for pending in batch]
+
+    def drain(self) -> Sequence[int]:
+        """Give up everything that waits and was not submitted. Returns the requests."""
+        requests = [pending.request for pending in self._pending]
+        self._pending.clear()
+        self._pending_bytes = 0
+        return requests
+
+    def _take_in_flight(self) -> tuple[Tick, tuple[PendingAppend, ...]]:
+        assert self._in_flight is not None, "no tick is in flight"
+        in_flight, self._in_flight = self._in_flight, None
+        return in_flight
