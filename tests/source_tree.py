@@ -11,6 +11,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCE_ROOTS: Final = ("protocol", "history", "controller", "replica", "client", "proof")
+SHELLS: Final = ("cli", "demo", "console")
 GENERATED: Final = Path("protocol/antiphon/v1")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -34,8 +35,8 @@ class Module:
 
     @property
     def does_io(self) -> bool:
-        """Whether it may touch the world: what lies in an `io/` folder, and all of `client`."""
-        return "io" in self.path.parts or self.root == "client"
+        """Whether it may touch the world: what lies in an `io/` folder, and the shells of users."""
+        return "io" in self.path.parts or self.path.parts[2] in SHELLS
 
     def functions(self) -> Iterator[Function]:
         for node in ast.walk(self.tree):
