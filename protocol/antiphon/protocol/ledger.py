@@ -1,0 +1,306 @@
+"""What a session has said so far, as far as later messages refer to it.
+
+Both ends keep one and look into it before they send or accept anything: a rule is checked where it
+could be broken and again where it would do harm. A check answers with the reason why a message is
+illegal, or None; it never changes anything. `note_*` records a message that passed its check.
+
+The ledger is bounded by live state: an entry goes when its last word was said, a peek with its
+answer, a collection with `Dropped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from antiphon.protocol.command import (
+    AcceptRebuild,
+    AllowCompaction,
+    CancelPeek,
+    CancelRebuild,
+    CreateDataflow,
+    Peek,
+    Schedule,
+    StartRebuild,
+    UpdateConfiguration,
+)
+from antiphon.protocol.dataflow import (
+    CopyToExport,
+    ExportKind,
+    MaterializedViewExport,
+    SubscribeExport,
+)
+from antiphon.protocol.frontier import CLOSED, START, Frontier
+from antiphon.protocol.ids import CollectionId, PeekId, SessionId, is_transient, show
+from antiphon.protocol.response import (
+    CopyToResponse,
+    Draining,
+    Dropped,
+    Frontiers,
+    PeekCanceled,
+    PeekResponse,
+    RebuildCompleted,
+    RebuildResult,
+    Response,
+    Status,
+    SubscribeBatch,
+    SubscribeDropped,
+    SubscribeResponse,
+)
+
+# Commands that the ledger knows; the others are framing, which the session itself checks.
+LedgerCommand = (
+    UpdateConfiguration | CreateDataflow | AllowCompaction | Peek | CancelPeek | Schedule
+    | StartRebuild | CancelRebuild | AcceptRebuild
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One collection of a replica, as its session sees it."""
+
+    kind: ExportKind | None  # None: from before this session, so an index or a materialized view
+    as_of: Frontier
+    compaction: Frontier  # the last one allowed; closed: dropped
+    write: Frontier  # the last ones reported
+    input: Frontier
+    output: Frontier
+    covered: Frontier | None = None  # subscribes: the last upper; None: nothing was sent
+    ended: bool = False  # subscribes and copy-tos: the last word of their own was said
+
+    @property
+    def is_dropped(self) -> bool:
+        return self.compaction.is_closed
+
+
+@dataclass(slots=True)
+class Ledger:
+    """See the module. Start one per session; `adopt` what a suffix extends."""
+
+    _collections: dict[CollectionId, _Entry] = field(default_factory=dict)
+    _peeks: dict[PeekId, bool] = field(default_factory=dict)  # waiting; True: canceled
+    _rebuilds: dict[SessionId, bool] = field(default_factory=dict)  # running; True: completed
+
+    def adopt(self, collections: Iterable[tuple[CollectionId, Frontier]]) -> None:
+        """Collections with their since, which the replica has from before this session.
+
+        Transient ones do not survive a session; frontiers are all reported afresh.
+        """
+        for collection, since in collections:
+            if not is_transient(collection):
+                self._collections[collection] = _Entry(
+                    kind=None, as_of=START, compaction=since, write=START, input=START, output=START
+                )
+
+    def is_waiting(self, peek: PeekId) -> bool:
+        """Whether the peek was sent and not yet answered."""
+        return peek in self._peeks
+
+    # Commands.
+
+    def check_command(self, command: LedgerCommand) -> str | None:
+        """Why `command` is illegal now, or None."""
+        match command:
+            case CreateDataflow():
+                return self._check_create(command)
+            case AllowCompaction(collection=collection, frontier=frontier):
+                return self._check_compaction(collection, frontier)
+            case Schedule(collection=collection):
+                return self._check_alive(collection)
+            case Peek(peek_id=peek):
+                return f"the peek {peek} is waiting already" if peek in self._peeks else None
+            case StartRebuild(session_id=session):
+                return f"rebuild {session} runs already" if session in self._rebuilds else None
+            case AcceptRebuild(session_id=session):
+                completed = self._rebuilds.get(session, False)
+                return None if completed else f"rebuild {session} has not completed"
+            # A cancel may cross the answer, and then names what is gone.
+            case UpdateConfiguration() | CancelPeek() | CancelRebuild():
+                return None
+            case _:
+                assert_never(command)
+
+    def note_command(self, command: LedgerCommand) -> None:
+        match command:
+            case CreateDataflow(dataflow=dataflow):
+                for export in dataflow.exports:
+                    start = dataflow.as_of
+                    # A shard is written from where it stands, which may be before as_of.
+                    durable = isinstance(export.kind, MaterializedViewExport)
+                    self._collections[export.collection] = _Entry(
+                        kind=export.kind,
+                        as_of=start,
+                        compaction=START,
+                        write=START if durable else start,
+                        input=start,
+                        output=start,
+                    )
+            case AllowCompaction(collection=collection, frontier=frontier):
+                self._collections[collection].compaction = frontier
+            case Peek(peek_id=peek):
+                self._peeks[peek] = False
+            case CancelPeek(peek_id=peek):
+                if peek in self._peeks:
+                    self._peeks[peek] = True
+            case StartRebuild(session_id=session):
+                self._rebuilds[session] = False
+            case CancelRebuild(session_id=session):
+                self._rebuilds.pop(session, None)
+            case AcceptRebuild(session_id=session):
+                del self._rebuilds[session]
+            case UpdateConfiguration() | Schedule():
+                pass
+            case _:
+                assert_never(command)
+
+    def _check_create(self, command: CreateDataflow) -> str | None:
+        dataflow = command.dataflow
+        exports = [export.collection for export in dataflow.exports]
+        if not exports:
+            return "a dataflow without exports"
+        if len(set(exports)) < len(exports):
+            return f"{dataflow.name} exports a collection twice"
+        if len({is_transient(export) for export in exports}) > 1:
+            return f"{dataflow.name} exports transient and catalog collections"
+        for export in exports:
+            if export in self._collections:
+                return f"{show(export)} exists already"
+        if dataflow.as_of.is_closed:
+            return f"{dataflow.name} starts at the closed frontier"
+        return None
+
+    def _check_compaction(self, collection: CollectionId, frontier: Frontier) -> str | None:
+        problem = self._check_alive(collection)
+        if problem is not None:
+            return problem
+        last = self._collections[collection].compaction
+        if not last.less_equal(frontier):
+            return f"compaction of {show(collection)} moves back from {last} to {frontier}"
+        return None
+
+    def _check_alive(self, collection: CollectionId) -> str | None:
+        entry = self._collections.get(collection)
+        if entry is None:
+            return f"there is no {show(collection)}"
+        return f"{show(collection)} was dropped" if entry.is_dropped else None
+
+    # Responses.
+
+    def check_response(self, response: Response) -> str | None:
+        """Why `response` is illegal now, or None."""
+        match response:
+            case Status() | Draining():
+                return None
+            case PeekResponse(peek_id=peek, result=result):
+                if peek not in self._peeks:
+                    return f"no peek {peek} is waiting"
+                if isinstance(result, PeekCanceled) and not self._peeks[peek]:
+                    return f"nobody canceled the peek {peek}"
+                return None
+            case RebuildResult(session_id=session):
+                if session not in self._rebuilds:
+                    return f"no rebuild {session} runs"
+                return f"rebuild {session} has completed" if self._rebuilds[session] else None
+            case Frontiers() | SubscribeResponse() | CopyToResponse() | Dropped():
+                entry = self._collections.get(response.collection)
+                if entry is None:
+                    return f"there is no {show(response.collection)}"
+                return _check_about(entry, response)
+            case _:
+                assert_never(response)
+
+    def note_response(self, response: Response) -> None:
+        match response:
+            case Status() | Draining():
+                pass
+            case PeekResponse(peek_id=peek):
+                del self._peeks[peek]
+            case RebuildResult(session_id=session, result=result):
+                if isinstance(result, RebuildCompleted):
+                    self._rebuilds[session] = True
+                else:
+                    del self._rebuilds[session]
+            case Frontiers():
+                entry = self._collections[response.collection]
+                entry.write = response.write_frontier or entry.write
+                entry.input = response.input_frontier or entry.input
+                entry.output = response.output_frontier or entry.output
+            case SubscribeResponse(result=result):
+                entry = self._collections[response.collection]
+                match result:
+                    case SubscribeBatch(upper=upper, failure=failure):
+                        entry.covered = upper
+                        entry.ended = upper.is_closed or failure is not None
+                    case SubscribeDropped():
+                        entry.ended = True
+                    case _:
+                        assert_never(result)
+            case CopyToResponse():
+                self._collections[response.collection].ended = True
+            case Dropped():
+                del self._collections[response.collection]
+            case _:
+                assert_never(response)
+
+
+def _check_about(
+    entry: _Entry, response: Frontiers | SubscribeResponse | CopyToResponse | Dropped
+) -> str | None:
+    name = show(response.collection)
+    match response:
+        case Frontiers():
+            return _check_frontiers(entry, response, name)
+        case SubscribeResponse(result=result):
+            if not isinstance(entry.kind, SubscribeExport):
+                return f"{name} is no subscribe"
+            return f"{name} has ended" if entry.ended else _check_subscribe(entry, result, name)
+        case CopyToResponse():
+            if not isinstance(entry.kind, CopyToExport):
+                return f"{name} is no copy-to"
+            return f"{name} has ended" if entry.ended else None
+        case Dropped():
+            return None if entry.is_dropped else f"nobody dropped {name}"
+        case _:
+            assert_never(response)
+
+
+def _check_frontiers(entry: _Entry, response: Frontiers, name: str) -> str | None:
+    for kind, old, new in (
+        ("write", entry.write, response.write_frontier),
+        ("input", entry.input, response.input_frontier),
+        ("output", entry.output, response.output_frontier),
+    ):
+        if new is None:
+            continue
+        if not old.less_equal(new):
+            return f"the {kind} frontier of {name} moves back from {old} to {new}"
+        if old.is_closed:
+            return f"the {kind} frontier of {name} was closed already"
+    return None
+
+
+def _check_subscribe(
+    entry: _Entry, result: SubscribeBatch | SubscribeDropped, name: str
+) -> str | None:
+    match result:
+        case SubscribeBatch(lower=lower, upper=upper):
+            if not lower.less_than(upper):
+                return f"an empty interval from {lower} to {upper} of {name}"
+            if entry.covered is None:
+                # With a snapshot all of the past is in it; without, nothing before as_of is sent.
+                starts = not upper.less_equal(entry.as_of) and lower.less_equal(_after(entry.as_of))
+                return None if starts else f"{name} starts with {lower} to {upper}"
+            follows = lower == entry.covered
+            return None if follows else f"{name} continues {entry.covered} with {lower}"
+        case SubscribeDropped(at=at):
+            if not entry.is_dropped:
+                return f"nobody dropped {name}"
+            last = entry.covered if entry.covered is not None else START
+            return None if at == last else f"{name} ended at {last}, not at {at}"
+        case _:
+            assert_never(result)
+
+
+def _after(frontier: Frontier) -> Frontier:
+    return CLOSED if frontier.time is None else Frontier(frontier.time + 1)
