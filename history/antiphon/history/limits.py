@@ -23,6 +23,8 @@ FOLD_BATCHES_MIN: Final = 64
 FOLD_ROWS_MIN: Final = 4_096
 # Stored parts of dead runs that one step of the janitor deletes.
 GARBAGE_PARTS_MAX: Final = 64
+# How many groups are committed, while more wait, for one step of maintenance.
+GROUPS_PER_STEP: Final = 4
 # Unique keys of dropped tables that one step of the janitor deletes.
 GARBAGE_KEYS_MAX: Final = 4_096
 
@@ -31,6 +33,8 @@ GARBAGE_KEYS_MAX: Final = 4_096
 PRODUCER_SEQUENCES_MAX: Final = 128
 # A producer that was silent for longer is forgotten; a client does not retry for a week.
 PRODUCER_RETAIN_MS: Final = 7 * 24 * 3_600 * 1_000
+# How often, on the timeline, silent producers are looked for.
+PRODUCER_FORGET_INTERVAL_MS: Final = 60_000
 # The largest sequence: what a signed 64-bit column holds.
 SEQUENCE_MAX: Final = 2**63 - 1
 

@@ -1,0 +1,203 @@
+"""Rows of the database as values: what the writer and the readers read alike."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from enum import IntEnum
+
+import pyarrow as pa
+
+from antiphon.history.digest import EMPTY_DIGEST, ChainBroken, extend
+from antiphon.history.envelope import MalformedEnvelope, payload_of
+from antiphon.history.io.sqlite.layout import PART_BITS
+from antiphon.history.limits import COMMANDS_PAGE
+from antiphon.history.revision import Lane, Run, Side, Source
+from antiphon.history.shard import Shard
+from antiphon.history.store import Fence, StoredCommand
+from antiphon.history.transaction import State
+from antiphon.protocol.codec import schema_from_proto
+from antiphon.protocol.dataflow import CollectionKind
+from antiphon.protocol.delta import decode_batch
+from antiphon.protocol.frontier import CLOSED, Frontier
+from antiphon.protocol.ids import (
+    NO_POSITION,
+    ClaimId,
+    CollectionId,
+    Epoch,
+    HistoryId,
+    InstanceId,
+    Position,
+)
+from antiphon.v1 import types_pb2
+
+
+class RunState(IntEnum):
+    LIVE = 0
+    BUILDING = 1  # a fold is writing it; after a crash it is garbage
+    GARBAGE = 2  # folded into another, or its shard is dropped
+
+
+def read_fence(connection: sqlite3.Connection) -> Fence:
+    epoch, claim = connection.execute("SELECT epoch, claim_id FROM meta").fetchone()
+    return Fence(epoch=Epoch(epoch), claim_id=ClaimId(claim))
+
+
+def read_identity(connection: sqlite3.Connection) -> tuple[InstanceId, HistoryId]:
+    instance, history = connection.execute("SELECT instance_id, history_id FROM meta").fetchone()
+    return InstanceId(instance), HistoryId(history)
+
+
+def read_catalog(connection: sqlite3.Connection) -> dict[CollectionId, bytes]:
+    rows = connection.execute("SELECT collection, content FROM catalog ORDER BY collection")
+    return {CollectionId(collection): content for collection, content in rows}
+
+
+def read_state(connection: sqlite3.Connection) -> State:
+    """Everything of a store that is small."""
+    head, digest, upper, next_id = connection.execute(
+        "SELECT head, digest, timeline_upper, next_id FROM meta"
+    ).fetchone()
+    state = State(
+        fence=read_fence(connection),
+        head=Position(head),
+        digest=digest,
+        timeline_upper=upper,
+        next_id=next_id,
+    )
+    for collection, time in connection.execute("SELECT collection, time FROM compaction"):
+        state.compaction[CollectionId(collection)] = Frontier(time)
+    for row in connection.execute(f"{_SHARD} ORDER BY collection"):
+        shard = _shard(row)
+        state.shards[shard.collection] = shard
+    return state
+
+
+_SHARD = "SELECT collection, kind, schema, unique_key, since, upper FROM shard"
+
+
+def read_shard(connection: sqlite3.Connection, collection: CollectionId) -> Shard | None:
+    row = connection.execute(f"{_SHARD} WHERE collection = ?", (collection,)).fetchone()
+    return None if row is None else _shard(row)
+
+
+def read_upper(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT timeline_upper FROM meta").fetchone()[0])
+
+
+def _shard(row: tuple[int, int, bytes, str, int, int | None]) -> Shard:
+    collection, kind, schema, unique_key, since, upper = row
+    is_view = kind == CollectionKind.MATERIALIZED_VIEW
+    return Shard(
+        collection=CollectionId(collection),
+        kind=CollectionKind(kind),
+        schema=schema_from_proto(types_pb2.Schema.FromString(schema)),
+        unique_key=tuple(int(column) for column in unique_key.split()),
+        since=since,
+        own_upper=(CLOSED if upper is None else Frontier(upper)) if is_view else None,
+    )
+
+
+def read_runs(connection: sqlite3.Connection, collection: CollectionId) -> dict[Side, list[Run]]:
+    """The live runs of a shard, oldest first."""
+    runs: dict[Side, list[Run]] = {side: [] for side in Side}
+    rows = connection.execute(
+        "SELECT side, number, time_first, time_last, row_count, is_folded FROM run"
+        " WHERE collection = ? AND state = ? ORDER BY time_last, number",
+        (collection, RunState.LIVE),
+    )
+    for side, number, first, last, row_count, is_folded in rows:
+        runs[Side(side)].append(
+            Run(
+                number=number,
+                time_first=first,
+                time_last=last,
+                row_count=row_count,
+                is_folded=bool(is_folded),
+            )
+        )
+    return runs
+
+
+def part_ids(run: int) -> tuple[int, int]:
+    """The ids of a run's parts: first, and the one after the last possible."""
+    return run << PART_BITS, (run + 1) << PART_BITS
+
+
+def read_batches(
+    connection: sqlite3.Connection, run: Run, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """A run's batches in order, one at a time."""
+    first, stop = part_ids(run.number)
+    while True:
+        row = connection.execute(
+            "SELECT id, content FROM part WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
+            (first, stop),
+        ).fetchone()
+        if row is None:
+            return
+        yield decode_batch(row[1], schema)
+        first = row[0] + 1
+
+
+def source(connection: sqlite3.Connection, run: Run, lane: Lane) -> Source:
+    return Source(read_batches(connection, run, lane.schema), run.is_folded)
+
+
+def read_commands(
+    connection: sqlite3.Connection, start: Position, stop: Position
+) -> Iterator[StoredCommand]:
+    """start <= position < stop, in pages: commands never change, so no moment need be kept."""
+    while start < stop:
+        page = connection.execute(
+            "SELECT position, kind, subject, envelope, digest, appended_at_ms"
+            " FROM command JOIN command_payload USING (position)"
+            " WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
+            (start, stop, COMMANDS_PAGE),
+        ).fetchall()
+        for position, kind, subject, envelope, digest, appended_at_ms in page:
+            yield StoredCommand(
+                position=Position(position),
+                kind=kind,
+                subject=CollectionId(subject),
+                envelope=envelope,
+                digest=digest,
+                appended_at_ms=appended_at_ms,
+            )
+        if not page:
+            return
+        start = Position(page[-1][0] + 1)
+
+
+def read_digest(connection: sqlite3.Connection, position: Position) -> bytes | None:
+    if position == NO_POSITION:
+        return EMPTY_DIGEST
+    row = connection.execute(
+        "SELECT digest FROM command WHERE position = ?", (position,)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def verify_chain(connection: sqlite3.Connection, after: Position, head: Position) -> None:
+    """Compute the digests after `after` up to `head` again, from the payloads.
+
+    Raises:
+        ChainBroken
+    """
+    digest = read_digest(connection, after)
+    if digest is None:
+        raise ChainBroken(after, "the command is missing")
+    expected = after
+    for command in read_commands(connection, Position(after + 1), Position(head + 1)):
+        expected = Position(expected + 1)
+        if command.position != expected:
+            raise ChainBroken(expected, "the command is missing")
+        try:
+            payload = payload_of(command.envelope)
+        except MalformedEnvelope as error:
+            raise ChainBroken(expected, str(error)) from error
+        digest = extend(digest, expected, command.kind, payload)
+        if digest != command.digest:
+            raise ChainBroken(expected, "the digest is another")
+    if expected != head:
+        raise ChainBroken(Position(expected + 1), "the command is missing")

@@ -1,0 +1,210 @@
+"""Opening, claiming and closing a store."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from antiphon.history.digest import EMPTY_DIGEST
+from antiphon.history.io.sqlite.layout import DATABASE, LOCK, connect, make_directory, prepare
+from antiphon.history.io.sqlite.liveness import Liveness
+from antiphon.history.io.sqlite.reader import SqliteReader
+from antiphon.history.io.sqlite.rows import read_state, verify_chain
+from antiphon.history.io.sqlite.writer import Commit, Deliver, Writer, commit_transaction
+from antiphon.history.limits import OPEN_VERIFY_COMMANDS_MAX
+from antiphon.history.shard import FIRST_UPPER
+from antiphon.history.store import Fence, Opened, StoredCommand, Submission
+from antiphon.history.transaction import FIRST_ID, State
+from antiphon.protocol.delta import Delta
+from antiphon.protocol.errors import EpochFenced, StoreLocked
+from antiphon.protocol.ids import (
+    RANDOM_ID_BYTES,
+    ClaimId,
+    CollectionId,
+    Epoch,
+    Position,
+)
+
+__all__ = ["Deliver", "SqliteStore", "open_store"]
+
+
+def open_store(
+    directory: Path,
+    *,
+    deliver: Deliver,
+    claim_id: ClaimId | None = None,
+    standby: bool = False,
+    commit: Commit = commit_transaction,
+) -> SqliteStore:
+    """Open the store of a data directory, which is created if need be, and claim the next epoch.
+
+    Args:
+        deliver: gets the completions of each group, in submission order, on the writer's thread; it
+            must only hand them on.
+        claim_id: random, for this claim; None: drawn here.
+        standby: claim nothing; read until `promote`. Otherwise a live controller is an error.
+        commit: how a transaction becomes durable; tests make it fail.
+
+    Raises:
+        StoreLocked: another controller is alive on the directory.
+        VersionMismatch: the file has a newer format, or is not a store. It is not changed.
+        ChainBroken: the stored commands do not give the stored digests.
+
+    Work for the chain's last OPEN_VERIFY_COMMANDS_MAX commands; the rest is O(collections).
+    """
+    make_directory(directory)
+    liveness = Liveness(directory / LOCK)
+    if not standby and not liveness.acquire():
+        raise StoreLocked(
+            f"another controller (process {liveness.holder()}) is alive on {directory}",
+            directory=str(directory),
+            process=liveness.holder(),
+        )
+    try:
+        is_new = not (directory / DATABASE).exists()
+        connection = connect(directory)
+        try:
+            prepare(connection)
+            _begin_history(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if is_new:
+            make_directory(directory)  # once more: the database file's name is durable too
+        store = SqliteStore(
+            directory, connection, liveness=liveness, deliver=deliver, commit=commit
+        )
+        try:
+            if not standby:
+                store.promote(claim_id)
+        except BaseException:
+            store.close()
+            raise
+    except BaseException:
+        liveness.release()
+        raise
+    return store
+
+
+class SqliteStore:
+    """Writer and Reader of `antiphon.history.store`. Until promoted, a standby only reads."""
+
+    def __init__(
+        self,
+        directory: Path,
+        connection: sqlite3.Connection,
+        *,
+        liveness: Liveness,
+        deliver: Deliver,
+        commit: Commit,
+    ) -> None:
+        self._connection = connection
+        self._liveness = liveness
+        self._deliver = deliver
+        self._commit = commit
+        self._writer: Writer | None = None
+        self._fence: Fence | None = None
+        self._reader = SqliteReader(directory)
+        self._opened = self._reader.opened()
+
+    @property
+    def opened(self) -> Opened:
+        """What was found when the store was opened, or claimed if that was later."""
+        return self._opened
+
+    @property
+    def fence(self) -> Fence | None:
+        """This store's claim; None: a standby."""
+        return self._fence
+
+    def promote(self, claim_id: ClaimId | None = None) -> Opened:
+        """Claim the next epoch, whoever holds the present one: from here on that one is fenced.
+
+        Raises:
+            EpochFenced: another claim came first by a moment.
+            ChainBroken
+        """
+        assert self._writer is None, "claimed already"
+        claim = claim_id or ClaimId(os.urandom(RANDOM_ID_BYTES))
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            state = _claimed(self._connection, claim)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._liveness.acquire()
+        self._fence = state.fence
+        self._opened = self._reader.opened()
+        self._writer = Writer(
+            self._connection,
+            state,
+            deliver=self._deliver,
+            liveness=self._liveness,
+            commit=self._commit,
+        )
+        return self._opened
+
+    def submit(self, submission: Submission) -> None:
+        assert self._writer is not None, "a standby does not write"
+        self._writer.submit(submission)
+
+    def commands(self, start: Position, stop: Position | None = None) -> Iterator[StoredCommand]:
+        return self._reader.commands(start, stop)
+
+    def digest_at(self, position: Position) -> bytes | None:
+        return self._reader.digest_at(position)
+
+    def snapshot(self, collection: CollectionId, as_of: int) -> Iterator[Delta]:
+        return self._reader.snapshot(collection, as_of)
+
+    def listen(self, collection: CollectionId, lower: int, upper: int) -> Iterator[Delta]:
+        return self._reader.listen(collection, lower, upper)
+
+    def read(self) -> Opened:
+        """The store's facts as they are now, whoever moved them."""
+        return self._reader.opened()
+
+    def verify(self) -> Position:
+        """The head, after every digest was computed again. Raises ChainBroken."""
+        return self._reader.verify()
+
+    def close(self) -> None:
+        """Make what is queued durable, deliver it, and let the next controller in."""
+        if self._writer is not None:
+            self._writer.close()
+        else:
+            self._connection.close()
+        self._reader.close()
+        self._liveness.release()
+
+
+def _begin_history(connection: sqlite3.Connection) -> None:
+    """The row of facts; a fresh store gets a fresh instance and history."""
+    instance = int.from_bytes(os.urandom(8), "little") >> 1 or 1
+    connection.execute(
+        "INSERT OR IGNORE INTO meta (id, instance_id, history_id, epoch, claim_id, head, digest,"
+        " timeline_upper, next_id) VALUES (1, ?, ?, 0, ?, 0, ?, ?, ?)",
+        (
+            instance, os.urandom(RANDOM_ID_BYTES), bytes(RANDOM_ID_BYTES), EMPTY_DIGEST,
+            FIRST_UPPER, FIRST_ID,
+        ),
+    )  # fmt: skip
+
+
+def _claimed(connection: sqlite3.Connection, claim: ClaimId) -> State:
+    """The state under a new epoch, compared and set; inside a transaction."""
+    state = read_state(connection)
+    checked = Position(max(0, state.head - OPEN_VERIFY_COMMANDS_MAX))
+    verify_chain(connection, checked, state.head)
+    epoch = Epoch(state.fence.epoch + 1)
+    changed = connection.execute(
+        "UPDATE meta SET epoch = ?, claim_id = ? WHERE epoch = ?",
+        (epoch, claim.value, state.fence.epoch),
+    ).rowcount
+    if changed != 1:
+        raise EpochFenced(f"epoch {epoch} was claimed by another", epoch=epoch)
+    state.fence = Fence(epoch=epoch, claim_id=claim)
+    return state

@@ -1,0 +1,241 @@
+"""The writer's tables: `antiphon.history.transaction.Tables` in SQL.
+
+Everything here happens inside the writer's transaction. Commands and the few scalars are gathered
+and written once a group, because statements, not syncs, are what a large group costs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from antiphon.history.appends import KeyConflict, KeyedRows
+from antiphon.history.io.sqlite.layout import PART_BITS
+from antiphon.history.io.sqlite.rows import RunState, read_runs
+from antiphon.history.limits import PRODUCER_SEQUENCES_MAX
+from antiphon.history.revision import Run, Side
+from antiphon.history.shard import FIRST_UPPER
+from antiphon.history.store import CatalogChange, NewShard, StoredCommand
+from antiphon.history.transaction import ProducerEntry, State
+from antiphon.protocol.codec import schema_to_proto
+from antiphon.protocol.delta import encode_batch
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId, ProducerId
+
+
+class SqliteTables:
+    """Owned by the writer thread. `runs`: what `run` holds that is live, oldest first."""
+
+    def __init__(self, connection: sqlite3.Connection, state: State) -> None:
+        self._connection = connection
+        self._execute = connection.execute
+        self._commands: list[StoredCommand] = []
+        self.runs = {collection: read_runs(connection, collection) for collection in state.shards}
+        for collection, sides in self.runs.items():
+            times = [run.time_last for runs in sides.values() for run in runs]
+            state.shards[collection].changed = max(times, default=0)
+        self.to_fold: dict[CollectionId, None] = dict.fromkeys(state.shards)
+        self._next_run = self._execute("SELECT coalesce(max(number), 0) + 1 FROM run").fetchone()[0]
+
+    def flush(self, state: State) -> None:
+        """Write what was gathered; the last thing before the commit."""
+        if self._commands:
+            self._connection.executemany(
+                "INSERT INTO command (position, kind, subject, digest, appended_at_ms)"
+                " VALUES (?, ?, ?, ?, ?)",
+                [(c.position, c.kind, c.subject, c.digest, c.appended_at_ms)
+                 for c in self._commands],
+            )  # fmt: skip
+            self._connection.executemany(
+                "INSERT INTO command_payload (position, envelope) VALUES (?, ?)",
+                [(command.position, command.envelope) for command in self._commands],
+            )
+            self._commands.clear()
+        self._execute(
+            "UPDATE meta SET head = ?, digest = ?, timeline_upper = ?, next_id = ?",
+            (state.head, state.digest, state.timeline_upper, state.next_id),
+        )
+
+    def add_command(self, command: StoredCommand) -> None:
+        self._commands.append(command)
+
+    def add_shard(self, shard: NewShard) -> None:
+        self.runs[shard.collection] = {side: [] for side in Side}
+        self._execute(
+            "INSERT INTO shard (collection, kind, schema, unique_key, since, upper)"
+            " VALUES (?, ?, ?, ?, 0, ?)",
+            (
+                shard.collection,
+                shard.kind,
+                schema_to_proto(shard.schema).SerializeToString(deterministic=True),
+                " ".join(str(column) for column in shard.unique_key),
+                FIRST_UPPER,
+            ),
+        )
+
+    def drop_shard(self, collection: CollectionId) -> None:
+        """The content is deleted later, in bounded steps."""
+        del self.runs[collection]
+        self._execute("DELETE FROM shard WHERE collection = ?", (collection,))
+        self._execute(
+            "UPDATE run SET state = ? WHERE collection = ?", (RunState.GARBAGE, collection)
+        )
+        self._execute("INSERT OR IGNORE INTO dropped (collection) VALUES (?)", (collection,))
+
+    def put_catalog(self, change: CatalogChange) -> None:
+        if change.content is None:
+            self._execute("DELETE FROM catalog WHERE collection = ?", (change.collection,))
+        else:
+            self._execute(
+                "INSERT OR REPLACE INTO catalog (collection, content) VALUES (?, ?)",
+                (change.collection, change.content),
+            )
+
+    def put_shard_upper(self, collection: CollectionId, upper: Frontier) -> None:
+        self._execute("UPDATE shard SET upper = ? WHERE collection = ?", (upper.time, collection))
+
+    def put_since(self, collection: CollectionId, since: int) -> None:
+        self.to_fold[collection] = None
+        self._execute("UPDATE shard SET since = ? WHERE collection = ?", (since, collection))
+
+    def put_compaction(self, collection: CollectionId, frontier: Frontier) -> None:
+        if frontier.is_closed:
+            self._execute("DELETE FROM compaction WHERE collection = ?", (collection,))
+        else:
+            self._execute(
+                "INSERT OR REPLACE INTO compaction (collection, time) VALUES (?, ?)",
+                (collection, frontier.time),
+            )
+
+    def add_run(
+        self, collection: CollectionId, side: Side, times: tuple[int, int],
+        batches: tuple[pa.RecordBatch, ...],
+    ) -> None:  # fmt: skip
+        run = Run(
+            number=self.next_run(),
+            time_first=times[0],
+            time_last=times[1],
+            row_count=sum(batch.num_rows for batch in batches),
+            is_folded=False,
+        )
+        self.put_run(collection, side, run, RunState.LIVE)
+        for index, batch in enumerate(batches):
+            self.put_part(run.number, index, batch)
+        self.runs[collection][side].append(run)
+
+    def next_run(self) -> int:
+        """A number that no run has, not even a dead one whose parts are not deleted yet."""
+        self._next_run += 1
+        return int(self._next_run - 1)
+
+    def put_run(self, collection: CollectionId, side: Side, run: Run, state: RunState) -> None:
+        self._execute(
+            "INSERT OR REPLACE INTO run (number, collection, side, time_first, time_last,"
+            " row_count, is_folded, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (run.number, collection, side, run.time_first, run.time_last,
+             run.row_count, run.is_folded, state),
+        )  # fmt: skip
+
+    def put_part(self, run: int, index: int, batch: pa.RecordBatch) -> None:
+        assert index < 1 << PART_BITS, "a run of too many parts"
+        self._execute(
+            "INSERT INTO part (id, content) VALUES (?, ?)",
+            (run << PART_BITS | index, encode_batch(batch)),
+        )
+
+    def producer_entry(self, producer: ProducerId, sequence: int) -> ProducerEntry | None:
+        row = self._execute(
+            "SELECT sequence, time, row_count FROM producer"
+            " WHERE producer_id = ? AND sequence >= ? ORDER BY sequence LIMIT 1",
+            (producer.value, sequence),
+        ).fetchone()
+        return None if row is None else ProducerEntry(*row)
+
+    def remember(self, producer: ProducerId, entry: ProducerEntry) -> None:
+        self._execute(
+            "INSERT INTO producer (producer_id, sequence, time, row_count) VALUES (?, ?, ?, ?)",
+            (producer.value, entry.sequence, entry.time, entry.row_count),
+        )
+        self._execute(
+            "DELETE FROM producer WHERE producer_id = ? AND sequence <= ?",
+            (producer.value, entry.sequence - PRODUCER_SEQUENCES_MAX),
+        )
+
+    def change_keys(
+        self, collection: CollectionId, removed: KeyedRows, added: KeyedRows
+    ) -> KeyConflict | None:
+        """Optimistic: statements first, counts after; only a wrong count looks for the row."""
+        if len(removed.keys) + len(added.keys) > 1:
+            self._execute("SAVEPOINT keys")
+            if self._remove(collection, removed) and self._add(collection, added):
+                self._execute("RELEASE keys")
+                return None
+            self._execute("ROLLBACK TO keys")
+            self._execute("RELEASE keys")
+        elif self._remove(collection, removed) and self._add(collection, added):
+            return None
+        return self._conflict(collection, removed, added)
+
+    def _remove(self, collection: CollectionId, rows: KeyedRows) -> bool:
+        if not len(rows.keys):
+            return True
+        deleted = self._connection.executemany(
+            "DELETE FROM unique_key WHERE collection = ? AND high = ? AND low = ?"
+            " AND row_high = ? AND row_low = ?",
+            _key_values(collection, rows),
+        )
+        return deleted.rowcount == len(rows.keys)
+
+    def _add(self, collection: CollectionId, rows: KeyedRows) -> bool:
+        if not len(rows.keys):
+            return True
+        inserted = self._connection.executemany(
+            "INSERT OR IGNORE INTO unique_key (collection, high, low, row_high, row_low)"
+            " VALUES (?, ?, ?, ?, ?)",
+            _key_values(collection, rows),
+        )
+        return inserted.rowcount == len(rows.keys)
+
+    def _conflict(
+        self, collection: CollectionId, removed: KeyedRows, added: KeyedRows
+    ) -> KeyConflict:
+        """The first row that does not fit; one by one, as a refusal is rare and ends the search."""
+        gone: set[tuple[int, int]] = set()
+        for index, (_, *key, high, low) in enumerate(_key_values(collection, removed)):
+            if self._row_of(collection, key) != (high, low) or (key[0], key[1]) in gone:
+                return KeyConflict(False, index)
+            gone.add((key[0], key[1]))
+        come: set[tuple[int, int]] = set()
+        for index, (_, *key, _, _) in enumerate(_key_values(collection, added)):
+            pair = (key[0], key[1])
+            taken = self._row_of(collection, key) is not None and pair not in gone
+            if taken or pair in come:
+                return KeyConflict(True, index)
+            come.add(pair)
+        raise AssertionError("the keys were refused, but none of them conflicts")
+
+    def _row_of(self, collection: CollectionId, key: list[int]) -> tuple[int, int] | None:
+        row: tuple[int, int] | None = self._execute(
+            "SELECT row_high, row_low FROM unique_key"
+            " WHERE collection = ? AND high = ? AND low = ?",
+            (collection, *key),
+        ).fetchone()
+        return row
+
+
+def _key_values(
+    collection: CollectionId, rows: KeyedRows
+) -> Iterator[tuple[int, int, int, int, int]]:
+    def signed(words: npt.NDArray[np.uint64]) -> list[int]:
+        values: list[int] = np.ascontiguousarray(words).view(np.int64).tolist()
+        return values
+
+    count = len(rows.keys)
+    return zip(
+        [int(collection)] * count, signed(rows.keys.high), signed(rows.keys.low),
+        signed(rows.rows.high), signed(rows.rows.low), strict=True,
+    )  # fmt: skip

@@ -1,0 +1,184 @@
+"""The writer thread: group commit without a timer.
+
+While one group is being synced, submissions queue; the next group is everything that queued. So a
+lone submission waits for nobody, and under load a sync is shared by many. A group is one SQLite
+transaction. A submission is decided before any of it is written, so a refused one leaves nothing to
+undo; the keys of an append, which are checked by writing them, have a savepoint of their own.
+
+A failed statement, commit or sync poisons the writer: what the disk holds is then unknown until the
+store is opened again, so everything is refused from there on, as indefinite. Reads go on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import structlog
+
+from antiphon.history.io.sqlite.folding import Maintenance
+from antiphon.history.io.sqlite.liveness import Liveness
+from antiphon.history.io.sqlite.rows import read_fence
+from antiphon.history.io.sqlite.tables import SqliteTables
+from antiphon.history.limits import (
+    GROUP_SUBMISSIONS_MAX,
+    GROUPS_PER_STEP,
+    SUBMISSIONS_QUEUED_MAX,
+)
+from antiphon.history.store import Committed, Completion, Refused, Submission
+from antiphon.history.transaction import State, check, perform
+from antiphon.protocol.errors import ComputeError, LimitExceeded, StorePoisoned
+
+Deliver = Callable[[tuple[Completion, ...]], None]
+Commit = Callable[[sqlite3.Connection], None]
+
+LIVENESS_RETRY_S: Final = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+def commit_transaction(connection: sqlite3.Connection) -> None:
+    """Returns once the transaction is on the disk."""
+    connection.execute("COMMIT")
+
+
+class Writer:
+    """Owns the writing connection, the state and the thread. `submit` may be called from any."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        state: State,
+        *,
+        deliver: Deliver,
+        liveness: Liveness,
+        commit: Commit = commit_transaction,
+    ) -> None:
+        self._connection = connection
+        self._state = state
+        self._deliver = deliver
+        self._liveness = liveness
+        self._commit = commit
+        self._fence = state.fence
+        self._tables = SqliteTables(connection, state)
+        self._maintenance = Maintenance(connection, state, self._tables)
+        self._poison: str | None = None
+        self._queue: SimpleQueue[Submission | Refused | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, submission: Submission) -> None:
+        """Queue it. One that finds the queue full is refused, in its turn like any other."""
+        if self._queue.qsize() < SUBMISSIONS_QUEUED_MAX:
+            self._queue.put(submission)
+            return
+        error = LimitExceeded(
+            f"{SUBMISSIONS_QUEUED_MAX} submissions wait for the store",
+            limit="SUBMISSIONS_QUEUED_MAX",
+        )
+        self._queue.put(Refused(token=submission.token, error=error))
+
+    def close(self) -> None:
+        """Finish what is queued, then end the thread and the connection."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        group_count = 0
+        is_open = True
+        while is_open:
+            maintains = self._maintenance.is_due and self._poison is None
+            group, is_open = self._next_group(wait=not maintains)
+            if group:
+                completions = self._write(group)
+                try:
+                    self._deliver(completions)
+                except Exception:
+                    # What is durable stays so; who lost the answers asks the store again.
+                    _log.exception("completions not delivered", count=len(completions))
+                group_count += 1
+            if maintains and (not group or group_count % GROUPS_PER_STEP == 0):
+                self._maintain()
+            if not self._liveness.is_held and self._fence == self._state.fence:
+                self._liveness.acquire()
+        self._connection.close()
+
+    def _next_group(self, *, wait: bool) -> tuple[list[Submission | Refused], bool]:
+        """(everything queued up to a limit, whether the writer goes on)."""
+        group: list[Submission | Refused] = []
+        timeout = None if self._liveness.is_held else LIVENESS_RETRY_S
+        try:
+            entry = self._queue.get(wait, timeout if wait else None)
+            while entry is not None:
+                group.append(entry)
+                if len(group) == GROUP_SUBMISSIONS_MAX:
+                    return group, True
+                entry = self._queue.get_nowait()
+        except Empty:
+            return group, True
+        return group, False
+
+    def _write(self, group: list[Submission | Refused]) -> tuple[Completion, ...]:
+        if self._poison is None:
+            try:
+                return self._transact(group)
+            except Exception as error:
+                self._poisoned(error)
+        return tuple(
+            entry if isinstance(entry, Refused) else self._refused_as_poisoned(entry)
+            for entry in group
+        )
+
+    def _transact(self, group: list[Submission | Refused]) -> tuple[Completion, ...]:
+        completions: list[Completion] = []
+        wrote = False
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._state.fence = read_fence(self._connection)
+        for entry in group:
+            if isinstance(entry, Refused):
+                completions.append(entry)
+                continue
+            try:
+                check(self._state, entry)
+            except ComputeError as error:
+                completions.append(Refused(token=entry.token, error=error))
+                continue
+            committed: Committed = perform(self._state, self._tables, entry)
+            completions.append(committed)
+            wrote = True
+            if entry.dropped_shards:
+                self._maintenance.shards_dropped()
+        if wrote:
+            self._tables.flush(self._state)
+            self._commit(self._connection)
+        else:
+            self._connection.execute("ROLLBACK")
+        if self._state.fence != self._fence:
+            self._liveness.release()  # a newer claim owns the store: this one is no longer alive
+        return tuple(completions)
+
+    def _maintain(self) -> None:
+        if self._state.fence != self._fence:
+            self._tables.to_fold.clear()
+            return
+        try:
+            self._maintenance.step()
+        except Exception as error:
+            self._poisoned(error)
+
+    def _poisoned(self, error: Exception) -> None:
+        self._poison = f"{type(error).__name__}: {error}"
+        _log.exception("the store's writer is poisoned", cause=self._poison)
+        if self._connection.in_transaction:
+            self._connection.rollback()
+
+    def _refused_as_poisoned(self, submission: Submission) -> Refused:
+        assert self._poison is not None, "not poisoned"
+        error = StorePoisoned(
+            f"the store stopped writing and must be opened again ({self._poison})",
+            cause=self._poison,
+        )
+        return Refused(token=submission.token, error=error)
