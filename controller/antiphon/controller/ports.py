@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-
 from antiphon.history.store import Submission
 from antiphon.protocol.command import Sent
 from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import CollectionId, ReplicaId
+from antiphon.protocol.ids import CollectionId, PeekId, ReplicaId
 
 
 class StorePort(Protocol):
@@ -42,6 +41,10 @@ class LinkPort(Protocol):
 
     def disconnect(self, replica: ReplicaId) -> None:
         """End the stream and forget the replica."""
+        ...
+
+    def fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
+        """Read a stashed result whole; answered by `ResultFetched` with the request."""
         ...
 
 
@@ -96,12 +99,28 @@ class SubscribeReply:
     batches: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardReply:
+    """A compare-and-append: whether it was applied, and where the shard stands now."""
+
+    applied: bool
+    upper: Frontier
+
+
+@dataclass(frozen=True, slots=True)
+class ReplanReply:
+    """The catalog moved under the statement, and nothing was done: plan it again."""
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
     error: ComputeError
 
 
-Reply = RowsReply | StashReply | AppendReply | DoneReply | SubscribeReply | ErrorReply
+Reply = (
+    RowsReply | StashReply | AppendReply | DoneReply | SubscribeReply | ShardReply | ReplanReply
+    | ErrorReply
+)  # fmt: skip
 
 
 class ReplyPort(Protocol):
@@ -122,3 +141,13 @@ class RandomPort(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All ports of one driver."""
+
+    store: StorePort
+    links: LinkPort
+    tails: TailPort
+    replies: ReplyPort
+    clock: ClockPort
+    random: RandomPort

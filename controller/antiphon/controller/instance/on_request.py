@@ -20,6 +20,7 @@ from antiphon.controller.instance.state import (
     State,
 )
 from antiphon.controller.ports import ErrorReply
+from antiphon.history.shard import FIRST_UPPER
 from antiphon.protocol.command import AllowCompaction, CreateDataflow, Sent
 from antiphon.protocol.dataflow import (
     CollectionKind,
@@ -27,7 +28,7 @@ from antiphon.protocol.dataflow import (
     MaterializedViewExport,
 )
 from antiphon.protocol.errors import ComputeError, LimitExceeded
-from antiphon.protocol.frontier import CLOSED, START, Frontier
+from antiphon.protocol.frontier import CLOSED, Frontier
 from antiphon.protocol.ids import CollectionId, Position
 from antiphon.protocol.limits import DATAFLOWS_MAX
 
@@ -99,7 +100,7 @@ def on_install_durable(state: State, event: InstallDurable, out: Outbox) -> None
         add_stored(state, stored)
     for dataflow in pending.dataflows:
         position = positions.pop(0)
-        take_up(state, dataflow, position, shard_upper=START)
+        take_up(state, dataflow, position, shard_upper=Frontier(FIRST_UPPER))
         _install_everywhere(state, dataflow, position, out)
     holder = Holder(HoldKind.INSTALL, pending.request)
     for dataflow in pending.dataflows:

@@ -1,0 +1,235 @@
+"""The driver: one event in, its effects on the world out. Synchronous, and without a clock.
+
+Theory of operation
+-------------------
+The driver stands between the world (ports) and the machines that decide. It owns the catalog, the
+oracle and the instance of one controller, and performs what they owe in one order: durable, then
+sent, then replied. Nothing here waits: the store's completions, the replicas' responses and the
+clock are events like every other, so the same code runs on asyncio and in a simulator.
+
+A write costs one submission and one completion; a read touches neither the store nor a thread.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from antiphon.controller.catalog import Catalog
+from antiphon.controller.instance.event import (
+    LinkLost,
+    ReplicaAdded,
+    ReplicaProbed,
+    ReplicaRemoved,
+    RequestCanceled,
+    ResponsesReceived,
+    ShardAdvanced,
+    StashReleased,
+    Ticked,
+)
+from antiphon.controller.kernel import Kernel
+from antiphon.controller.ports import DoneReply, ShardReply, World
+from antiphon.controller.recovery import Recovered
+from antiphon.controller.request import (
+    AppendReceived,
+    DriverEvent,
+    ReplicaNamed,
+    ReplicaReached,
+    ReplicaUnnamed,
+    ResultFetched,
+    ShardAppendReceived,
+    StatementReceived,
+)
+from antiphon.controller.sql.statement import (
+    CreateFeed,
+    CreateIndex,
+    CreateMaterializedView,
+    CreateTable,
+    CreateView,
+    Delete,
+    DropItems,
+    Insert,
+    InsertSelect,
+    Nothing,
+    Rows,
+    Select,
+    ShowReplicas,
+    ShowSettings,
+    Subscribe,
+    Update,
+)
+from antiphon.controller.statements.change import Changes
+from antiphon.controller.statements.definition import Definitions
+from antiphon.controller.statements.read import Reads
+from antiphon.controller.statements.show import show_replicas, show_settings
+from antiphon.controller.status import InstanceStatus, instance_status
+from antiphon.history.store import Committed, Completion, Fence, Refused
+from antiphon.protocol.errors import (
+    ComputeError,
+    EpochFenced,
+    LimitExceeded,
+    ReplicaExists,
+    ReplicaMissing,
+)
+from antiphon.protocol.ids import ConnectionId
+from antiphon.protocol.limits import REPLICAS_MAX
+
+
+class Driver:
+    """One controller of one instance. `handle` is the only way in."""
+
+    def __init__(self, *, recovered: Recovered, fence: Fence, world: World) -> None:
+        self._kernel = Kernel(
+            instance=recovered.instance,
+            oracle=recovered.oracle,
+            catalog=recovered.catalog,
+            fence=fence,
+            world=world,
+        )
+        self._definitions = Definitions(self._kernel)
+        self._changes = Changes(self._kernel)
+        self._reads = Reads(self._kernel)
+
+    @property
+    def catalog(self) -> Catalog:
+        """An immutable value: plan on it anywhere."""
+        return self._kernel.catalog
+
+    @property
+    def timeline_upper(self) -> int:
+        return self._kernel.oracle.upper
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When `Ticked` is due, if nothing else happens before."""
+        return self._kernel.wake_at_ms
+
+    @property
+    def fault(self) -> ComputeError | None:
+        """Why this controller must stop: it was fenced, or its store was poisoned."""
+        return self._kernel.fault
+
+    @property
+    def fence(self) -> Fence:
+        return self._kernel.fence
+
+    @property
+    def kernel(self) -> Kernel:
+        """For introspection and tests."""
+        return self._kernel
+
+    def status(self) -> InstanceStatus:
+        return instance_status(self._kernel.instance.state, self._kernel.catalog)
+
+    def handle(self, event: DriverEvent) -> None:
+        """Take one event and perform everything that follows from it."""
+        self._dispatch(event)
+        self._kernel.pump()
+
+    def _dispatch(self, event: DriverEvent) -> None:
+        kernel = self._kernel
+        match event:
+            case ResponsesReceived() | StashReleased() | LinkLost() | ReplicaRemoved():
+                kernel.step(event)
+            case Committed() | Refused():
+                kernel.complete(event)
+            case AppendReceived():
+                self._changes.append(event)
+            case StatementReceived():
+                self._begin(event)
+            case ShardAppendReceived():
+                self._append_shard(event)
+            case ResultFetched():
+                self._changes.on_fetched(event)
+            case RequestCanceled(request=request):
+                if not self._changes.cancel(request):
+                    kernel.step(event)
+            case Ticked():
+                kernel.oracle.observe_clock(kernel.now_ms)
+                kernel.step(event)
+            case ReplicaReached(replica=replica, facts=facts):
+                connection_id = ConnectionId(kernel.world.random.random_id())
+                kernel.step(
+                    ReplicaProbed(replica=replica, facts=facts, connection_id=connection_id)
+                )
+            case ReplicaNamed():
+                self._add_replica(event)
+            case ReplicaUnnamed():
+                self._remove_replica(event)
+            case _:
+                assert_never(event)
+
+    def _begin(self, event: StatementReceived) -> None:
+        kernel, statement = self._kernel, event.statement
+        match statement:
+            case Select():
+                self._reads.select(event, statement)
+            case Insert() | InsertSelect() | Update() | Delete():
+                self._changes.begin(event, statement)
+            case (
+                CreateTable() | CreateFeed() | CreateView() | CreateMaterializedView()
+                | CreateIndex() | DropItems()
+            ):  # fmt: skip
+                self._definitions.begin(event, statement)
+            case Subscribe():
+                self._reads.subscribe(event, statement)
+            case Rows():
+                self._reads.rows(event, statement)
+            case ShowReplicas():
+                self._reads.rows(event, show_replicas(statement, self.status()))
+            case ShowSettings():
+                config = kernel.instance.state.config
+                self._reads.rows(event, show_settings(statement, config))
+            case Nothing(tag=tag, notices=notices):
+                kernel.reply(event.request, DoneReply(tag=tag, notices=notices))
+            case _:
+                assert_never(statement)
+
+    def _append_shard(self, event: ShardAppendReceived) -> None:
+        """A replica writes back a materialized view. Only one that this very claim allowed may."""
+        kernel = self._kernel
+        if event.fence != kernel.fence:
+            error = EpochFenced(
+                f"epoch {kernel.fence.epoch} owns the instance, not {event.fence.epoch} or "
+                "another claim of it",
+                epoch=kernel.fence.epoch,
+            )
+            kernel.fail(event.request, error)
+            return
+        collection = event.append.collection
+
+        def done(completion: Completion) -> None:
+            match completion:
+                case Committed(shard_uppers=((applied, upper),)):
+                    kernel.step(ShardAdvanced(collection=collection, upper=upper))
+                    kernel.reply(event.request, ShardReply(applied=applied, upper=upper))
+                case Committed():
+                    raise AssertionError("one shard append has one answer")
+                case Refused(error=error):
+                    kernel.fail(event.request, error)
+
+        kernel.submit(done, shard_appends=(event.append,))
+
+    def _add_replica(self, event: ReplicaNamed) -> None:
+        kernel = self._kernel
+        replicas = kernel.instance.state.replicas
+        if event.replica in replicas:
+            error: ComputeError = ReplicaExists(
+                f"replica {event.replica} exists already", replica=event.replica
+            )
+            kernel.fail(event.request, error)
+            return
+        if len(replicas) >= REPLICAS_MAX:
+            error = LimitExceeded(f"{REPLICAS_MAX} replicas exist", limit="REPLICAS_MAX")
+            kernel.fail(event.request, error)
+            return
+        kernel.step(ReplicaAdded(replica=event.replica, address=event.address))
+        kernel.reply(event.request, DoneReply(tag="ADD REPLICA"))
+
+    def _remove_replica(self, event: ReplicaUnnamed) -> None:
+        kernel = self._kernel
+        if event.replica not in kernel.instance.state.replicas:
+            error = ReplicaMissing(f"no replica is called {event.replica}", replica=event.replica)
+            kernel.fail(event.request, error)
+            return
+        kernel.step(ReplicaRemoved(replica=event.replica))
+        kernel.reply(event.request, DoneReply(tag="REMOVE REPLICA"))

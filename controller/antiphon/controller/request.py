@@ -1,0 +1,111 @@
+"""What the world tells the driver, besides the store's completions and the instance's own events.
+
+`request` numbers come from the caller and are positive; the answer goes to the same number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from antiphon.controller.instance.event import (
+    LinkLost,
+    ReplicaRemoved,
+    RequestCanceled,
+    ResponsesReceived,
+    StashReleased,
+    Ticked,
+)
+from antiphon.controller.sql.statement import Statement
+from antiphon.history.store import Completion, Fence, ProducerSequence, ShardAppend
+from antiphon.protocol.errors import ComputeError
+from antiphon.protocol.facts import ReplicaFacts
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId, ReplicaId
+from antiphon.protocol.limits import PEEK_BYTES_MAX, PEEK_ROWS_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How a caller wants to read; None leaves it to us."""
+
+    replica: ReplicaId | None = None
+    as_of: int | None = None
+    rows_max: int = PEEK_ROWS_MAX
+    bytes_max: int = PEEK_BYTES_MAX
+    resume_from: Frontier | None = None  # subscribes
+
+
+DEFAULT_OPTIONS = ReadOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementReceived:
+    """A planned statement. `catalog_version`: the one it was planned on."""
+
+    request: int
+    statement: Statement
+    catalog_version: int
+    options: ReadOptions = DEFAULT_OPTIONS
+    producer: ProducerSequence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendReceived:
+    """`rows`: as `antiphon.controller.appends.prepare` returns them."""
+
+    request: int
+    collection: CollectionId
+    rows: pa.RecordBatch
+    producer: ProducerSequence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardAppendReceived:
+    """A replica's compare-and-append, under the fence that its session named."""
+
+    request: int
+    append: ShardAppend
+    fence: Fence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultFetched:
+    """The answer to `LinkPort.fetch`."""
+
+    request: int
+    batches: tuple[bytes, ...] = ()
+    error: ComputeError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaNamed:
+    """A replica joins the instance."""
+
+    request: int
+    replica: ReplicaId
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaUnnamed:
+    """A replica leaves it."""
+
+    request: int
+    replica: ReplicaId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaReached:
+    """The link's probe was answered."""
+
+    replica: ReplicaId
+    facts: ReplicaFacts
+
+
+DriverEvent = (
+    StatementReceived | AppendReceived | ShardAppendReceived | ResultFetched | ReplicaNamed
+    | ReplicaUnnamed | ReplicaReached | RequestCanceled | StashReleased | LinkLost
+    | ReplicaRemoved | ResponsesReceived | Ticked | Completion
+)  # fmt: skip

@@ -1,0 +1,268 @@
+"""Statements that change data, and appends that come without SQL.
+
+`INSERT ... VALUES` appends at once. `UPDATE`, `DELETE` and `INSERT ... SELECT` read first, at the
+latest time, and append on the condition that what they read from has not changed since; if it has,
+they read again. So they are serialisable with everything else, and nothing is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+import pyarrow as pa
+
+from antiphon.controller.instance.event import PeekRequested, RequestCanceled
+from antiphon.controller.kernel import Kernel
+from antiphon.controller.ports import (
+    AppendReply,
+    DoneReply,
+    ErrorReply,
+    ReplanReply,
+    Reply,
+    RowsReply,
+    StashReply,
+)
+from antiphon.controller.request import (
+    AppendReceived,
+    ResultFetched,
+    StatementReceived,
+)
+from antiphon.controller.sql.change import deleted_rows, inserted_rows, updated_rows
+from antiphon.controller.sql.statement import (
+    DataStatement,
+    Delete,
+    Insert,
+    InsertSelect,
+    Update,
+)
+from antiphon.history.store import Append, AppendApplied, AppendRefused
+from antiphon.protocol.delta import decode_batch
+from antiphon.protocol.errors import (
+    CollectionMissing,
+    ComputeError,
+    LimitExceeded,
+    ReadConflict,
+)
+from antiphon.protocol.ids import CollectionId, PeekId, ReplicaId, show
+from antiphon.protocol.limits import APPEND_BYTES_MAX, APPEND_ROWS_MAX
+from antiphon.protocol.schema import arrow_schema
+
+READS_MAX: Final = 8  # of one statement that others overtake, before it gives up
+
+ReadingStatement = InsertSelect | Update | Delete
+
+
+@dataclass(slots=True)
+class _Run:
+    """One statement between its read and its append."""
+
+    event: StatementReceived
+    statement: ReadingStatement
+    reads: int = 0
+    reading: int | None = None  # the internal request of the read that is under way
+
+
+class Changes:
+    """Performs data statements; any number at a time."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._runs: dict[int, _Run] = {}  # by the caller's request
+        self._fetching: dict[int, Callable[[ResultFetched], None]] = {}
+
+    def append(self, event: AppendReceived) -> None:
+        """An append from outside, whose rows were checked before."""
+        kernel = self._kernel
+
+        def outcome(result: AppendApplied | AppendRefused) -> None:
+            match result:
+                case AppendApplied(time=time, row_count=row_count, duplicate=duplicate):
+                    reply = AppendReply(time=time, row_count=row_count, duplicate=duplicate)
+                    kernel.reply(event.request, reply)
+                case AppendRefused(error=error):
+                    kernel.fail(event.request, error)
+
+        if event.collection not in kernel.catalog.items:
+            kernel.fail(event.request, _gone(event.collection))
+            return
+        append = Append(collection=event.collection, rows=event.rows, producer=event.producer)
+        kernel.append(append, outcome)
+
+    def begin(self, event: StatementReceived, statement: DataStatement) -> None:
+        known = self._kernel.catalog.items.get(statement.item.id)
+        if known is None or known.name != statement.item.name:
+            self._kernel.reply(event.request, ReplanReply())
+            return
+        match statement:
+            case Insert():
+                self._insert(event, statement)
+            case InsertSelect() | Update() | Delete():
+                run = _Run(event, statement)
+                self._runs[event.request] = run
+                self._read(run)
+            case _:
+                assert_never(statement)
+
+    def cancel(self, request: int) -> bool:
+        """The caller is gone. A read is given up; an append that waits is still made, and its
+        outcome stays unknown to the caller. False: no statement has this request."""
+        run = self._runs.pop(request, None)
+        if run is None:
+            return False
+        if run.reading is not None:
+            self._kernel.forget(run.reading)
+            self._fetching.pop(run.reading, None)
+            self._kernel.step(RequestCanceled(request=run.reading))
+        return True
+
+    def on_fetched(self, event: ResultFetched) -> None:
+        then = self._fetching.pop(event.request, None)
+        if then is not None:
+            then(event)
+
+    def _insert(self, event: StatementReceived, statement: Insert) -> None:
+        kernel = self._kernel
+
+        def outcome(result: AppendApplied | AppendRefused) -> None:
+            match result:
+                case AppendApplied(time=time):
+                    _done(kernel, event.request, statement.tag, statement.rows.num_rows, time)
+                case AppendRefused(error=error):
+                    kernel.fail(event.request, error)
+
+        append = Append(collection=statement.item.id, rows=statement.rows, producer=event.producer)
+        kernel.append(append, outcome)
+
+    def _read(self, run: _Run) -> None:
+        """Ask for the affected rows at the latest time."""
+        kernel, read = self._kernel, run.statement.read
+        if any(needed not in kernel.catalog.items for needed in read.imports):
+            self._finish(run, ReplanReply())
+            return
+        run.reads += 1
+        run.reading = kernel.expect(lambda reply: self._on_read(run, reply))
+        kernel.step(
+            PeekRequested(
+                request=run.reading,
+                peek_id=PeekId(kernel.world.random.random_id()),
+                target=read.target,
+                schema=read.schema,
+                finishing=read.finishing,
+                imports=read.imports,
+                time=None,
+                replica=run.event.options.replica,
+                rows_max=APPEND_ROWS_MAX,
+                bytes_max=APPEND_BYTES_MAX,
+            )
+        )
+
+    def _on_read(self, run: _Run, reply: Reply) -> None:
+        match reply:
+            case RowsReply(batches=batches, time=time):
+                self._append_change(run, batches, time)
+            case StashReply(peek_id=peek_id, replica=replica, time=time):
+                self._fetch(run, peek_id, replica, time)
+            case ErrorReply():
+                self._finish(run, reply)
+            case _:
+                raise AssertionError(f"a read was answered by {type(reply).__name__}")
+
+    def _fetch(self, run: _Run, peek_id: bytes, replica: ReplicaId, time: int) -> None:
+        reading = run.reading
+        assert reading is not None, "a result came without a read"
+
+        def then(event: ResultFetched) -> None:
+            if event.error is not None:
+                self._finish(run, ErrorReply(event.error))
+            else:
+                self._append_change(run, event.batches, time)
+
+        self._fetching[reading] = then
+        self._kernel.world.links.fetch(replica, PeekId(peek_id), reading)
+
+    def _append_change(self, run: _Run, batches: tuple[bytes, ...], time: int) -> None:
+        run.reading = None
+        statement = run.statement
+        try:
+            answer = _one_batch(batches, arrow_schema(statement.read.schema))
+            rows = _changed_rows(statement, answer)
+        except ComputeError as error:
+            self._finish(run, ErrorReply(error))
+            return
+        if answer.num_rows == 0:
+            self._finish(run, DoneReply(tag=f"{statement.tag} 0", time=time))
+            return
+        append = Append(
+            collection=statement.item.id,
+            rows=rows,
+            producer=run.event.producer,
+            unchanged=statement.read.sources,
+            unchanged_since=time,
+        )
+        self._kernel.append(append, lambda result: self._on_outcome(run, answer.num_rows, result))
+
+    def _on_outcome(self, run: _Run, row_count: int, result: AppendApplied | AppendRefused) -> None:
+        match result:
+            case AppendApplied(time=time):
+                reply = DoneReply(
+                    tag=f"{run.statement.tag} {row_count}", row_count=row_count, time=time
+                )
+                self._finish(run, reply)
+            case AppendRefused(error=ReadConflict()) if run.reads < READS_MAX:
+                if run.event.request in self._runs:
+                    self._read(run)
+            case AppendRefused(error=ReadConflict()):
+                error = ReadConflict(
+                    f"what the statement read was changed by others {READS_MAX} times in a row",
+                    reads=READS_MAX,
+                )
+                self._finish(run, ErrorReply(error))
+            case AppendRefused(error=error):
+                self._finish(run, ErrorReply(error))
+
+    def _finish(self, run: _Run, reply: Reply) -> None:
+        # Absent: the caller went away meanwhile.
+        if self._runs.pop(run.event.request, None) is not None:
+            self._kernel.reply(run.event.request, reply)
+
+
+def _changed_rows(statement: ReadingStatement, answer: pa.RecordBatch) -> pa.RecordBatch:
+    match statement:
+        case InsertSelect():
+            rows = inserted_rows(statement, answer)
+        case Update():
+            rows = updated_rows(statement, answer)
+        case Delete():
+            rows = deleted_rows(statement, answer)
+        case _:
+            assert_never(statement)
+    if rows.num_rows > APPEND_ROWS_MAX:
+        raise LimitExceeded(
+            f"the statement changes {rows.num_rows} rows, at most {APPEND_ROWS_MAX}",
+            limit="APPEND_ROWS_MAX",
+        )
+    return rows
+
+
+def _one_batch(batches: tuple[bytes, ...], schema: pa.Schema) -> pa.RecordBatch:
+    """
+    Raises:
+        SchemaMismatch: the replica answered with other columns than were asked for.
+    """
+    decoded = [decode_batch(message, schema) for message in batches]
+    if len(decoded) == 1:
+        return decoded[0]
+    table = pa.Table.from_batches(decoded, schema=schema).combine_chunks()
+    parts = table.to_batches()
+    return parts[0] if parts else pa.RecordBatch.from_pylist([], schema=schema)
+
+
+def _done(kernel: Kernel, request: int, tag: str, row_count: int, time: int) -> None:
+    reply = DoneReply(tag=f"{tag} {row_count}", row_count=row_count, time=time)
+    kernel.reply(request, reply)
+
+
+def _gone(collection: CollectionId) -> CollectionMissing:
+    return CollectionMissing(f"{show(collection)} was dropped", collection=show(collection))

@@ -1,0 +1,62 @@
+"""SHOW of what only the driver knows: replicas and settings, as rows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from antiphon.controller.instance.state import InstanceConfig
+from antiphon.controller.sql.statement import Rows, ShowReplicas, ShowSettings
+from antiphon.controller.status import InstanceStatus
+from antiphon.protocol.schema import BOOLEAN, INT64, TEXT, Column, Schema, arrow_schema
+
+REPLICAS_SCHEMA: Final = Schema(
+    (
+        Column(name="name", type=TEXT, nullable=False),
+        Column(name="address", type=TEXT, nullable=False),
+        Column(name="link", type=TEXT, nullable=False),
+        Column(name="stage", type=TEXT, nullable=False),
+        Column(name="ready", type=BOOLEAN, nullable=False),
+        Column(name="lag_ms", type=INT64, nullable=False),
+        Column(name="reason", type=TEXT, nullable=False),
+    )
+)
+SETTINGS_SCHEMA: Final = Schema(
+    (
+        Column(name="name", type=TEXT, nullable=False),
+        Column(name="value", type=TEXT, nullable=False),
+    )
+)
+
+
+def show_replicas(statement: ShowReplicas, status: InstanceStatus) -> Rows:
+    rows = [
+        {
+            "name": replica.name,
+            "address": replica.address,
+            "link": replica.link,
+            "stage": replica.stage.name.lower().replace("_", "-"),
+            "ready": replica.is_ready,
+            "lag_ms": replica.lag_ms,
+            "reason": replica.reason,
+        }
+        for replica in status.replicas
+    ]
+    batch = pa.RecordBatch.from_pylist(rows, schema=arrow_schema(REPLICAS_SCHEMA))
+    return Rows(schema=REPLICAS_SCHEMA, rows=batch, tag=statement.tag)
+
+
+def show_settings(statement: ShowSettings, config: InstanceConfig) -> Rows:
+    settings = {
+        "beat_ms": config.beat_ms,
+        "hydration_limit": config.hydration_limit,
+        "peek_wait_ms": config.peek_wait_ms,
+        "read_only": str(config.read_only).lower(),
+        "replica_gone_ms": config.replica_gone_ms,
+        "retain_ms": config.retain_ms,
+        **config.configuration,
+    }
+    rows = [{"name": name, "value": str(value)} for name, value in sorted(settings.items())]
+    batch = pa.RecordBatch.from_pylist(rows, schema=arrow_schema(SETTINGS_SCHEMA))
+    return Rows(schema=SETTINGS_SCHEMA, rows=batch, tag=statement.tag)

@@ -1,0 +1,133 @@
+"""How an instance is doing, as one value: what status calls, SHOW and the console all say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from antiphon.controller.catalog import Catalog
+from antiphon.controller.engine.decision import Sync
+from antiphon.controller.instance.state import Installed, Replica, State
+from antiphon.protocol.command import SyncDecision
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId, show
+from antiphon.protocol.response import HydrationProgress
+from antiphon.protocol.stage import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionStatus:
+    collection: CollectionId
+    name: str
+    write_frontier: Frontier
+    hydrated: bool
+    lag_ms: int  # behind the timeline's upper; 0: up to date
+    progress: HydrationProgress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaStatus:
+    name: str
+    address: str
+    stage: Stage
+    link: str  # connected, connecting, refused
+    decision: SyncDecision | None
+    reason: str
+    applied_position: int
+    lag_ms: int
+    resident_bytes: int
+    collections: tuple[CollectionStatus, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can answer reads of everything."""
+        return self.link == "connected" and all(c.hydrated for c in self.collections)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceStatus:
+    name: str
+    epoch: int
+    head: int
+    timeline_upper: int
+    mode: str
+    mode_reason: str
+    replicas: tuple[ReplicaStatus, ...]
+    peeks_pending: int
+    subscribes_active: int
+
+
+def instance_status(state: State, catalog: Catalog) -> InstanceStatus:
+    """O(replicas and their dataflows)."""
+    replicas = tuple(replica_status(state, r, catalog) for r in state.replicas.values())
+    mode, reason = _mode(state, replicas)
+    return InstanceStatus(
+        name=state.config.name,
+        epoch=state.config.epoch,
+        head=state.head,
+        timeline_upper=state.timeline_upper,
+        mode=mode,
+        mode_reason=reason,
+        replicas=replicas,
+        peeks_pending=len(state.peeks),
+        subscribes_active=len(state.subscribes),
+    )
+
+
+def _mode(state: State, replicas: tuple[ReplicaStatus, ...]) -> tuple[str, str]:
+    """The modes of a reconnecting instance, from facts alone."""
+    if not replicas:
+        return "allocated_only", "no replica belongs to the instance"
+    connected = [replica for replica in replicas if replica.link == "connected"]
+    if not connected:
+        return "bootstrap_pending", f"none of {len(replicas)} replicas is connected"
+    ready = [replica for replica in connected if replica.is_ready]
+    if not ready:
+        return "bootstrap_pending", f"{len(connected)} connected, none has caught up yet"
+    if len(ready) < len(replicas):
+        return "degraded", f"{len(ready)} of {len(replicas)} replicas are ready"
+    if state.config.read_only:
+        return "replica_ready", "all replicas are ready; nothing is written in read-only mode"
+    return "publish_healthy", f"all {len(replicas)} replicas are ready"
+
+
+def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaStatus:
+    latest = replica.decisions[-1].decision if replica.decisions else None
+    collections = tuple(
+        _collection_status(state, replica, collection, installed, catalog)
+        for collection, installed in sorted(replica.installed.items())
+        if not installed.dropping
+    )
+    status = replica.status
+    waiting = replica.last_loss or "not reached yet"
+    return ReplicaStatus(
+        name=replica.id,
+        address=replica.address,
+        stage=Stage.CLOSED if status is None else status.stage,
+        link=replica.link.value,
+        decision=latest.sync if isinstance(latest, Sync) else None,
+        reason=latest.reason if latest is not None and replica.is_open else waiting,
+        applied_position=0 if status is None else status.applied_position,
+        lag_ms=max((c.lag_ms for c in collections), default=0) if replica.is_open else 0,
+        resident_bytes=0 if status is None else status.resident_bytes,
+        collections=collections if replica.is_open else (),
+    )
+
+
+def _collection_status(
+    state: State,
+    replica: Replica,
+    collection: CollectionId,
+    installed: Installed,
+    catalog: Catalog,
+) -> CollectionStatus:
+    item = catalog.items.get(collection)
+    progress = replica.status.hydration if replica.status is not None else ()
+    reached = installed.output_frontier.time
+    return CollectionStatus(
+        collection=collection,
+        name=show(collection) if item is None else item.name,
+        write_frontier=installed.write_frontier,
+        hydrated=installed.hydrated,
+        lag_ms=0 if reached is None else max(state.timeline_upper - reached, 0),
+        progress=next((p for p in progress if p.collection == collection), None),
+    )
