@@ -89,7 +89,7 @@ def describe(value: Describable) -> str:
 def _message(value: Command | Response) -> str:
     name = kebab(type(value).__name__)
     # Two match statements, so that each stays short enough to read beside its closed set.
-    rest = _command(value) if isinstance(value, COMMANDS) else _response(value)
+    rest = _command(value) if isinstance(value, Command) else _response(value)
     return f"{name} {_one_line(rest)}" if rest else name
 
 

@@ -24,6 +24,10 @@ APPEND_BYTES_MAX: Final = 32 * MIB  # of one append; larger loads are many appen
 APPEND_ROWS_MAX: Final = 1_000_000  # of one append: it is one tick, which every view computes whole
 ROW_BYTES_MAX: Final = 16 * MIB  # one row must fit a message with room for its frame
 
+ERROR_MESSAGE_BYTES_MAX: Final = 1 * KIB  # travels three times in metadata; peers cap that at 8 KiB
+ERROR_DETAILS_BYTES_MAX: Final = 512  # names and values together; twice
+
+assert 5 * ERROR_MESSAGE_BYTES_MAX + 3 * ERROR_DETAILS_BYTES_MAX < 8 * KIB, "errors arrive whole"
 assert CHUNK_BYTES <= MESSAGE_BYTES_MAX // 4, "a batch of chunks must fit a message"
 assert ROW_BYTES_MAX <= APPEND_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "an append fits a message"
 assert PLAN_BYTES_MAX * 8 <= MESSAGE_BYTES_MAX, "a command with a plan fits a message"
