@@ -9,18 +9,13 @@ verbatim wherever nothing in them had to change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from google.protobuf.message import DecodeError
 
+from antiphon.history import journal
 from antiphon.history.envelope import MalformedEnvelope
-from antiphon.history.journal import (
-    ALLOW_COMPACTION,
-    CREATE_DATAFLOW,
-    UPDATE_CONFIGURATION,
-    WHOLE_INSTANCE,
-    Record,
-)
+from antiphon.history.journal import Record
 from antiphon.protocol.frontier import CLOSED, Frontier, meet_all
 from antiphon.protocol.ids import NO_POSITION, CollectionId
 from antiphon.v1 import command_pb2 as pb
@@ -41,8 +36,9 @@ class _Scan:
     """What one pass over the records finds."""
 
     configurations: list[tuple[Record, pb.Command]] = field(default_factory=list)
-    body: list[Record | _Dataflow] = field(default_factory=list)  # creations, and unknown kinds
-    closed: dict[CollectionId, Record] = field(default_factory=dict)
+    # What may remain, in order; of configurations and of an export's drops only the first.
+    body: list[Record | _Dataflow] = field(default_factory=list)
+    closed: set[CollectionId] = field(default_factory=set)
     allowed: dict[CollectionId, Frontier] = field(default_factory=dict)
     recorded_allowances: list[CollectionId] = field(default_factory=list)
 
@@ -58,12 +54,13 @@ def reduce(
             exports are left to whoever sends the map.
 
     Returns:
-        The merged UpdateConfiguration, at the position of the first one; then creations, and kinds
-        that are not known, in their order. A creation's as_of is advanced to the meet of what its
-        open exports allow, but not past the as_of of a retained dataflow that imports it. A
-        dataflow is gone once all its exports are dropped and no retained dataflow imports one. Last
-        what that leaves unsaid: the drops of single exports, in order of position, and compaction
-        of single exports ahead of as_of, in order of id, at no position because it is live state.
+        What is left, in ascending position, as a full set travels. All UpdateConfigurations are
+        merged into one at the place of the first: they apply to everything, so earlier is better.
+        A creation's as_of is advanced to the meet of what its open exports allow, but not past the
+        as_of of a retained dataflow that imports it. A dataflow is gone once all its exports are
+        dropped and no retained dataflow imports one. Drops remain of exports whose dataflow does.
+        Kinds that are not known remain. Last, at no position because it is live state, compaction
+        of single exports that is ahead of their dataflow's as_of, in order of id.
 
     Raises:
         MalformedEnvelope: a record of a known kind whose payload does not say what it must.
@@ -71,14 +68,26 @@ def reduce(
     scan = _scan(records, compaction)
     dataflows = [entry for entry in scan.body if isinstance(entry, _Dataflow)]
     _retain(dataflows, scan)
-    reduced = _merged_configuration(scan.configurations)
+    created = {export for dataflow in dataflows for export in dataflow.exports}
+    as_ofs = {
+        export: dataflow.as_of
+        for dataflow in dataflows
+        if dataflow.retained
+        for export in dataflow.exports
+    }
+    reduced: list[Record] = []
     for entry in scan.body:
-        if isinstance(entry, Record):
+        if isinstance(entry, _Dataflow):
+            if entry.retained:
+                reduced.append(_created(entry))
+        elif entry.kind == journal.UPDATE_CONFIGURATION:
+            reduced.append(_merged_configuration(scan.configurations))
+        elif entry.kind == journal.ALLOW_COMPACTION:
+            if entry.subject in as_ofs or entry.subject not in created:
+                reduced.append(entry)
+        else:
             reduced.append(entry)
-        elif entry.retained:
-            reduced.append(_created(entry))
-    reduced.extend(_residue(dataflows, scan))
-    return tuple(reduced)
+    return tuple(reduced + _ahead(scan, created, as_ofs))
 
 
 def _scan(records: Iterable[Record], compaction: Mapping[CollectionId, Frontier]) -> _Scan:
@@ -88,11 +97,13 @@ def _scan(records: Iterable[Record], compaction: Mapping[CollectionId, Frontier]
             scan.allowed[collection] = frontier
     for record in records:
         match record.kind:
-            case "update_configuration":
+            case journal.UPDATE_CONFIGURATION:
                 scan.configurations.append((record, _parse(record)))
-            case "create_dataflow":
+                if len(scan.configurations) == 1:
+                    scan.body.append(record)
+            case journal.CREATE_DATAFLOW:
                 scan.body.append(_dataflow(record))
-            case "allow_compaction":
+            case journal.ALLOW_COMPACTION:
                 _scan_compaction(scan, record)
             case _:
                 scan.body.append(record)
@@ -104,8 +115,12 @@ def _scan_compaction(scan: _Scan, record: Record) -> None:
     collection = CollectionId(command.collection)
     if not command.HasField("frontier"):
         raise MalformedEnvelope(f"the compaction at {record.position} has no frontier")
+    if collection != record.subject:
+        raise MalformedEnvelope(f"the compaction at {record.position} is of {collection}")
     if not command.frontier.HasField("time"):
-        scan.closed.setdefault(collection, record)
+        if collection not in scan.closed:
+            scan.closed.add(collection)
+            scan.body.append(record)
         return
     frontier = Frontier(command.frontier.time)
     scan.allowed[collection] = frontier.join(scan.allowed.get(collection, frontier))
@@ -155,24 +170,17 @@ def _retain(dataflows: list[_Dataflow], scan: _Scan) -> None:
             held[collection] = held.get(collection, CLOSED).meet(dataflow.as_of)
 
 
-def _merged_configuration(found: list[tuple[Record, pb.Command]]) -> list[Record]:
-    """At most one record; the bytes of a single one stay as they are."""
-    if len(found) <= 1:
-        return [record for record, _ in found]
+def _merged_configuration(found: list[tuple[Record, pb.Command]]) -> Record:
+    """One record of all; the bytes of a single one stay as they are."""
+    first = found[0][0]
+    if len(found) == 1:
+        return first
     merged = pb.Command()
     merged.update_configuration.SetInParent()
     for _, message in found:
         for name, value in message.update_configuration.values.items():
             merged.update_configuration.values[name] = value
-    first = found[0][0]
-    return [
-        Record(
-            position=first.position,
-            kind=UPDATE_CONFIGURATION,
-            subject=WHOLE_INSTANCE,
-            payload=merged.SerializeToString(deterministic=True),
-        )
-    ]
+    return replace(first, payload=merged.SerializeToString(deterministic=True))
 
 
 def _created(dataflow: _Dataflow) -> Record:
@@ -182,38 +190,26 @@ def _created(dataflow: _Dataflow) -> Record:
     if as_of.time == dataflow.as_of.time:
         return record
     as_of.time = dataflow.as_of.time
-    return Record(
-        position=record.position,
-        kind=CREATE_DATAFLOW,
-        subject=record.subject,
-        payload=message.SerializeToString(deterministic=True),
-    )
+    return replace(record, payload=message.SerializeToString(deterministic=True))
 
 
-def _residue(dataflows: list[_Dataflow], scan: _Scan) -> list[Record]:
-    """Compaction that the creations do not imply."""
-    created = {export for dataflow in dataflows for export in dataflow.exports}
-    as_of_by_export = {
-        export: dataflow.as_of
-        for dataflow in dataflows
-        if dataflow.retained
-        for export in dataflow.exports
-    }
-    drops = [
-        record
-        for collection, record in scan.closed.items()
-        if collection in as_of_by_export or collection not in created
-    ]
+def _ahead(
+    scan: _Scan, created: set[CollectionId], as_ofs: Mapping[CollectionId, Frontier]
+) -> list[Record]:
+    """Compaction of single exports that their creation does not imply."""
     ahead: dict[CollectionId, Frontier] = {}
-    for collection, as_of in as_of_by_export.items():
+    for collection, as_of in as_ofs.items():
         frontier = scan.allowed.get(collection, as_of)
-        if collection not in scan.closed and as_of.less_than(frontier):
+        if as_of.less_than(frontier):
             ahead[collection] = frontier
     for collection in scan.recorded_allowances:
-        if collection not in created and collection not in scan.closed:
+        if collection not in created:
             ahead[collection] = scan.allowed[collection]
-    drops.sort(key=lambda record: record.position)
-    return drops + [_allowance(collection, ahead[collection]) for collection in sorted(ahead)]
+    return [
+        _allowance(collection, ahead[collection])
+        for collection in sorted(ahead)
+        if collection not in scan.closed
+    ]
 
 
 def _allowance(collection: CollectionId, frontier: Frontier) -> Record:
@@ -223,7 +219,7 @@ def _allowance(collection: CollectionId, frontier: Frontier) -> Record:
     message.allow_compaction.frontier.time = frontier.time
     return Record(
         position=NO_POSITION,
-        kind=ALLOW_COMPACTION,
+        kind=journal.ALLOW_COMPACTION,
         subject=collection,
         payload=message.SerializeToString(deterministic=True),
     )
