@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -62,12 +63,12 @@ class Module:
 @cache
 def product_modules() -> tuple[Module, ...]:
     """Every module that ships, sorted by path; generated code is not ours to judge."""
-    return tuple(_parse(path) for root in SOURCE_ROOTS for path in _python_files(Path(root)))
+    return tuple(_parse(path) for root in SOURCE_ROOTS for path in _sources(Path(root)))
 
 
 @cache
 def test_modules() -> tuple[Module, ...]:
-    return tuple(_parse(path) for path in _python_files(Path("tests")))
+    return tuple(_parse(path) for path in _sources(Path("tests")))
 
 
 test_modules.__test__ = False  # type: ignore[attr-defined]  # a name pytest would collect
@@ -78,18 +79,18 @@ def text_files() -> tuple[tuple[Path, str], ...]:
     """Every text that people wrote, sorted by path: sources, documents, configuration."""
     top = [path for path in sorted(ROOT.iterdir()) if path.is_file()]
     folders = (*SOURCE_ROOTS, "proto", "tests", "docs", "examples", ".ci")
-    below = [path for folder in folders for path in sorted((ROOT / folder).rglob("*"))]
-    files = []
-    for path in (*top, *below):
-        relative = path.relative_to(ROOT)
-        if _is_ours(relative) and path.is_file() and _is_text(relative):
-            files.append((relative, path.read_text("utf-8")))
-    return tuple(files)
+    below = [path for folder in folders for path in _files(Path(folder))]
+    paths = [path.relative_to(ROOT) for path in top] + below
+    return tuple((path, (ROOT / path).read_text("utf-8")) for path in paths if _is_text(path))
 
 
-def _is_ours(path: Path) -> bool:
-    hidden = (part.startswith(".") or part == "__pycache__" for part in path.parts[1:])
-    return GENERATED not in path.parents and not any(hidden)
+def _files(under: Path) -> Iterator[Path]:
+    """Ours, sorted by folder; hidden folders hold environments and caches, which may be huge."""
+    for folder, folders, names in os.walk(ROOT / under):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__pycache__")
+        here = Path(folder).relative_to(ROOT)
+        if here != GENERATED:
+            yield from (here / name for name in sorted(names) if not name.startswith("."))
 
 
 def _is_text(path: Path) -> bool:
@@ -99,9 +100,8 @@ def _is_text(path: Path) -> bool:
     }
 
 
-def _python_files(under: Path) -> list[Path]:
-    found = (path.relative_to(ROOT) for path in sorted((ROOT / under).rglob("*.py")))
-    return [path for path in found if _is_ours(path)]
+def _sources(under: Path) -> list[Path]:
+    return [path for path in _files(under) if path.suffix == ".py"]
 
 
 def _parse(path: Path) -> Module:

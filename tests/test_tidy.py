@@ -128,10 +128,11 @@ def test_pure_modules_call_nothing_that_differs_between_runs() -> None:
 
 
 def test_pure_modules_import_no_io_module() -> None:
+    # A package's front door may show what its io/ offers; nobody decides anything there.
     assert_none(
         module.at(line, f"imports {name}")
         for module in product_modules()
-        if not module.does_io
+        if not module.does_io and module.name != "__init__"
         for name, line in module.imports()
         if name.startswith("antiphon.") and "io" in name.split(".")
     )
