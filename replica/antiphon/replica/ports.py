@@ -13,8 +13,17 @@ from typing import Protocol
 
 from antiphon.protocol.command import Sent
 from antiphon.protocol.errors import AntiphonError, ComputeError
+from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import ClaimId, CollectionId, ConnectionId, Epoch, PeekId, Position
+from antiphon.protocol.ids import (
+    ClaimId,
+    CollectionId,
+    ConnectionId,
+    Epoch,
+    InstanceId,
+    PeekId,
+    Position,
+)
 from antiphon.protocol.response import HydrationProgress, Response
 
 
@@ -177,7 +186,7 @@ class WorkerProgress:
 
     applied_position: Position
     hydration: tuple[HydrationProgress, ...] = ()
-    dataflow_count: int = 0
+    dataflows: tuple[DataflowFacts, ...] = ()
     backlog_ticks: int = 0
     state_bytes: int = 0
 
@@ -200,8 +209,9 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fence:
-    """The newest controller this replica has obeyed: an epoch and the random id of its claim."""
+    """The newest controller this replica has obeyed, and the instance it thereby belongs to."""
 
+    instance_id: InstanceId
     epoch: Epoch
     claim_id: ClaimId
 

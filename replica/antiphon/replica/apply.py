@@ -1,0 +1,143 @@
+"""Commands on what the worker holds. Each takes effect whole or raises and changes nothing."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from antiphon.protocol.command import (
+    AcceptRebuild,
+    AllowCompaction,
+    AllowWrites,
+    CancelPeek,
+    CancelRebuild,
+    Command,
+    CreateDataflow,
+    CreateInstance,
+    Hello,
+    InitializationComplete,
+    Peek,
+    Schedule,
+    StartRebuild,
+    UpdateConfiguration,
+)
+from antiphon.protocol.dataflow import CopyToExport, DataflowDescription, MaterializedViewExport
+from antiphon.protocol.errors import (
+    CollectionMissing,
+    ComputeError,
+    NotServed,
+    RemoteProtocolError,
+    SinceViolation,
+)
+from antiphon.protocol.failure import failure_of
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, show
+from antiphon.protocol.response import CopyToResponse, RebuildResult
+from antiphon.replica.held import STORED, Held, upstream_input
+from antiphon.replica.installed import InstalledDataflow, InstalledExport
+from antiphon.replica.render import render
+from antiphon.replica.sink import Sink
+
+
+def apply(held: Held, command: Command, writer: tuple[Epoch, ClaimId]) -> None:
+    """Raises RemoteProtocolError for what no session lets through and for malformed values."""
+    match command:
+        case CreateInstance(configuration=values) | UpdateConfiguration(values=values):
+            held.configuration = held.configuration.updated(values)
+        case CreateDataflow(dataflow=description):
+            _create(held, description)
+        case Schedule(collection=collection):
+            held.start(_find(held, collection).owner)
+        case AllowCompaction(collection=collection, frontier=frontier):
+            _compact(held, _find(held, collection), frontier)
+        case Peek():
+            held.peeks.start(command, held.configuration)
+        case CancelPeek(peek_id=peek_id):
+            held.peeks.cancel(peek_id)
+        case AllowWrites():
+            held.writer = writer
+            for sink in held.sinks():
+                sink.allow(*writer)
+        case StartRebuild(session_id=session_id):
+            failure = failure_of(NotServed("rebuild sessions are not served yet"))
+            held.responses.append(RebuildResult(session_id=session_id, result=failure))
+        case CancelRebuild():
+            pass  # it may cross the answer
+        case Hello() | InitializationComplete() | AcceptRebuild():
+            raise RemoteProtocolError(f"{type(command).__name__} reached the worker")
+        case _:
+            assert_never(command)
+
+
+def _find(held: Held, collection: CollectionId) -> InstalledExport:
+    found = held.installed.find(collection)
+    if found is None or found.dropped:
+        raise RemoteProtocolError(f"there is no {show(collection)}")
+    return found
+
+
+def _create(held: Held, description: DataflowDescription) -> None:
+    """Installs a dataflow. One that cannot run stays and says so to whoever reads it."""
+    upstream: list[InstalledExport] = []
+    failure = None
+    engine = None
+    try:
+        for imported in description.imports:
+            if imported.kind not in STORED:
+                upstream.append(_upstream(held, imported.collection, description.as_of))
+        for export in description.exports:
+            if isinstance(export.kind, CopyToExport):
+                raise NotServed("copy-to is not served yet")
+        engine = render(description)
+    except ComputeError as error:
+        failure = failure_of(error)
+        upstream = []
+    dataflow = InstalledDataflow(description, engine, failure)
+    for source in upstream:
+        reader = upstream_input(source, dataflow.as_of)
+        dataflow.upstream.append((source, reader))
+        dataflow.inputs.append(reader)
+    held.installed.add(dataflow)
+    for export, installed in zip(description.exports, dataflow.exports, strict=True):
+        held.moved[installed.collection] = installed
+        if isinstance(export.kind, MaterializedViewExport) and failure is None:
+            installed.sink = Sink(
+                installed.collection,
+                description.schema,
+                installed.trace,
+                held.number,
+                held.requests,
+            )
+            if held.writer is not None:
+                installed.sink.allow(*held.writer)
+        if failure is not None and installed.subscription is not None:
+            installed.subscription.fail(failure)
+        if failure is not None and isinstance(export.kind, CopyToExport):
+            held.responses.append(CopyToResponse(collection=installed.collection, result=failure))
+
+
+def _upstream(held: Held, collection: CollectionId, as_of: Frontier) -> InstalledExport:
+    """Raises CollectionMissing, SinceViolation: it cannot be read from `as_of` on."""
+    found = held.installed.readable(collection)
+    if found is None or found.dropped:
+        raise CollectionMissing(
+            f"{show(collection)} is not kept on this replica", collection=collection
+        )
+    if not found.trace.since.less_equal(as_of):
+        raise SinceViolation(
+            f"{show(collection)} at {as_of} is gone: since is {found.trace.since}",
+            collection=collection,
+        )
+    return found
+
+
+def _compact(held: Held, export: InstalledExport, frontier: Frontier) -> None:
+    held.compaction_due = True
+    if not frontier.is_closed:
+        export.allowed = export.allowed.join(frontier)
+        return
+    export.dropped = True
+    if export.subscription is not None:
+        # What was published but not sent goes first: the drop names the last upper that was sent.
+        batch = export.subscription.flush(held.configuration.subscribe_bytes_max)
+        last = export.subscription.drop()
+        held.responses += [response for response in (batch, last) if response is not None]

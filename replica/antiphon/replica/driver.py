@@ -1,0 +1,112 @@
+"""Performs what the front decides, over ports. What is simulated is what runs.
+
+The order is that of `FrontReady`: what must be remembered is durable before the old stream ends,
+which ends before the worker hears of the new one, and requests to the store leave before the
+responses that were made beside them.
+"""
+
+from __future__ import annotations
+
+from antiphon.protocol.command import Sent
+from antiphon.protocol.errors import AntiphonError
+from antiphon.protocol.facts import ReplicaFacts
+from antiphon.protocol.ids import Incarnation, PeekId, ReplicaId
+from antiphon.replica.front import Front, FrontReady
+from antiphon.replica.ports import (
+    AppendShard,
+    CancelSnapshot,
+    CollectionsPort,
+    Event,
+    FencePort,
+    OpenTail,
+    ReadSnapshot,
+    Request,
+    StreamPort,
+    WorkerPort,
+    WorkerReady,
+)
+from antiphon.replica.stash import StashedResult
+
+
+class ReplicaDriver:
+    """One replica's front, between controllers, its worker and the store."""
+
+    def __init__(
+        self,
+        *,
+        replica: ReplicaId,
+        incarnation: Incarnation,
+        fences: FencePort,
+        streams: StreamPort,
+        worker: WorkerPort,
+        collections: CollectionsPort,
+    ) -> None:
+        self._fences = fences
+        self._streams = streams
+        self._worker = worker
+        self._collections = collections
+        self.front = Front(replica=replica, incarnation=incarnation, fence=fences.load())
+
+    def stream_opened(self, stream: int, now_ms: int) -> None:
+        self._perform(self.front.opened(stream, now_ms))
+
+    def commands_received(self, stream: int, commands: tuple[Sent, ...], now_ms: int) -> None:
+        self._perform(self.front.received(stream, commands, now_ms))
+
+    def stream_broken(self, stream: int, error: AntiphonError, now_ms: int) -> None:
+        """A batch that cannot be decoded."""
+        self._perform(self.front.broken(stream, error, now_ms))
+
+    def stream_closed(self, stream: int, now_ms: int) -> None:
+        self._perform(self.front.closed(stream, now_ms))
+
+    def store_answered(self, event: Event, now_ms: int) -> None:
+        """A tail batch, a snapshot's part, the outcome of an append."""
+        self._perform(self.front.delivered(event, now_ms))
+
+    def worker_handled(self, count: int) -> None:
+        """The worker has handled so many more of the events it was posted."""
+        self.front.worker_handled(count)
+
+    def worker_ready(self, ready: WorkerReady, now_ms: int) -> None:
+        self._perform(self.front.worker_ready(ready, now_ms))
+
+    def tick(self, now_ms: int) -> int | None:
+        """Heartbeats and deadlines; when to come again."""
+        self._perform(self.front.tick(now_ms))
+        return self.front.wake_at_ms()
+
+    def drain(self, reason: str) -> None:
+        self._perform(self.front.drain(reason))
+
+    def facts(self) -> ReplicaFacts:
+        return self.front.facts()
+
+    def take_result(self, peek_id: PeekId) -> StashedResult | None:
+        """A stashed result, once."""
+        return self.front.take_result(peek_id)
+
+    def _perform(self, ready: FrontReady) -> None:
+        if ready.remember is not None:
+            self._fences.store(ready.remember)
+        for stream, error in ready.ends:
+            self._streams.end(stream, error)
+        for event in ready.events:
+            self._worker.post(event)
+        for request in ready.requests:
+            self._request(request)
+        for stream, connection_id, responses in ready.sends:
+            self._streams.send(stream, connection_id, responses)
+
+    def _request(self, request: Request) -> None:
+        match request:
+            case OpenTail():
+                self._collections.open_tail(request)
+            case ReadSnapshot():
+                self._collections.read_snapshot(request)
+            case CancelSnapshot():
+                self._collections.cancel_snapshot(request)
+            case AppendShard():
+                self._collections.append_shard(request)
+            case _:
+                raise AssertionError(f"{type(request).__name__} is the front's own")

@@ -1,0 +1,412 @@
+"""The front of a replica: who may speak to it, and what it says of itself.
+
+Streams come in, each with a session of its own. A newcomer is checked whole by its session before
+the incumbent is touched; the moment its Hello passes, its epoch is made durable, the incumbent's
+stream ends, and the worker learns of the change of connections, in this order. From then on what
+the worker still says to the old connection goes nowhere.
+
+The heartbeat is the front's own: it does not wait for the worker, but tells how long the worker
+has been silent on what it was given.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from antiphon.history.digest import EMPTY_DIGEST, extend
+from antiphon.protocol.codec import command_to_bytes
+from antiphon.protocol.command import (
+    AllowCompaction,
+    Command,
+    CommandSet,
+    CreateDataflow,
+    Hello,
+    InitializationComplete,
+    Sent,
+    UpdateConfiguration,
+    is_numbered,
+)
+from antiphon.protocol.errors import (
+    AntiphonError,
+    EpochFenced,
+    LimitExceeded,
+    NotServed,
+    RemoteProtocolError,
+    Unavailable,
+)
+from antiphon.protocol.facts import ReplicaFacts
+from antiphon.protocol.failure import failure_of
+from antiphon.protocol.greeting import NOBODY, Incumbent
+from antiphon.protocol.ids import (
+    NO_EPOCH,
+    NO_POSITION,
+    ConnectionId,
+    HistoryId,
+    Incarnation,
+    PeekId,
+    Position,
+    ReplicaId,
+    SessionId,
+)
+from antiphon.protocol.limits import (
+    GREETING_DEADLINE_MS,
+    HEARTBEAT_INTERVAL_MS,
+    STASH_BYTES_MAX,
+)
+from antiphon.protocol.response import Draining, PeekResponse, Response, Status
+from antiphon.protocol.session import ReplicaSession
+from antiphon.protocol.stage import Stage, may_respond
+from antiphon.protocol.version import SPOKEN
+from antiphon.replica.ports import (
+    CommandsReceived,
+    Connected,
+    Disconnected,
+    DropStash,
+    EndSession,
+    Event,
+    Fence,
+    Request,
+    Stash,
+    WorkerProgress,
+    WorkerReady,
+)
+from antiphon.replica.stash import StashedResult, Stashes
+
+# The kinds of numbered commands, as the digest chain names them.
+KINDS: Final[dict[type[Command], str]] = {
+    UpdateConfiguration: "update_configuration",
+    CreateDataflow: "create_dataflow",
+    AllowCompaction: "allow_compaction",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class FrontReady:
+    """What the driver owes the front, in the order of the fields."""
+
+    remember: Fence | None = None  # durable before anything below happens
+    ends: list[tuple[int, AntiphonError]] = field(default_factory=list)  # streams
+    events: list[Event] = field(default_factory=list)  # to the worker
+    requests: list[Request] = field(default_factory=list)  # to the store
+    sends: list[tuple[int, ConnectionId, tuple[Response, ...]]] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Stream:
+    opened_at_ms: int
+    session: ReplicaSession | None = None  # made from the facts at its first message
+
+
+class Front:
+    """Decides; the driver acts. Times are the driver's clock, for deadlines only."""
+
+    def __init__(
+        self,
+        *,
+        replica: ReplicaId,
+        incarnation: Incarnation,
+        fence: Fence | None,
+        stash_bytes_max: int = STASH_BYTES_MAX,
+    ) -> None:
+        self._replica = replica
+        self._incarnation = incarnation
+        self._fence = fence
+        self._connection_id: ConnectionId | None = None  # the last one accepted
+        self._session_id = SessionId(0)
+        self._history_id: HistoryId | None = None
+        self._position: Position = NO_POSITION  # of what certainly takes effect
+        self._digest = EMPTY_DIGEST
+        self._streams: dict[int, _Stream] = {}
+        self._current: int | None = None
+        self._progress = WorkerProgress(applied_position=NO_POSITION)
+        self._resident_bytes = 0
+        self._unhandled: deque[int] = deque()  # when each event went to the worker
+        self._next_beat_ms: int | None = None
+        self._draining: str | None = None
+        self._stashes = Stashes(stash_bytes_max)
+
+    # What others ask.
+
+    def facts(self) -> ReplicaFacts:
+        """The answer to a probe."""
+        fence = self._fence
+        session = self._session
+        return ReplicaFacts(
+            replica=self._replica,
+            incarnation=self._incarnation,
+            versions=SPOKEN,
+            instance_id=None if fence is None else fence.instance_id,
+            history_id=self._history_id,
+            highest_epoch=NO_EPOCH if fence is None else fence.epoch,
+            applied_position=self._position,
+            command_digest=self._digest,
+            stage=Stage.CLOSED if session is None else session.stage,
+            session_id=self._session_id,
+            dataflows=self._progress.dataflows,
+        )
+
+    def take_result(self, peek_id: PeekId) -> StashedResult | None:
+        return self._stashes.take(peek_id)
+
+    # Streams.
+
+    def opened(self, stream: int, now_ms: int) -> FrontReady:
+        ready = FrontReady()
+        if self._draining is None:
+            self._streams[stream] = _Stream(opened_at_ms=now_ms)
+        else:
+            ready.ends.append((stream, Unavailable(f"the replica goes away: {self._draining}")))
+        return ready
+
+    def received(self, stream: int, commands: tuple[Sent, ...], now_ms: int) -> FrontReady:
+        """Commands of one batch. Those before an illegal one count, it and the rest do not."""
+        ready = FrontReady()
+        found = self._streams.get(stream)
+        if found is None:
+            return ready  # it was ended, and this was on its way
+        passed: list[Sent] = []
+        try:
+            for sent in commands:
+                if found.session is None:
+                    found.session = ReplicaSession(self.facts(), self._incumbent())
+                if isinstance(sent.command, Hello):
+                    _require_served(sent.command)
+                found.session.receive(sent)
+                if isinstance(sent.command, Hello):
+                    self._take_over(stream, sent.command, ready, now_ms)
+                else:
+                    passed.append(sent)
+                    self._note(sent, found.session.stage)
+        except AntiphonError as error:
+            self._forward(passed, ready)
+            self._end(stream, error, ready)
+        else:
+            self._forward(passed, ready)
+        self._post(ready, now_ms)
+        return ready
+
+    def closed(self, stream: int, now_ms: int) -> FrontReady:
+        """The controller is gone. Half-sent commands have no effect: the worker drops them."""
+        ready = FrontReady()
+        self._forget(stream, ready)
+        self._post(ready, now_ms)
+        return ready
+
+    def broken(self, stream: int, error: AntiphonError, now_ms: int) -> FrontReady:
+        """What came in cannot be read."""
+        ready = FrontReady()
+        if stream in self._streams:
+            self._end(stream, error, ready)
+        self._post(ready, now_ms)
+        return ready
+
+    # The worker.
+
+    def worker_ready(self, output: WorkerReady, now_ms: int) -> FrontReady:
+        ready = FrontReady()
+        refused: dict[PeekId, LimitExceeded] = {}
+        if output.progress is not None:
+            self._progress = output.progress
+        for request in output.requests:
+            match request:
+                case Stash():
+                    if not self._stashes.put(
+                        request.peek_id, request.batches, request.row_count, now_ms
+                    ):
+                        refused[request.peek_id] = LimitExceeded(
+                            "too many large results wait to be fetched", limit="stash_bytes_max"
+                        )
+                case DropStash():
+                    self._stashes.take(request.peek_id)
+                case EndSession(connection_id=connection_id, error=error):
+                    if self._current is not None and connection_id == self._connection_id:
+                        self._end(self._current, error, ready)
+                case _:
+                    ready.requests.append(request)
+        self._respond(output, refused, ready)
+        self._post(ready, now_ms)
+        return ready
+
+    def worker_handled(self, count: int) -> None:
+        """The worker has handled so many more events."""
+        for _ in range(count):
+            self._unhandled.popleft()
+
+    def delivered(self, event: Event, now_ms: int) -> FrontReady:
+        """An answer of the store for the worker."""
+        ready = FrontReady(events=[event])
+        self._post(ready, now_ms)
+        return ready
+
+    # Time.
+
+    def tick(self, now_ms: int) -> FrontReady:
+        """Heartbeats and deadlines. Call it at `wake_at_ms` or earlier."""
+        ready = FrontReady()
+        self._stashes.expire(now_ms)
+        for stream, found in list(self._streams.items()):
+            if found.session is None and now_ms - found.opened_at_ms >= GREETING_DEADLINE_MS:
+                self._end(stream, RemoteProtocolError("no Hello came"), ready)
+        if self._next_beat_ms is not None and self._next_beat_ms <= now_ms:
+            self._next_beat_ms = now_ms + HEARTBEAT_INTERVAL_MS
+            self._beat(ready, now_ms)
+        self._post(ready, now_ms)
+        return ready
+
+    def wake_at_ms(self) -> int | None:
+        """When `tick` has something to do."""
+        deadlines = [
+            found.opened_at_ms + GREETING_DEADLINE_MS
+            for found in self._streams.values()
+            if found.session is None
+        ]
+        if self._next_beat_ms is not None:
+            deadlines.append(self._next_beat_ms)
+        return min(deadlines, default=None)
+
+    def resident(self, byte_count: int) -> None:
+        """The memory of the replica's processes, for the heartbeat."""
+        self._resident_bytes = byte_count
+
+    def drain(self, reason: str) -> FrontReady:
+        """Tells the controller; no stream is accepted from here on."""
+        self._draining = reason
+        ready = FrontReady()
+        self._say(Draining(reason=reason), ready)
+        return ready
+
+    # Within.
+
+    @property
+    def _session(self) -> ReplicaSession | None:
+        return None if self._current is None else self._streams[self._current].session
+
+    def _incumbent(self) -> Incumbent:
+        if self._fence is None:
+            return NOBODY
+        return Incumbent(
+            epoch=self._fence.epoch,
+            claim_id=self._fence.claim_id,
+            connection_id=self._connection_id,
+        )
+
+    def _take_over(self, stream: int, hello: Hello, ready: FrontReady, now_ms: int) -> None:
+        fence = Fence(instance_id=hello.instance_id, epoch=hello.epoch, claim_id=hello.claim_id)
+        if fence != self._fence:
+            ready.remember = fence
+        if self._current is not None:
+            self._end(self._current, _evicted(self._fence, fence), ready)
+        self._fence = fence
+        self._connection_id = hello.connection_id
+        self._session_id = hello.session_id
+        self._current = stream
+        self._next_beat_ms = now_ms + HEARTBEAT_INTERVAL_MS
+        ready.events.append(
+            Connected(connection_id=hello.connection_id, epoch=hello.epoch, claim_id=hello.claim_id)
+        )
+
+    def _note(self, sent: Sent, stage: Stage) -> None:
+        """What is certain to take effect: all of it once InitializationComplete was forwarded,
+        nothing before."""
+        session = self._session
+        assert session is not None, "commands without a session"
+        assert session.hello is not None, "commands before Hello"
+        match sent.command:
+            case InitializationComplete(head_position=position, head_digest=digest):
+                self._history_id = session.hello.history_id
+                self._position, self._digest = position, digest
+            case command if is_numbered(command) and stage >= Stage.READ_ONLY:
+                payload = command_to_bytes(command)
+                self._digest = extend(
+                    self._digest or EMPTY_DIGEST, sent.position, KINDS[type(command)], payload
+                )
+                self._position = sent.position
+            case _:
+                pass
+
+    def _forward(self, commands: list[Sent], ready: FrontReady) -> None:
+        if commands:
+            assert self._connection_id is not None, "commands before Hello"
+            ready.events.append(
+                CommandsReceived(connection_id=self._connection_id, commands=tuple(commands))
+            )
+
+    def _respond(
+        self, output: WorkerReady, refused: dict[PeekId, LimitExceeded], ready: FrontReady
+    ) -> None:
+        stream, session = self._current, self._session
+        if stream is None or session is None or output.connection_id != self._connection_id:
+            return  # nobody listens any more
+        responses: list[Response] = []
+        for response in output.responses:
+            answer = response
+            if isinstance(response, PeekResponse) and response.peek_id in refused:
+                error = refused[response.peek_id]
+                answer = PeekResponse(peek_id=response.peek_id, result=failure_of(error))
+            session.send(answer)
+            responses.append(answer)
+        if responses and self._connection_id is not None:
+            ready.sends.append((stream, self._connection_id, tuple(responses)))
+
+    def _beat(self, ready: FrontReady, now_ms: int) -> None:
+        session = self._session
+        if session is None:
+            return
+        waited_ms = now_ms - self._unhandled[0] if self._unhandled else 0
+        self._say(
+            Status(
+                stage=session.stage,
+                applied_position=self._progress.applied_position,
+                durable_position=NO_POSITION,
+                hydration=self._progress.hydration,
+                resident_bytes=self._resident_bytes,
+                dataflow_count=len(self._progress.dataflows),
+                backlog_ticks=self._progress.backlog_ticks,
+                backlog_age_ms=max(0, waited_ms),
+            ),
+            ready,
+        )
+
+    def _say(self, response: Response, ready: FrontReady) -> None:
+        session = self._session
+        if session is None or not may_respond(session.stage, type(response)):
+            return
+        assert self._current is not None, "a session without a stream"
+        assert self._connection_id is not None, "a stage past Hello without a connection"
+        session.send(response)
+        ready.sends.append((self._current, self._connection_id, (response,)))
+
+    def _end(self, stream: int, error: AntiphonError, ready: FrontReady) -> None:
+        ready.ends.append((stream, error))
+        self._forget(stream, ready)
+
+    def _forget(self, stream: int, ready: FrontReady) -> None:
+        found = self._streams.pop(stream, None)
+        if found is not None and found.session is not None:
+            found.session.close()
+        if stream == self._current:
+            assert self._connection_id is not None, "a current stream without a connection"
+            self._current = None
+            self._next_beat_ms = None
+            ready.events.append(Disconnected(connection_id=self._connection_id))
+
+    def _post(self, ready: FrontReady, now_ms: int) -> None:
+        self._unhandled.extend(now_ms for _ in ready.events)
+
+
+def _require_served(hello: Hello) -> None:
+    """Raises NotServed: this version has no durable state to extend."""
+    if hello.command_set is not CommandSet.FULL:
+        raise NotServed(f"a {hello.command_set.name.lower()} of the history is not served yet")
+
+
+def _evicted(incumbent: Fence | None, newcomer: Fence) -> AntiphonError:
+    if incumbent is not None and incumbent.epoch < newcomer.epoch:
+        return EpochFenced(
+            f"epoch {newcomer.epoch} has taken over",
+            epoch=incumbent.epoch,
+            highest=newcomer.epoch,
+        )
+    return Unavailable("a newer connection of the same controller has taken over")

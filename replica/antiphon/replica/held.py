@@ -1,0 +1,166 @@
+"""What a worker holds between events: dataflows, inputs, waiting peeks, and what is due to leave.
+
+The one owner of all of it; `apply` changes it by commands, `worker` by everything else.
+"""
+
+from __future__ import annotations
+
+from antiphon.protocol.dataflow import CollectionKind
+from antiphon.protocol.frontier import START
+from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
+from antiphon.protocol.response import Dropped, Frontiers, PeekResponse, Response
+from antiphon.replica.configuration import Configuration
+from antiphon.replica.inputs import Inputs
+from antiphon.replica.installed import Installed, InstalledDataflow, InstalledExport
+from antiphon.replica.peek import Peeks
+from antiphon.replica.ports import Request
+from antiphon.replica.progress import FrontierReports
+from antiphon.replica.sink import Sink
+from antiphon.replica.source import Input
+
+STORED = (CollectionKind.TABLE, CollectionKind.FEED)
+
+
+class Held:
+    """Everything of one worker but its connection."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.responses: list[Response] = []
+        self.configuration = Configuration()
+        self.writer: tuple[Epoch, ClaimId] | None = None  # who allowed writing, if somebody did
+        self.installed = Installed()
+        self.inputs = Inputs(self.number, self.requests)
+        self.peeks = Peeks(self.installed.readable, self.number, self.requests, self._answer)
+        self.moved: dict[CollectionId, InstalledExport] = {}  # whose frontiers may be news
+        self.compaction_due = False
+        self._reports = FrontierReports()
+        self._number = 0
+
+    def number(self) -> int:
+        """A fresh number for a tail, a snapshot or an append; never used twice."""
+        self._number += 1
+        return self._number
+
+    def sinks(self) -> list[Sink]:
+        return [export.sink for export in self.installed.exports() if export.sink is not None]
+
+    def start(self, dataflow: InstalledDataflow) -> None:
+        """Permission to compute: what the dataflow reads begins to flow."""
+        if dataflow.scheduled:
+            return
+        dataflow.scheduled = True
+        if dataflow.failure is not None:
+            return
+        for imported in dataflow.description.imports:
+            if imported.kind in STORED:
+                dataflow.inputs.append(self.inputs.attach(imported, dataflow.as_of))
+        for upstream, reader in dataflow.upstream:
+            reader.wanted = True
+            upstream.load_dependents()
+        self.compaction_due = True
+
+    def stop_reading(self, dataflow: InstalledDataflow) -> None:
+        """It is finished or gone: nothing flows to it any more."""
+        upstream = [reader for _, reader in dataflow.upstream]
+        for reader in dataflow.inputs:
+            if not any(reader is other for other in upstream):
+                self.inputs.detach(reader)
+        for export, reader in dataflow.upstream:
+            export.dependents = [other for other in export.dependents if other is not reader]
+        dataflow.upstream = []
+        self.compaction_due = True
+
+    def settle_drops(self) -> None:
+        """Lets go of dropped exports that nothing inside needs any more, dependents first."""
+        for export in reversed(self.installed.exports()):
+            if export.dropped and self._is_free(export):
+                self._remove(export)
+                self._reports.forget(export.collection)
+                self.responses.append(Dropped(collection=export.collection))
+
+    def end_connection(self) -> None:
+        """Nobody listens: what was for this connection alone goes, silently."""
+        self.peeks.clear()
+        for export in reversed(self.installed.exports()):
+            if is_transient(export.collection) or export.dropped:
+                export.dropped = True
+                if self._is_free(export):
+                    self._remove(export)
+        self.writer = None
+        for sink in self.sinks():
+            sink.forbid()
+        self.responses.clear()
+
+    def begin_connection(self) -> None:
+        """Somebody new listens: every frontier is news to them."""
+        self._reports.restart()
+        self.moved = {export.collection: export for export in self.installed.exports()}
+
+    def clear(self) -> None:
+        """A full set replaces everything; nothing is said about what was."""
+        self.peeks.clear()
+        for sink in self.sinks():
+            sink.forbid()
+        self.inputs.close()
+        self.installed.clear()
+        self.moved = {}
+        self.writer = None
+        self.configuration = Configuration()
+        self.responses.clear()
+
+    def report(self) -> None:
+        """What moved since the last report: subscribes' batches, then frontiers."""
+        for export in self.moved.values():
+            if export.subscription is not None:
+                batch = export.subscription.flush(self.configuration.subscribe_bytes_max)
+                if batch is not None:
+                    self.responses.append(batch)
+            frontiers = self._frontiers(export)
+            if frontiers is not None:
+                self.responses.append(frontiers)
+        self.moved = {}
+
+    def compact(self) -> None:
+        """Lets traces forget. Stays due while a waiting peek holds something back."""
+        if not self.compaction_due:
+            return
+        self.compaction_due = False
+        for export in self.installed.exports():
+            held = self.peeks.hold(export.collection)
+            export.compact(held)
+            self.compaction_due |= not held.is_closed
+
+    def _answer(self, response: PeekResponse) -> None:
+        self.responses.append(response)
+
+    def _is_free(self, export: InstalledExport) -> bool:
+        return not export.dependents and self.peeks.hold(export.collection).is_closed
+
+    def _remove(self, export: InstalledExport) -> None:
+        if export.sink is not None:
+            export.sink.forbid()
+        self.moved.pop(export.collection, None)
+        if self.installed.remove_export(export):
+            self.stop_reading(export.owner)
+
+    def _frontiers(self, export: InstalledExport) -> Frontiers | None:
+        reached = export.owner.frontier
+        written = reached
+        if export.sink is not None:
+            # Before the shard was heard of, nothing is known to be durable.
+            written = export.sink.shard_upper or START
+        return self._reports.report(
+            export.collection,
+            write_frontier=written,
+            input_frontier=reached,
+            output_frontier=reached,
+        )
+
+
+def upstream_input(export: InstalledExport, as_of: int) -> Input:
+    """An import from another dataflow of this replica; it fills once it is wanted."""
+    reader = Input(export.collection, as_of)
+    reader.wanted = False
+    export.dependents.append(reader)
+    return reader

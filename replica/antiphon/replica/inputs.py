@@ -1,0 +1,196 @@
+"""Everything a worker reads from the store: one tail, and the snapshots that start it.
+
+The tail's pushes are hints. Each source has its own frontier and judges a batch by it: what it
+already has is dropped or trimmed, what leaves a gap makes the tail reopen from where the source
+stands. The tail also reopens when the set of collections changes, or when a source starts behind
+the point the open tail has reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from antiphon.protocol.dataflow import Import
+from antiphon.protocol.errors import ComputeError, SchemaMismatch, SinceViolation
+from antiphon.protocol.frontier import START, Frontier, meet_all
+from antiphon.protocol.ids import CollectionId
+from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.deltas import Ticks, decode
+from antiphon.replica.ports import (
+    CancelSnapshot,
+    OpenTail,
+    ReadSnapshot,
+    Request,
+    SnapshotFailed,
+    SnapshotPart,
+    TailReceived,
+)
+from antiphon.replica.source import Input, Source
+
+SNAPSHOT_RETRY_MS: Final = 1_000  # what may pass by itself was retried below; this is the rest
+
+
+@dataclass(slots=True, kw_only=True)
+class _Load:
+    """One snapshot under way: a source's base, or what a late reader brings."""
+
+    imported: Import
+    as_of: int
+    source: Source | None  # None: for `reader` alone
+    reader: Input | None
+    retry_at_ms: int | None = None
+
+
+class Inputs:
+    """Sources by collection, the tail, and the snapshots under way.
+
+    `number` draws the numbers of snapshots and tails. Requests are appended to `requests`.
+    """
+
+    def __init__(self, number: Callable[[], int], requests: list[Request]) -> None:
+        self._number = number
+        self._requests = requests
+        self._sources: dict[CollectionId, list[Source]] = {}
+        self._loads: dict[int, _Load] = {}
+        self._tail = 0
+        self._covered: frozenset[CollectionId] = frozenset()
+        self._reached: Frontier = START  # the open tail delivers from here on
+        self._gap = False
+
+    def attach(self, imported: Import, as_of: int) -> Input:
+        """An input that fills itself from the store."""
+        reader = Input(imported.collection, as_of)
+        sources = self._sources.setdefault(imported.collection, [])
+        source = next((source for source in sources if source.serves(as_of)), None)
+        if source is None:
+            source = Source(imported, as_of)
+            sources.append(source)
+            self._load(_Load(imported=imported, as_of=as_of, source=source, reader=None))
+        if source.attach(reader):
+            self._load(_Load(imported=imported, as_of=as_of, source=None, reader=reader))
+        return reader
+
+    def detach(self, reader: Input) -> None:
+        """The dataflow is gone; what only it needed stops."""
+        remaining: list[Source] = []
+        for source in self._sources.get(reader.collection, ()):
+            source.detach(reader)
+            if source.is_read:
+                remaining.append(source)
+            else:
+                self._cancel([n for n, load in self._loads.items() if load.source is source])
+        self._cancel([n for n, load in self._loads.items() if load.reader is reader])
+        if remaining:
+            self._sources[reader.collection] = remaining
+        else:
+            self._sources.pop(reader.collection, None)
+
+    def close(self) -> None:
+        """All readers are gone at once."""
+        self._cancel(list(self._loads))
+        self._sources.clear()
+
+    def owns(self, snapshot: int) -> bool:
+        return snapshot in self._loads
+
+    def is_tail(self, tail: int) -> bool:
+        """Whether it is the tail that is open, not one that was replaced."""
+        return tail == self._tail
+
+    def snapshot_part(self, part: SnapshotPart) -> None:
+        """Raises SchemaMismatch if the part is not of the collection."""
+        load = self._loads[part.snapshot]
+        ticks = decode(part.delta, load.imported.schema)
+        content = Zset.concat(load.imported.schema, [change for _, change in ticks])
+        if load.source is not None:
+            load.source.base_part(content, part.rows_total)
+            if part.last:
+                load.source.base_complete()
+        if load.reader is not None:
+            load.reader.rows_total = part.rows_total
+            load.reader.load(content)
+            load.reader.loaded = load.reader.loaded or part.last
+        if part.last:
+            del self._loads[part.snapshot]
+
+    def snapshot_failed(self, event: SnapshotFailed, now_ms: int) -> ComputeError | None:
+        """An error that only a new set of commands can mend; otherwise the read is repeated."""
+        if isinstance(event.error, SinceViolation | SchemaMismatch):
+            return event.error
+        # For one, the collection may just have been dropped, and the drop of its reader be on
+        # its way here.
+        load = self._loads[event.snapshot]
+        load.retry_at_ms = now_ms + SNAPSHOT_RETRY_MS
+        # Parts may have arrived, and the repeat sends them again.
+        if load.source is not None:
+            load.source.restart_base()
+        if load.reader is not None:
+            load.reader.restart()
+        return None
+
+    def tail_received(self, batch: TailReceived) -> None:
+        """Raises SchemaMismatch if a delta is not of its collection."""
+        if batch.tail != self._tail:
+            return  # of a tail that was replaced: it does not speak of all of today's sources
+        for collection, sources in self._sources.items():
+            if collection not in self._covered:
+                continue
+            ticks: Ticks | None = None
+            for source in sources:
+                if not source.live or batch.upper.less_equal(source.frontier):
+                    continue
+                if source.frontier.less_than(batch.lower):
+                    self._gap = True
+                    continue
+                if ticks is None:
+                    delta = batch.deltas.get(collection)
+                    ticks = [] if delta is None else decode(delta, source.imported.schema)
+                source.advance(ticks, batch.upper)
+        if not self._gap:
+            self._reached = self._reached.join(batch.upper)
+
+    def settle(self, now_ms: int) -> int | None:
+        """Reopens the tail and repeats reads where that is due; when to come again, if at all."""
+        wanted: dict[CollectionId, Frontier] = {}
+        for collection, sources in self._sources.items():
+            live = [source.frontier for source in sources if source.live]
+            if live:
+                wanted[collection] = meet_all(live)
+        behind = any(lower.less_than(self._reached) for lower in wanted.values())
+        if self._gap or behind or wanted.keys() != self._covered:
+            self._open_tail(wanted)
+        return self._retry(now_ms)
+
+    def _open_tail(self, wanted: dict[CollectionId, Frontier]) -> None:
+        self._tail = self._number()
+        self._covered = frozenset(wanted)
+        self._reached = meet_all(list(wanted.values()))
+        self._gap = False
+        self._requests.append(OpenTail(tail=self._tail, collections=wanted))
+
+    def _retry(self, now_ms: int) -> int | None:
+        due = [number for number, load in self._loads.items() if _is_due(load, now_ms)]
+        for number in due:
+            load = self._loads.pop(number)
+            load.retry_at_ms = None
+            self._load(load)
+        waiting = (load.retry_at_ms for load in self._loads.values())
+        return min((at_ms for at_ms in waiting if at_ms is not None), default=None)
+
+    def _load(self, load: _Load) -> None:
+        number = self._number()
+        self._loads[number] = load
+        self._requests.append(
+            ReadSnapshot(snapshot=number, collection=load.imported.collection, as_of=load.as_of)
+        )
+
+    def _cancel(self, numbers: list[int]) -> None:
+        for number in numbers:
+            del self._loads[number]
+            self._requests.append(CancelSnapshot(snapshot=number))
+
+
+def _is_due(load: _Load, now_ms: int) -> bool:
+    return load.retry_at_ms is not None and load.retry_at_ms <= now_ms

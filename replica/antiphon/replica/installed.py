@@ -1,0 +1,309 @@
+"""Dataflows that are installed on this replica: their inputs, their exports, their progress.
+
+A dataflow runs one time after another: once all its inputs have passed a time with changes, it
+takes the changes of that time, and what comes out goes to its exports' traces, to the dataflows
+that import them, to its subscribes. Times without changes move frontiers and run nothing.
+
+An export that was dropped lives on inside for as long as another dataflow or a waiting peek reads
+it. What an export's trace must remember is the earliest of what the controller allows, what its
+dependents have yet to load, what waiting peeks read and what its sink has yet to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from antiphon.protocol.dataflow import (
+    CopyToExport,
+    DataflowDescription,
+    Export,
+    IndexExport,
+    MaterializedViewExport,
+    SubscribeExport,
+)
+from antiphon.protocol.facts import DataflowFacts
+from antiphon.protocol.fingerprint import fingerprint_of
+from antiphon.protocol.frontier import CLOSED, TIME_MAX, Frontier, meet_all
+from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.response import Failure, HydrationProgress
+from antiphon.protocol.schema import Schema
+from antiphon.replica.dataflow.graph import Dataflow
+from antiphon.replica.dataflow.trace import Trace
+from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.deltas import Ticks
+from antiphon.replica.sink import Sink
+from antiphon.replica.source import Input
+from antiphon.replica.subscribe import Subscription
+
+
+class InstalledExport:
+    """One output of a dataflow. A subscribe has no trace, everything else has."""
+
+    def __init__(self, export: Export, owner: InstalledDataflow) -> None:
+        self.collection = export.collection
+        self.owner = owner
+        self.dropped = False  # by the controller
+        self.allowed = Frontier(owner.as_of)  # compaction, by the controller
+        self.kept: Trace | None = None
+        self.subscription: Subscription | None = None
+        self.sink: Sink | None = None
+        self.dependents: list[Input] = []  # imports of other dataflows
+        description = owner.description
+        match export.kind:
+            case IndexExport(key_columns=keys) | MaterializedViewExport(key_columns=keys):
+                self.kept = Trace(description.schema, keys, Frontier(owner.as_of))
+            case SubscribeExport(with_snapshot=with_snapshot):
+                self.subscription = Subscription(
+                    export.collection,
+                    description.schema,
+                    owner.as_of,
+                    with_snapshot=with_snapshot,
+                )
+            case CopyToExport():
+                pass
+
+    @property
+    def trace(self) -> Trace:
+        assert self.kept is not None, "a subscribe keeps no trace"
+        return self.kept
+
+    @property
+    def schema(self) -> Schema:
+        return self.owner.description.schema
+
+    @property
+    def failure(self) -> Failure | None:
+        return self.owner.failure
+
+    def publish(self, lower: Frontier, upper: Frontier, ticks: Ticks) -> None:
+        if self.kept is not None:
+            self.kept.insert(lower, upper, ticks)
+        if self.subscription is not None:
+            self.subscription.publish(ticks, upper)
+        for reader in self.dependents:
+            if reader.loaded:
+                reader.deliver(ticks, upper)
+
+    def load_dependents(self) -> None:
+        """Gives newcomers the content at their as_of, and what changed since."""
+        for reader in self.dependents:
+            if reader.loaded or not reader.wanted or not self.owner.frontier.passes(reader.as_of):
+                continue
+            content = self.trace.snapshot(reader.as_of)
+            reader.rows_total = content.row_count
+            reader.load(content)
+            reader.loaded = True
+            stop = _end(self.trace.upper)
+            later = self.trace.updates(reader.as_of + 1, stop) if reader.as_of + 1 < stop else []
+            reader.deliver(later, self.trace.upper)
+
+    def compact(self, peeks_hold: Frontier) -> None:
+        """Lets the trace forget what nobody needs any more."""
+        if self.kept is None:
+            return
+        frontier = self.allowed.meet(peeks_hold)
+        if self.sink is not None:
+            frontier = frontier.meet(_before(self.sink.hold))
+        for reader in self.dependents:
+            if not reader.loaded:  # scheduled or not: it was promised its as_of when created
+                frontier = frontier.meet(Frontier(reader.as_of))
+        if not frontier.is_closed and self.kept.since.less_than(frontier):
+            self.kept.allow_compaction(frontier)
+
+
+class InstalledDataflow:
+    """One dataflow, from its snapshot at as_of on.
+
+    `engine` None: it cannot run, and `failure` says why; it stays, answers with that, and waits to
+    be dropped, because a dataflow that broke its session would break the next one as well.
+    """
+
+    def __init__(
+        self,
+        description: DataflowDescription,
+        engine: Dataflow | None,
+        failure: Failure | None,
+    ) -> None:
+        assert description.as_of.time is not None, "a dataflow starts at a time"
+        self.description = description
+        self.as_of = description.as_of.time
+        self.failure = failure
+        self.scheduled = False
+        self.hydrated = False
+        self.frontier = Frontier(self.as_of)  # everything before it is published
+        self.inputs: list[Input] = []
+        self.upstream: list[tuple[InstalledExport, Input]] = []
+        self.exports = [InstalledExport(export, self) for export in description.exports]
+        self.fingerprint = fingerprint_of(description)
+        self._engine = engine
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `advance` would get further."""
+        if self._engine is None or not self.scheduled:
+            return False
+        if not self.hydrated:
+            return all(reader.loaded for reader in self.inputs) and self._reach.passes(self.as_of)
+        return self.frontier.less_than(self._reach)
+
+    @property
+    def _reach(self) -> Frontier:
+        """Everything before it has arrived."""
+        reach = meet_all([reader.frontier for reader in self.inputs])
+        return _until(reach, self.description.until)
+
+    def advance(self) -> int:
+        """Runs the next time that is complete, or moves the frontier if none has changes. The
+        number of rows that went in and out, at least one."""
+        assert self._engine is not None, f"{self.description.name} cannot run"
+        if not self.hydrated:
+            time = self.as_of
+            changes = {reader.collection: self._initial(reader) for reader in self.inputs}
+            self.hydrated = True
+        else:
+            first = self._due
+            if first is None or not self._reach.passes(first):
+                self._publish([], self._reach)
+                return 1
+            time = first
+            changes = {}
+            for reader in self.inputs:
+                change = reader.take(time)
+                if change is not None:
+                    changes[reader.collection] = change
+        output = self._engine.step(time, changes)
+        self._publish([] if output.is_empty else [(time, output)], self._next)
+        return 1 + output.row_count + sum(change.row_count for change in changes.values())
+
+    def fail(self, failure: Failure) -> None:
+        """It cannot go on."""
+        self._engine = None
+        self.failure = failure
+        for reader in self.inputs:
+            reader.take_initial()
+
+    def maintain(self, fuel_rows: int) -> bool:
+        """Background work; True: there is more."""
+        more = self._engine is not None and self._engine.maintain(fuel_rows)
+        for export in self.exports:
+            if export.kept is not None:
+                more = export.kept.maintain(fuel_rows) or more
+        return more
+
+    def facts(self) -> DataflowFacts:
+        since = [export.kept.since for export in self.exports if export.kept is not None]
+        return DataflowFacts(
+            exports=tuple(export.collection for export in self.exports),
+            fingerprint=self.fingerprint,
+            since=meet_all(since) if since else self.frontier,
+            upper=self.frontier,
+            hydrated=self.hydrated,
+        )
+
+    def progress(self) -> HydrationProgress:
+        return HydrationProgress(
+            collection=self.exports[0].collection,
+            rows_done=sum(reader.rows_done for reader in self.inputs),
+            rows_total=sum(reader.rows_total for reader in self.inputs),
+        )
+
+    @property
+    def pending_ticks(self) -> int:
+        return max((reader.pending_count for reader in self.inputs), default=0)
+
+    @property
+    def byte_count(self) -> int:
+        own = 0 if self._engine is None else self._engine.state_bytes
+        return own + sum(e.kept.byte_count for e in self.exports if e.kept is not None)
+
+    def _initial(self, reader: Input) -> Zset:
+        parts = reader.take_initial()
+        schema = self._schema_of(reader.collection)
+        if len(parts) == 1:
+            return parts[0]
+        # Content and changes up to as_of may cancel: what never was at as_of must not get in.
+        return Zset.concat(schema, parts).consolidated()
+
+    def _schema_of(self, collection: CollectionId) -> Schema:
+        for imported in self.description.imports:
+            if imported.collection == collection:
+                return imported.schema
+        raise AssertionError(f"{collection} is not imported")
+
+    @property
+    def _due(self) -> int | None:
+        """The earliest time with changes that are wanted."""
+        times = [reader.next_time for reader in self.inputs if reader.next_time is not None]
+        first = min(times, default=None)
+        until = self.description.until
+        return None if first is None or not _wanted(first, until) else first
+
+    @property
+    def _next(self) -> Frontier:
+        """How far everything is known: to the next change, or all there is."""
+        due = self._due
+        return self._reach if due is None else self._reach.meet(Frontier(due))
+
+    def _publish(self, ticks: Ticks, upper: Frontier) -> None:
+        lower, self.frontier = self.frontier, upper
+        for export in self.exports:
+            export.publish(lower, upper, ticks)
+
+
+class Installed:
+    """All dataflows, in the order of their creation, which is an order of dependency."""
+
+    def __init__(self) -> None:
+        self.dataflows: list[InstalledDataflow] = []
+        self._exports: dict[CollectionId, InstalledExport] = {}
+
+    def find(self, collection: CollectionId) -> InstalledExport | None:
+        return self._exports.get(collection)
+
+    def readable(self, collection: CollectionId) -> InstalledExport | None:
+        """An export that can be read at a time."""
+        found = self._exports.get(collection)
+        return found if found is not None and found.kept is not None else None
+
+    def add(self, dataflow: InstalledDataflow) -> None:
+        self.dataflows.append(dataflow)
+        for export in dataflow.exports:
+            assert export.collection not in self._exports, f"{export.collection} exists already"
+            self._exports[export.collection] = export
+
+    def exports(self) -> Sequence[InstalledExport]:
+        return tuple(self._exports.values())
+
+    def remove_export(self, export: InstalledExport) -> bool:
+        """Forgets an export; True: it was its dataflow's last, which is gone with it."""
+        del self._exports[export.collection]
+        owner = export.owner
+        owner.exports = [other for other in owner.exports if other is not export]
+        if owner.exports:
+            return False
+        self.dataflows = [other for other in self.dataflows if other is not owner]
+        for upstream, reader in owner.upstream:
+            upstream.dependents = [other for other in upstream.dependents if other is not reader]
+        return True
+
+    def clear(self) -> None:
+        self.dataflows = []
+        self._exports = {}
+
+
+def _wanted(time: int, until: Frontier | None) -> bool:
+    return until is None or until.passes(time)
+
+
+def _until(reach: Frontier, until: Frontier | None) -> Frontier:
+    """Nothing is produced from `until` on, so that what is before it is all there will be."""
+    return CLOSED if until is not None and until.less_equal(reach) else reach
+
+
+def _before(frontier: Frontier) -> Frontier:
+    """Updates from `frontier` on are readable if since is before it."""
+    return frontier if frontier.is_closed else frontier.step_back()
+
+
+def _end(upper: Frontier) -> int:
+    return TIME_MAX + 1 if upper.time is None else upper.time

@@ -1,0 +1,156 @@
+"""The process that computes: a loop around the pure `Worker`.
+
+It is started as `python -m antiphon.replica.io.worker_process FD` rather than through
+multiprocessing, which would import the parent's main module (command line, gRPC server and all)
+into the child. It ends when its pipe closes, so it never outlives its front; and as a computation
+does not look at the pipe, the kernel is asked to kill it with its parent as well.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from antiphon.replica.io.pipe import READ_BYTES, Decoder, FromWorker, ToWorker, encode
+from antiphon.replica.ports import WorkerReady
+from antiphon.replica.worker import Worker
+
+# A slice of work between two looks at the pipe: a few milliseconds of one operator's rows.
+FUEL_ROWS: Final = 20_000
+_PR_SET_PDEATHSIG: Final = 1
+# numpy's AVX-512 sort is five times slower than its AVX2 sort on Zen 4 (AMD family 25).
+_SLOW_AVX512_FAMILY: Final = "25"
+_NUMPY_WITHOUT_AVX512: Final = "X86_V4 AVX512_ICL"
+
+
+def start(child: socket.socket) -> subprocess.Popen[bytes]:
+    """Starts a worker on its end of a socket pair, which the caller then closes."""
+    environment = dict(os.environ)
+    if _has_slow_avx512():
+        environment.setdefault("NPY_DISABLE_CPU_FEATURES", _NUMPY_WITHOUT_AVX512)
+    return subprocess.Popen(
+        [sys.executable, "-m", "antiphon.replica.io.worker_process", str(child.fileno())],
+        pass_fds=[child.fileno()],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def serve(pipe: socket.socket, worker: Worker) -> None:
+    """Handles messages as they come and works in between; returns when the pipe closes."""
+    pipe.setblocking(False)
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    decoder = Decoder()
+    handled = 0
+    busy = False
+    wake_at_ms: int | None = None
+    while True:
+        poll.poll(_timeout_ms(busy, wake_at_ms))
+        messages = _receive(pipe, decoder)
+        if messages is None:
+            return
+        ready: list[WorkerReady] = []
+        for message in messages:
+            for event in message.events:
+                ready.append(worker.handle(event, now_ms()))
+                handled += 1
+        if ready:
+            # Answered peeks leave before the next slice of work, which may be long.
+            busy, wake_at_ms = ready[-1].busy, ready[-1].wake_at_ms
+            _send(pipe, FromWorker(handled=handled, ready=_worth_sending(ready)))
+        if busy or (wake_at_ms is not None and wake_at_ms <= now_ms()):
+            done = worker.work(FUEL_ROWS, now_ms())
+            busy, wake_at_ms = done.busy, done.wake_at_ms
+            if sent := _worth_sending([done]):
+                _send(pipe, FromWorker(handled=handled, ready=sent))
+
+
+def now_ms() -> int:
+    """For deadlines only: data never carries it."""
+    return time.monotonic_ns() // 1_000_000
+
+
+def _timeout_ms(busy: bool, wake_at_ms: int | None) -> int | None:
+    if busy:
+        return 0
+    return None if wake_at_ms is None else max(0, wake_at_ms - now_ms())
+
+
+def _receive(pipe: socket.socket, decoder: Decoder) -> list[ToWorker] | None:
+    """All messages that are there; None once the other end has closed."""
+    messages: list[ToWorker] = []
+    while True:
+        try:
+            data = pipe.recv(READ_BYTES)
+        except BlockingIOError:
+            return messages
+        except ConnectionResetError:
+            return None
+        if not data:
+            return None
+        messages += decoder.feed(data)
+        if len(data) < READ_BYTES:
+            return messages
+
+
+def _worth_sending(ready: list[WorkerReady]) -> tuple[WorkerReady, ...]:
+    return tuple(one for one in ready if one.requests or one.responses or one.progress is not None)
+
+
+def _send(pipe: socket.socket, message: FromWorker) -> None:
+    pipe.setblocking(True)
+    try:
+        pipe.sendall(encode(message))
+    except (BrokenPipeError, ConnectionResetError):
+        sys.exit(0)
+    finally:
+        pipe.setblocking(False)
+
+
+def _has_slow_avx512() -> bool:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    facts = dict(
+        (name.strip(), value.strip())
+        for name, _, value in (line.partition(":") for line in text.split("\n\n")[0].splitlines())
+    )
+    return (
+        facts.get("vendor_id") == "AuthenticAMD"
+        and facts.get("cpu family") == _SLOW_AVX512_FAMILY
+        and "avx512f" in facts.get("flags", "").split()
+    )
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def main() -> None:
+    if not __debug__:
+        sys.exit("antiphon does not run with assertions switched off (-O)")
+    _die_with_parent()
+    # Ctrl-C reaches the whole terminal group; the front drains and then closes the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pipe = socket.socket(fileno=int(sys.argv[1]))
+    worker = Worker()
+    # What is loaded now lives for ever: collections need not look at it again.
+    gc.collect()
+    gc.freeze()
+    serve(pipe, worker)
+
+
+if __name__ == "__main__":
+    main()

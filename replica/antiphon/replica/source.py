@@ -1,0 +1,172 @@
+"""Where a dataflow's changes come from: its inputs, and the sources that fill them.
+
+An `Input` is one import of one dataflow: what arrived and is not consumed. A `Source` is one table
+or feed of the store: its tail, shared by all dataflows that read it, so that a feed's key -> row
+state exists once and each tick is decoded once. The first reader's snapshot is the source's base;
+a reader that comes later brings a snapshot of its own and takes the differences from the source,
+as long as the source still remembers those since the reader's as_of.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from antiphon.protocol.dataflow import CollectionKind, Import
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId
+from antiphon.replica.dataflow.overwrites import Overwrites
+from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.deltas import Ticks
+
+# Differences a source remembers for dataflows that start a little in the past. Beyond it they
+# start from a source of their own, which costs memory but is right.
+RECENT_ROWS_MAX: Final = 1 << 17
+
+
+class Input:
+    """One import of one dataflow, from the content at `as_of` on."""
+
+    def __init__(self, collection: CollectionId, as_of: int) -> None:
+        self.collection = collection
+        self.as_of = as_of
+        self.wanted = True  # whether the content may be fetched already
+        self.loaded = False  # whether the content at or before as_of has arrived whole
+        self.rows_done = 0
+        self.rows_total = 0
+        self._delivered = Frontier(as_of)
+        self._initial: list[Zset] = []
+        self._pending: deque[tuple[int, Zset]] = deque()
+
+    @property
+    def frontier(self) -> Frontier:
+        """Everything before it has arrived. Never before as_of."""
+        start = Frontier(self.as_of)
+        return self._delivered.join(start) if self.loaded else start
+
+    @property
+    def next_time(self) -> int | None:
+        """The earliest time after as_of with changes that were not taken."""
+        return self._pending[0][0] if self._pending else None
+
+    @property
+    def pending_count(self) -> int:
+        return len(self._pending)
+
+    def load(self, content: Zset) -> None:
+        """A part of the content at or before as_of."""
+        assert not self.loaded, "content after the last part"
+        self.rows_done += content.row_count
+        if not content.is_empty:
+            self._initial.append(content)
+
+    def restart(self) -> None:
+        """The content comes again, from its first part on."""
+        assert not self.loaded, "content after the last part"
+        self._initial.clear()
+        self.rows_done = 0
+
+    def deliver(self, ticks: Iterable[tuple[int, Zset]], upper: Frontier) -> None:
+        """Differences, in order of time, that complete everything before `upper`."""
+        assert self._delivered.less_equal(upper) or not self.loaded, "an input moves back"
+        for time, change in ticks:
+            if change.is_empty:
+                continue
+            if time <= self.as_of:
+                self._initial.append(change)
+            else:
+                self._pending.append((time, change))
+        self._delivered = self._delivered.join(upper)
+
+    def take_initial(self) -> list[Zset]:
+        """The whole content at as_of, as a sum; once."""
+        initial, self._initial = self._initial, []
+        return initial
+
+    def take(self, time: int) -> Zset | None:
+        """The change at `time`, if there is one; it is then gone from here."""
+        if self._pending and self._pending[0][0] == time:
+            return self._pending.popleft()[1]
+        return None
+
+
+class Source:
+    """A table or feed as this replica sees it, from `base_time` on."""
+
+    def __init__(self, imported: Import, base_time: int) -> None:
+        self.imported = imported
+        self.base_time = base_time
+        self.live = False  # the base is complete; only then the tail is of use
+        self.frontier = Frontier(base_time + 1)
+        self._readers: list[Input] = []
+        self._recent: deque[tuple[int, Zset]] = deque()
+        self._recent_rows = 0
+        self._forgotten = base_time  # differences up to this time are not remembered
+        self._overwrites = self._fresh_overwrites()
+
+    @property
+    def is_read(self) -> bool:
+        return bool(self._readers)
+
+    def serves(self, as_of: int) -> bool:
+        """Whether a reader that starts at `as_of` can have its differences from here."""
+        return as_of >= (self._forgotten if self.live else self.base_time)
+
+    def attach(self, reader: Input) -> bool:
+        """Fills `reader` from now on. True: it needs a snapshot of its own at its as_of, because
+        the base has gone by."""
+        assert self.serves(reader.as_of), "the source does not reach back so far"
+        if self.live:
+            late = [(time, change) for time, change in self._recent if time > reader.as_of]
+            reader.deliver(late, self.frontier)
+        self._readers.append(reader)
+        return self.live
+
+    def detach(self, reader: Input) -> None:
+        self._readers = [other for other in self._readers if other is not reader]
+
+    def base_part(self, content: Zset, rows_total: int) -> None:
+        """A part of the content at `base_time`; a feed's is one upsert for each key."""
+        assert not self.live, "a base part after the last"
+        rows = content if self._overwrites is None else self._overwrites.apply(content)
+        for reader in self._readers:
+            reader.rows_total = rows_total
+            reader.load(rows)
+
+    def restart_base(self) -> None:
+        """The base comes again, from its first part on."""
+        assert not self.live, "a base part after the last"
+        self._overwrites = self._fresh_overwrites()
+        for reader in self._readers:
+            reader.restart()
+
+    def base_complete(self) -> None:
+        self.live = True
+        for reader in self._readers:
+            reader.loaded = True
+            reader.deliver((), self.frontier)
+
+    def advance(self, ticks: Ticks, upper: Frontier) -> None:
+        """Takes differences (a feed's: overwrites) in [its frontier, `upper`); trims the rest."""
+        assert self.live, "differences before their base"
+        assert self.frontier.less_equal(upper), f"{self.frontier} moves back to {upper}"
+        fresh = [
+            (time, change if self._overwrites is None else self._overwrites.apply(change))
+            for time, change in ticks
+            if not self.frontier.passes(time) and upper.passes(time)
+        ]
+        self.frontier = upper
+        for time, change in fresh:
+            self._recent.append((time, change))
+            self._recent_rows += change.row_count
+        while self._recent_rows > RECENT_ROWS_MAX:
+            self._forgotten, forgotten = self._recent.popleft()
+            self._recent_rows -= forgotten.row_count
+        for reader in self._readers:
+            reader.deliver(fresh, upper)
+
+    def _fresh_overwrites(self) -> Overwrites | None:
+        if self.imported.kind is not CollectionKind.FEED:
+            return None
+        return Overwrites(self.imported.schema, self.imported.key_columns)
