@@ -100,14 +100,13 @@ def latest(
     return batch.take(pa.array(sorted_rows[ends]))
 
 
-def cut(
-    batch: pa.RecordBatch, lane: Lane, rows_max: int = CHUNK_ROWS_MAX
-) -> Iterator[pa.RecordBatch]:
+def cut(batch: pa.RecordBatch, lane: Lane) -> Iterator[pa.RecordBatch]:
     """Batches within the limits of a chunk (but for one row that is larger than that), never
     between rows of one hash and one time. The batch must be sorted by time, then by hash."""
     if batch.num_rows == 0:
         return
-    rows_max = min(rows_max, max(1, batch.num_rows * CHUNK_BYTES_MAX // max(1, batch.nbytes)))
+    rows_by_bytes = batch.num_rows * CHUNK_BYTES_MAX // max(1, batch.nbytes)
+    rows_max = max(1, min(CHUNK_ROWS_MAX, rows_by_bytes))
     if batch.num_rows <= rows_max:
         yield batch
         return
