@@ -128,7 +128,9 @@ class Driver:
     def _dispatch(self, event: DriverEvent) -> None:
         kernel = self._kernel
         match event:
-            case ResponsesReceived() | StashReleased() | LinkLost() | ReplicaRemoved():
+            case ResponsesReceived():
+                kernel.hear(event)
+            case StashReleased() | LinkLost() | ReplicaRemoved():
                 kernel.step(event)
             case Committed() | Refused():
                 kernel.complete(event)

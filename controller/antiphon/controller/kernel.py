@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from antiphon.controller.catalog import Catalog
@@ -15,6 +16,8 @@ from antiphon.controller.instance.event import (
     CompactionDurable,
     CompactionRefused,
     Event,
+    ProtocolBroken,
+    ResponsesReceived,
     TimelineAdvanced,
 )
 from antiphon.controller.instance.ready import (
@@ -47,10 +50,17 @@ from antiphon.history.store import (
     Submission,
     Tick,
 )
-from antiphon.protocol.command import Command
-from antiphon.protocol.errors import ComputeError, EpochFenced, StorePoisoned
+from antiphon.protocol.command import Command, Sent
+from antiphon.protocol.errors import (
+    ComputeError,
+    EpochFenced,
+    RemoteProtocolError,
+    StorePoisoned,
+)
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import CollectionId, Position
+from antiphon.protocol.ids import CollectionId, Position, ReplicaId
+from antiphon.protocol.response import Response
+from antiphon.protocol.session import ControllerSession
 
 OnCompletion = Callable[[Completion], None]
 OnOutcome = Callable[[AppendApplied | AppendRefused], None]
@@ -76,6 +86,7 @@ class Kernel:
         self._append_numbers = 0
         self._continuations: dict[int, OnReply] = {}
         self._internal_numbers = 0
+        self._sessions: dict[ReplicaId, ControllerSession] = {}
 
     @property
     def now_ms(self) -> int:
@@ -108,17 +119,49 @@ class Kernel:
         links = self.world.links
         match send:
             case SendCommands(replica=replica, commands=commands):
+                self._say(replica, commands)
                 links.send(replica, commands)
             case OpenSession(replica=replica, commands=commands):
+                facts = self.instance.state.replicas[replica].facts
+                assert facts is not None, "a session follows a probe"
+                self._sessions[replica] = ControllerSession(facts)
+                self._say(replica, commands)
                 links.open(replica, commands)
             case CloseSession(replica=replica, reason=reason):
+                self._sessions.pop(replica, None)
                 links.close(replica, reason)
             case ConnectLink(replica=replica, address=address):
                 links.connect(replica, address)
             case DisconnectLink(replica=replica):
+                self._sessions.pop(replica, None)
                 links.disconnect(replica)
             case _:
                 assert_never(send)
+
+    def _say(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
+        """Assert of every command that it may leave now."""
+        session = self._sessions[replica]
+        for sent in commands:
+            session.send(sent)
+
+    def hear(self, event: ResponsesReceived) -> None:
+        """Validate what a replica says, and pass on what is of this connection."""
+        session = self._sessions.get(event.replica)
+        if session is None:
+            return
+        heard: list[Response] = []
+        broken: RemoteProtocolError | None = None
+        for response in event.responses:
+            try:
+                if session.receive(event.connection_id, response):
+                    heard.append(response)
+            except RemoteProtocolError as error:
+                broken = error
+                break
+        if heard:
+            self.step(replace(event, responses=tuple(heard)))
+        if broken is not None:
+            self.step(ProtocolBroken(replica=event.replica, reason=str(broken)))
 
     def _persist_compaction(self, entry: CompactionEntry) -> None:
         def done(completion: Completion) -> None:

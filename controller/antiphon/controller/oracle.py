@@ -15,11 +15,15 @@ from typing import Final
 
 from antiphon.history.store import Append, Tick
 from antiphon.protocol.errors import ClockJumped, LimitExceeded
-from antiphon.protocol.limits import CLOCK_JUMP_MAX_MS
+from antiphon.protocol.limits import APPEND_BYTES_MAX, CLOCK_JUMP_MAX_MS, MESSAGE_BYTES_MAX, MIB
 
 TICK_APPENDS_MAX: Final = 4_096  # one tick's appends: bounds a transaction, not the throughput
+TICK_BYTES_MAX: Final = 32 * MIB  # one tick's columns: what it changes must fit a tail's message
 PENDING_APPENDS_MAX: Final = 65_536  # beyond it clients are refused, and nothing was done
-PENDING_BYTES_MAX: Final = 512 << 20  # of appended columns that wait, for the same reason
+PENDING_BYTES_MAX: Final = 512 * MIB  # of appended columns that wait, for the same reason
+
+assert TICK_BYTES_MAX >= APPEND_BYTES_MAX, "every append fits a tick"
+assert TICK_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a tick fits a message, with room to spare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,26 @@ class Oracle:
         """The next tick to make durable, or None: nothing waits, or one is in flight already."""
         if self._in_flight is not None or not self._pending:
             return None
-        count = min(len(self._pending), TICK_APPENDS_MAX)
-        batch = tuple(self._pending.popleft() for _ in range(count))
-        self._pending_bytes -= sum(pending.append.rows.nbytes for pending in batch)
+        batch = self._next_batch()
         # A clock behind the upper yields the upper itself: time never goes back.
         tick = Tick(
             time=max(now_ms, self._upper), appends=tuple(pending.append for pending in batch)
         )
         self._in_flight = (tick, batch)
         return tick
+
+    def _next_batch(self) -> tuple[PendingAppend, ...]:
+        """The oldest appends that fit one tick; at least one."""
+        batch: list[PendingAppend] = []
+        batch_bytes = 0
+        while self._pending and len(batch) < TICK_APPENDS_MAX:
+            rows_bytes = self._pending[0].append.rows.nbytes
+            if batch and batch_bytes + rows_bytes > TICK_BYTES_MAX:
+                break
+            batch.append(self._pending.popleft())
+            batch_bytes += rows_bytes
+        self._pending_bytes -= batch_bytes
+        return tuple(batch)
 
     def commit_tick(self) -> tuple[Tick, Sequence[int]]:
         """The tick in flight is durable: the upper moves. Returns it and its requests, in order."""

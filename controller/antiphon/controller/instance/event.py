@@ -166,6 +166,14 @@ class ResponsesReceived:
     responses: tuple[Response, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolBroken:
+    """What the replica said is illegal: its session must end."""
+
+    replica: ReplicaId
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Ticked:
     """The clock reached `Ready.wake_at_ms`, or might have."""
@@ -175,12 +183,12 @@ Event = (
     InstallRequested | InstallDurable | InstallRefused | PeekRequested | SubscribeRequested
     | RequestCanceled | StashReleased | TimelineAdvanced | ShardAdvanced | CompactionDurable
     | CompactionRefused | ReplicaAdded | ReplicaRemoved | ReplicaProbed | LinkLost
-    | ResponsesReceived | Ticked
+    | ResponsesReceived | ProtocolBroken | Ticked
 )  # fmt: skip
 
 EVENTS: Final[tuple[type[Event], ...]] = (
     InstallRequested, InstallDurable, InstallRefused, PeekRequested, SubscribeRequested,
     RequestCanceled, StashReleased, TimelineAdvanced, ShardAdvanced, CompactionDurable,
     CompactionRefused, ReplicaAdded, ReplicaRemoved, ReplicaProbed, LinkLost, ResponsesReceived,
-    Ticked,
+    ProtocolBroken, Ticked,
 )  # fmt: skip

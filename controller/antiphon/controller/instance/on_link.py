@@ -39,7 +39,7 @@ from antiphon.protocol.command import (
     SyncDecision,
 )
 from antiphon.protocol.facts import ReplicaFacts
-from antiphon.protocol.ids import ConnectionId, SessionId
+from antiphon.protocol.ids import ConnectionId, ReplicaId, SessionId
 
 
 def on_replica_added(state: State, event: ReplicaAdded, out: Outbox) -> None:
@@ -188,8 +188,12 @@ def _forget_dropped(state: State) -> None:
         forget_if_done(state, collection)
 
 
-def close_for(replica: Replica, reason: str, state: State, out: Outbox) -> None:
-    """The replica broke the protocol: end its session; it may come back."""
+def close_broken(state: State, broken: ReplicaId, reason: str, out: Outbox) -> None:
+    """The replica broke the protocol: end its session. It may come back."""
+    replica = state.replicas.get(broken)
+    if replica is None or not replica.is_open:
+        return
     _lose(state, replica, out)
+    _forget_dropped(state)
     replica.last_loss = reason
     out.sends.append(CloseSession(replica=replica.id, reason=reason))

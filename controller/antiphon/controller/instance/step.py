@@ -31,6 +31,7 @@ from antiphon.controller.instance.event import (
     InstallRequested,
     LinkLost,
     PeekRequested,
+    ProtocolBroken,
     ReplicaAdded,
     ReplicaProbed,
     ReplicaRemoved,
@@ -99,6 +100,8 @@ class Instance:
                 on_link.on_replica_probed(state, event, out, now_ms)
             case LinkLost():
                 on_link.on_link_lost(state, event, out, now_ms)
+            case ProtocolBroken(replica=broken, reason=reason):
+                on_link.close_broken(state, broken, reason, out)
             case Ticked():
                 on_tick.on_tick(state, out, now_ms)
             case _:
@@ -108,8 +111,7 @@ class Instance:
         try:
             on_response.on_responses(self.state, event, out)
         except RemoteProtocolError as error:
-            replica = self.state.replicas[event.replica]
-            on_link.close_for(replica, str(error), self.state, out)
+            on_link.close_broken(self.state, event.replica, str(error), out)
 
     def _on_timeline_advanced(self, upper: int) -> None:
         state = self.state

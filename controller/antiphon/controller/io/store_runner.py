@@ -1,0 +1,82 @@
+"""The SQLite store beside the event loop: submissions go out, completions come back in order.
+
+The store's writer is a thread of its own; a completion costs one wake-up of the loop for each
+group, however many it answers. Reads that block run on a small pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from antiphon.history.io.sqlite.store import SqliteStore, open_store
+from antiphon.history.store import Completion, Fence, Opened, StoredCommand, Submission
+from antiphon.protocol.delta import Delta
+from antiphon.protocol.ids import CollectionId, Position
+
+READ_THREADS: Final = 2  # snapshots and tails of replicas, history for people
+
+V = TypeVar("V")
+OnCompletions = Callable[[tuple[Completion, ...]], None]
+
+
+class StoreRunner:
+    """The driver's `StorePort`, and the store's reads for the services."""
+
+    def __init__(self, store: SqliteStore, on_completions: OnCompletions) -> None:
+        self._store = store
+        self._pool = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="store-reader")
+        self._on_completions = on_completions
+
+    @classmethod
+    async def open(cls, directory: Path, on_completions: OnCompletions) -> StoreRunner:
+        """Open and claim.
+
+        Raises:
+            StoreLocked, VersionMismatch, ChainBroken
+        """
+        loop = asyncio.get_running_loop()
+
+        def deliver(completions: tuple[Completion, ...]) -> None:
+            loop.call_soon_threadsafe(on_completions, completions)
+
+        store = await asyncio.to_thread(lambda: open_store(directory, deliver=deliver))
+        return cls(store, on_completions)
+
+    @property
+    def opened(self) -> Opened:
+        return self._store.opened
+
+    @property
+    def fence(self) -> Fence:
+        fence = self._store.fence
+        assert fence is not None, "the store was claimed when it was opened"
+        return fence
+
+    def submit(self, submission: Submission) -> None:
+        self._store.submit(submission)
+
+    async def read(self, what: Callable[[], V]) -> V:
+        """Run a blocking read."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, what)
+
+    async def commands(self, start: Position) -> list[StoredCommand]:
+        return await self.read(lambda: list(self._store.commands(start)))
+
+    async def snapshot(self, collection: CollectionId, as_of: int) -> AsyncIterator[Delta]:
+        """Chunk by chunk, as fast as the caller takes them. Raises as the store's reader does."""
+        chunks: Iterator[Delta] = await self.read(lambda: self._store.snapshot(collection, as_of))
+        while (chunk := await self.read(lambda: next(chunks, None))) is not None:
+            yield chunk
+
+    async def listen(self, collection: CollectionId, lower: int, upper: int) -> list[Delta]:
+        """All deltas of an interval, in time order. Raises as the store's reader does."""
+        return await self.read(lambda: list(self._store.listen(collection, lower, upper)))
+
+    async def close(self) -> None:
+        """Make durable what was submitted, deliver it, let the next controller in."""
+        await asyncio.to_thread(self._store.close)
+        self._pool.shutdown(wait=True)

@@ -1,0 +1,139 @@
+"""Tails: durable ticks on their way to replicas.
+
+A tick is encoded once, however many tails carry it. Each tail has a queue that is bounded in bytes;
+one that overflows is ended, and its replica opens another from where it stands. Ticks that wait
+together leave together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from antiphon.protocol.codec import delta_to_proto, frontier_to_proto
+from antiphon.protocol.delta import Delta
+from antiphon.protocol.errors import LimitExceeded
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.limits import MIB, TAIL_QUEUE_BYTES_MAX
+from antiphon.v1 import collections_pb2 as pb
+
+MERGED_BYTES_MAX: Final = 4 * MIB  # of ticks that share a message
+_TICK_BYTES: Final = 64  # what a tick costs beside its deltas
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some deltas of an interval of time, encoded."""
+
+    lower: Frontier
+    upper: Frontier
+    deltas: tuple[pb.CollectionDelta, ...]
+    bytes: int
+
+
+class Tail:
+    """What one replica is about to be sent."""
+
+    def __init__(self, collections: frozenset[CollectionId]) -> None:
+        self.collections = collections
+        self._queue: deque[Piece] = deque()
+        self._bytes = 0
+        self._overflowed = False
+        self._wake = asyncio.Event()
+
+    def push(self, piece: Piece) -> None:
+        self._bytes += piece.bytes
+        if self._bytes > TAIL_QUEUE_BYTES_MAX:
+            self._overflowed = True
+            self._queue.clear()
+        elif not self._overflowed:
+            self._queue.append(piece)
+        self._wake.set()
+
+    async def next_batch(self) -> pb.TailBatch:
+        """Everything that waits, as far as it fits one message.
+
+        Raises:
+            LimitExceeded: the replica fell too far behind; its next tail starts where it stands.
+        """
+        while not self._queue and not self._overflowed:
+            self._wake.clear()
+            await self._wake.wait()
+        if self._overflowed:
+            raise LimitExceeded(
+                f"the tail fell {TAIL_QUEUE_BYTES_MAX} bytes behind", limit="TAIL_QUEUE_BYTES_MAX"
+            )
+        pieces = [self._queue.popleft()]
+        merged_bytes = pieces[0].bytes
+        while self._queue and merged_bytes + self._queue[0].bytes <= MERGED_BYTES_MAX:
+            pieces.append(self._queue.popleft())
+            merged_bytes += pieces[-1].bytes
+        self._bytes -= merged_bytes
+        return merge(pieces)
+
+
+def merge(pieces: list[Piece]) -> pb.TailBatch:
+    """Neighbouring intervals as one. Deltas of a collection stay in time order."""
+    by_collection: dict[int, pb.CollectionDelta] = {}
+    if len(pieces) == 1:
+        by_collection = {delta.collection: delta for delta in pieces[0].deltas}
+    else:
+        for piece in pieces:
+            for delta in piece.deltas:
+                merged = by_collection.get(delta.collection)
+                if merged is None:
+                    merged = pb.CollectionDelta(collection=delta.collection)
+                    by_collection[delta.collection] = merged
+                merged.batches.extend(delta.batches)
+                merged.error_batches.extend(delta.error_batches)
+    return pb.TailBatch(
+        lower=frontier_to_proto(pieces[0].lower),
+        upper=frontier_to_proto(pieces[-1].upper),
+        deltas=by_collection.values(),
+    )
+
+
+def encode(collection: CollectionId, delta: Delta) -> tuple[pb.CollectionDelta, int]:
+    """The delta on the wire, and its size in bytes."""
+    message = delta_to_proto(collection, delta)
+    size = sum(len(batch) for batch in (*message.batches, *message.error_batches))
+    return message, size
+
+
+class Tails:
+    """The driver's `TailPort`."""
+
+    def __init__(self) -> None:
+        self._tails: list[Tail] = []
+
+    def open(self, collections: frozenset[CollectionId]) -> Tail:
+        """Gets every tick from now on."""
+        tail = Tail(collections)
+        self._tails.append(tail)
+        return tail
+
+    def close(self, tail: Tail) -> None:
+        self._tails.remove(tail)
+
+    def push(self, lower: Frontier, upper: Frontier, deltas: Mapping[CollectionId, Delta]) -> None:
+        if not self._tails:
+            return
+        encoded = {collection: encode(collection, delta) for collection, delta in deltas.items()}
+        for tail in self._tails:
+            wanted = [
+                encoded_delta
+                for collection, encoded_delta in encoded.items()
+                if collection in tail.collections
+            ]
+            tail.push(
+                Piece(
+                    lower=lower,
+                    upper=upper,
+                    deltas=tuple(message for message, _ in wanted),
+                    bytes=_TICK_BYTES + sum(size for _, size in wanted),
+                )
+            )
