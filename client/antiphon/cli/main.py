@@ -34,9 +34,7 @@ Address = Annotated[
     str | None,
     typer.Option("--address", "-a", help="The controller. [env: ANTIPHON_ADDRESS]", metavar="ADDR"),
 ]
-Token = Annotated[
-    str | None, typer.Option("--token", help="[env: ANTIPHON_TOKEN]", metavar="TEXT")
-]
+Token = Annotated[str | None, typer.Option("--token", help="[env: ANTIPHON_TOKEN]", metavar="TEXT")]
 Config = Annotated[
     str | None,
     typer.Option("--config", help="A TOML file; ./antiphon.toml if it is there.", metavar="FILE"),

@@ -34,9 +34,7 @@ class Settings:
 def connected(settings: Settings, *, patient: bool = False) -> Iterator[Client]:
     """A client as configured, closed in the end. `patient`: it sits out a restart of the
     controller; a person at a prompt would rather hear of it soon."""
-    configured = client_settings(
-        settings.config, address=settings.address, token=settings.token
-    )
+    configured = client_settings(settings.config, address=settings.address, token=settings.token)
     client = connect(
         configured.address,
         token=configured.secret,

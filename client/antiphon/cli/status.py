@@ -70,7 +70,9 @@ def _numbers(value: object) -> object:
     match value:
         case dict():
             return {
-                name: int(inner) if name in _INTEGERS and isinstance(inner, str) else _numbers(inner)
+                name: int(inner)
+                if name in _INTEGERS and isinstance(inner, str)
+                else _numbers(inner)
                 for name, inner in value.items()
             }
         case list():

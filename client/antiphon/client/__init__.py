@@ -14,7 +14,8 @@ from antiphon.client.asynchronous import AsyncClient
 from antiphon.client.blocking import BlockingChanges, Client
 from antiphon.client.changes import Changes
 from antiphon.client.collection import Collection
-from antiphon.client.io.connect import DEFAULT_ADDRESS, PATIENCE_S, Tls, connect, connect_async
+from antiphon.client.io.connect import DEFAULT_ADDRESS, Tls, connect, connect_async
+from antiphon.client.io.retry import PATIENCE_S
 from antiphon.client.result import Result
 from antiphon.client.sources import Appended, Progress
 from antiphon.client.subscription import Change, ChangeBatch

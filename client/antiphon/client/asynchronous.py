@@ -1,7 +1,7 @@
 """The asynchronous client: what a user asks, as requests over the ports.
 
-Every data change carries a producer and a sequence, so a change whose connection broke is sent again
-and still applied once. What is not safe to repeat is not repeated.
+Every data change carries a producer and a sequence, so a change whose connection broke is sent
+again and still applied once. What is not safe to repeat is not repeated.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ class AsyncClient:
     ) -> Appended:  # fmt: skip
         """Appends rows to a table, or upserts them into a feed.
 
-        The data goes out in order, in appends of at most 65,536 rows or 4 MiB, each atomic and
-        durable when confirmed, each applied once however often its connection breaks. Data that fits
-        one append is applied whole or not at all.
+        The data goes out in order, in appends of up to 65,536 rows or 4 MiB, each atomic and
+        durable when confirmed, each applied once however often its connection breaks. Data that
+        fits one append is applied whole or not at all.
 
         Args:
             data: an Arrow table or batch, a DataFrame, a list of dicts, or the path of a CSV or
@@ -159,9 +159,7 @@ class AsyncClient:
             SchemaMismatch: the data does not fit the collection; nothing of its part was appended.
             DuplicateKey, ConstraintViolation, CollectionMissing, Unavailable, OutcomeUnknown
         """
-        return await self._append(
-            collection, data, file_format, nulls, progress, deletes=False
-        )
+        return await self._append(collection, data, file_format, nulls, progress, deletes=False)
 
     async def delete(
         self, collection: str, data: Data, *, file_format: str | None = None,
@@ -172,9 +170,7 @@ class AsyncClient:
         The data takes the forms that `append` takes. To delete by a condition, run
         `DELETE FROM ... WHERE ...` with `sql`.
         """
-        return await self._append(
-            collection, data, file_format, nulls, progress, deletes=True
-        )
+        return await self._append(collection, data, file_format, nulls, progress, deletes=True)
 
     async def _append(
         self,
@@ -207,9 +203,7 @@ class AsyncClient:
                             bytes_total=part.bytes_total,
                         )
                     )
-        return Appended(
-            row_count=rows, append_count=appends, duplicate_count=duplicates, time=time
-        )
+        return Appended(row_count=rows, append_count=appends, duplicate_count=duplicates, time=time)
 
     async def _append_chunk(self, name: str, chunk: pa.Table) -> wire.AppendResponse:
         request = wire.AppendRequest(collection=name, arrow_stream=encode_stream(chunk))
@@ -227,9 +221,7 @@ class AsyncClient:
         self, info: Collection, data: Data, file_format: str | None, nulls: Sequence[str]
     ) -> AsyncIterator[Part]:
         if is_path(data):
-            async for part in self._files.read(
-                str(data), info.arrow_schema, file_format, nulls
-            ):
+            async for part in self._files.read(str(data), info.arrow_schema, file_format, nulls):
                 yield part
         else:
             table = table_of(data, info.arrow_schema)
@@ -271,9 +263,7 @@ class AsyncClient:
         info = await self.collection(name)
         if info.key:
             return info
-        indexes = [
-            c for c in self._known.values() if c.kind == "index" and info.id in c.depends_on
-        ]
+        indexes = [c for c in self._known.values() if c.kind == "index" and info.id in c.depends_on]
         if len(indexes) != 1:
             found = ", ".join(sorted(c.name for c in indexes)) or "none"
             raise InvalidArgument(

@@ -11,7 +11,7 @@ from antiphon.client.encoding import decode_batch, decode_schema
 from antiphon.client.ports import ControlPort, RetryPort
 from antiphon.client.subscription import ChangeBatch, Subscription
 from antiphon.protocol.codec.frontier import frontier_from_proto, frontier_to_proto
-from antiphon.protocol.errors import OutcomeUnknown
+from antiphon.protocol.errors import LimitExceeded, OutcomeUnknown
 from antiphon.protocol.frontier import Frontier
 from antiphon.v1 import control_pb2 as wire
 
@@ -54,9 +54,7 @@ class Changes:
 
     async def __anext__(self) -> ChangeBatch:
         while not (self._is_closed or self._subscription.is_finished):
-            batch = await self._retry.run(
-                self._receive, lambda error: session.may_repeat(error, harmless=True)
-            )
+            batch = await self._retry.run(self._receive, _may_resume)
             if batch is not None and (len(batch) or batch.is_snapshot or self._with_progress):
                 return batch
         await self.close()
@@ -115,3 +113,10 @@ class Changes:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _may_resume(error: BaseException) -> bool:
+    """A reader that was too slow is cut off; it goes on from where it is."""
+    if isinstance(error, LimitExceeded):
+        return error.details.get("limit") == "SUBSCRIBE_QUEUE_BYTES_MAX"
+    return session.may_repeat(error, harmless=True)

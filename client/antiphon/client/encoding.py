@@ -1,4 +1,4 @@
-"""Arrow at the edge of the wire: schemas and batches as messages, tables as streams, answers whole."""
+"""Arrow at the edge of the wire: messages and streams to tables, tables to streams."""
 
 from __future__ import annotations
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
 from antiphon.client.conform import table_from_rows
 from antiphon.protocol.errors import InvalidArgument
 
-# A path is a CSV or Parquet file. Any: pandas and every object with `__arrow_c_stream__`.
-Data = pa.Table | pa.RecordBatch | Sequence[Mapping[str, Any]] | str | PurePath | Any
+# An Arrow table or batch, a pandas DataFrame or anything else with `__arrow_c_stream__`, a list of
+# dicts, or the path of a CSV or Parquet file.
+Data: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

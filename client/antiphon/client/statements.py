@@ -66,7 +66,9 @@ class Script:
     @property
     def all(self) -> tuple[str, ...]:
         """The statements, with the rest as the last one unless it says nothing."""
-        return (*self.statements, self.rest.strip()) if says_something(self.rest) else self.statements
+        if says_something(self.rest):
+            return (*self.statements, self.rest.strip())
+        return self.statements
 
 
 def split(text: str) -> Script:
@@ -114,7 +116,9 @@ def subscribe_target(text: str) -> str:
 
 def is_name(text: str) -> bool:
     """Whether the text is a collection's name rather than a query."""
-    return re.fullmatch(r'\s*(?:\w+|"(?:[^"]|"")+")(?:\.(?:\w+|"(?:[^"]|"")+"))*\s*', text) is not None
+    return (
+        re.fullmatch(r'\s*(?:\w+|"(?:[^"]|"")+")(?:\.(?:\w+|"(?:[^"]|"")+"))*\s*', text) is not None
+    )
 
 
 def _add(statements: list[str], text: str) -> None:

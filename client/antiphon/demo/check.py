@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from antiphon.demo.views import View
+from antiphon.protocol.errors import Unavailable
 
 TOLERANCE: Final = 1e-9  # relative, for averages: the order of additions is not ours to fix
 DIFFERENCES_MAX: Final = 10  # shown of one view
@@ -33,9 +35,16 @@ class Oracle:
     """DuckDB over one state of the collections."""
 
     def __init__(self, collections: Mapping[str, pa.Table]) -> None:
-        import duckdb
-
-        self._connection = duckdb.connect()
+        """Raises:
+        Unavailable: DuckDB is not installed; says how to.
+        """
+        try:
+            duckdb = importlib.import_module("duckdb")
+        except ModuleNotFoundError:
+            raise Unavailable(
+                "the demo compares with DuckDB, which is missing: pip install 'antiphon[demo]'"
+            ) from None
+        self._connection: Any = duckdb.connect()
         for name, table in collections.items():
             self._connection.register(name, table)
 

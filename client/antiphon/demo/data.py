@@ -113,15 +113,15 @@ def _weather(raw: pa.Table) -> pa.Table:
         name: pc.round(raw[name].cast(pa.float64()), ndigits=2).cast(_MEASURED)
         for name in ("temp", "wind_speed", "precip", "visib")
     }
-    return pa.table(
-        {"origin": raw["origin"], "hour": _utc(raw["time_hour"]), **measured}
-    ).cast(WEATHER)
+    return pa.table({"origin": raw["origin"], "hour": _utc(raw["time_hour"]), **measured}).cast(
+        WEATHER
+    )
 
 
 def _flights(directory: Path, flights_max: int | None) -> pa.Table:
-    with zipfile.ZipFile(directory / "flights.csv.zip") as archive:
-        with archive.open("flights.csv") as file:
-            raw = _parse(pa.PythonFile(file, "r"))
+    path = directory / "flights.csv.zip"
+    with zipfile.ZipFile(path) as archive, archive.open("flights.csv") as file:
+        raw = _parse(pa.PythonFile(file, "r"))
     hour = _utc(raw["time_hour"])
     minutes = pc.multiply(raw["minute"], 60_000_000).cast(pa.duration("us"))
     table = pa.table(

@@ -23,7 +23,11 @@ HOUR_US: Final = 60 * MINUTE_US
 AHEAD_US: Final = 24 * HOUR_US
 
 # What is known of a flight only once it has departed, or arrived.
-_KNOWN_FROM: Final = {"dep_delay": (DEPARTED, ARRIVED), "arr_delay": (ARRIVED,), "air_time": (ARRIVED,)}
+_KNOWN_FROM: Final = {
+    "dep_delay": (DEPARTED, ARRIVED),
+    "arr_delay": (ARRIVED,),
+    "air_time": (ARRIVED,),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

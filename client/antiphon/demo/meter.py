@@ -1,4 +1,4 @@
-"""What the demo measures: of every view its rows, its rate and its latency; of the feed its pace."""
+"""What the demo measures: each view's rows, rate and latency, and the feed's pace."""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ class System:
         """Raises:
         Unavailable: the system has ended by itself; with the last lines of its log.
         """
-        assert self._process is not None and self._directory is not None, "entered"
+        assert self._process is not None, "entered"
+        assert self._directory is not None, "entered"
         code = self._process.poll()
         if code is None:
             return

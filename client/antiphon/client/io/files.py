@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +29,11 @@ class Files:
     ) -> AsyncIterator[Part]:
         """See `FilePort.read`. Parsing runs off the event loop."""
         parts = _open(Path(path), schema, file_format, nulls)
-        while True:
-            part = await asyncio.to_thread(next, parts, None)
-            if part is None:
-                return
-            yield part
+        try:
+            while (part := await asyncio.to_thread(next, parts, None)) is not None:
+                yield part
+        finally:
+            parts.close()
 
 
 def format_of(path: Path, file_format: str | None) -> str:
@@ -46,14 +46,14 @@ def format_of(path: Path, file_format: str | None) -> str:
     if suffixes and suffixes[-1] in _COMPRESSED:
         suffixes.pop()
     found = file_format or _SUFFIXES.get(suffixes[-1] if suffixes else "")
-    if found not in _SUFFIXES.values():
+    if found is None or found not in _SUFFIXES.values():
         raise InvalidArgument(f"{path}: the format is csv, tsv or parquet; the name does not say")
     return found
 
 
 def _open(
     path: Path, schema: pa.Schema, file_format: str | None, nulls: Sequence[str]
-) -> Iterator[Part]:
+) -> Generator[Part, None, None]:
     kind = format_of(path, file_format)
     try:
         if kind == "parquet":
@@ -105,7 +105,9 @@ def _parquet_parts(path: Path) -> Iterator[Part]:
 def _parsed_type(kind: pa.DataType) -> pa.DataType:
     """The type in which a CSV column is read; `conform` casts what the reader cannot make."""
     readable = not (
-        pa.types.is_interval(kind) or pa.types.is_nested(kind) or pa.types.is_fixed_size_binary(kind)
+        pa.types.is_interval(kind)
+        or pa.types.is_nested(kind)
+        or pa.types.is_fixed_size_binary(kind)
     )
     return kind if readable or pa.types.is_decimal(kind) else pa.string()
 

@@ -1,0 +1,179 @@
+"""Users' data in a collection's columns: nothing guessed, nothing lost."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.client.conform import chunks, conform, deleting, table_from_rows
+from antiphon.client.keys import key_table
+from antiphon.client.sources import table_of
+from antiphon.protocol.errors import InvalidArgument, SchemaMismatch
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.int64(), nullable=False),
+        pa.field("name", pa.string()),
+        pa.field("price", pa.decimal128(10, 2)),
+    ]
+)
+
+
+def test_columns_are_matched_by_name_put_in_order_and_cast() -> None:
+    given_table = pa.table(
+        {"price": pa.array([1, 2], pa.int8()), "id": pa.array([7, 8], pa.int16())}
+    )
+    table = conform(given_table, SCHEMA)
+    assert table.schema == SCHEMA
+    assert table.to_pylist() == [
+        {"id": 7, "name": None, "price": Decimal("1.00")},
+        {"id": 8, "name": None, "price": Decimal("2.00")},
+    ]
+
+
+def test_dictionaries_and_large_strings_become_text() -> None:
+    for kind in (pa.dictionary(pa.int32(), pa.string()), pa.large_string()):
+        table = conform(pa.table({"id": [1], "name": pa.array(["a"]).cast(kind)}), SCHEMA)
+        assert table["name"].to_pylist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": [1], "colour": ["red"]}, "no column 'colour'"),
+        ({"name": ["a"]}, "no column 'id'"),
+        ({"id": [1, None]}, "1 nulls"),
+        ({"id": [1.5]}, "column 'id' is int64"),
+        ({"id": ["x"]}, "column 'id' is int64"),
+        ({"id": [1], "price": [10**12]}, "column 'price'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(SchemaMismatch, match=message):
+        conform(pa.table(columns), SCHEMA)
+
+
+def test_a_doubled_column_is_refused() -> None:
+    doubled = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["id", "id"])
+    with pytest.raises(SchemaMismatch, match="twice"):
+        conform(doubled, SCHEMA)
+
+
+def test_a_delete_by_key_needs_the_key_alone() -> None:
+    table = conform(deleting(pa.table({"id": [7]})), SCHEMA, key=("id",))
+    assert table.to_pylist() == [{"id": 7, "name": None, "price": None, "antiphon_diff": -1}]
+    with pytest.raises(SchemaMismatch, match="no column 'id'"):
+        conform(deleting(pa.table({"name": ["a"]})), SCHEMA, key=("id",))
+    with pytest.raises(SchemaMismatch, match="antiphon_diff"):
+        deleting(table)
+
+
+def test_dicts_become_typed_columns_and_absent_keys_null() -> None:
+    rows = [{"id": 1, "price": Decimal("0.5")}, {"id": 2, "name": "b"}]
+    table = conform(table_from_rows(rows, SCHEMA), SCHEMA)
+    assert table.to_pylist() == [
+        {"id": 1, "name": None, "price": Decimal("0.50")},
+        {"id": 2, "name": "b", "price": None},
+    ]
+
+
+def test_a_dict_with_an_unknown_key_or_a_wrong_value_is_refused() -> None:
+    with pytest.raises(SchemaMismatch, match="no column 'nmae'"):
+        table_from_rows([{"id": 1, "nmae": "a"}], SCHEMA)
+    with pytest.raises(SchemaMismatch, match="column 'id'"):
+        table_from_rows([{"id": "one"}], SCHEMA)
+
+
+def test_uuids_are_taken_as_text_and_as_objects() -> None:
+    schema = pa.schema([pa.field("u", pa.binary(16))])
+    one, two = uuid.UUID(int=1), uuid.UUID(int=2**127 + 5)
+    text = conform(pa.table({"u": [str(one), None, str(two)]}), schema)
+    assert text["u"].to_pylist() == [one.bytes, None, two.bytes]
+    objects = conform(table_from_rows([{"u": one}, {"u": two}], schema), schema)
+    assert objects["u"].to_pylist() == [one.bytes, two.bytes]
+    with pytest.raises(SchemaMismatch, match="uuid"):
+        conform(pa.table({"u": ["12"]}), schema)
+
+
+def test_timestamps_lose_no_digits() -> None:
+    schema = pa.schema([pa.field("at", pa.timestamp("us"))])
+    fits = pa.array([datetime.datetime(2024, 1, 1)], pa.timestamp("ns"))
+    assert conform(pa.table({"at": fits}), schema).schema == schema
+    with pytest.raises(SchemaMismatch, match="column 'at'"):
+        conform(pa.table({"at": pa.array([1], pa.timestamp("ns"))}), schema)
+
+
+@given(st.integers(0, 500), st.integers(1, 100), st.integers(1, 4000))
+def test_chunks_are_the_table_in_order_within_both_bounds(
+    rows: int, rows_max: int, bytes_max: int
+) -> None:
+    table = pa.table({"id": pa.array(range(rows), pa.int64())})
+    pieces = list(chunks(table, rows_max=rows_max, bytes_max=bytes_max))
+    assert [i for piece in pieces for i in piece["id"].to_pylist()] == list(range(rows))
+    assert all(1 <= len(p) <= rows_max and (len(p) * 8 <= bytes_max or len(p) == 1) for p in pieces)
+
+
+def test_every_accepted_form_gives_the_same_table() -> None:
+    pandas = pytest.importorskip("pandas")
+    rows = [{"id": 1, "name": "a"}, {"id": 2, "name": None}]
+    table = pa.Table.from_pylist(rows, SCHEMA.remove(2))
+    forms = [
+        table,
+        table.to_batches()[0],
+        rows,
+        tuple(rows),
+        pandas.DataFrame({"id": [1, 2], "name": ["a", None]}),
+        table.to_reader(),
+    ]
+    expected = conform(table, SCHEMA)
+    for form in forms:
+        assert conform(table_of(form, SCHEMA), SCHEMA).equals(expected), type(form)
+
+
+@pytest.mark.parametrize("data", [7, [1, 2], b"no path"])
+def test_other_forms_are_refused(data: object) -> None:
+    with pytest.raises(InvalidArgument):
+        table_of(data, SCHEMA)
+
+
+KEY = pa.schema([pa.field("a", pa.string()), pa.field("b", pa.int64())])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ("x", 1),
+        {"b": 1, "a": "x"},
+        [("x", 1)],
+        [{"a": "x", "b": 1}],
+        pa.table({"b": [1], "a": ["x"]}),
+        pa.RecordBatch.from_pydict({"a": ["x"], "b": [1]}),
+    ],
+)
+def test_a_key_may_be_given_in_any_form(key: object) -> None:
+    assert key_table(key, KEY).to_pylist() == [{"a": "x", "b": 1}]
+
+
+def test_a_single_column_key_is_a_plain_value_or_a_list_of_them() -> None:
+    one = pa.schema([pa.field("a", pa.int64())])
+    assert key_table(5, one).to_pylist() == [{"a": 5}]
+    assert key_table([5, None, 6], one)["a"].to_pylist() == [5, None, 6]
+    assert key_table([], one).num_rows == 0
+
+
+def test_a_key_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="2 values, not 1"):
+        key_table("x", KEY)
+    with pytest.raises(InvalidArgument, match="lacks b"):
+        key_table({"a": "x"}, KEY)
+    with pytest.raises(InvalidArgument, match="no key"):
+        key_table(1, pa.schema([]))
+    with pytest.raises(SchemaMismatch, match="column 'b'"):
+        key_table(("x", "y"), KEY)
