@@ -42,9 +42,8 @@ from antiphon.v1 import command_pb2 as pb
 
 
 def command_to_proto(sent: Sent) -> pb.Command:
-    message = pb.Command(position=sent.position)
-    arm, encode = _ENCODERS[type(sent.command)]
-    getattr(message, arm).CopyFrom(encode(sent.command))
+    message = pb.Command()
+    _fill(message, sent)
     return message
 
 
@@ -76,7 +75,10 @@ def command_from_bytes(data: bytes) -> Command:
 
 
 def commands_to_batch(commands: Iterable[Sent]) -> pb.CommandBatch:
-    return pb.CommandBatch(commands=[command_to_proto(sent) for sent in commands])
+    batch = pb.CommandBatch()
+    for sent in commands:
+        _fill(batch.commands.add(), sent)
+    return batch
 
 
 def commands_from_batch(message: pb.CommandBatch) -> tuple[Sent, ...]:
@@ -87,6 +89,12 @@ def commands_from_batch(message: pb.CommandBatch) -> tuple[Sent, ...]:
     """
     require(len(message.commands) > 0, "commands", "none")
     return each("commands", command_from_proto, message.commands)
+
+
+def _fill(message: pb.Command, sent: Sent) -> None:
+    message.position = sent.position
+    arm, encode = _ENCODERS[type(sent.command)]
+    getattr(message, arm).CopyFrom(encode(sent.command))
 
 
 def _hello(command: Hello) -> pb.Hello:

@@ -26,11 +26,9 @@ SchemaOf = Callable[[CollectionId], Schema | None]
 
 
 def delta_to_proto(collection: CollectionId, delta: Delta) -> pb.CollectionDelta:
-    return pb.CollectionDelta(
-        collection=collection,
-        batches=[encode_batch(batch) for batch in delta.rows],
-        error_batches=[encode_batch(batch) for batch in delta.errors],
-    )
+    message = pb.CollectionDelta()
+    _fill(message, collection, delta)
+    return message
 
 
 def delta_from_proto(message: pb.CollectionDelta, schema: Schema) -> Delta:
@@ -44,11 +42,10 @@ def delta_from_proto(message: pb.CollectionDelta, schema: Schema) -> Delta:
 def tail_batch_to_proto(
     lower: Frontier, upper: Frontier, deltas: Mapping[CollectionId, Delta]
 ) -> pb.TailBatch:
-    return pb.TailBatch(
-        lower=frontier_to_proto(lower),
-        upper=frontier_to_proto(upper),
-        deltas=[delta_to_proto(collection, delta) for collection, delta in deltas.items()],
-    )
+    batch = pb.TailBatch(lower=frontier_to_proto(lower), upper=frontier_to_proto(upper))
+    for collection, delta in deltas.items():
+        _fill(batch.deltas.add(), collection, delta)
+    return batch
 
 
 def tail_batch_from_proto(
@@ -69,6 +66,13 @@ def tail_batch_from_proto(
     deltas = dict(each("deltas", one, message.deltas))
     require(len(deltas) == len(message.deltas), "deltas", "a collection is listed twice")
     return lower, upper, deltas
+
+
+def _fill(message: pb.CollectionDelta, collection: CollectionId, delta: Delta) -> None:
+    # In place: passing one message to another copies it whole.
+    message.collection = collection
+    message.batches.extend(encode_batch(batch) for batch in delta.rows)
+    message.error_batches.extend(encode_batch(batch) for batch in delta.errors)
 
 
 def _batch(schema: pa.Schema, data: bytes) -> pa.RecordBatch:

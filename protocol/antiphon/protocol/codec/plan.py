@@ -56,22 +56,22 @@ def plan_to_bytes(plan: Plan) -> bytes:
     Raises:
         LimitExceeded: too large, or nested too deeply to be read back.
     """
-    data = plan_to_proto(plan).SerializeToString(deterministic=True)
+    try:
+        data = plan_to_proto(plan).SerializeToString(deterministic=True)
+        # Only reading enforces the depth: what is written here must be readable everywhere.
+        pb.Plan.FromString(data)
+    except (DecodeError, RecursionError):
+        raise LimitExceeded(
+            "the query is nested too deeply: split it into views",
+            limit="MESSAGE_DEPTH_MAX",
+            value=MESSAGE_DEPTH_MAX,
+        ) from None
     if len(data) > PLAN_BYTES_MAX:
         raise LimitExceeded(
             f"the plan has {len(data)} bytes, at most {PLAN_BYTES_MAX} are allowed",
             limit="PLAN_BYTES_MAX",
             value=PLAN_BYTES_MAX,
         )
-    try:
-        # Only reading enforces the depth: what is written here must be readable everywhere.
-        pb.Plan.FromString(data)
-    except DecodeError:
-        raise LimitExceeded(
-            "the query is nested too deeply: split it into views",
-            limit="MESSAGE_DEPTH_MAX",
-            value=MESSAGE_DEPTH_MAX,
-        ) from None
     return data
 
 
