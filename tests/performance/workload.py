@@ -102,8 +102,8 @@ class Source:
         self.key[gone] = self._random.integers(0, self._workload.keys, half)
         self.amount[gone] = self._random.integers(0, AMOUNT_MAX, half)
         new = (self.id[gone], self.key[gone], self.amount[gone])
-        columns = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
-        return Rows(*columns, diff=np.repeat(np.array([-1, 1]), half))
+        id, key, amount = (np.concatenate(pair) for pair in zip(old, new, strict=True))
+        return Rows(id, key, amount, np.repeat(np.array([-1, 1]), half))
 
 
 def answer(source: Source, name: str) -> list[int]:

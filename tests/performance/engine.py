@@ -1,0 +1,91 @@
+"""The engine's benchmarks: our ticks against the best peer's, and against recomputing."""
+
+from __future__ import annotations
+
+import statistics
+from functools import cache
+from typing import Any, Final
+
+from tests.performance import sides
+from tests.performance.report import Measured, missing
+from tests.performance.workload import Workload
+
+MILLION: Final = 1_000_000
+# Few enough that a whole run stays below ten minutes, many enough for a median that holds still.
+TICKS: Final = {
+    "group": ((10, 200), (1_000, 50), (100_000, 5)),
+    "join": ((10, 200), (1_000, 50), (100_000, 5)),
+    "join_group": ((1_000, 50),),
+    "top_k": ((1_000, 30),),
+}
+ROW_OVERHEAD_BYTES: Final = 32
+SLACK: Final = 1.2
+
+
+def workload(name: str, orders: int = MILLION) -> Workload:
+    return Workload(name, orders, orders // 10, TICKS[name])
+
+
+@cache
+def ours(name: str, orders: int = MILLION) -> sides.Times:
+    return sides.times_of(sides.ours("engine_side", workload(name, orders)))
+
+
+def against_peers(name: str, size: int) -> Measured:
+    """Best peer's p50 / ours. Peers that are missing are named."""
+    mine = ours(name)
+    theirs: dict[str, float] = {}
+    absent: dict[str, str] = {}
+    for peer in sides.PEERS:
+        try:
+            theirs[peer] = sides.peer(peer, workload(name)).p50(size)
+        except sides.SideMissing as why:
+            absent[f"{peer} not measured"] = f"({why})"
+    inputs: dict[str, float | int | str] = {
+        "ours_p50_ms": mine.p50(size), "ours_worst_ms": mine.worst(size),
+        **{f"{peer}_p50_ms": time for peer, time in theirs.items()}, **absent,
+    }  # fmt: skip
+    if not theirs:
+        return Measured(ratio=None, inputs=inputs, why="; ".join(absent.values()))
+    return Measured(ratio=min(theirs.values()) / mine.p50(size), inputs=inputs)
+
+
+def state_growth() -> Measured:
+    small, large = ours("join_group"), ours("join_group", 10 * MILLION)
+    return Measured(
+        ratio=large.p50(1_000) / small.p50(1_000),
+        inputs={"p50_ms_1m": small.p50(1_000), "p50_ms_10m": large.p50(1_000)},
+    )
+
+
+def recompute(orders: int) -> Measured:
+    scratch = sides.ours("recompute_side", workload("join_group", orders))
+    duckdb_ms = statistics.median(scratch["times_ms"][str(orders)])
+    mine = ours("join_group", orders).p50(1_000)
+    inputs = {"duckdb_p50_ms": duckdb_ms, "ours_p50_ms": mine, "duckdb": scratch["version"]}
+    return Measured(ratio=duckdb_ms / mine, inputs=inputs)
+
+
+def memory() -> Measured:
+    found: dict[str, Any] = sides.ours("memory_side", workload("group", 10 * MILLION))
+    budget = SLACK * (found["arrow_bytes"] + ROW_OVERHEAD_BYTES * 10 * MILLION)
+    return Measured(ratio=found["resident_bytes"] / budget, inputs=found)
+
+
+def measure(key: str) -> Measured:
+    """The benchmark `engine.<key>`."""
+    try:
+        match key:
+            case "state_growth":
+                return state_growth()
+            case "recompute_1m":
+                return recompute(MILLION)
+            case "recompute_10m":
+                return recompute(10 * MILLION)
+            case "memory":
+                return memory()
+            case _:
+                name, _, size = key.rpartition("_")
+                return against_peers(name, int(size))
+    except sides.SideMissing as why:
+        return missing(str(why))
