@@ -152,7 +152,10 @@ class FakeControl(ControlServicer):
         planned = await self._begin("Peek", request, context)
         stored = self._stored(request.collection)
         names = list(request.columns) or stored.arrow.names
-        whole = pa.concat_tables([stored.arrow.empty_table(), *stored.batches]).select(names)
+        batches = [
+            batch for table in stored.batches for batch in table.cast(stored.arrow).to_batches()
+        ]
+        whole = pa.Table.from_batches(batches, stored.arrow).select(names)
         yield wire.PeekChunk(arrow_schema=whole.schema.serialize().to_pybytes(), time=self.time)
         for batch in whole.to_batches():
             yield wire.PeekChunk(batch=encode_batch(batch), row_count=batch.num_rows)

@@ -78,8 +78,8 @@ def explain(error: AntiphonError) -> str:
     """The error in one line: its message, and the details that the message does not hold."""
     if not isinstance(error, ComputeError):
         return " ".join(str(error).split())
-    rest = [
-        f"{name}={value}" for name, value in error.details.items() if value not in error.message
-    ]
+    # Sorted: a map has no order once it has travelled.
+    details = sorted(error.details.items())
+    rest = [f"{name}={value}" for name, value in details if value not in error.message]
     text = error.message + (f" ({', '.join(rest)})" if rest else "")
     return " ".join(text.split())

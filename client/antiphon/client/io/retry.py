@@ -41,4 +41,10 @@ class Patience:
             stop=exhausted,
             reraise=True,
         )
-        return await retrying(attempt)
+
+        async def once() -> (
+            T
+        ):  # tenacity wants a coroutine function; an attempt may be any callable
+            return await attempt()
+
+        return await retrying(once)

@@ -1,0 +1,238 @@
+"""The commands as a user types them: what they print, where, and their exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from antiphon.cli.main import run
+from antiphon.client.io.loop import background_loop
+from antiphon.protocol.errors import InvalidSql, SinceViolation
+from antiphon.protocol.schema import INT64, TEXT, Column, Schema
+from antiphon.v1 import control_pb2 as wire
+from tests.client.fake_control import Chunk, FakeControl, Planned
+
+SALES = Schema((Column(name="id", type=INT64, nullable=False), Column(name="region", type=TEXT)))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    for name in [n for n in os.environ if n.startswith("ANTIPHON_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def control(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeControl]:
+    loop = background_loop()
+    server = FakeControl()
+    loop.run(server.__aenter__())
+    server.add("sales", SALES, key=("id",))
+    monkeypatch.setenv("ANTIPHON_ADDRESS", server.address)
+    yield server
+    loop.run(server.stop())
+
+
+def test_a_select_prints_tab_separated_rows_into_a_pipe(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control.answers["SELECT 1"] = pa.table({"a": [1, None], "b": ["x\ty", "z"]})
+    assert run(["sql", "-c", "SELECT 1"]) == 0
+    assert capsys.readouterr().out == "a\tb\n1\tx\\ty\nNULL\tz\n"
+
+
+def test_json_prints_one_object_a_statement(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control.answers = {"SELECT 1": pa.table({"a": [1]}), "CREATE TABLE t": "CREATE TABLE"}
+    assert run(["sql", "--json", "-c", "CREATE TABLE t; SELECT 1"]) == 0
+    created, selected = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (created["tag"], created["rows"]) == ("CREATE TABLE", None)
+    assert (selected["rows"], selected["time"]) == ([{"a": 1}], 100)
+
+
+def test_statements_come_from_stdin_and_from_a_file(
+    control: FakeControl,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    home: Path,
+) -> None:
+    control.answers["INSERT 1"] = "INSERT 0 1"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("INSERT 1;\n"))
+    assert run(["sql"]) == 0
+    (home / "script.sql").write_text("INSERT 1; -- done")
+    assert run(["sql", "-f", "script.sql"]) == 0
+    assert capsys.readouterr().out == "INSERT 0 1\nINSERT 0 1\n"
+
+
+def test_a_failure_is_one_line_on_stderr_and_exit_code_one(
+    control: FakeControl, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    control.fail("Execute", Planned(InvalidSql("unexpected 'SELEC'", line=1, column=1)))
+    assert run(["sql", "-c", "SELEC 1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "antiphon: invalid sql: unexpected 'SELEC' (column=1, line=1)\n"
+    log = home / "state" / "antiphon" / "errors.log"
+    assert "InvalidSql" in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sql", "-c", "SELECT 'a"], "inside a quote"),
+        (["sql", "-f", "absent.sql"], "absent.sql: No such file"),
+        (["sql", "-c", "SELECT 1", "--config", "absent.toml"], "absent.toml: no such file"),
+        (["load", "sales", "absent.csv"], "absent.csv: no such file"),
+        (["load", "nothing", "absent.csv"], "no collection 'nothing'"),
+    ],
+)
+@pytest.mark.usefixtures("control")
+def test_bad_input_is_told_by_name(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_nobody_there_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sql", "-a", "127.0.0.1:1", "-c", "SELECT 1"]) == 1
+    assert capsys.readouterr().err == (
+        "antiphon: unavailable: no controller answers at 127.0.0.1:1;"
+        " start one with `antiphon up`\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["frobnicate"], ["sql", "--frob"], ["load", "only-a-table"], ["up", "--replicas", "-1"]],
+)
+def test_wrong_usage_is_one_line_and_exit_code_two(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "--help" in captured.err
+
+
+def test_a_file_is_loaded_and_counted(
+    control: FakeControl, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    (home / "sales.csv").write_text("id,region\n1,north\n2,\n")
+    assert run(["load", "sales", "sales.csv"]) == 0
+    assert capsys.readouterr().out.startswith("2 rows loaded into sales")
+    assert run(["load", "sales", "sales.csv", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 2
+    assert len(control.rows("sales")) == 4
+
+
+def test_a_subscription_prints_one_line_a_change(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chunks = [Chunk(0, 5, ((1, "a", 4, 1),)), Chunk(5, None, ((1, "a", 5, -1),))]
+    control.streams.append((chunks, None))
+    assert run(["subscribe", "sales"]) == 0
+    assert capsys.readouterr().out == "time\tdiff\tid\tregion\n4\t+1\t1\ta\n5\t-1\t1\ta\n"
+    control.streams.append((chunks, None))
+    assert run(["subscribe", "sales", "--json", "--progress", "--limit", "1"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [{"time": 4, "diff": 1, "row": {"id": 1, "region": "a"}}, {"progress": 5}]
+    control.streams.append(([], SinceViolation("too late")))
+    assert run(["subscribe", "sales", "--from", "3"]) == 1
+    assert "since violation" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("control")
+def test_the_status_names_replicas_stages_and_frontiers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["status"]) == 0
+    plain = capsys.readouterr().out
+    assert "instance main" in plain
+    assert "replica\tr1\tconnected\tread-write" in plain
+    assert "collection\tv\tr1\thydrated\t100\t3 ms" in plain
+    assert run(["status", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["epoch"], status["timeline_upper"]["time"]) == (2, 100)
+    assert status["replicas"][0]["collections"][0]["hydrated"] is True
+
+
+def test_the_history_is_printed_in_the_logs_words(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control.history = [
+        wire.HistoryRecord(
+            position=n, kind="create_dataflow", digest=bytes([n]) * 32, text=f"create-dataflow u{n}"
+        )
+        for n in (1, 2)
+    ]
+    assert run(["history", "show", "--from", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "create-dataflow u2" in out
+    assert "create-dataflow u1" not in out
+    assert run(["history", "show", "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(r["position"], r["digest"][:4]) for r in records] == [(1, "0101"), (2, "0202")]
+
+
+def test_flags_win_over_the_environment_over_the_file(
+    control: FakeControl,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    control.answers["SELECT 1"] = pa.table({"a": [1]})
+    command = ["sql", "-c", "SELECT 1"]
+    monkeypatch.setenv("ANTIPHON_ADDRESS", "127.0.0.1:1")
+    assert run(command) == 1
+    assert run([*command, "-a", control.address]) == 0
+    (home / "antiphon.toml").write_text(f'[client]\naddress = "{control.address}"\n')
+    assert run(command) == 1
+    monkeypatch.delenv("ANTIPHON_ADDRESS")
+    assert run(command) == 0
+    (home / "antiphon.toml").write_text("[client\n")
+    assert run(command) == 1
+    assert "antiphon.toml" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["version"]) == 0
+    assert capsys.readouterr().out.startswith("antiphon ")
+    assert run(["version", "--json"]) == 0
+    assert "version" in json.loads(capsys.readouterr().out)
+
+
+def test_help_is_there_at_once() -> None:
+    command = [sys.executable, "-m", "antiphon.cli", "--help"]
+    best_s = 10.0
+    for _ in range(3):
+        started_s = time.monotonic()
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        best_s = min(best_s, time.monotonic() - started_s)
+    assert all(name in output for name in ("up", "sql", "load", "status", "demo"))
+    assert best_s < 0.4
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from antiphon.cli.main import run; run(['--help']);"
+        "print([m for m in ('grpc', 'pyarrow', 'numpy', 'pydantic_settings', 'duckdb')"
+        " if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
