@@ -1,0 +1,88 @@
+"""What goes wrong in a simulated run, and its repair.
+
+Swarm testing: each run draws which kinds of fault it has at all, so that rare combinations are not
+drowned by common ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from antiphon.proof.simulation.controller_process import ControllerProcess
+from antiphon.proof.simulation.network import Network
+from antiphon.proof.simulation.replica_process import ReplicaProcess
+from antiphon.proof.simulation.world import World
+from antiphon.protocol.ids import ReplicaId
+
+PAUSE_MS: Final = (100, 2_500)  # between two faults
+DOWN_MS: Final = (10, 2_000)  # how long a killed process stays away
+
+
+class Faults:
+    """Kills and cuts at random until `heal`."""
+
+    def __init__(
+        self,
+        world: World,
+        network: Network,
+        controller: ControllerProcess,
+        replicas: Mapping[ReplicaId, ReplicaProcess],
+    ) -> None:
+        self._world = world
+        self._network = network
+        self._controller = controller
+        self._replicas = replicas
+        self._random = world.random.split()
+        self._healed = False
+        kinds: list[Callable[[], None]] = [
+            self._kill_replica,
+            self._kill_controller,
+            self._cut_replica,
+            self._cut_controller,
+        ]
+        self._enabled = [kind for kind in kinds if self._random.chance(60)]
+
+    def begin(self) -> None:
+        if self._enabled:
+            self._world.after(self._random.between(*PAUSE_MS), self._next)
+
+    def heal(self) -> None:
+        """No more faults; who is down comes back at once."""
+        self._healed = True
+        if not self._controller.process.alive:
+            self._controller.start()
+        for replica in self._replicas.values():
+            if not replica.process.alive:
+                replica.start()
+
+    def _next(self) -> None:
+        if self._healed:
+            return
+        self._random.choose(self._enabled)()
+        self._world.after(self._random.between(*PAUSE_MS), self._next)
+
+    def _kill_replica(self) -> None:
+        replica = self._replicas[self._random.choose(tuple(self._replicas))]
+        if replica.process.alive:
+            replica.kill()
+            self._network.cut(replica.process, f"{replica.name} was killed")
+            self._back(lambda: None if replica.process.alive else replica.start())
+
+    def _kill_controller(self) -> None:
+        controller = self._controller
+        if controller.process.alive:
+            controller.kill()
+            self._back(lambda: None if controller.process.alive else controller.start())
+
+    def _cut_replica(self) -> None:
+        replica = self._replicas[self._random.choose(tuple(self._replicas))]
+        self._world.note(f"x streams of {replica.name}")
+        self._network.cut(replica.process, "cut")
+
+    def _cut_controller(self) -> None:
+        self._world.note("x streams of the controller")
+        self._network.cut(self._controller.process, "cut")
+
+    def _back(self, start: Callable[[], None]) -> None:
+        self._world.after(self._random.between(*DOWN_MS), start)

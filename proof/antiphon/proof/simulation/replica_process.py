@@ -1,0 +1,189 @@
+"""A replica in the simulated world: the real front and worker over virtual ports.
+
+The worker takes a while for each event, so that heartbeats, cancels and the end of a connection
+overtake work as they do between two real processes. What survives a kill is the fence alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final, Protocol
+
+from antiphon.proof.simulation.network import Stream
+from antiphon.proof.simulation.world import Process, World
+from antiphon.protocol.codec import commands_from_batch, commands_to_batch
+from antiphon.protocol.command import Sent
+from antiphon.protocol.errors import AntiphonError
+from antiphon.protocol.facts import ReplicaFacts
+from antiphon.protocol.ids import ConnectionId, Incarnation, PeekId, ReplicaId
+from antiphon.protocol.response import Response
+from antiphon.replica.driver import ReplicaDriver
+from antiphon.replica.ports import CollectionsPort, Event, Fence, WorkerReady
+from antiphon.replica.worker import Worker
+
+STEP_MS_MAX: Final = 4
+FUEL_ROWS: Final = 40  # small, so that work is cut in many places
+
+
+class CollectionsFactory(Protocol):
+    def __call__(self, replica: ReplicaProcess) -> CollectionsPort: ...
+
+
+class ReplicaProcess:
+    """One replica, over all its lives."""
+
+    def __init__(self, world: World, name: ReplicaId, collections: CollectionsFactory) -> None:
+        self.world = world
+        self.name = name
+        self.process = Process(name)
+        self.fence: Fence | None = None  # its disk
+        self.driver: ReplicaDriver | None = None
+        self._make_collections = collections
+        self._worker = Worker()
+        self._inbox: deque[Event] = deque()
+        self._scheduled = False
+        self._sessions: dict[int, Session] = {}
+        self._session_count = 0
+        self._tick_at_ms: int | None = None
+
+    def start(self) -> None:
+        self.process.start()
+        self._worker = Worker()
+        self._inbox.clear()
+        self._scheduled = False
+        self._sessions.clear()
+        self._tick_at_ms = None
+        self.driver = ReplicaDriver(
+            replica=self.name,
+            incarnation=Incarnation(self.world.random.random_id()),
+            fences=self,
+            streams=self,
+            worker=self,
+            collections=self._make_collections(self),
+        )
+        self.world.note(f"= {self.name} starts")
+
+    def kill(self) -> None:
+        self.world.note(f"x {self.name}")
+        self.process.kill()
+        self.driver = None
+
+    def facts(self) -> ReplicaFacts:
+        assert self.driver is not None, "a dead replica is not asked"
+        return self.driver.facts()
+
+    def take_result(self, peek_id: PeekId) -> tuple[bytes, ...] | None:
+        assert self.driver is not None, "a dead replica is not asked"
+        result = self.driver.take_result(peek_id)
+        return None if result is None else result.batches
+
+    def deliver(self, event: Event) -> None:
+        """An answer of the store."""
+        assert self.driver is not None, "a dead replica hears nothing"
+        self.driver.store_answered(event, self.world.now_ms)
+        self._tick()
+
+    # FencePort.
+
+    def load(self) -> Fence | None:
+        return self.fence
+
+    def store(self, fence: Fence) -> None:
+        self.fence = fence
+
+    # StreamPort.
+
+    def send(
+        self, stream: int, connection_id: ConnectionId, responses: tuple[Response, ...]
+    ) -> None:
+        session = self._sessions.get(stream)
+        if session is not None:
+            session.stream.send(1, (connection_id, responses))
+
+    def end(self, stream: int, error: AntiphonError) -> None:
+        session = self._sessions.pop(stream, None)
+        if session is not None:
+            session.stream.close(1, str(error))
+
+    # WorkerPort.
+
+    def post(self, event: Event) -> None:
+        self._inbox.append(event)
+        self._schedule()
+
+    # Within.
+
+    def accept(self, session: Session) -> int:
+        assert self.driver is not None, "a dead replica accepts nothing"
+        self._session_count += 1
+        self._sessions[self._session_count] = session
+        self.driver.stream_opened(self._session_count, self.world.now_ms)
+        self._tick()
+        return self._session_count
+
+    def heard(self, number: int, commands: tuple[Sent, ...]) -> None:
+        assert self.driver is not None, "a dead replica hears nothing"
+        # Through the wire's encoding, which a simulation must not spare.
+        wired = commands_from_batch(commands_to_batch(list(commands)))
+        self.driver.commands_received(number, tuple(wired), self.world.now_ms)
+        self._tick()
+
+    def hung_up(self, number: int) -> None:
+        assert self.driver is not None, "a dead replica hears nothing"
+        self._sessions.pop(number, None)
+        self.driver.stream_closed(number, self.world.now_ms)
+        self._tick()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            delay = self.world.random.between(0, STEP_MS_MAX)
+            self.world.after(delay, self._step, self.process)
+
+    def _step(self) -> None:
+        """One event, or one slice of work."""
+        assert self.driver is not None, "a dead worker does not work"
+        self._scheduled = False
+        if self._inbox:
+            ready = self._worker.handle(self._inbox.popleft(), self.world.now_ms)
+            self.driver.worker_handled(1)
+        else:
+            ready = self._worker.work(FUEL_ROWS, self.world.now_ms)
+        self._after_step(ready)
+
+    def _after_step(self, ready: WorkerReady) -> None:
+        assert self.driver is not None, "a dead worker does not work"
+        self.driver.worker_ready(ready, self.world.now_ms)
+        if self._inbox or ready.busy:
+            self._schedule()
+        elif ready.wake_at_ms is not None:
+            delay = max(ready.wake_at_ms - self.world.now_ms, 0)
+            self.world.after(delay, self._schedule, self.process)
+        self._tick()
+
+    def _tick(self) -> None:
+        """Keep the front's next deadline planned."""
+        assert self.driver is not None, "a dead front has no deadlines"
+        wake = self.driver.tick(self.world.now_ms)
+        if wake is not None and wake != self._tick_at_ms:
+            self._tick_at_ms = wake
+            self.world.after(max(wake - self.world.now_ms, 0), self._tick, self.process)
+
+
+class Session:
+    """The replica's end of a session stream."""
+
+    def __init__(self, owner: ReplicaProcess, stream: Stream) -> None:
+        self.stream = stream
+        self._owner = owner
+        self._number: int | None = None
+        stream.attach(1, self._receive, self._lose)
+
+    def _receive(self, message: Any) -> None:
+        if self._number is None:
+            self._number = self._owner.accept(self)
+        self._owner.heard(self._number, message)
+
+    def _lose(self, reason: str) -> None:
+        if self._number is not None:
+            self._owner.hung_up(self._number)

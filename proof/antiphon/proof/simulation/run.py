@@ -1,0 +1,146 @@
+"""One seed, from an empty store to a verdict: safety under faults, then liveness without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from antiphon.history.memory import MemoryStore
+from antiphon.proof.simulation.checkers import Observations, Violation, check
+from antiphon.proof.simulation.clients import Definer, Reader, Subscriber, Writer
+from antiphon.proof.simulation.collections import CollectionsLink
+from antiphon.proof.simulation.controller_process import ControllerProcess
+from antiphon.proof.simulation.faults import Faults
+from antiphon.proof.simulation.model import SCHEMA_SQL, VIEWS
+from antiphon.proof.simulation.network import Network
+from antiphon.proof.simulation.replica_process import ReplicaProcess
+from antiphon.proof.simulation.world import EPOCH_MS, World
+from antiphon.protocol.ids import HistoryId, InstanceId, ReplicaId
+
+REPLICAS: Final = (ReplicaId("r1"), ReplicaId("r2"))
+DEFINE_MS_MAX: Final = 120_000
+FAULTY_MS: Final = 12_000
+HEALED_MS_MAX: Final = 90_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run saw. `failure` None: nothing was wrong."""
+
+    seed: int
+    failure: str | None
+    digest: str  # of the trace: equal for equal seeds
+    trace: tuple[str, ...]
+    writes: int
+    answers: int
+    intervals: int
+    controller_lives: int
+    replica_lives: int
+    virtual_ms: int
+
+
+class Simulation:
+    """The whole world of one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.world = World(seed)
+        self.network = Network(self.world)
+        self.store = MemoryStore(
+            instance_id=InstanceId(1), history_id=HistoryId(self.world.random.random_id())
+        )
+        self.replicas: dict[ReplicaId, ReplicaProcess] = {}
+        self.controller = ControllerProcess(self.world, self.network, self.store, self.replicas)
+        for name in REPLICAS:
+            self.replicas[name] = ReplicaProcess(
+                self.world, name, lambda replica: CollectionsLink(self.controller, replica)
+            )
+        self.observed = Observations()
+        self.writer = Writer(self.controller, self.observed)
+        self.reader = Reader(self.controller, self.observed, VIEWS, REPLICAS)
+        self.subscribers = [
+            Subscriber(self.controller, self.observed, view) for view in ("totals", "priced")
+        ]
+        self.faults = Faults(self.world, self.network, self.controller, self.replicas)
+
+    def run(self) -> Report:
+        """Runs to the end, whatever it brings."""
+        failure: str | None = None
+        try:
+            self._run()
+        except AssertionError as error:
+            # A violation, or an assertion of the product itself: both are what we look for.
+            failure = f"{type(error).__name__}: {error}"
+            self.world.note(f"! {failure}")
+        return Report(
+            seed=self.seed,
+            failure=failure,
+            digest=self.world.digest,
+            trace=tuple(self.world.trace),
+            writes=len(self.observed.writes),
+            answers=len(self.observed.answers),
+            intervals=sum(len(found) for found in self.observed.intervals.values()),
+            controller_lives=self.controller.process.lives,
+            replica_lives=sum(replica.process.lives for replica in self.replicas.values()),
+            virtual_ms=self.world.now_ms - EPOCH_MS,
+        )
+
+    def _run(self) -> None:
+        for replica in self.replicas.values():
+            replica.start()
+        self.controller.start()
+        self.faults.begin()
+        definer = Definer(self.controller, SCHEMA_SQL)
+        self._until(lambda: definer.done, DEFINE_MS_MAX, "the schema was never created")
+        self.writer.begin()
+        self.reader.begin()
+        for subscriber in self.subscribers:
+            subscriber.begin()
+        self.world.run_until(self.world.now_ms + FAULTY_MS)
+        self.faults.heal()
+        self.writer.stopped = True
+        self.reader.stopped = True
+        self._until(lambda: not self.writer.busy, HEALED_MS_MAX, "an append never got its answer")
+        self._read_everything()
+        self._catch_up()
+        check(self.observed)
+
+    def _read_everything(self) -> None:
+        """Liveness: every view, on every replica, at the final time."""
+        waiting = {(view, name) for view in VIEWS for name in REPLICAS}
+
+        def ask(view: str, name: ReplicaId) -> None:
+            self.reader.read(
+                view,
+                name,
+                lambda: waiting.discard((view, name)),
+                lambda reason: self.reader.later(lambda: ask(view, name)),
+            )
+
+        for view, name in sorted(waiting):
+            ask(view, name)
+        self._until(lambda: not waiting, HEALED_MS_MAX, lambda: f"no answer for {sorted(waiting)}")
+
+    def _catch_up(self) -> None:
+        """Liveness: every subscriber has seen everything."""
+        assert self.controller.driver is not None, "healed"
+        upper = self.controller.driver.timeline_upper
+        self._until(
+            lambda: all(subscriber.frontier >= upper for subscriber in self.subscribers),
+            HEALED_MS_MAX,
+            lambda: f"subscribers stand at {[s.frontier for s in self.subscribers]} of {upper}",
+        )
+
+    def _until(
+        self, condition: Callable[[], bool], within_ms: int, complaint: str | Callable[[], str]
+    ) -> None:
+        deadline = self.world.now_ms + within_ms
+        if not self.world.run_while(lambda: not condition(), deadline):
+            text = complaint if isinstance(complaint, str) else complaint()
+            raise Violation(f"{text} within {within_ms} ms")
+
+
+def simulate(seed: int) -> Report:
+    """Run one seed. Equal seeds give equal reports."""
+    return Simulation(seed).run()
