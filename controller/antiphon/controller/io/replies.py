@@ -22,9 +22,14 @@ class Mailbox:
 
     def __init__(self, request: int) -> None:
         self.request = request
+        self.is_over = False  # the last reply was taken
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._bytes = 0
+
+    @property
+    def has_reply(self) -> bool:
+        return bool(self._replies)
 
     def put(self, reply: Reply) -> None:
         self._bytes += _size(reply)
@@ -51,6 +56,7 @@ class Mailbox:
             await self._waiter
         reply = self._replies.popleft()
         self._bytes -= _size(reply)
+        self.is_over = not isinstance(reply, SubscribeReply) or reply.upper.is_closed
         if isinstance(reply, ErrorReply):
             raise reply.error
         return reply

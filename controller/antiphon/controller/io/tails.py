@@ -15,7 +15,7 @@ from typing import Final
 
 from antiphon.protocol.codec import delta_to_proto, frontier_to_proto
 from antiphon.protocol.delta import Delta
-from antiphon.protocol.errors import LimitExceeded
+from antiphon.protocol.errors import ComputeError, LimitExceeded
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.limits import MIB, TAIL_QUEUE_BYTES_MAX
@@ -42,31 +42,40 @@ class Tail:
         self.collections = collections
         self._queue: deque[Piece] = deque()
         self._bytes = 0
-        self._overflowed = False
+        self._end: ComputeError | None = None
         self._wake = asyncio.Event()
 
     def push(self, piece: Piece) -> None:
+        if self._end is not None:
+            return
         self._bytes += piece.bytes
         if self._bytes > TAIL_QUEUE_BYTES_MAX:
-            self._overflowed = True
-            self._queue.clear()
-        elif not self._overflowed:
+            limit = LimitExceeded(
+                f"the tail fell {TAIL_QUEUE_BYTES_MAX} bytes behind", limit="TAIL_QUEUE_BYTES_MAX"
+            )
+            self.end(limit)
+        else:
             self._queue.append(piece)
+            self._wake.set()
+
+    def end(self, error: ComputeError) -> None:
+        """Nothing more leaves; the reader is told why."""
+        self._end = error
+        self._queue.clear()
         self._wake.set()
 
     async def next_batch(self) -> pb.TailBatch:
         """Everything that waits, as far as it fits one message.
 
         Raises:
-            LimitExceeded: the replica fell too far behind; its next tail starts where it stands.
+            ComputeError: the tail was ended. A replica that fell too far behind opens another,
+                from where it stands.
         """
-        while not self._queue and not self._overflowed:
+        while not self._queue and self._end is None:
             self._wake.clear()
             await self._wake.wait()
-        if self._overflowed:
-            raise LimitExceeded(
-                f"the tail fell {TAIL_QUEUE_BYTES_MAX} bytes behind", limit="TAIL_QUEUE_BYTES_MAX"
-            )
+        if self._end is not None:
+            raise self._end
         pieces = [self._queue.popleft()]
         merged_bytes = pieces[0].bytes
         while self._queue and merged_bytes + self._queue[0].bytes <= MERGED_BYTES_MAX:
@@ -137,3 +146,7 @@ class Tails:
                     bytes=_TICK_BYTES + sum(size for _, size in wanted),
                 )
             )
+
+    def end_all(self, error: ComputeError) -> None:
+        for tail in self._tails:
+            tail.end(error)

@@ -7,7 +7,13 @@ from typing import Final
 import pyarrow as pa
 
 from antiphon.controller.instance.state import InstanceConfig
-from antiphon.controller.sql.statement import Rows, ShowReplicas, ShowSettings
+from antiphon.controller.sql.statement import (
+    Rows,
+    Select,
+    ShowReplicas,
+    ShowSettings,
+    Statement,
+)
 from antiphon.controller.status import InstanceStatus
 from antiphon.protocol.schema import BOOLEAN, INT64, TEXT, Column, Schema, arrow_schema
 
@@ -60,3 +66,18 @@ def show_settings(statement: ShowSettings, config: InstanceConfig) -> Rows:
     rows = [{"name": name, "value": str(value)} for name, value in sorted(settings.items())]
     batch = pa.RecordBatch.from_pylist(rows, schema=arrow_schema(SETTINGS_SCHEMA))
     return Rows(schema=SETTINGS_SCHEMA, rows=batch, tag=statement.tag)
+
+
+def schema_of(statement: Statement) -> Schema | None:
+    """Of the rows that a statement answers with; None: it has none, or they are changes."""
+    match statement:
+        case Select(read=read):
+            return read.schema
+        case Rows(schema=schema):
+            return schema
+        case ShowReplicas():
+            return REPLICAS_SCHEMA
+        case ShowSettings():
+            return SETTINGS_SCHEMA
+        case _:
+            return None

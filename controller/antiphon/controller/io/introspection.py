@@ -1,0 +1,190 @@
+"""What the `Control` service says about the instance: status, names, history, decisions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Final
+
+from antiphon.controller.catalog import KIND_NAMES, CatalogItem
+from antiphon.controller.driver import Driver
+from antiphon.controller.engine.decision import Decision, Sync
+from antiphon.controller.io.link import Links
+from antiphon.controller.io.orchestrator.local import Orchestrator
+from antiphon.controller.io.store_runner import StoreRunner
+from antiphon.controller.status import CollectionStatus, ReplicaStatus
+from antiphon.history.journal import record_of, sent_of
+from antiphon.history.reduction import reduce
+from antiphon.history.store import StoredCommand
+from antiphon.protocol.codec import (
+    command_to_proto,
+    frontier_to_proto,
+    schema_to_proto,
+)
+from antiphon.protocol.command import Sent
+from antiphon.protocol.describe import describe
+from antiphon.protocol.errors import ReplicaMissing
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import NO_POSITION, Position, ReplicaId
+from antiphon.protocol.stage import Stage
+from antiphon.v1 import command_pb2, response_pb2
+from antiphon.v1 import control_pb2 as pb
+
+PAGE_COMMANDS: Final = 1_000
+VERSION: Final = version("antiphon")
+_STAGES: Final = {stage: response_pb2.Stage.Value(f"STAGE_{stage.name}") for stage in Stage}
+
+
+class Introspection:
+    """Reads only; changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        driver: Driver,
+        links: Links,
+        store: StoreRunner,
+        orchestrator: Orchestrator | None,
+    ) -> None:
+        self._driver = driver
+        self._links = links
+        self._store = store
+        self._orchestrator = orchestrator
+        self._started_at = asyncio.get_running_loop().time()
+
+    def status(self) -> pb.GetStatusResponse:
+        status = self._driver.status()
+        uptime_s = asyncio.get_running_loop().time() - self._started_at
+        return pb.GetStatusResponse(
+            instance=status.name,
+            version=VERSION,
+            epoch=status.epoch,
+            history_head=status.head,
+            history_base=0,
+            timeline_upper=frontier_to_proto(Frontier(status.timeline_upper)),
+            mode=status.mode,
+            mode_reason=status.mode_reason,
+            replicas=[self._replica(replica) for replica in status.replicas],
+            peeks_pending=status.peeks_pending,
+            subscribes_active=status.subscribes_active,
+            uptime_ms=int(uptime_s * 1000),
+        )
+
+    def replica(self, name: str) -> pb.ReplicaInfo:
+        for replica in self._driver.status().replicas:
+            if replica.name == name:
+                return self._replica(replica)
+        raise ReplicaMissing(f"no replica is called {name}", replica=name)
+
+    def _replica(self, replica: ReplicaStatus) -> pb.ReplicaInfo:
+        orchestrator = self._orchestrator
+        child = None if orchestrator is None else orchestrator.child(replica.name)
+        connected = replica.link == "connected"
+        return pb.ReplicaInfo(
+            name=replica.name,
+            address=replica.address,
+            stage=_STAGES[replica.stage],
+            link=replica.link if connected else self._links.phase(ReplicaId(replica.name)),
+            decision="" if replica.decision is None else replica.decision.name.lower(),
+            reason=replica.reason,
+            applied_position=replica.applied_position,
+            lag_ms=replica.lag_ms,
+            resident_bytes=replica.resident_bytes,
+            process_id=0 if child is None else child.process_id or 0,
+            restarts=0 if child is None else child.restarts,
+            collections=[_collection(found) for found in replica.collections],
+        )
+
+    def collections(self) -> pb.ListCollectionsResponse:
+        items = self._driver.catalog.items.values()
+        return pb.ListCollectionsResponse(collections=[_info(item) for item in items])
+
+    def decisions(self, name: str) -> pb.ExplainReplicaResponse:
+        """Raises ReplicaMissing."""
+        replica = self._driver.kernel.instance.state.replicas.get(ReplicaId(name))
+        if replica is None:
+            raise ReplicaMissing(f"no replica is called {name}", replica=name)
+        return pb.ExplainReplicaResponse(
+            decisions=[
+                pb.ReplicaDecision(
+                    at_ms=record.at_ms,
+                    session_id=record.session_id,
+                    decision=_decision(record.decision),
+                    reason=record.decision.reason,
+                )
+                for record in replica.decisions
+            ]
+        )
+
+    async def history(self, request: pb.ReadHistoryRequest) -> AsyncIterator[pb.HistoryRecord]:
+        """The durable commands, oldest first; or what of them still matters."""
+        stored = await self._store.commands(Position(1))
+        wanted = [command for command in stored if command.position >= request.from_position]
+        if request.reduced:
+            compaction = {
+                collection.id: collection.since
+                for collection in self._driver.kernel.instance.state.live_dataflows()
+            }
+            reduced = reduce((record_of(command) for command in stored), compaction)
+            by_position = {command.position: command for command in stored}
+            sents = [
+                (by_position.get(record.position), sent_of(record))
+                for record in reduced
+                if record.position >= request.from_position
+            ]
+        else:
+            sents = [(command, sent_of(record_of(command))) for command in wanted]
+        for count, (command, sent) in enumerate(sents):
+            if request.records_max and count >= request.records_max:
+                return
+            yield _record(command, sent)
+
+
+def _decision(decision: Decision) -> command_pb2.SyncDecision:
+    """Unspecified: refused."""
+    if isinstance(decision, Sync):
+        return command_pb2.SyncDecision.Value(f"SYNC_DECISION_{decision.sync.name}")
+    return command_pb2.SYNC_DECISION_UNSPECIFIED
+
+
+def _record(command: StoredCommand | None, sent: Sent) -> pb.HistoryRecord:
+    return pb.HistoryRecord(
+        position=sent.position or NO_POSITION,
+        kind="" if command is None else command.kind,
+        subject=0 if command is None else command.subject,
+        appended_at_ms=0 if command is None else command.appended_at_ms,
+        digest=b"" if command is None else command.digest,
+        command=command_to_proto(sent),
+        text=describe(sent.command),
+    )
+
+
+def _collection(found: CollectionStatus) -> pb.ReplicaCollectionInfo:
+    progress = found.progress
+    return pb.ReplicaCollectionInfo(
+        collection=found.collection,
+        name=found.name,
+        write_frontier=frontier_to_proto(found.write_frontier),
+        hydrated=found.hydrated,
+        lag_ms=found.lag_ms,
+        progress=None
+        if progress is None
+        else response_pb2.HydrationProgress(
+            collection=progress.collection,
+            rows_done=progress.rows_done,
+            rows_total=progress.rows_total,
+        ),
+    )
+
+
+def _info(item: CatalogItem) -> pb.CollectionInfo:
+    return pb.CollectionInfo(
+        id=item.id,
+        name=item.name,
+        kind=KIND_NAMES[item.kind],
+        schema=schema_to_proto(item.schema),
+        key=[item.schema.columns[column].name for column in item.key_columns],
+        sql=item.sql,
+        depends_on=item.depends_on,
+    )

@@ -1,0 +1,159 @@
+"""Replicas as processes of this machine: started, watched, restarted, ended with their parent.
+
+A child listens on a Unix socket in a directory of its own (0700), logs to a file there, and holds
+the read end of a pipe as its standard input: when the parent is gone, however it went, the pipe
+closes and the child leaves. A child that dies is started again, later each time it dies young.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+import structlog
+
+RESTART_BACKOFF_MIN_S: Final = 0.1
+RESTART_BACKOFF_MAX_S: Final = 10.0
+STABLE_S: Final = 10.0  # a child that lived so long starts over with the shortest wait
+TERMINATE_S: Final = 1.2  # from SIGTERM to SIGKILL; Ctrl-C stops everything within two seconds
+REPLICA_COMMAND: Final = (sys.executable, "-m", "antiphon.cli", "replica")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Child:
+    """One replica's process, as people see it."""
+
+    name: str
+    address: str
+    process_id: int | None = None
+    restarts: int = 0
+    last_exit: str = ""
+
+
+class Orchestrator(Protocol):
+    """Where replicas run."""
+
+    async def start(self, name: str) -> str:
+        """Start a replica, and keep it running. Returns its address."""
+        ...
+
+    async def stop(self, name: str) -> None:
+        """End it for good. Nothing happens if it does not exist."""
+        ...
+
+    def child(self, name: str) -> Child | None: ...
+
+    async def stop_all(self) -> None: ...
+
+
+class LocalOrchestrator:
+    """Subprocesses of this process.
+
+    Args:
+        directory: each replica has a directory of its name here.
+        controller: the address that replicas are given.
+        command: what starts a replica, before its options.
+        environment: of the children; None: ours.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        controller: str,
+        *,
+        command: Sequence[str] = REPLICA_COMMAND,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._directory = directory
+        self._controller = controller
+        self._command = tuple(command)
+        self._environment = environment
+        self._children: dict[str, Child] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, name: str) -> str:
+        home = self._directory / name
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700)
+        child = Child(name=name, address=f"unix:{home / 'socket'}")
+        self._children[name] = child
+        self._tasks[name] = asyncio.ensure_future(self._keep(child, home))
+        return child.address
+
+    async def stop(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        if task is None:
+            return
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        del self._children[name]
+
+    def child(self, name: str) -> Child | None:
+        return self._children.get(name)
+
+    async def stop_all(self) -> None:
+        await asyncio.gather(*(self.stop(name) for name in list(self._tasks)))
+
+    async def _keep(self, child: Child, home: Path) -> None:
+        """Run it, again and again, until canceled."""
+        loop = asyncio.get_running_loop()
+        backoff_s = RESTART_BACKOFF_MIN_S
+        while True:
+            started = loop.time()
+            with (home / "log").open("ab") as log:
+                code = await self._run(child, home, log)
+            child.last_exit = _exit(code)
+            lived_s = loop.time() - started
+            _log.warning("replica.ended", replica=child.name, exit=child.last_exit)
+            stable = lived_s >= STABLE_S
+            backoff_s = RESTART_BACKOFF_MIN_S if stable else min(backoff_s, RESTART_BACKOFF_MAX_S)
+            await asyncio.sleep(backoff_s)
+            backoff_s *= 2
+            child.restarts += 1
+
+    async def _run(self, child: Child, home: Path, log: IO[bytes]) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            *("--listen", child.address, "--data", str(home)),
+            *("--controller", self._controller, "--name", child.name),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=self._environment,
+            # Ctrl-C at a terminal goes to the foreground group; the parent ends its children.
+            start_new_session=True,
+        )
+        child.process_id = process.pid
+        _log.info("replica.started", replica=child.name, process=process.pid)
+        try:
+            return await process.wait()
+        finally:
+            child.process_id = None
+            await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM, and SIGKILL if it does not listen. Runs on cancellation too."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), TERMINATE_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _exit(code: int) -> str:
+    if code >= 0:
+        return f"exit {code}"
+    return signal.Signals(-code).name

@@ -1,0 +1,364 @@
+"""A controller as a process: the driver among its ports, the services, the replicas it starts.
+
+Everything runs on one event loop but the store's writer, its readers and the planner, which are
+threads. The driver is called from the loop alone; what it raises is our bug, and ends the process:
+nothing in memory is to be trusted then, and what is durable is all that a new one needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import grpc
+import structlog
+
+from antiphon.controller.driver import Driver
+from antiphon.controller.instance.event import Ticked
+from antiphon.controller.instance.state import InstanceConfig
+from antiphon.controller.io.calls import Calls
+from antiphon.controller.io.collections_service import CollectionsService
+from antiphon.controller.io.config import ControllerConfig
+from antiphon.controller.io.control_service import ControlService
+from antiphon.controller.io.execution import Execution
+from antiphon.controller.io.introspection import VERSION, Introspection
+from antiphon.controller.io.link import Links
+from antiphon.controller.io.orchestrator.local import REPLICA_COMMAND, LocalOrchestrator
+from antiphon.controller.io.planning import Planning
+from antiphon.controller.io.replies import Replies
+from antiphon.controller.io.store_runner import StoreRunner
+from antiphon.controller.io.tails import Tails
+from antiphon.controller.ports import ErrorReply, World
+from antiphon.controller.recovery import Recovered, recover
+from antiphon.controller.request import DriverEvent
+from antiphon.history.store import Completion
+from antiphon.protocol.errors import AntiphonError, Internal, Unavailable
+from antiphon.protocol.ids import RANDOM_ID_BYTES, Position
+from antiphon.protocol.io.channel import create_server, listen
+from antiphon.protocol.io.health import Health, add_health_and_reflection
+from antiphon.protocol.io.interceptor import Gate
+from antiphon.v1 import collections_pb2, collections_pb2_grpc, control_pb2, control_pb2_grpc
+
+OK: Final = 0
+FAILED: Final = 1  # it cannot go on: fenced, or the store failed
+CRASHED: Final = 70  # a bug here: start the controller again
+STOP_GRACE_S: Final = 0.2  # for calls in flight to hear the reason
+TICK_MS_MAX: Final = 1_000  # between two looks at the clock, whatever else happens
+
+_log = structlog.get_logger(__name__)
+
+
+def run_controller(config: ControllerConfig) -> int:
+    """Serve until SIGTERM or SIGINT, or until it cannot go on; then the exit code.
+
+    Raises:
+        ComputeError: it cannot start: the address is in use, another controller holds the store.
+    """
+    configure_logging(config.log)
+    return asyncio.run(_run(config))
+
+
+async def _run(config: ControllerConfig) -> int:
+    controller = Controller(config)
+    with _signals(controller.ask_to_stop):
+        await controller.start()
+        try:
+            await controller.stopped.wait()
+        finally:
+            await controller.stop()
+    return controller.exit_code
+
+
+def configure_logging(level: str) -> None:
+    """To stderr: lines for a person on a terminal, JSON for a machine."""
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+class WallClock:
+    """The driver's `ClockPort`."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Randomness:
+    """The driver's `RandomPort`."""
+
+    def random_id(self) -> bytes:
+        return secrets.token_bytes(RANDOM_ID_BYTES)
+
+
+class Controller:
+    """One controller, to be started and stopped within a running event loop.
+
+    `address` is where it listens, once started; `stopped` is set when it should end, for the reason
+    that `failure` gives, if it is one.
+    """
+
+    def __init__(self, config: ControllerConfig) -> None:
+        self.config = config
+        self.address = ""
+        self.exit_code = OK
+        self.failure: AntiphonError | None = None
+        self.stopped = asyncio.Event()
+        self._clock = WallClock()
+        self._replies = Replies()
+        self._tails = Tails()
+        self._planning = Planning()
+        self._links = Links(self.handle, config.client_security())
+        self._driver: Driver | None = None
+        self._store: StoreRunner | None = None
+        self._server: grpc.aio.Server | None = None
+        self._health: Health | None = None
+        self._orchestrator: LocalOrchestrator | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at_ms = 0
+
+    @property
+    def driver(self) -> Driver:
+        assert self._driver is not None, "the controller is not started"
+        return self._driver
+
+    async def __aenter__(self) -> Controller:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the store, recover, listen, then start and connect the replicas.
+
+        Raises:
+            ComputeError: it cannot start. Nothing is left behind.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        config = self.config
+        self._store = store = await StoreRunner.open(config.data, self._on_completions)
+        recovered = await self._recover(store)
+        for conflict in recovered.conflicts:
+            _log.error("recovery.conflict", what=conflict)
+        self._driver = Driver(
+            recovered=recovered,
+            fence=store.fence,
+            world=World(
+                store=store,
+                links=self._links,
+                tails=self._tails,
+                replies=self._replies,
+                clock=self._clock,
+                random=Randomness(),
+            ),
+        )
+        control = await self._serve(store, self._driver)
+        self._tick()
+        for name, address in config.replicas.items():
+            await control.add_replica(name, address)
+        for number in range(1, config.local_replicas + 1):
+            await control.add_replica(f"r{number}", "")
+        assert self._health is not None, "the server is up"
+        await self._health.serve()
+        _log.info(
+            "controller.serving",
+            address=self.address,
+            epoch=store.fence.epoch,
+            data=str(config.data),
+            version=VERSION,
+        )
+
+    async def _recover(self, store: StoreRunner) -> Recovered:
+        opened, fence, config = store.opened, store.fence, self.config
+        instance = InstanceConfig(
+            instance_id=opened.instance_id,
+            name=config.instance,
+            history_id=opened.history_id,
+            epoch=fence.epoch,
+            claim_id=fence.claim_id,
+            read_only=config.read_only,
+            retain_ms=config.retain_ms,
+            hydration_limit=config.hydration_limit,
+            peek_wait_ms=config.peek_wait_ms,
+        )
+        commands = await store.commands(Position(1))
+        return recover(opened, commands, instance, allow_clock_jump=config.allow_clock_jump)
+
+    async def _serve(self, store: StoreRunner, driver: Driver) -> ControlService:
+        """Listen and serve. The address is bound before replicas are told of it."""
+        config = self.config
+        security = config.server_security()
+        self._server = server = create_server([Gate(security)])
+        self.address = listen(server, config.listen, security)
+        self._orchestrator = LocalOrchestrator(
+            config.data.absolute() / "replicas",
+            self.address,
+            command=config.replica_command or REPLICA_COMMAND,
+            environment=self._child_environment(),
+        )
+        calls = Calls(driver=driver, handle=self.handle, replies=self._replies, links=self._links)
+        control = ControlService(
+            calls=calls,
+            execution=Execution(calls, self._planning),
+            introspection=Introspection(
+                driver=driver,
+                links=self._links,
+                store=store,
+                orchestrator=self._orchestrator,
+            ),
+            orchestrator=self._orchestrator,
+        )
+        collections = CollectionsService(
+            driver=driver,
+            handle=self.handle,
+            store=store,
+            tails=self._tails,
+            replies=self._replies,
+        )
+        control_pb2_grpc.add_ControlServicer_to_server(control, server)
+        collections_pb2_grpc.add_CollectionsServicer_to_server(collections, server)
+        services = (
+            control_pb2.DESCRIPTOR.services_by_name["Control"].full_name,
+            collections_pb2.DESCRIPTOR.services_by_name["Collections"].full_name,
+        )
+        self._health = await add_health_and_reflection(server, services)
+        await server.start()
+        return control
+
+    def _child_environment(self) -> dict[str, str]:
+        """What local replicas share with us: secrets travel by environment, not by arguments."""
+        config = self.config
+        environment = dict(os.environ)
+        environment["ANTIPHON_REPLICA_WATCH_STDIN"] = "true"
+        if config.token is not None:
+            environment["ANTIPHON_REPLICA_TOKEN"] = config.token.get_secret_value()
+        for name, path in (
+            ("TLS_CA", config.tls_ca),
+            ("TLS_CERTIFICATE", config.tls_certificate),
+            ("TLS_KEY", config.tls_key),
+        ):
+            if path is not None:
+                environment[f"ANTIPHON_REPLICA_{name}"] = str(Path(path).absolute())
+        return environment
+
+    # Events.
+
+    def handle(self, event: DriverEvent) -> None:
+        """Feed the driver. On the loop's thread; never raises."""
+        driver = self._driver
+        if driver is None or self.stopped.is_set():
+            return
+        try:
+            driver.handle(event)
+        except Exception as error:
+            _log.critical("controller.crashed", exc_info=error)
+            self._give_up(Internal(f"a bug: {type(error).__name__}: {error}"), CRASHED)
+            return
+        if driver.fault is not None:
+            _log.critical("controller.failed", reason=driver.fault.message)
+            self._give_up(driver.fault, FAILED)
+            return
+        self._arm(driver.wake_at_ms)
+
+    def _on_completions(self, completions: tuple[Completion, ...]) -> None:
+        for completion in completions:
+            self.handle(completion)
+
+    def _give_up(self, error: AntiphonError, exit_code: int) -> None:
+        self.failure = error
+        self.exit_code = exit_code
+        self.stopped.set()
+
+    def ask_to_stop(self) -> None:
+        self.stopped.set()
+
+    # The clock.
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.handle(Ticked())
+        self._arm(None)
+
+    def _arm(self, wake_at_ms: int | None) -> None:
+        """Keep one timer, for the earliest moment that somebody waits for."""
+        if self.stopped.is_set():
+            return
+        now_ms = self._clock.now_ms()
+        latest_ms = now_ms + TICK_MS_MAX
+        at_ms = latest_ms if wake_at_ms is None else min(max(wake_at_ms, now_ms), latest_ms)
+        if self._timer is not None:
+            if self._timer_at_ms <= at_ms:
+                return
+            self._timer.cancel()
+        self._timer_at_ms = at_ms
+        delay_s = (at_ms - now_ms) / 1000
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    # The end.
+
+    async def stop(self) -> None:
+        """Tell callers, end the replicas we started, make durable what was submitted. Within two
+        seconds. May be repeated."""
+        self.stopped.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._health is not None:
+            await self._health.drain()
+            self._health = None
+        reason = self.failure
+        message = "the controller stops" if reason is None else f"the controller stops: {reason}"
+        self._replies.fail_all(ErrorReply(Unavailable(message)))
+        self._tails.end_all(Unavailable(message))
+        orchestrator, self._orchestrator = self._orchestrator, None
+        server, self._server = self._server, None
+        await self._links.stop()
+        await asyncio.gather(
+            *(() if orchestrator is None else (orchestrator.stop_all(),)),
+            *(() if server is None else (server.stop(STOP_GRACE_S),)),
+        )
+        store, self._store = self._store, None
+        if store is not None:
+            await store.close()
+        self._planning.stop()
+
+
+@contextlib.contextmanager
+def _signals(stop: object) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    assert callable(stop), "what is to happen"
+    wanted = (signal.SIGTERM, signal.SIGINT)
+    for one in wanted:
+        loop.add_signal_handler(one, stop)
+    try:
+        yield
+    finally:
+        for one in wanted:
+            loop.remove_signal_handler(one)
