@@ -118,7 +118,7 @@ def _create(held: Held, description: DataflowDescription) -> None:
 def _upstream(held: Held, collection: CollectionId, as_of: Frontier) -> InstalledExport:
     """Raises CollectionMissing, SinceViolation: it cannot be read from `as_of` on."""
     found = held.installed.readable(collection)
-    if found is None or found.dropped:
+    if found is None:
         raise CollectionMissing(
             f"{show(collection)} is not kept on this replica", collection=collection
         )

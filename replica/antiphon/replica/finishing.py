@@ -31,6 +31,7 @@ class Answer:
     """`batches`: Arrow record batch messages of the peek's schema, about a mebibyte each."""
 
     batches: tuple[bytes, ...]
+    row_counts: tuple[int, ...]  # of each batch
     row_count: int
     byte_count: int
 
@@ -69,7 +70,7 @@ def finish(
         chosen = [column.take(indices) for column in chosen]
     row_count = int(diffs.size) if taken is None else int(taken.size)
     if not chosen:
-        return Answer(batches=(), row_count=row_count, byte_count=0)
+        return Answer(batches=(), row_counts=(), row_count=row_count, byte_count=0)
     batch = pa.RecordBatch.from_arrays(chosen, schema=target)
     return encode(batch, bytes_max)
 
@@ -88,15 +89,16 @@ def encode(batch: pa.RecordBatch, bytes_max: int) -> Answer:
             limit="bytes_max", value=bytes_max, found=size,
         )  # fmt: skip
     if row_count == 0:
-        return Answer(batches=(), row_count=0, byte_count=0)
+        return Answer(batches=(), row_counts=(), row_count=0, byte_count=0)
     chunk_count = max(1, -(-size // CHUNK_BYTES))
     rows_per_chunk = max(1, -(-row_count // chunk_count))
-    batches = tuple(
-        encode_batch(batch.slice(start, rows_per_chunk))
-        for start in range(0, row_count, rows_per_chunk)
-    )
+    pieces = [batch.slice(start, rows_per_chunk) for start in range(0, row_count, rows_per_chunk)]
+    batches = tuple(encode_batch(piece) for piece in pieces)
     return Answer(
-        batches=batches, row_count=row_count, byte_count=sum(len(piece) for piece in batches)
+        batches=batches,
+        row_counts=tuple(piece.num_rows for piece in pieces),
+        row_count=row_count,
+        byte_count=sum(len(encoded) for encoded in batches),
     )
 
 

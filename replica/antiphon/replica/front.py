@@ -213,7 +213,7 @@ class Front:
             match request:
                 case Stash():
                     if not self._stashes.put(
-                        request.peek_id, request.batches, request.row_count, now_ms
+                        request.peek_id, request.batches, request.row_counts, now_ms
                     ):
                         refused[request.peek_id] = LimitExceeded(
                             "too many large results wait to be fetched", limit="stash_bytes_max"

@@ -261,9 +261,9 @@ class Installed:
         return self._exports.get(collection)
 
     def readable(self, collection: CollectionId) -> InstalledExport | None:
-        """An export that can be read at a time."""
+        """An export that can be read at a time; not one that was dropped."""
         found = self._exports.get(collection)
-        return found if found is not None and found.kept is not None else None
+        return None if found is None or found.kept is None or found.dropped else found
 
     def add(self, dataflow: InstalledDataflow) -> None:
         self.dataflows.append(dataflow)

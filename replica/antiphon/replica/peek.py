@@ -253,7 +253,7 @@ class Peeks:
 
     def _stash(self, peek_id: PeekId, answer: Answer) -> None:
         self._requests.append(
-            Stash(peek_id=peek_id, batches=answer.batches, row_count=answer.row_count)
+            Stash(peek_id=peek_id, batches=answer.batches, row_counts=answer.row_counts)
         )
         self._stashed[peek_id] = None
         if len(self._stashed) > STASHES_REMEMBERED_MAX:

@@ -81,7 +81,7 @@ class Stash:
 
     peek_id: PeekId
     batches: tuple[bytes, ...]
-    row_count: int
+    row_counts: tuple[int, ...]  # of each batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from antiphon.protocol.limits import STASH_BYTES_MAX, STASH_RETAIN_MS
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StashedResult:
     batches: tuple[bytes, ...]
-    row_count: int
+    row_counts: tuple[int, ...]  # of each batch
     byte_count: int
     kept_at_ms: int
 
@@ -28,14 +28,16 @@ class Stashes:
         self._age_ms_max = age_ms_max
         self.byte_count = 0
 
-    def put(self, peek_id: PeekId, batches: tuple[bytes, ...], row_count: int, now_ms: int) -> bool:
+    def put(
+        self, peek_id: PeekId, batches: tuple[bytes, ...], row_counts: tuple[int, ...], now_ms: int
+    ) -> bool:
         """False, and nothing kept, if it does not fit. A repeated peek replaces its result."""
         self.take(peek_id)
         byte_count = sum(len(batch) for batch in batches)
         if self.byte_count + byte_count > self._bytes_max:
             return False
         self._results[peek_id] = StashedResult(
-            batches=batches, row_count=row_count, byte_count=byte_count, kept_at_ms=now_ms
+            batches=batches, row_counts=row_counts, byte_count=byte_count, kept_at_ms=now_ms
         )
         self.byte_count += byte_count
         return True

@@ -32,6 +32,7 @@ class Subscription:
         self.collection = collection
         self.ended = False
         self._schema = schema
+        self._as_of = as_of
         self._first_time = as_of if with_snapshot else as_of + 1
         self._sent = START  # the upper of the last batch
         self._upper = START
@@ -61,6 +62,9 @@ class Subscription:
         if self.ended or (self._failure is None and self._upper == self._sent):
             return None
         failure = self._failure
+        if failure is not None and self._upper == self._sent:
+            # A batch covers something, also when all it says is that nothing will follow.
+            self._upper = Frontier((self._sent.time or self._as_of) + 1)
         batches: tuple[bytes, ...] = ()
         if failure is None:
             batches = encode(self._schema, self._ticks).rows
