@@ -70,8 +70,7 @@ def collect(replica: Replayed) -> None:
             dataflow
             for dataflow in replica.dataflows
             if any(
-                not since.is_closed or export in needed
-                for export, since in dataflow.since.items()
+                not since.is_closed or export in needed for export, since in dataflow.since.items()
             )
         ]
         if len(kept) == len(replica.dataflows):

@@ -11,13 +11,13 @@ from antiphon.history.digest import EMPTY_DIGEST, chain, extend
 from antiphon.protocol.ids import Position
 
 COMMANDS = st.lists(
-    st.tuples(st.text(st.characters(exclude_characters="\0"), max_size=5), st.binary(max_size=8)),
+    st.tuples(st.text("ab_é", max_size=5), st.binary(max_size=8)),
     max_size=6,
 )
 
 
 def test_the_chain_of_nothing_is_zero() -> None:
-    assert EMPTY_DIGEST == bytes(32)
+    assert bytes(32) == EMPTY_DIGEST
     assert chain([], after=Position(0)) == EMPTY_DIGEST
 
 

@@ -110,9 +110,7 @@ def test_what_other_writers_serialize_is_read() -> None:
     assert decode(message().SerializeToString()).dedup == NoDedup()
 
 
-@pytest.mark.parametrize(
-    "missing", ["destination", "dedup", "command"]
-)
+@pytest.mark.parametrize("missing", ["destination", "dedup", "command"])
 def test_what_is_absent_is_an_error(missing: str) -> None:
     with pytest.raises(MalformedEnvelope):
         decode(message(**{missing: None}).SerializeToString())

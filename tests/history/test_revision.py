@@ -33,9 +33,11 @@ AS_OF = 1_000
 Update = tuple[int, str, int, int]
 
 UPDATES = st.lists(
-    st.tuples(st.integers(0, 9), st.sampled_from("ab"), st.integers(1, 3), st.sampled_from([1, -1])),
+    st.tuples(
+        st.integers(0, 9), st.sampled_from("ab"), st.integers(1, 3), st.sampled_from([1, -1])
+    ),
     max_size=30,
-)  # fmt: skip
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -193,9 +195,7 @@ def test_folding_keeps_runs_few_and_rewrites_cheap(sizes: list[int]) -> None:
     rewritten = total = 0
     for at, size in enumerate(sizes):
         total += size
-        known.append(
-            Run(number=at, time_first=at, time_last=at, row_count=size, is_folded=False)
-        )
+        known.append(Run(number=at, time_first=at, time_last=at, row_count=size, is_folded=False))
         while chosen := runs_to_fold(known, at):
             assert chosen == tuple(known[-len(chosen) :])
             row_count = sum(run.row_count for run in chosen)

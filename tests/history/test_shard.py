@@ -115,7 +115,9 @@ def test_a_view_takes_nothing_else(batch: pa.RecordBatch, error: type[Exception]
 def test_schemas_are_equal_whatever_their_metadata_and_nullability() -> None:
     schema = create(KEYED).columns
     batch = updates((1, "a", 5, 1))
-    loose = pa.RecordBatch.from_arrays(batch.columns, schema.names).replace_schema_metadata({"k": "v"})
+    loose = pa.RecordBatch.from_arrays(batch.columns, schema.names).replace_schema_metadata(
+        {"k": "v"}
+    )
     assert schema_problem(TABLE, loose, schema) is None
 
 

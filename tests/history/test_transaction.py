@@ -29,6 +29,7 @@ from antiphon.protocol.schema import INT64, TEXT, Column, Schema, decimal
 from tests.history.stores import (
     BAG,
     FEED,
+    SHARDS,
     TABLE,
     VIEW,
     Disk,
@@ -252,9 +253,7 @@ def produce(
 
 def test_a_retried_sequence_is_answered_and_not_applied(disk: Disk) -> None:
     driver = disk.open()
-    driver.commit(new_shards=(NewShard(
-        collection=BAG, kind=CollectionKind.TABLE,
-        schema=Schema((Column(name="id", type=INT64), Column(name="name", type=TEXT)))),))  # fmt: skip
+    driver.commit(new_shards=SHARDS)
     assert produce(driver, 10, 1) == AppendApplied(time=10, row_count=1)
     assert produce(driver, 11, 2) == AppendApplied(time=11, row_count=1)
     repeated = [produce(driver, 12, 2), produce(driver, 13, 1)]
@@ -300,9 +299,7 @@ def test_sequences_are_remembered_within_a_window(driver: Driver) -> None:
 
 def test_a_refused_append_does_not_use_up_its_sequence(driver: Driver) -> None:
     stamp = ProducerSequence(producer_id=PRODUCER, sequence=1)
-    (outcome,) = driver.tick(
-        10, Append(collection=BAG, rows=inserted((None, "a")), producer=stamp)
-    )
+    (outcome,) = driver.tick(10, Append(collection=BAG, rows=inserted((None, "a")), producer=stamp))
     assert isinstance(outcome, AppendRefused)
     assert produce(driver, 11, 1) == AppendApplied(time=11, row_count=1)
 
@@ -354,13 +351,7 @@ def test_a_change_in_the_same_tick_counts(driver: Driver) -> None:
 
 def test_changes_are_remembered_across_controllers(disk: Disk) -> None:
     first = disk.open()
-    first.commit(
-        new_shards=tuple(
-            NewShard(collection=each, kind=CollectionKind.TABLE, schema=Schema(
-                (Column(name="id", type=INT64), Column(name="name", type=TEXT))))
-            for each in (BAG, TABLE)
-        )
-    )  # fmt: skip
+    first.commit(new_shards=SHARDS)
     first.append(10, TABLE, inserted((1, "a")))
     again = disk.open()
     assert isinstance(conditional(again, 11, 9, TABLE), AppendRefused)

@@ -51,6 +51,7 @@ from antiphon.protocol.ids import (
     InstanceId,
     Position,
     ProducerId,
+    is_transient,
     show,
 )
 
@@ -149,12 +150,8 @@ def check(state: State, submission: Submission) -> None:
             f"the history's head is {state.head}, not {submission.expected_head}",
             head=state.head,
         )
-    if any("\0" in command.kind for command in submission.commands):
-        raise InvalidArgument("the kind of a command holds a zero byte")
-    if submission.next_id is not None and submission.next_id < state.next_id:
-        raise InvalidArgument(f"the next id moves back: {state.next_id} -> {submission.next_id}")
+    _check_ranges(state, submission)
     created = _check_shards(state, submission)
-    _check_times(state, submission)
     for append in submission.shard_appends:
         shard = state.shards.get(append.collection) or created.get(append.collection)
         if shard is None or append.collection in submission.dropped_shards:
@@ -176,18 +173,29 @@ def _check_shards(state: State, submission: Submission) -> Mapping[CollectionId,
     return created
 
 
-def _check_times(state: State, submission: Submission) -> None:
+def _check_ranges(state: State, submission: Submission) -> None:
+    """What no store could write: it must be refused here, for a write that fails stops the store."""
+    for command in submission.commands:
+        if not (command.kind.isascii() and command.kind.isprintable() and command.kind):
+            raise InvalidArgument(f"{command.kind!r} is not the kind of a command")
+    if submission.next_id is not None and submission.next_id < state.next_id:
+        raise InvalidArgument(f"the next id moves back: {state.next_id} -> {submission.next_id}")
     tick = submission.tick
     if tick is not None and tick.time < state.timeline_upper:
         raise UpperMismatch(
             f"a tick at {tick.time}, but the timeline is complete before {state.timeline_upper}",
             upper=state.timeline_upper,
         )
-    times = [] if tick is None else [tick.time]
-    times += [frontier.time or 0 for frontier in submission.compaction.values()]
-    times += submission.since.values()
-    if any(not 0 <= time <= STORED_TIME_MAX for time in times):
-        raise InvalidArgument("a time that is out of range")
+    ids = [command.subject for command in submission.commands]
+    ids += [change.collection for change in submission.catalog]
+    ids += submission.compaction
+    numbers = [submission.now_ms, submission.next_id or 0, 0 if tick is None else tick.time]
+    numbers += [frontier.time or 0 for frontier in submission.compaction.values()]
+    numbers += submission.since.values()
+    if any(is_transient(collection) or collection < 0 for collection in ids):
+        raise InvalidArgument("a transient id in what is durable")
+    if not all(0 <= number <= STORED_TIME_MAX for number in numbers):
+        raise InvalidArgument("a time or an id that is out of range")
 
 
 def perform(state: State, tables: Tables, submission: Submission) -> Committed:

@@ -1,5 +1,6 @@
 """The store on SQLite: one file, one writer thread, readers anywhere. See `open_store`."""
 
+from antiphon.history.io.sqlite.layout import StoreUnusable
 from antiphon.history.io.sqlite.store import Deliver, SqliteStore, open_store
 
-__all__ = ["Deliver", "SqliteStore", "open_store"]
+__all__ = ["Deliver", "SqliteStore", "StoreUnusable", "open_store"]

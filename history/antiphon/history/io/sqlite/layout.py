@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from antiphon.protocol.errors import VersionMismatch
+from antiphon.protocol.errors import AntiphonError, VersionMismatch
 
 DATABASE: Final = "store.db"
 LOCK: Final = "lock"
@@ -72,6 +72,10 @@ MIGRATIONS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     }
 )
 assert set(MIGRATIONS) == set(range(FORMAT_VERSION)), "a way to the present from every format"
+
+
+class StoreUnusable(AntiphonError):
+    """The medium refuses: no permission, no space, pages that are damaged."""
 
 
 def make_directory(directory: Path) -> None:
@@ -148,6 +152,11 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 def _format(connection: sqlite3.Connection) -> tuple[int, int]:
     """(application id, format version)."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            raise
+        raise VersionMismatch("the file is not a database") from error
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     return int(application), int(version)

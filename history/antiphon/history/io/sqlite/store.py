@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from antiphon.history.digest import EMPTY_DIGEST
-from antiphon.history.io.sqlite.layout import DATABASE, LOCK, connect, make_directory, prepare
+from antiphon.history.io.sqlite.layout import (
+    LOCK,
+    StoreUnusable,
+    connect,
+    make_directory,
+    prepare,
+    sync_directory,
+)
 from antiphon.history.io.sqlite.liveness import Liveness
 from antiphon.history.io.sqlite.reader import SqliteReader
 from antiphon.history.io.sqlite.rows import read_state, verify_chain
@@ -51,41 +59,36 @@ def open_store(
         StoreLocked: another controller is alive on the directory.
         VersionMismatch: the file has a newer format, or is not a store. It is not changed.
         ChainBroken: the stored commands do not give the stored digests.
+        StoreUnusable: the medium refuses.
 
     Work for the chain's last OPEN_VERIFY_COMMANDS_MAX commands; the rest is O(collections).
     """
-    make_directory(directory)
-    liveness = Liveness(directory / LOCK)
-    if not standby and not liveness.acquire():
-        raise StoreLocked(
-            f"another controller (process {liveness.holder()}) is alive on {directory}",
-            directory=str(directory),
-            process=liveness.holder(),
-        )
     try:
-        is_new = not (directory / DATABASE).exists()
-        connection = connect(directory)
-        try:
+        make_directory(directory)
+        liveness = Liveness(directory / LOCK)
+        if not standby and not liveness.acquire():
+            raise StoreLocked(
+                f"another controller (process {liveness.holder()}) is alive on {directory}",
+                directory=str(directory),
+                process=liveness.holder(),
+            )
+        with ExitStack() as undo:
+            undo.callback(liveness.release)
+            connection = connect(directory)
+            undo.callback(connection.close)
             prepare(connection)
             _begin_history(connection)
-        except BaseException:
-            connection.close()
-            raise
-        if is_new:
-            make_directory(directory)  # once more: the database file's name is durable too
-        store = SqliteStore(
-            directory, connection, liveness=liveness, deliver=deliver, commit=commit
-        )
-        try:
+            sync_directory(directory)  # the database file's name is durable too
+            store = SqliteStore(
+                directory, connection, liveness=liveness, deliver=deliver, commit=commit
+            )
+            undo.callback(store.close)
             if not standby:
                 store.promote(claim_id)
-        except BaseException:
-            store.close()
-            raise
-    except BaseException:
-        liveness.release()
-        raise
-    return store
+            undo.pop_all()
+            return store
+    except (sqlite3.Error, OSError) as error:
+        raise StoreUnusable(f"the store in {directory} cannot be opened: {error}") from error
 
 
 class SqliteStore:

@@ -1,0 +1,152 @@
+"""Who may write a data directory: one live controller, and of two epochs the later."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from antiphon.history.io.sqlite.layout import DATABASE, LOCK
+from antiphon.history.io.sqlite.liveness import Liveness
+from antiphon.history.store import Committed, Refused
+from antiphon.protocol.errors import EpochFenced, StoreLocked
+from antiphon.protocol.ids import Position
+from tests.history.stores import SHARDS, TABLE, SqliteDriver, inserted, open_queued
+
+HOLDER = """
+import sys
+from pathlib import Path
+from antiphon.history.io.sqlite import open_store
+store = open_store(Path(sys.argv[1]), deliver=lambda completions: None)
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def driver(directory: Path, **options: object) -> SqliteDriver:
+    return SqliteDriver(*open_queued(directory, **options))
+
+
+def test_the_data_directory_is_the_owners_alone(tmp_path: Path) -> None:
+    store = driver(tmp_path / "deep" / "data").store
+    store.close()  # type: ignore[union-attr]
+    directory = tmp_path / "deep" / "data"
+    names = {path.name for path in directory.iterdir()}
+    assert {DATABASE, LOCK, "blobs", "replicas"} <= names
+    for path in (directory, directory / "blobs", directory / "replicas"):
+        assert path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_live_controller_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    first = driver(tmp_path)
+    with pytest.raises(StoreLocked) as caught:
+        open_queued(tmp_path)
+    assert caught.value.details["process"] == str(os.getpid())
+    first.commit(new_shards=SHARDS)
+    first.store.close()  # type: ignore[union-attr]
+    second = driver(tmp_path)
+    assert second.opened.epoch == 2
+    second.store.close()  # type: ignore[union-attr]
+
+
+def test_after_a_kill_the_next_controller_claims_at_once(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    assert holder.stdout.readline() == b"open\n"
+    with pytest.raises(StoreLocked) as caught:
+        open_queued(tmp_path)
+    assert caught.value.details["process"] == str(holder.pid)
+    holder.kill()
+    holder.wait()
+    store, _ = open_queued(tmp_path)
+    assert store.opened.epoch == 2
+    store.close()
+    holder.stdin.close()
+    holder.stdout.close()
+
+
+def test_a_standby_reads_and_claims_nothing(tmp_path: Path) -> None:
+    active = driver(tmp_path)
+    active.commit(new_shards=SHARDS)
+    standby, _ = open_queued(tmp_path, standby=True)
+    assert standby.fence is None
+    assert standby.opened.epoch == 1
+    active.append(10, TABLE, inserted((1, "a")))
+    assert standby.read().timeline_upper == 11
+    assert [delta.row_count for delta in standby.snapshot(TABLE, 10)] == [1]
+    active.append(11, TABLE, inserted((2, "b")))
+    standby.close()
+    active.store.close()  # type: ignore[union-attr]
+
+
+def test_a_promoted_standby_fences_the_controller_before_it(tmp_path: Path) -> None:
+    old = driver(tmp_path)
+    old.commit(new_shards=SHARDS)
+    old.append(10, TABLE, inserted((1, "a")))
+    store, answers = open_queued(tmp_path, standby=True)
+    opened = store.promote()
+    assert opened.epoch == 2
+    assert opened.timeline_upper == 11
+    new = SqliteDriver(store, answers)
+    new.append(11, TABLE, inserted((2, "b")))
+    error = old.refuse(catalog=())
+    assert isinstance(error, EpochFenced)
+    assert error.details["epoch"] == "2"
+    assert new.content(TABLE, 11) == [(1, "a", 1), (2, "b", 1)]
+    # The old one is no longer alive, the new one is: within a second it holds the lock.
+    deadline = time.monotonic() + 10
+    while not store._liveness.is_held and time.monotonic() < deadline:
+        time.sleep(0.05)
+    old.store.close()  # type: ignore[union-attr]
+    with pytest.raises(StoreLocked):
+        open_queued(tmp_path)
+    store.close()
+
+
+def test_racing_claims_get_different_epochs(tmp_path: Path) -> None:
+    open_queued(tmp_path)[0].close()
+    standbys = [open_queued(tmp_path, standby=True)[0] for _ in range(4)]
+    epochs = [standby.promote().epoch for standby in standbys]
+    assert epochs == [2, 3, 4, 5]
+    fences = [standby.fence for standby in standbys]
+    assert len({fence.claim_id for fence in fences if fence}) == 4
+    for standby in standbys:
+        standby.close()
+
+
+def test_a_writer_that_was_fenced_in_the_middle_of_a_group_refuses_all_of_it(
+    tmp_path: Path,
+) -> None:
+    old = driver(tmp_path)
+    new, _ = open_queued(tmp_path, standby=True)
+    new.promote()
+    store = old.store
+    for _ in range(10):
+        store.submit(old.submission(new_shards=SHARDS))  # type: ignore[union-attr]
+    completions = [old._answers.get(timeout=10) for _ in range(10)]
+    assert all(isinstance(each, Refused) for each in completions)
+    assert not any(isinstance(each, Committed) for each in completions)
+    assert new.read().shards == {}
+    assert list(new.commands(Position(1))) == []
+    store.close()  # type: ignore[union-attr]
+    new.close()
+
+
+def test_liveness_is_one_at_a_time_and_ends_with_release(tmp_path: Path) -> None:
+    first, second = (Liveness(tmp_path / LOCK) for _ in range(2))
+    assert first.acquire()
+    assert first.acquire()
+    assert not second.acquire()
+    assert second.holder() == str(os.getpid())
+    first.release()
+    assert second.acquire()
+    second.release()
