@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import grpc
 
@@ -27,8 +27,9 @@ from antiphon.protocol.io.token import AUTHORIZATION, SCHEME
 # A load balancer has no token.
 UNGUARDED: Final = ("/grpc.health.v1.Health/",)
 
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler = grpc.RpcMethodHandler[Any, Any]
+# In quotes: only the stubs know that these take parameters.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,7 @@ def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode(errors="replace")
 
 
-Watcher = Callable[[Context], _Watch]
+Watcher: TypeAlias = "Callable[[Context], _Watch]"
 
 
 def _wrapped(handler: Handler, watch: Watcher) -> Handler:
