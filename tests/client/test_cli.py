@@ -236,3 +236,18 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_the_settings_of_every_part_are_shown_without_secrets(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "antiphon.toml").write_text('[controller]\nlisten = "127.0.0.1:7777"\n')
+    monkeypatch.setenv("ANTIPHON_TOKEN", "hush")
+    assert run(["config", "show", "--json"]) == 0
+    out = capsys.readouterr().out
+    found = json.loads(out)
+    assert found["controller"]["listen"] == "127.0.0.1:7777"
+    assert found["client"]["address"] == "127.0.0.1:6870"
+    assert found["replica"]["token"] not in (None, "hush")
+    assert run(["config", "show"]) == 0
+    assert "hush" not in out + capsys.readouterr().out

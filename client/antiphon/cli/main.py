@@ -81,6 +81,9 @@ def replica(
     data: Data = None,
     controller: Annotated[str | None, typer.Option(metavar="ADDR")] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    watch_stdin: Annotated[
+        bool, typer.Option("--watch-stdin", help="Stop when standard input closes.")
+    ] = False,
     token: Token = None,
     config: Config = None,
 ) -> None:
@@ -88,7 +91,13 @@ def replica(
     from antiphon.cli import serve
 
     serve.replica(
-        listen=listen, data=data, controller=controller, name=name, token=token, config=config
+        listen=listen,
+        data=data,
+        controller=controller,
+        name=name,
+        token=token,
+        watch_stdin=watch_stdin or None,
+        config=config,
     )
 
 

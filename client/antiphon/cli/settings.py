@@ -17,7 +17,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from antiphon.cli import output
 from antiphon.client import DEFAULT_ADDRESS, Tls
+from antiphon.controller.io.config import load_config as load_controller_config
+from antiphon.replica.io.config import load_config as load_replica_config
 from antiphon.protocol.errors import InvalidArgument
 
 DEFAULT_FILE: Final = "antiphon.toml"
@@ -90,3 +93,18 @@ def file_table(config: str | None, table: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidArgument(f"{path}: {table} is a table of settings")
     return found
+
+
+def show(config: str | None, *, as_json: bool) -> None:
+    """Every part's settings as they hold here; secrets are only said to be there."""
+    parts: dict[str, BaseSettings] = {
+        "client": client_settings(config),
+        "controller": load_controller_config(config),
+        "replica": load_replica_config(config),
+    }
+    found = {name: part.model_dump(mode="json") for name, part in parts.items()}
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [(part, name, value) for part, values in found.items() for name, value in values.items()]
+    output.print_rows(("part", "setting", "value"), rows)

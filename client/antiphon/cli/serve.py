@@ -1,0 +1,115 @@
+"""`antiphon up`, `controller` and `replica`: processes that serve until they are told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+import typer
+
+from antiphon.controller.io.config import ControllerConfig
+from antiphon.controller.io.config import load_config as load_controller_config
+from antiphon.controller.io.process import Controller, configure_logging
+from antiphon.controller.io.process import run_controller as serve_controller
+from antiphon.replica.io.config import load_config as load_replica_config
+from antiphon.replica.io.process import run_replica as serve_replica
+
+REPLICAS_DEFAULT = 2
+
+
+def up(
+    *,
+    data: str | None,
+    replicas: int | None,
+    listen: str | None,
+    token: str | None,
+    config: str | None,
+) -> None:
+    """A controller in this process, its replicas as children; ends all of them on Ctrl-C."""
+    settings = load_controller_config(
+        config, data=data, listen=listen, token=token, local_replicas=replicas
+    )
+    if replicas is None and settings.local_replicas == 0 and not settings.replicas:
+        settings = settings.model_copy(update={"local_replicas": REPLICAS_DEFAULT})
+    # People read what this prints; what the parts log is for when something is wrong.
+    if "log" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"log": "warning"})
+    configure_logging(settings.log)
+    raise typer.Exit(asyncio.run(_up(settings)))
+
+
+def controller(
+    *, data: str | None, listen: str | None, token: str | None, config: str | None
+) -> None:
+    """A controller alone."""
+    settings = load_controller_config(config, data=data, listen=listen, token=token)
+    raise typer.Exit(serve_controller(settings))
+
+
+def replica(
+    *,
+    listen: str | None,
+    data: str | None,
+    controller: str | None,
+    name: str | None,
+    token: str | None,
+    watch_stdin: bool | None,
+    config: str | None,
+) -> None:
+    """One replica: its front process, which keeps the worker process."""
+    settings = load_replica_config(
+        config,
+        listen=listen,
+        data=data,
+        controller=controller,
+        name=name,
+        token=token,
+        watch_stdin=watch_stdin,
+    )
+    raise typer.Exit(serve_replica(settings))
+
+
+async def _up(settings: ControllerConfig) -> int:
+    running = Controller(settings)
+    with _until_signal(running.ask_to_stop):
+        await running.start()
+        try:
+            _say(_banner(running.address, settings))
+            await running.stopped.wait()
+            _say("stopping")
+        finally:
+            await running.stop()
+    if running.failure is not None:
+        print(f"antiphon: {running.failure}", file=sys.stderr)
+    return running.exit_code
+
+
+def _banner(address: str, settings: ControllerConfig) -> str:
+    # Every command finds the default address by itself.
+    option = "" if address == ControllerConfig.model_fields["listen"].default else f" -a {address}"
+    return f"""\
+antiphon listens on {address}, with {settings.local_replicas} local replicas; data in {settings.data}
+  antiphon sql{option}       a shell; try  SELECT 6 * 7;
+  antiphon status{option}    how the replicas are
+  python: from antiphon.client import connect; client = connect("{address}")
+Ctrl-C stops everything."""
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+@contextlib.contextmanager
+def _until_signal(stop: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    wanted = (signal.SIGTERM, signal.SIGINT)
+    for one in wanted:
+        loop.add_signal_handler(one, stop)
+    try:
+        yield
+    finally:
+        for one in wanted:
+            loop.remove_signal_handler(one)

@@ -1,0 +1,229 @@
+"""`antiphon up` as its user meets it: start, stop, restart, and what may not be started."""
+
+from __future__ import annotations
+
+import json
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pool, message_factory
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+
+from antiphon.protocol.errors import DuplicateKey, Unauthenticated
+from tests.end_to_end.system import (
+    CLI,
+    Up,
+    cli,
+    free_port,
+    listening_addresses,
+    processes_of,
+    until,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def example(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_it_says_where_it_listens_and_what_to_type_next(up: Up) -> None:
+    up.ready().close()
+    said = up.log.read_text()
+    assert up.address in said
+    assert "antiphon sql" in said
+    done = cli("sql", "-a", up.address, "-c", "SELECT 6 * 7 AS answer")
+    assert (done.returncode, done.stdout) == (0, "answer\n42\n"), done.stderr
+
+
+def test_a_restart_finds_everything(up: Up) -> None:
+    with up.ready() as client:
+        client.script("""
+            CREATE TABLE t (id bigint PRIMARY KEY, x text);
+            CREATE FEED f (id bigint PRIMARY KEY, x bigint);
+            CREATE VIEW v AS SELECT x, count(*) AS n FROM t GROUP BY x;
+            CREATE INDEX v_by ON v (x);
+            CREATE MATERIALIZED VIEW m AS SELECT t.x, f.x AS y FROM t JOIN f ON t.id = f.id;
+        """)
+        client.append("t", [{"id": i, "x": "ab"[i % 2]} for i in range(100)])
+        client.append("f", [{"id": i, "x": i} for i in range(50)])
+        client.delete("f", [{"id": 0}])
+        client.sql("DELETE FROM t WHERE id >= 90")
+        reads = ("SELECT * FROM v ORDER BY x", "SELECT * FROM m ORDER BY y", "SELECT * FROM f")
+        before = [sorted(client.sql(read).rows()) for read in reads]
+        names = [c.name for c in client.collections()]
+        assert len(before[1]) == 49
+    up.interrupt()
+    assert not processes_of(up.data)
+    up.start()
+    with up.ready() as client:
+        assert [sorted(client.sql(read).rows()) for read in reads] == before
+        assert [c.name for c in client.collections()] == names
+        with pytest.raises(DuplicateKey):
+            client.append("t", [{"id": 5, "x": "again"}])
+        assert client.status().epoch == 2
+
+
+def test_ctrl_c_stops_everything_within_two_seconds(up: Up) -> None:
+    with up.ready() as client:
+        client.sql("CREATE TABLE t (id bigint)")
+        client.sql("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM t")
+        client.append("t", [{"id": 1}])
+        with client.subscribe("v") as changes:
+            next(iter(changes))
+            assert len(processes_of(up.data)) >= 3
+            seconds = up.interrupt()
+    assert seconds < 2.0, up.tail()
+    assert up.process.returncode in (0, 130)
+    assert not processes_of(up.data)
+
+
+def test_only_loopback_listens(up: Up) -> None:
+    up.ready().close()
+    assert listening_addresses(processes_of(up.data)) == {"127.0.0.1"}
+
+
+def test_the_data_directory_is_the_users_alone(up: Up) -> None:
+    up.ready().close()
+    assert stat.S_IMODE(up.data.stat().st_mode) == 0o700
+    for name in ("r1", "r2"):
+        assert stat.S_IMODE((up.data / "replicas" / name).stat().st_mode) == 0o700
+
+
+def test_a_wrong_token_is_refused_and_the_right_one_let_in(tmp_path: Path) -> None:
+    with Up(tmp_path, environment={"ANTIPHON_TOKEN": "secret"}) as up:
+        with up.connect(token="secret") as client:
+            until(
+                lambda: all(r.link == "connected" for r in client.status().replicas), 60, up.tail()
+            )
+        for token in (None, "guess"):
+            with pytest.raises(Unauthenticated):
+                up.connect(token=token)
+        done = cli("sql", "-a", up.address, "--token", "guess", "-c", "SELECT 1")
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert "token" in done.stderr
+        assert cli("sql", "-a", up.address, "--token", "secret", "-c", "SELECT 1").returncode == 0
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = cli("up", "--data", str(tmp_path / "data"), "--listen", address)
+    assert done.returncode == 1
+    assert address in done.stderr.splitlines()[-1]
+    assert not processes_of(tmp_path)
+
+
+def test_a_store_with_a_living_controller_is_refused(up: Up) -> None:
+    with up.ready() as client:
+        done = cli("up", "--data", str(up.data), "--listen", f"127.0.0.1:{free_port()}")
+        assert done.returncode == 1
+        assert "store locked" in done.stderr.splitlines()[-1]
+        assert client.status().epoch == 1  # and the first goes on
+        client.sql("CREATE TABLE t (id bigint)")
+
+
+def test_bad_settings_are_one_clear_line(tmp_path: Path) -> None:
+    for options in (["--listen", "nowhere"], ["--config", "absent.toml"]):
+        done = cli("up", "--data", str(tmp_path / "data"), *options)
+        assert done.returncode == 1, options
+        assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_stock_client_lists_services_and_reads_the_status_by_reflection(up: Up) -> None:
+    up.ready().close()
+    with grpc.insecure_channel(up.address) as channel:
+        database = ProtoReflectionDescriptorDatabase(channel)
+        services = set(database.get_services())
+        assert {
+            "antiphon.v1.Control",
+            "antiphon.v1.Collections",
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1alpha.ServerReflection",
+        } <= services
+        pool = descriptor_pool.DescriptorPool(database)
+        method = pool.FindServiceByName("antiphon.v1.Control").FindMethodByName("GetStatus")
+        ask = message_factory.GetMessageClass(method.input_type)
+        answer = message_factory.GetMessageClass(method.output_type)
+        call = channel.unary_unary(
+            "/antiphon.v1.Control/GetStatus",
+            request_serializer=ask.SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        status = call(ask(), timeout=10)
+    assert [replica.name for replica in status.replicas] == ["r1", "r2"]
+    assert status.epoch == 1
+
+
+def test_the_commands_work_together(up: Up, tmp_path: Path) -> None:
+    up.ready().close()
+    at = ("-a", up.address)
+    script = "CREATE TABLE s (id bigint PRIMARY KEY, region text); CREATE MATERIALIZED VIEW v AS\n"
+    script += "SELECT region, count(*) AS n FROM s GROUP BY region;"
+    assert cli("sql", *at, stdin=script).returncode == 0
+    (tmp_path / "s.csv").write_text("id,region\n" + "".join(f"{i},r{i % 3}\n" for i in range(300)))
+    done = cli("load", *at, "s", str(tmp_path / "s.csv"))
+    assert done.stdout.startswith("300 rows loaded into s"), done.stderr
+    again = cli("load", *at, "s", str(tmp_path / "s.csv"))
+    assert again.returncode == 1
+    assert "duplicate key" in again.stderr
+    done = cli("sql", *at, "--json", "-c", "SELECT * FROM v ORDER BY region")
+    assert json.loads(done.stdout)["rows"] == [{"region": f"r{i}", "n": 100} for i in range(3)]
+    done = cli("subscribe", *at, "v", "--limit", "3")
+    assert len(done.stdout.splitlines()) == 4
+    status = json.loads(cli("status", *at, "--json").stdout)
+    assert [r["stage"] for r in status["replicas"]] == ["STAGE_READ_WRITE"] * 2
+    history = cli("history", "show", *at)
+    assert "create" in history.stdout.lower(), history.stderr
+    done = cli("sql", *at, "-c", "SELECT * FROM nothing")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "nothing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["examples/quickstart.py"], "north: 5 sales"),
+        (["examples/raw_grpc.py"], "'answer': 42"),
+    ],
+)
+def test_the_examples_run(up: Up, arguments: list[str], expected: str) -> None:
+    up.ready().close()
+    done = example(*arguments, up.address)
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout
+
+
+def test_the_dashboard_example_follows_the_quickstart(up: Up) -> None:
+    up.ready().close()
+    first = example("examples/quickstart.py", up.address)
+    assert first.returncode == 0, first.stderr
+    done = example("examples/dashboard.py", up.address, "1")
+    assert done.returncode == 0, done.stderr
+    assert "'north'" in done.stdout
+
+
+def test_a_closed_reader_ends_a_command_quietly(up: Up) -> None:
+    up.ready().close()
+    producer = subprocess.Popen(
+        [*CLI, "sql", "-a", up.address, "-c", "SHOW ALL; SELECT 1; SELECT 2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert producer.stdout is not None
+    producer.stdout.close()
+    _, error = producer.communicate(timeout=60)
+    assert b"Traceback" not in error
