@@ -121,7 +121,11 @@ class MemoryStore:
         shards.check_snapshot(shard.state(self._state.timeline_upper), as_of)
         sides = self._tables.contents[collection].runs
         sources = {
-            side: [Source(iter(batches), run.is_folded) for run, batches in runs]
+            side: [
+                Source(iter(batches), run.is_sorted)
+                for run, batches in runs
+                if run.time_first <= as_of
+            ]
             for side, runs in sides.items()
         }
         return (
@@ -247,7 +251,7 @@ class _MemoryTables:
             while chosen := runs_to_fold([run for run, _ in runs], shard.since):
                 start = next(at for at, (run, _) in enumerate(runs) if run is chosen[0])
                 stop = start + len(chosen)
-                sources = [Source(iter(b), run.is_folded) for run, b in runs[start:stop]]
+                sources = [Source(iter(b), run.is_sorted) for run, b in runs[start:stop]]
                 lane = lane_of(shard, side)
                 merged = tuple(merge(sources, lane, shard.since, keep_deletes=start > 0))
                 after = runs[stop:]

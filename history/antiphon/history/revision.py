@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import chain, islice
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,7 @@ from antiphon.history.limits import (
     FOLD_BATCHES_MIN,
     FOLD_ROWS_MIN,
     FOLD_STEP_ROWS,
+    GATHER_BYTES_MAX,
 )
 from antiphon.history.shard import Shard, at_time
 from antiphon.protocol.buffers import values_of
@@ -62,13 +64,18 @@ class Run:
     row_count: int
     is_folded: bool
 
+    @property
+    def is_sorted(self) -> bool:
+        """Whether its rows ascend in hash: always, but for a raw run of several times."""
+        return self.is_folded or self.time_first == self.time_last
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A run to be merged: its batches in order, sorted by hash if it is folded."""
+    """A run to be merged: its batches in order. `is_sorted`: by hash, over all of them."""
 
     batches: Iterator[pa.RecordBatch]
-    is_folded: bool
+    is_sorted: bool
 
 
 def lane_of(shard: Shard, side: Side) -> Lane:
@@ -127,23 +134,19 @@ def merge(
 ) -> Iterator[pa.RecordBatch]:
     """The content that the sources add up to at `as_of`, sorted by hash, in bounded batches.
 
-    Raw sources are held in memory whole; folded ones a batch at a time. Updates after `as_of` must
-    not be in folded sources and are left out of raw ones. `keep_deletes`: a feed's deletes are
-    kept, because older runs that are not merged may hold their keys.
+    Sources of several sorted batches are held in memory a batch at a time, others whole. Updates
+    after `as_of` are left out of sources that are not sorted; of sorted ones, which are at one
+    time, the caller leaves out the run. `keep_deletes`: a feed's deletes are kept, because older
+    runs that are not merged may hold their keys.
     """
-    raw = [_until(batch, as_of) for source in sources if not source.is_folded
-           for batch in source.batches]  # fmt: skip
-    raw = [batch for batch in raw if batch.num_rows]
-    cursors = [_Cursor(source.batches, lane) for source in sources if source.is_folded]
-    if raw:
-        cursors.append(_Cursor(iter([_sorted(pa.concat_batches(raw), lane)]), lane))
-    if len(cursors) == 1 and not raw:
-        whole = cursors[0].rest()
-        pieces: Iterator[pa.RecordBatch] = (
-            at_time(_without_deletes(batch, lane, keep_deletes), as_of) for batch in whole
+    pieces: Iterator[pa.RecordBatch]
+    if len(sources) == 1 and sources[0].is_sorted:
+        pieces = (
+            at_time(_without_deletes(batch, lane, keep_deletes), as_of)
+            for batch in sources[0].batches
         )
     else:
-        pieces = _merge_ranges(cursors, lane, as_of, keep_deletes)
+        pieces = _merge_ranges(_cursors(sources, lane, as_of), lane, as_of, keep_deletes)
     pending: list[pa.RecordBatch] = []
     pending_rows = 0
     for piece in pieces:
@@ -154,6 +157,34 @@ def merge(
             pending, pending_rows = [], 0
     if pending_rows:
         yield from cut(pa.concat_batches(pending), lane)
+
+
+def _cursors(sources: Sequence[Source], lane: Lane, as_of: int) -> list[_Cursor]:
+    """Large sorted runs with a cursor each; all others gathered, then sorted together."""
+    cursors: list[_Cursor] = []
+    gathered: list[pa.RecordBatch] = []
+    gathered_bytes = 0
+
+    def sort_gathered() -> None:
+        if gathered:
+            batch = pa.concat_batches(gathered)
+            order = pa.array(np.argsort(partition_hash(batch, lane), kind="stable"))
+            cursors.append(_Cursor(iter([batch.take(order)]), lane))
+            gathered.clear()
+
+    for source in sources:
+        few = list(islice(source.batches, 2)) if source.is_sorted else []
+        if len(few) == 2:
+            cursors.append(_Cursor(chain(few, source.batches), lane))
+            continue
+        for batch in few or (_until(batch, as_of) for batch in source.batches):
+            gathered.append(batch)
+            gathered_bytes += batch.nbytes
+            if gathered_bytes > GATHER_BYTES_MAX:
+                sort_gathered()
+                gathered_bytes = 0
+    sort_gathered()
+    return cursors
 
 
 def _merge_ranges(
@@ -205,10 +236,6 @@ class _Cursor:
         self._low = self._low[count:]
         return taken
 
-    def rest(self) -> Iterator[pa.RecordBatch]:
-        assert self._batch is None, "a cursor that has been read"
-        return self._batches
-
 
 def listened(batches: Iterable[pa.RecordBatch], lower: int, upper: int) -> Iterator[pa.RecordBatch]:
     """The updates of a raw run at lower <= time < upper."""
@@ -225,10 +252,6 @@ def _until(batch: pa.RecordBatch, as_of: int) -> pa.RecordBatch:
     times = values_of(batch.column(batch.num_columns - 2))
     keep = times <= np.uint64(as_of)
     return batch if bool(keep.all()) else batch.filter(pa.array(keep))
-
-
-def _sorted(batch: pa.RecordBatch, lane: Lane) -> pa.RecordBatch:
-    return batch.take(pa.array(np.argsort(partition_hash(batch, lane), kind="stable")))
 
 
 def _without_deletes(batch: pa.RecordBatch, lane: Lane, keep_deletes: bool) -> pa.RecordBatch:

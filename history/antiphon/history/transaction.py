@@ -15,7 +15,7 @@ import pyarrow as pa
 from antiphon.history import shard as shards
 from antiphon.history.appends import Group, KeyConflict, KeyedRows
 from antiphon.history.digest import EMPTY_DIGEST, extend
-from antiphon.history.limits import SEQUENCE_MAX
+from antiphon.history.limits import SEQUENCE_MAX, TICK_BYTES_MAX
 from antiphon.history.revision import Lane, Side, cut, lane_of
 from antiphon.history.shard import FIRST_UPPER, STORED_TIME_MAX, Shard
 from antiphon.history.store import (
@@ -39,6 +39,7 @@ from antiphon.protocol.errors import (
     ComputeError,
     EpochFenced,
     InvalidArgument,
+    LimitExceeded,
     ReadConflict,
     StaleFacts,
     UpperMismatch,
@@ -174,7 +175,7 @@ def _check_shards(state: State, submission: Submission) -> Mapping[CollectionId,
 
 
 def _check_ranges(state: State, submission: Submission) -> None:
-    """What no store could write: it must be refused here, for a write that fails stops the store."""
+    """What no store could write: refused here, because a write that fails stops the writer."""
     for command in submission.commands:
         if not (command.kind.isascii() and command.kind.isprintable() and command.kind):
             raise InvalidArgument(f"{command.kind!r} is not the kind of a command")
@@ -186,6 +187,8 @@ def _check_ranges(state: State, submission: Submission) -> None:
             f"a tick at {tick.time}, but the timeline is complete before {state.timeline_upper}",
             upper=state.timeline_upper,
         )
+    if tick is not None and sum(append.rows.nbytes for append in tick.appends) > TICK_BYTES_MAX:
+        raise LimitExceeded(f"a tick of more than {TICK_BYTES_MAX} bytes", limit="TICK_BYTES_MAX")
     ids = [command.subject for command in submission.commands]
     ids += [change.collection for change in submission.catalog]
     ids += submission.compaction

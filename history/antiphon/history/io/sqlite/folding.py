@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from antiphon.history.io.sqlite.rows import RunState, part_ids, source
+from antiphon.history.io.sqlite.rows import RunState, part_ids, read_fence, source
 from antiphon.history.io.sqlite.tables import SqliteTables
 from antiphon.history.limits import (
     GARBAGE_KEYS_MAX,
@@ -45,9 +45,11 @@ class Maintenance:
         self._execute = connection.execute
         self._state = state
         self._tables = tables
+        self._fence = state.fence
         self._fold: _Fold | None = None
         self._has_garbage = True
         self._forgot_at = 0
+        self._has_failed = False
         # What a fold of an earlier process left unfinished.
         self._execute(
             "UPDATE run SET state = ? WHERE state = ?", (RunState.GARBAGE, RunState.BUILDING)
@@ -55,7 +57,13 @@ class Maintenance:
 
     @property
     def is_due(self) -> bool:
+        if self._has_failed:
+            return False
         return self._fold is not None or bool(self._tables.to_fold) or self._has_garbage
+
+    def give_up(self) -> None:
+        """Do nothing any more: what was not folded is still exact, only slower to read."""
+        self._has_failed = True
 
     def shards_dropped(self) -> None:
         self._has_garbage = True
@@ -65,6 +73,10 @@ class Maintenance:
         self._execute("PRAGMA synchronous = NORMAL")
         self._execute("BEGIN IMMEDIATE")
         try:
+            if read_fence(self._connection) != self._fence:
+                # Another claim owns the store, and has its own idea of what runs there are.
+                self.give_up()
+                return
             if self._fold is not None:
                 self._continue_fold(self._fold)
             elif self._tables.to_fold:
@@ -110,18 +122,18 @@ class Maintenance:
             fold.part_count += 1
             fold.output = replace(fold.output, row_count=fold.output.row_count + batch.num_rows)
             return
-        runs = self._tables.runs[fold.collection][fold.side]
-        start = runs.index(fold.merged[0])
-        stop = start + len(fold.merged)
-        assert tuple(runs[start:stop]) == fold.merged, "runs changed under a fold"
         is_empty = fold.output.row_count == 0
-        runs[start:stop] = [] if is_empty else [fold.output]
         state = RunState.GARBAGE if is_empty else RunState.LIVE
         self._tables.put_run(fold.collection, fold.side, fold.output, state)
         self._connection.executemany(
             "UPDATE run SET state = ? WHERE number = ?",
             [(RunState.GARBAGE, run.number) for run in fold.merged],
         )
+        runs = self._tables.runs[fold.collection][fold.side]
+        start = runs.index(fold.merged[0])
+        stop = start + len(fold.merged)
+        assert tuple(runs[start:stop]) == fold.merged, "runs changed under a fold"
+        runs[start:stop] = [] if is_empty else [fold.output]
         self._fold = None
         self._has_garbage = True
 

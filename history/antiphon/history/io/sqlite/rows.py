@@ -141,7 +141,7 @@ def read_batches(
 
 
 def source(connection: sqlite3.Connection, run: Run, lane: Lane) -> Source:
-    return Source(read_batches(connection, run, lane.schema), run.is_folded)
+    return Source(read_batches(connection, run, lane.schema), run.is_sorted)
 
 
 def read_commands(

@@ -161,13 +161,13 @@ class Writer:
         return tuple(completions)
 
     def _maintain(self) -> None:
-        if self._state.fence != self._fence:
-            self._tables.to_fold.clear()
-            return
         try:
             self._maintenance.step()
-        except Exception as error:
+        except sqlite3.Error as error:
             self._poisoned(error)
+        except Exception:
+            _log.exception("maintenance of the store stopped; writing goes on")
+            self._maintenance.give_up()
 
     def _poisoned(self, error: Exception) -> None:
         self._poison = f"{type(error).__name__}: {error}"
