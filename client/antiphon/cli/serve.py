@@ -90,8 +90,9 @@ async def _up(settings: ControllerConfig) -> int:
 def _banner(address: str, settings: ControllerConfig) -> str:
     # Every command finds the default address by itself.
     option = "" if address == ControllerConfig.model_fields["listen"].default else f" -a {address}"
+    count = settings.local_replicas
     return f"""\
-antiphon listens on {address}, with {settings.local_replicas} local replicas; data in {settings.data}
+antiphon listens on {address} with {count} local replicas; its data is in {settings.data}
   antiphon sql{option}       a shell; try  SELECT 6 * 7;
   antiphon status{option}    how the replicas are
   python: from antiphon.client import connect; client = connect("{address}")

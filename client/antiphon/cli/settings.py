@@ -20,8 +20,8 @@ from pydantic_settings import (
 from antiphon.cli import output
 from antiphon.client import DEFAULT_ADDRESS, Tls
 from antiphon.controller.io.config import load_config as load_controller_config
-from antiphon.replica.io.config import load_config as load_replica_config
 from antiphon.protocol.errors import InvalidArgument
+from antiphon.replica.io.config import load_config as load_replica_config
 
 DEFAULT_FILE: Final = "antiphon.toml"
 
