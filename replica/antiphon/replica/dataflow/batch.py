@@ -1,0 +1,132 @@
+"""Batches: immutable sorted runs of an arrangement.
+
+Rows are sorted by *rank*, one 64-bit word: the upper 40 bits of the key's hash, then the upper 24
+bits of the row's. One word halves what a lookup reads and what a merge moves. Rows whose ranks are
+equal may still differ, so whoever looks up by key compares keys, and consolidation compares the
+whole 128-bit row hash of just those rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from antiphon.protocol.buffers import array_of
+from antiphon.protocol.row_hash import Words, hash_keys, hash_rows
+from antiphon.replica.dataflow.zset import Diffs
+
+Rows = npt.NDArray[np.int64]
+
+_ROW_BITS: Final = np.uint64(40)  # shift that leaves 24 bits of the row hash
+KEY_MASK: Final = np.uint64(0xFFFFFFFFFF000000)
+ROW_MASK: Final = np.uint64(0x0000000000FFFFFF)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """A sorted, consolidated run. `times` None: all at or before the arrangement's since."""
+
+    ranks: Words
+    columns: tuple[pa.Array, ...]
+    diffs: Diffs
+    times: Words | None = None
+
+    def __post_init__(self) -> None:
+        assert len(self.ranks) == len(self.diffs), "ranks and diffs differ in length"
+        assert self.times is None or len(self.times) == len(self.diffs), "times differ in length"
+
+    def __len__(self) -> int:
+        return len(self.diffs)
+
+    @property
+    def byte_count(self) -> int:
+        own = self.ranks.nbytes + self.diffs.nbytes
+        own += 0 if self.times is None else self.times.nbytes
+        return int(own) + sum(int(column.nbytes) for column in self.columns)
+
+
+def ranks_of(columns: Sequence[pa.Array], key_indices: Sequence[int], count: int) -> Words:
+    """The rank of each row."""
+    ranks = hash_keys([columns[i] for i in key_indices], count)
+    ranks &= KEY_MASK
+    if len(key_indices) < len(columns):
+        rows = hash_keys(columns, count)
+        rows >>= _ROW_BITS
+        ranks |= rows
+    return ranks
+
+
+def build_batch(
+    columns: tuple[pa.Array, ...],
+    diffs: Diffs,
+    key_indices: Sequence[int],
+    times: Words | None = None,
+) -> Batch:
+    """A batch of any rows. O(n log n)."""
+    ranks = ranks_of(columns, key_indices, len(diffs))
+    return sorted_batch(ranks, columns, diffs, times)
+
+
+def sorted_batch(
+    ranks: Words,
+    columns: tuple[pa.Array, ...],
+    diffs: Diffs,
+    times: Words | None,
+    *,
+    runs: bool = False,
+) -> Batch:
+    """Sort and consolidate. `runs`: the rows are a few sorted runs, one after another."""
+    # The stable sort finds the runs and merges them; the other is faster on anything else.
+    order = np.argsort(ranks, kind="stable" if runs else None)
+    ranks = ranks[order]
+    sums = diffs[order]
+    tied = ranks[1:] == ranks[:-1]
+    if tied.any():
+        _sum_tied(order, ranks, tied, columns, diffs, times, sums)
+    present = sums != 0
+    if not present.all():
+        order, ranks, sums = order[present], ranks[present], sums[present]
+    index = array_of(order, pa.int64())
+    return Batch(
+        ranks,
+        tuple(column.take(index) for column in columns),
+        sums,
+        None if times is None else times[order],
+    )
+
+
+def _sum_tied(
+    order: Rows,
+    ranks: Words,
+    tied: npt.NDArray[np.bool_],
+    columns: tuple[pa.Array, ...],
+    diffs: Diffs,
+    times: Words | None,
+    sums: Diffs,
+) -> None:
+    """Sum equal rows among those of equal rank, into the first of each; changes order and sums."""
+    in_run = np.zeros(len(ranks), np.bool_)
+    in_run[1:] = tied
+    in_run[:-1] |= tied
+    places = np.flatnonzero(in_run)
+    rows = order[places]
+    index = array_of(rows, pa.int64())
+    high, low = hash_rows([column.take(index) for column in columns], len(rows))
+    identity = [high, low, ranks[places]]
+    if times is not None:
+        identity.insert(0, times[rows])
+    inner = np.lexsort(identity)
+    order[places] = rows[inner]
+    starts = np.zeros(len(rows), np.bool_)
+    starts[0] = True
+    for word in identity:
+        ordered = word[inner]
+        starts[1:] |= ordered[1:] != ordered[:-1]
+    heads = np.flatnonzero(starts)
+    sums[places] = 0
+    sums[places[heads]] = np.add.reduceat(diffs[rows[inner]], heads)

@@ -1,0 +1,62 @@
+"""Whether rows of two places are equal in SQL: what verifies a key after its hash was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from antiphon.protocol.buffers import array_of, fixed_width, values_of
+from antiphon.protocol.row_hash import hash_rows
+from antiphon.replica.dataflow.batch import Rows
+
+_FLOATS = (pa.float32(), pa.float64())
+
+
+def equal_rows(
+    left: Sequence[pa.Array], left_rows: Rows, right: Sequence[pa.Array], right_rows: Rows
+) -> npt.NDArray[np.bool_] | None:
+    """Where row `left_rows[i]` of the left columns equals row `right_rows[i]` of the right ones.
+
+    Nulls equal each other. None: everywhere, the common case.
+    """
+    found: npt.NDArray[np.bool_] | None = None
+    for first, second in zip(left, right, strict=True):
+        same = _equal_column(first, left_rows, second, right_rows)
+        if not same.all():
+            found = same if found is None else found & same
+    return found
+
+
+def _equal_column(
+    left: pa.Array, left_rows: Rows, right: pa.Array, right_rows: Rows
+) -> npt.NDArray[np.bool_]:
+    if left.null_count == 0 and right.null_count == 0:
+        if _comparable(left.type) and _comparable(right.type):
+            first, second = values_of(left)[left_rows], values_of(right)[right_rows]
+            same: npt.NDArray[np.bool_] = first == second
+            if left.type in _FLOATS and not same.all():
+                same = same | (np.isnan(first) & np.isnan(second))
+            return same
+        if left.type == right.type and left.type in (pa.string(), pa.binary()):
+            texts: npt.NDArray[np.bool_] = values_of(
+                pc.equal(_taken(left, left_rows), _taken(right, right_rows))
+            )
+            return texts
+    first_high, first_low = hash_rows([_taken(left, left_rows)])
+    second_high, second_low = hash_rows([_taken(right, right_rows)])
+    return (first_high == second_high) & (first_low == second_low)
+
+
+def _comparable(kind: pa.DataType) -> bool:
+    """Whether numpy's == is SQL's (floats but for NaN)."""
+    if pa.types.is_boolean(kind):
+        return True
+    return fixed_width(kind) is not None and kind != pa.month_day_nano_interval()
+
+
+def _taken(column: pa.Array, rows: Rows) -> pa.Array:
+    return column.take(array_of(rows, pa.int64()))

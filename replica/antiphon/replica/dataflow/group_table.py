@@ -1,0 +1,133 @@
+"""Per-group numbers: a row of 64-bit integers for each key, updated in place.
+
+A key is its 128-bit row hash. The low half is found in a sorted directory, the high half verifies
+it, so a table holds no key columns: whoever changes a group brings its key along.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from antiphon.protocol.buffers import array_of, values_of
+from antiphon.protocol.row_hash import Words
+from antiphon.replica.dataflow.batch import Batch, Rows
+from antiphon.replica.dataflow.spine import Spine, probe_batches
+
+Numbers = npt.NDArray[np.int64]
+_FIRST_SLOTS: Final = 64
+MISSING: Final = -1
+
+
+class GroupTable:
+    """`width` numbers for each of the groups present; absent groups read as zeros."""
+
+    def __init__(self, width: int) -> None:
+        self._directory = Spine()
+        self._high = np.zeros(_FIRST_SLOTS, np.uint64)
+        self._numbers: Numbers = np.zeros((_FIRST_SLOTS, width), np.int64)
+        self._used = 0  # slots ever handed out
+        self._free: Rows = np.zeros(0, np.int64)
+
+    @property
+    def group_count(self) -> int:
+        return self._used - len(self._free)
+
+    @property
+    def byte_count(self) -> int:
+        return self._directory.byte_count + self._high.nbytes + self._numbers.nbytes
+
+    def locate(self, low: Words, high: Words) -> Rows:
+        """The slot of each key, or MISSING. Sorted `low` is faster."""
+        slots = np.full(len(low), MISSING, np.int64)
+        for match in probe_batches(self._directory.batches, low, low):
+            found = values_of(match.batch.columns[0])[match.rows]
+            # A slot given back and taken again by another key is told by its high half.
+            same = self._high[found] == high[match.probes]
+            if same.all():
+                slots[match.probes] = found
+            else:
+                slots[match.probes[same]] = found[same]
+        return slots
+
+    def read(self, slots: Rows) -> Numbers:
+        """The numbers at each slot, zeros where MISSING; a copy."""
+        numbers = self._numbers[slots]
+        missing = slots == MISSING
+        if missing.any():
+            numbers[missing] = 0
+        return numbers
+
+    def write(self, slots: Rows, low: Words, high: Words, numbers: Numbers) -> None:
+        """Set the numbers of distinct keys, sorted by `low`; all zeros: the group is forgotten."""
+        present = numbers.any(axis=1)
+        known = slots != MISSING
+        if known.all() and present.all():
+            self._numbers[slots] = numbers
+            return
+        kept = known & present
+        self._numbers[slots[kept]] = numbers[kept]
+        added = ~known & present
+        if added.any():
+            self._add(low[added], high[added], numbers[added])
+        dropped = known & ~present
+        if dropped.any():
+            self._drop(slots[dropped], low[dropped])
+
+    def widen(self, at: int, before: Numbers) -> None:
+        """Insert columns before column `at`: `before` has a row for each slot of `all_numbers`."""
+        left, right = self._numbers[:, :at], self._numbers[:, at:]
+        self._numbers = np.concatenate([left, before, right], axis=1)
+
+    @property
+    def all_numbers(self) -> Numbers:
+        """Of every slot, used or not, in slot order."""
+        return self._numbers
+
+    def maintain(self, fuel_rows: int) -> bool:
+        return self._directory.maintain(fuel_rows)
+
+    def _add(self, low: Words, high: Words, numbers: Numbers) -> None:
+        count = len(low)
+        reused = self._free[len(self._free) - min(count, len(self._free)) :]
+        self._free = self._free[: len(self._free) - len(reused)]
+        fresh = np.arange(self._used, self._used + count - len(reused))
+        self._used += len(fresh)
+        self._reserve(self._used)
+        slots = np.concatenate([reused, fresh])
+        self._high[slots] = high
+        self._numbers[slots] = numbers
+        self._enter(low, slots, 1)
+
+    def _drop(self, slots: Rows, low: Words) -> None:
+        self._numbers[slots] = 0
+        self._high[slots] = ~self._high[slots]  # matches no entry of the directory any more
+        self._free = np.concatenate([self._free, slots])
+        self._enter(low, slots, -1)
+        if len(self._free) == self._used:
+            self._clear()
+
+    def _clear(self) -> None:
+        """The last group is gone: give all memory back."""
+        self._directory = Spine()
+        self._high = np.zeros(_FIRST_SLOTS, np.uint64)
+        self._numbers = np.zeros((_FIRST_SLOTS, self._numbers.shape[1]), np.int64)
+        self._used = 0
+        self._free = np.zeros(0, np.int64)
+
+    def _enter(self, low: Words, slots: Rows, diff: int) -> None:
+        entries = array_of(np.ascontiguousarray(slots), pa.int64())
+        diffs = np.full(len(slots), diff, np.int64)
+        self._directory.insert(Batch(np.ascontiguousarray(low), (entries,), diffs))
+
+    def _reserve(self, slots: int) -> None:
+        capacity = len(self._high)
+        if slots <= capacity:
+            return
+        capacity = max(slots, capacity + capacity // 2)
+        # In place: the allocator moves pages, not bytes, where it can.
+        self._high.resize(capacity, refcheck=False)
+        self._numbers.resize((capacity, self._numbers.shape[1]), refcheck=False)

@@ -1,0 +1,187 @@
+"""Joins of every kind, made of the inner join, distinct keys and differences.
+
+Each of those is incremental by itself, so their composition is; and equal arrangements are shared.
+
+    semi     L looked up in the distinct keys of R
+    anti     L - semi
+    left     inner + (L - semi) beside nulls; right and full likewise
+    not in   anti, less every row that a null on either side makes unknown
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from antiphon.protocol.expression import Call, Expression, Literal
+from antiphon.protocol.plan import Join, JoinKind, schema_of
+from antiphon.protocol.schema import BOOLEAN, Type
+from antiphon.replica.dataflow.builder import Graph, Keyed, Node
+from antiphon.replica.dataflow.expressions.rewrite import remapped
+from antiphon.replica.dataflow.operators.join import LEFT, RIGHT
+
+Types = tuple[Type, ...]
+Expressions = tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    node: Node
+    types: Types
+    keys: Expressions
+
+    @property
+    def width(self) -> int:
+        return len(self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """When a left and a right row match. `residual`: over left columns, then right columns."""
+
+    left: _Side
+    right: _Side
+    residual: Expression | None
+    nulls_match: bool
+
+    def flipped(self) -> _Match:
+        left, right = self.left.width, self.right.width
+        residual = self.residual
+        if residual is not None:
+            residual = remapped(residual, lambda i: i + right if i < left else i - left)
+        return _Match(self.right, self.left, residual, self.nulls_match)
+
+
+def render_join(graph: Graph, plan: Join, left: Node, right: Node) -> Node:
+    match_ = _Match(
+        _Side(left, schema_of(plan.left).types, plan.left_keys),
+        _Side(right, schema_of(plan.right).types, plan.right_keys),
+        plan.residual,
+        plan.nulls_match,
+    )
+    match plan.kind:
+        case JoinKind.INNER:
+            return _inner(graph, match_)
+        case JoinKind.LEFT:
+            return graph.sum(_inner(graph, match_), _alone_left(graph, match_))
+        case JoinKind.RIGHT:
+            return graph.sum(_inner(graph, match_), _alone_right(graph, match_))
+        case JoinKind.FULL:
+            alone = (_alone_left(graph, match_), _alone_right(graph, match_))
+            return graph.sum(_inner(graph, match_), *alone)
+        case JoinKind.SEMI:
+            return _semi(graph, match_)
+        case JoinKind.ANTI:
+            return _not_in(graph, match_) if plan.null_aware else _anti(graph, match_)
+        case _:
+            assert_never(plan.kind)
+
+
+def _inner(graph: Graph, match_: _Match) -> Node:
+    left, right = match_.left, match_.right
+    output = [(LEFT, i) for i in range(left.width)] + [(RIGHT, i) for i in range(right.width)]
+    node = graph.lookup(
+        graph.keyed(left.node, left.types, left.keys),
+        graph.keyed(right.node, right.types, right.keys),
+        output,
+        nulls_match=match_.nulls_match,
+    )
+    return graph.filtered(node, len(output), match_.residual)
+
+
+def _semi(graph: Graph, match_: _Match) -> Node:
+    left, right = match_.left, match_.right
+    output = [(LEFT, i) for i in range(left.width)]
+    if match_.residual is None:
+        keys = graph.distinct(graph.shaped(right.node, right.width, right.keys))
+        return graph.lookup(
+            graph.keyed(left.node, left.types, left.keys),
+            _keyed_by_all(keys, len(right.keys)),
+            output,
+            nulls_match=match_.nulls_match,
+        )
+    # Whether a row matches depends on all of it: find the distinct left rows that do.
+    pairs = _inner(graph, match_)
+    rows = graph.projected(pairs, left.width + right.width, range(left.width))
+    found = _keyed_by_all(graph.distinct(rows), left.width)
+    return graph.lookup(_keyed_by_all(left.node, left.width), found, output, nulls_match=True)
+
+
+def _anti(graph: Graph, match_: _Match) -> Node:
+    return graph.minus(match_.left.node, _semi(graph, match_))
+
+
+def _alone_left(graph: Graph, match_: _Match) -> Node:
+    """The left rows without a match, beside nulls."""
+    width = match_.left.width
+    nulls = tuple(Literal(value=None, type=kind) for kind in match_.right.types)
+    return graph.mapped(_anti(graph, match_), width, nulls, (), range(width + len(nulls)))
+
+
+def _alone_right(graph: Graph, match_: _Match) -> Node:
+    """Nulls beside the right rows without a match."""
+    width = match_.right.width
+    nulls = tuple(Literal(value=None, type=kind) for kind in match_.left.types)
+    project = (*range(width, width + len(nulls)), *range(width))
+    return graph.mapped(_anti(graph, match_.flipped()), width, nulls, (), project)
+
+
+def _not_in(graph: Graph, match_: _Match) -> Node:
+    """Rows l for which `l = r` is false for every right row r: neither true nor unknown.
+
+    The keys alone are null-aware; the residual is the subquery's own condition, so it must be true
+    for a right row to count at all.
+    """
+    left, right = match_.left, match_.right
+    definite = _anti(graph, match_)
+    maybe = _could_match(match_)
+    with_null = graph.filtered(right.node, right.width, _any_null(right.keys))
+    without = graph.filtered(right.node, right.width, _negation(_any_null(right.keys)))
+    # A right row with a null key is unknown to every left row that it could match.
+    nulls = _Match(
+        _Side(definite, left.types, ()), _Side(with_null, right.types, ()), maybe, False
+    )
+    kept = graph.minus(definite, _semi(graph, nulls))
+    # So is every right row that a left row with a null key could match.
+    known = graph.filtered(kept, left.width, _negation(_any_null(left.keys)))
+    unknown = graph.filtered(kept, left.width, _any_null(left.keys))
+    others = _Match(
+        _Side(unknown, left.types, ()), _Side(without, right.types, ()), maybe, False
+    )
+    return graph.sum(known, graph.minus(unknown, _semi(graph, others)))
+
+
+def _could_match(match_: _Match) -> Expression | None:
+    """Every pair of keys is equal or has a null; and the residual. None: always.
+
+    Used only where one of the two rows has a null key: with a single key that decides it.
+    """
+    offset = match_.left.width
+    parts: list[Expression] = []
+    if len(match_.left.keys) > 1:
+        for left, right in zip(match_.left.keys, match_.right.keys, strict=True):
+            moved = remapped(right, lambda i: i + offset)
+            same = _call("equal", left, moved)
+            parts.append(_call("or", same, _call("is_null", left), _call("is_null", moved)))
+    if match_.residual is not None:
+        parts.append(match_.residual)
+    if len(parts) < 2:  # noqa: PLR2004 - a conjunction takes two
+        return parts[0] if parts else None
+    return _call("and", *parts)
+
+
+def _any_null(keys: Expressions) -> Expression:
+    tests = [_call("is_null", key) for key in keys]
+    return tests[0] if len(tests) == 1 else _call("or", *tests)
+
+
+def _negation(expression: Expression) -> Expression:
+    return _call("not", expression)
+
+
+def _call(function: str, *arguments: Expression) -> Call:
+    return Call(function=function, arguments=arguments, type=BOOLEAN)
+
+
+def _keyed_by_all(node: Node, width: int) -> Keyed:
+    return Keyed(node, width, tuple(range(width)))

@@ -1,0 +1,118 @@
+"""Integers of many words, a column at a time: what exact sums and averages are made of.
+
+A number is a row of *limbs* of 32 bits in int64 columns, least significant first. Normalised, all
+but the last lie in [0, 2^32) and the last carries the sign; between normalisations a limb may hold
+any int64, so that sums need no carries.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from antiphon.protocol.buffers import packed
+
+Limbs = npt.NDArray[np.int64]
+LIMB_BITS: Final = 32
+_MASK: Final = np.int64(0xFFFFFFFF)
+_STEP_DIGITS: Final = 9  # 10^9 < 2^30: a limb times it fits 63 bits
+
+
+def normalise(limbs: Limbs) -> None:
+    """Carry, in place."""
+    for index in range(limbs.shape[1] - 1):
+        limbs[:, index + 1] += limbs[:, index] >> LIMB_BITS
+        limbs[:, index] &= _MASK
+
+
+def split_int64(values: npt.NDArray[np.int64], out: Limbs) -> None:
+    """Into two limbs."""
+    np.bitwise_and(values, _MASK, out=out[:, 0])
+    np.right_shift(values, LIMB_BITS, out=out[:, 1])
+
+
+def split_decimal128(array: pa.Array, out: Limbs) -> None:
+    """The coefficients, into four limbs; whatever stands at nulls."""
+    words = np.frombuffer(array.buffers()[1], "<u4", 4 * len(array), 16 * array.offset)
+    words = words.reshape(-1, 4)
+    out[:, :3] = words[:, :3]
+    out[:, 3] = words[:, 3].view(np.int32)
+
+
+def magnitude(limbs: Limbs) -> tuple[Limbs, npt.NDArray[np.bool_]]:
+    """(absolute value, where negative) of normalised limbs; a copy."""
+    negative = limbs[:, -1] < 0
+    size = limbs.copy()
+    if negative.any():
+        size[negative] = -size[negative]
+        normalise(size)
+    return size, negative
+
+
+def to_float(limbs: Limbs, exponent: int) -> npt.NDArray[np.float64]:
+    """limbs · 2^exponent, within one unit in the last place."""
+    size, negative = magnitude(limbs)
+    total = np.zeros(len(limbs))
+    with np.errstate(over="ignore"):
+        for index in range(limbs.shape[1] - 1, -1, -1):
+            weight = exponent + LIMB_BITS * index
+            total += np.ldexp(size[:, index].astype(np.float64), weight)
+    return np.where(negative, -total, total)
+
+
+def to_int64(limbs: Limbs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """(values, where they do not fit) of one or two normalised limbs."""
+    if limbs.shape[1] == 1:
+        return limbs[:, 0].copy(), np.zeros(len(limbs), np.bool_)
+    top = limbs[:, 1]
+    wrong = (top >= 1 << 31) | (top < -(1 << 31))
+    return (top << LIMB_BITS) | limbs[:, 0], wrong
+
+
+def to_decimal256(
+    limbs: Limbs, scale: int, valid: npt.NDArray[np.bool_] | None
+) -> pa.Array:
+    """As coefficients of 76 digits; normalised limbs, at most seven."""
+    count = len(limbs)
+    assert limbs.shape[1] <= 7, "more limbs than a decimal holds"  # noqa: PLR2004
+    words = np.empty((count, 8), np.uint32)
+    width = limbs.shape[1]
+    words[:, : width - 1] = limbs[:, : width - 1]
+    top = limbs[:, -1]
+    words[:, width - 1] = top & _MASK
+    words[:, width] = (top >> LIMB_BITS) & _MASK
+    words[:, width + 1 :] = np.where(top < 0, 0xFFFFFFFF, 0)[:, None]
+    mask = None if valid is None else packed(valid)
+    buffers = [mask, pa.py_buffer(words)]
+    return pa.Array.from_buffers(pa.decimal256(76, scale), count, buffers)
+
+
+def times_power_of_ten(size: Limbs, digits: int) -> Limbs:
+    """Of magnitudes; the result has room for the digits."""
+    grown = np.zeros((len(size), size.shape[1] + (digits * 10) // 96 + 2), np.int64)
+    grown[:, : size.shape[1]] = size
+    while digits > 0:
+        step = min(digits, _STEP_DIGITS)
+        # The top limb of a magnitude is small, so no product exceeds 62 bits.
+        normalise(grown)
+        grown *= 10**step
+        digits -= step
+    normalise(grown)
+    return grown
+
+
+def divided_rounding(size: Limbs, divisor: npt.NDArray[np.int64]) -> Limbs:
+    """Magnitudes by divisors in [1, 2^31), rounded half up."""
+    assert bool((divisor >= 1).all() and (divisor < 1 << 31).all()), "a divisor out of range"
+    quotient = np.zeros_like(size)
+    rest = np.zeros(len(size), np.int64)
+    for index in range(size.shape[1] - 1, -1, -1):
+        part = (rest << LIMB_BITS) | size[:, index]
+        quotient[:, index] = part // divisor
+        rest = part % divisor
+    quotient[:, 0] += 2 * rest >= divisor
+    normalise(quotient)
+    return quotient

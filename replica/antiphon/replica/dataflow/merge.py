@@ -1,0 +1,135 @@
+"""Merging sorted runs, a bounded number of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from antiphon.protocol.row_hash import Words
+from antiphon.replica.dataflow.batch import Batch, sorted_batch
+from antiphon.replica.dataflow.column_builder import ColumnBuilder
+
+
+class Merge:
+    """Several batches becoming one. They stay readable until `result` takes their place.
+
+    Times at or before `since` are forgotten, so that updates which only differed by them cancel.
+    """
+
+    def __init__(self, inputs: Sequence[Batch], since: int | None) -> None:
+        self.inputs = tuple(inputs)
+        self._since = since
+        self._positions = [0] * len(inputs)
+        self._row_count = sum(len(batch) for batch in inputs)
+        self._done_rows = 0
+        self._written = 0
+        self._ranks: Words | None = None
+        self._builders: list[ColumnBuilder] = []
+        self.result: Batch | None = None
+
+    @property
+    def rows_left(self) -> int:
+        return self._row_count - self._done_rows
+
+    def work(self, fuel_rows: int) -> int:
+        """Merge about `fuel_rows` rows; returns how many. `result` is set when none are left."""
+        assert self.result is None, "the merge is done"
+        if self._done_rows == 0 and self._row_count <= fuel_rows:
+            self.result = self._merged([slice(0, len(batch)) for batch in self.inputs])
+            self._done_rows = self._row_count
+            return self._row_count
+        if self._ranks is None:
+            self._allocate()
+        done = 0
+        while done < fuel_rows and self._done_rows < self._row_count:
+            part = self._next_part(min(fuel_rows - done, 1 << 18))
+            rows = sum(piece.stop - piece.start for piece in part)
+            self._append(self._merged(part))
+            done += rows
+            self._done_rows += rows
+        if self._done_rows == self._row_count:
+            self._finish()
+        return done
+
+    def _next_part(self, rows: int) -> list[slice]:
+        """Where each input's next stretch ends: all ranks below one cut, about `rows` in sum."""
+        left = [len(b) - p for b, p in zip(self.inputs, self._positions, strict=True)]
+        longest = max(range(len(left)), key=left.__getitem__)
+        share = max(1, rows * left[longest] // max(1, sum(left)))
+        ends = [len(batch) for batch in self.inputs]
+        if share < left[longest]:
+            ranks = self.inputs[longest].ranks
+            cut = ranks[self._positions[longest] + share]
+            # A run of one rank longer than the share is taken whole, or nothing would move.
+            whole = bool(cut == ranks[self._positions[longest]])
+            ends = [_position(batch.ranks, cut, after=whole) for batch in self.inputs]
+        parts = [slice(p, e) for p, e in zip(self._positions, ends, strict=True)]
+        self._positions = ends
+        return parts
+
+    def _merged(self, parts: list[slice]) -> Batch:
+        pieces = [(b, p) for b, p in zip(self.inputs, parts, strict=True) if p.stop > p.start]
+        assert pieces, "a part without rows"
+        columns = tuple(
+            pa.concat_arrays([b.columns[i].slice(p.start, p.stop - p.start) for b, p in pieces])
+            for i in range(len(self.inputs[0].columns))
+        )
+        times = None
+        if any(batch.times is not None for batch, _ in pieces):
+            times = np.concatenate([_times(b, p) for b, p in pieces])
+            assert self._since is not None, "times without a since"
+            np.maximum(times, np.uint64(self._since), out=times)
+        ranks = np.concatenate([b.ranks[p] for b, p in pieces])
+        diffs = np.concatenate([b.diffs[p] for b, p in pieces])
+        merged = sorted_batch(ranks, columns, diffs, times, runs=True)
+        return self._timeless(merged)
+
+    def _timeless(self, batch: Batch) -> Batch:
+        times = batch.times
+        if times is None or bool((times > np.uint64(self._since or 0)).any()):
+            return batch
+        return Batch(batch.ranks, batch.columns, batch.diffs)
+
+    def _allocate(self) -> None:
+        count = self._row_count
+        self._ranks = np.empty(count, np.uint64)
+        self._diffs = np.empty(count, np.int64)
+        self._times: Words | None = None
+        if any(batch.times is not None for batch in self.inputs):
+            self._times = np.empty(count, np.uint64)
+        for index, column in enumerate(self.inputs[0].columns):
+            size = sum(batch.columns[index].nbytes for batch in self.inputs)
+            self._builders.append(ColumnBuilder(column.type, count, size))
+
+    def _append(self, part: Batch) -> None:
+        assert self._ranks is not None, "nothing was allocated"
+        place = slice(self._written, self._written + len(part))
+        self._ranks[place] = part.ranks
+        self._diffs[place] = part.diffs
+        if self._times is not None:
+            self._times[place] = 0 if part.times is None else part.times
+        for builder, column in zip(self._builders, part.columns, strict=True):
+            builder.append(column)
+        self._written += len(part)
+
+    def _finish(self) -> None:
+        assert self._ranks is not None, "nothing was allocated"
+        count = self._written
+        columns = tuple(builder.finish() for builder in self._builders)
+        times = None if self._times is None else self._times[:count]
+        self.result = self._timeless(
+            Batch(self._ranks[:count], columns, self._diffs[:count], times)
+        )
+        self._builders = []
+
+
+def _times(batch: Batch, part: slice) -> Words:
+    if batch.times is None:
+        return np.zeros(part.stop - part.start, np.uint64)
+    return batch.times[part]
+
+
+def _position(ranks: Words, cut: np.uint64, *, after: bool) -> int:
+    return int(np.searchsorted(ranks, cut, "right" if after else "left"))

@@ -1,0 +1,278 @@
+"""Aggregates that follow a group by adding and subtracting, without reading its other rows.
+
+Each owns some columns of the group's numbers. Sums are exact: integers and decimals in limbs,
+floats in a fixed-point window as wide as the values need. So a sum does not drift, does not depend
+on the order of changes, and returns to where it was when a row is taken back.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from antiphon.protocol.buffers import array_of, values_of
+from antiphon.protocol.plan import Aggregate, AggregateFunction
+from antiphon.protocol.schema import Type, TypeKind
+from antiphon.replica.dataflow import limbs as limb
+from antiphon.replica.dataflow.expressions import decimals
+from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out_of_range
+from antiphon.replica.dataflow.expressions.vector import Mask
+from antiphon.replica.dataflow.group_table import Numbers
+
+_COUNT_MAX: Final = 1 << 30  # of a decimal average; beyond it the divisor would not fit a limb
+
+
+class Accumulator:
+    """`width` numbers a group. `column` None: count(*)."""
+
+    width = 1  # the first: how many values are not null
+
+    def __init__(self, aggregate: Aggregate) -> None:
+        self.aggregate = aggregate
+        self.type = aggregate.type
+
+    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
+        """What each row adds. `diffs` is 0 where the value is null or does not count."""
+        out[:, 0] = diffs
+
+    def normalise(self, numbers: Numbers) -> None:
+        return
+
+    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
+        """Each group's result; a group whose result is an error fails in the frame."""
+        return array_of(np.ascontiguousarray(numbers[:, 0]), pa.int64())
+
+    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
+        """How many columns of state must be inserted (at the low end, at the high end) first."""
+        return 0, 0
+
+    def grow(self, low: int, high: int) -> int:
+        """Take note of columns inserted; where the low ones go, relative to the first column."""
+        raise AssertionError("this state has a fixed width")
+
+
+class Booleans(Accumulator):
+    """bool_and, bool_or: how many values are true."""
+
+    width = 2
+
+    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
+        out[:, 0] = diffs
+        out[:, 1] = diffs * values_of(column)
+
+    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
+        present, true = numbers[:, 0], numbers[:, 1]
+        every = self.aggregate.function is AggregateFunction.BOOL_AND
+        return array_of(true == present if every else true > 0, pa.bool_(), present > 0)
+
+
+class Integers(Accumulator):
+    """sum and avg of integers and decimals."""
+
+    def __init__(self, aggregate: Aggregate) -> None:
+        super().__init__(aggregate)
+        source = aggregate.arguments[0].type
+        self._source = source
+        self._limbs = 4 if source.kind is TypeKind.DECIMAL else 2
+        if source.kind in (TypeKind.INT16, TypeKind.INT32):
+            self._limbs = 1
+        self.width = 1 + self._limbs
+
+    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
+        out[:, 0] = diffs
+        if self._limbs == 1:
+            np.multiply(values_of(column), diffs, out=out[:, 1], casting="unsafe")
+            return
+        if self._limbs == 2:  # noqa: PLR2004 - a 64-bit integer
+            limb.split_int64(values_of(column), out[:, 1:])
+        else:
+            limb.split_decimal128(column, out[:, 1:])
+        out[:, 1:] *= diffs[:, None]
+
+    def normalise(self, numbers: Numbers) -> None:
+        limb.normalise(numbers[:, 1:])
+
+    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
+        count, total = numbers[:, 0], numbers[:, 1:]
+        valid = None if bool((count > 0).all()) else count > 0
+        if self.aggregate.function is AggregateFunction.AVG:
+            return self._average(count, total, valid, frame)
+        if self.type.is_integer and self._limbs <= 2:  # noqa: PLR2004 - fits, or is an error
+            values, wrong = limb.to_int64(total)
+            kind = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}[_width(self.type)]
+            narrow = values.astype(f"i{_width(self.type)}")
+            wrong = wrong | np.not_equal(narrow, values)
+            frame.fail(wrong, OUT_OF_RANGE, out_of_range(self.type), "sum")
+            return array_of(narrow, kind, valid)
+        if self.type.is_float:
+            floats = limb.to_float(total, 0) / 10.0**self._source.scale
+            return _floats(floats, self.type, valid)
+        exact = limb.to_decimal256(total, self._source.scale, valid)
+        return decimals.fit(frame, "sum", exact, self.type).array
+
+    def _average(
+        self, count: Numbers, total: Numbers, valid: Mask | None, frame: Frame
+    ) -> pa.Array:
+        some = np.maximum(count, 1)
+        if self.type.is_float:
+            floats = limb.to_float(total, 0) / some / 10.0**self._source.scale
+            return _floats(floats, self.type, valid)
+        assert self.type.kind is TypeKind.DECIMAL, f"avg of type {self.type}"
+        assert int(some.max(initial=1)) < _COUNT_MAX, "a group with 2^30 values"
+        size, negative = limb.magnitude(total)
+        extra = self.type.scale - self._source.scale
+        divisor = some
+        if extra < 0:  # fewer digits than the input has: cut after the division
+            exact = limb.divided_rounding(size, divisor)
+            scale = self._source.scale
+        else:
+            exact = limb.divided_rounding(limb.times_power_of_ten(size, extra), divisor)
+            scale = self.type.scale
+        # A quotient beyond seven limbs is far beyond any decimal.
+        wide = exact[:, 7:].any(axis=1) if exact.shape[1] > 7 else None  # noqa: PLR2004
+        exact = exact[:, :7]
+        if wide is not None:
+            frame.fail(wide, OUT_OF_RANGE, out_of_range(self.type), "avg")
+            exact[wide] = 0
+        exact[negative] = -exact[negative]
+        limb.normalise(exact)
+        return decimals.fit(frame, "avg", limb.to_decimal256(exact, scale, valid), self.type).array
+
+
+class Floats(Accumulator):
+    """sum and avg of floats, exact: a window of limbs that grows to hold every bit it has met.
+
+    NaN and the infinities are counted apart: they too can be taken back.
+    """
+
+    _SPECIALS = 4  # count, NaN, +inf, -inf
+
+    def __init__(self, aggregate: Aggregate) -> None:
+        super().__init__(aggregate)
+        self._exponent = -64  # of the window's lowest bit
+        self._limbs = 6  # up to 2^96, and a limb for sign and carries
+        self.width = self._SPECIALS + self._limbs
+
+    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
+        values = values_of(column)[diffs != 0].astype(np.float64)
+        size = np.abs(values[np.isfinite(values)])
+        size = size[size > 0]
+        if len(size) == 0:
+            return 0, 0
+        lowest = int(np.frexp(size.min())[1]) - 53
+        highest = int(np.frexp(size.max())[1])
+        low = max(0, -((lowest - self._exponent) // limb.LIMB_BITS))
+        top = self._exponent + limb.LIMB_BITS * (self._limbs - 1)
+        high = max(0, -((top - highest) // limb.LIMB_BITS))
+        return low, high
+
+    def grow(self, low: int, high: int) -> int:
+        self._exponent -= limb.LIMB_BITS * low
+        self._limbs += low + high
+        self.width = self._SPECIALS + self._limbs
+        return self._SPECIALS
+
+    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
+        values = values_of(column).astype(np.float64)
+        finite = np.isfinite(values)
+        out[:, 0] = diffs
+        out[:, 1] = np.where(np.isnan(values), diffs, 0)
+        out[:, 2] = np.where(values == np.inf, diffs, 0)
+        out[:, 3] = np.where(values == -np.inf, diffs, 0)
+        window = out[:, self._SPECIALS :]
+        window[:] = 0
+        fraction, exponent = np.frexp(np.where(finite & (diffs != 0), values, 0.0))
+        mantissa = np.ldexp(fraction, 53).astype(np.int64)
+        position = exponent.astype(np.int64) - 53 - self._exponent
+        position[mantissa == 0] = 0
+        assert int(position.min(initial=0)) >= 0, "the window has room for every bit"
+        place, shift = position >> 5, position & 31
+        sign = np.where(mantissa < 0, -diffs, diffs)
+        size = np.abs(mantissa)
+        # size < 2^53, so size << shift spans up to three limbs.
+        low = (size & 0xFFFFFFFF) << shift
+        middle = ((size >> 32) << shift) + (low >> 32)
+        rows = np.arange(len(values))
+        window[rows, place] = (low & 0xFFFFFFFF) * sign
+        window[rows, place + 1] += (middle & 0xFFFFFFFF) * sign
+        beyond = middle >> 32
+        some = beyond != 0
+        window[rows[some], place[some] + 2] += beyond[some] * sign[some]
+
+    def normalise(self, numbers: Numbers) -> None:
+        limb.normalise(numbers[:, self._SPECIALS :])
+
+    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
+        count = numbers[:, 0]
+        total = limb.to_float(numbers[:, self._SPECIALS :], self._exponent)
+        average = self.aggregate.function is AggregateFunction.AVG
+        name = "avg" if average else "sum"
+        nan, up, down = (numbers[:, i] > 0 for i in (1, 2, 3))
+        special = nan | up | down
+        frame.fail(
+            np.isinf(total) & ~special & (count > 0), OUT_OF_RANGE, out_of_range(self.type), name
+        )
+        if average:
+            total = total / np.maximum(count, 1)
+        if special.any():
+            total = np.where(up, np.inf, np.where(down, -np.inf, total))
+            total = np.where(nan | (up & down), np.nan, total)
+        return _floats(total, self.type, None if bool((count > 0).all()) else count > 0)
+
+
+def _floats(values: npt.NDArray[np.float64], kind: Type, valid: Mask | None) -> pa.Array:
+    if kind.kind is TypeKind.FLOAT32:
+        return array_of(values.astype(np.float32), pa.float32(), valid)
+    assert kind.kind is TypeKind.FLOAT64, f"a float aggregate of type {kind}"
+    return array_of(np.ascontiguousarray(values), pa.float64(), valid)
+
+
+def _width(kind: Type) -> int:
+    return {TypeKind.INT16: 2, TypeKind.INT32: 4, TypeKind.INT64: 8}[kind.kind]
+
+
+class Intervals(Accumulator):
+    """sum of intervals, by parts."""
+
+    width = 4
+
+    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
+        values = values_of(column)
+        out[:, 0] = diffs
+        out[:, 1] = values["months"] * diffs
+        out[:, 2] = values["days"] * diffs
+        out[:, 3] = values["nanoseconds"] // 1000 * diffs
+
+    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
+        values = np.zeros(
+            len(numbers), [("months", np.int32), ("days", np.int32), ("nanoseconds", np.int64)]
+        )
+        values["months"], values["days"] = numbers[:, 1], numbers[:, 2]
+        values["nanoseconds"] = numbers[:, 3] * 1000
+        wrong = (values["months"] != numbers[:, 1]) | (values["days"] != numbers[:, 2])
+        wrong |= values["nanoseconds"] // 1000 != numbers[:, 3]
+        frame.fail(wrong, OUT_OF_RANGE, out_of_range(self.type), "sum")
+        return array_of(values, pa.month_day_nano_interval(), numbers[:, 0] > 0)
+
+
+def accumulator_for(aggregate: Aggregate) -> Accumulator | None:
+    """None: the aggregate needs the rows of its group."""
+    match aggregate.function:
+        case AggregateFunction.COUNT:
+            return Accumulator(aggregate)
+        case AggregateFunction.BOOL_AND | AggregateFunction.BOOL_OR:
+            return Booleans(aggregate)
+        case AggregateFunction.SUM | AggregateFunction.AVG:
+            source = aggregate.arguments[0].type
+            if source.is_float:
+                return Floats(aggregate)
+            if source.is_numeric:
+                return Integers(aggregate)
+            if source.kind is TypeKind.INTERVAL and aggregate.function is AggregateFunction.SUM:
+                return Intervals(aggregate)
+            return None
+        case _:
+            return None

@@ -1,0 +1,107 @@
+"""From a plan to a graph of operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from antiphon.protocol.errors import NotServed
+from antiphon.protocol.expression import Expression
+from antiphon.protocol.plan import (
+    Constant,
+    Distinct,
+    Get,
+    Join,
+    Let,
+    LocalGet,
+    MapFilterProject,
+    Negate,
+    Plan,
+    Recursion,
+    Reduce,
+    TemporalFilter,
+    Threshold,
+    TopK,
+    Union,
+    Window,
+    schema_of,
+)
+from antiphon.replica.dataflow.builder import Graph, Node
+from antiphon.replica.dataflow.joins import render_join
+from antiphon.replica.dataflow.operators import distinct, linear, reduce, top_k
+
+
+def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
+    """Add the plan's operators; returns the node of its result.
+
+    Raises:
+        NotServed: the plan has a node, a function or an aggregate that is not evaluated.
+    """
+    match plan:
+        case Get():
+            return graph.source(plan.collection)
+        case LocalGet():
+            return bindings[plan.binding]
+        case Constant():
+            return graph.add("constant", linear.Fixed(plan), ())
+        case Join():
+            left = render(graph, plan.left, bindings)
+            return render_join(graph, plan, left, render(graph, plan.right, bindings))
+        case Union():
+            return graph.sum(*(render(graph, part, bindings) for part in plan.inputs))
+        case Let():
+            value = render(graph, plan.value, bindings)
+            return render(graph, plan.body, {**bindings, plan.binding: value})
+        case Window() | TemporalFilter() | Recursion():
+            name = type(plan).__name__
+            raise NotServed(f"the plan node {name} is not served", node=name)
+        case MapFilterProject() | Reduce() | Distinct() | TopK() | Negate() | Threshold():
+            return _render_unary(graph, plan, render(graph, plan.input, bindings))
+        case _:
+            assert_never(plan)
+
+
+def _render_unary(
+    graph: Graph,
+    plan: MapFilterProject | Reduce | Distinct | TopK | Negate | Threshold,
+    node: Node,
+) -> Node:
+    match plan:
+        case MapFilterProject():
+            width = len(schema_of(plan.input))
+            return graph.mapped(node, width, plan.maps, plan.filters, plan.project)
+        case Reduce():
+            return _render_reduce(graph, plan, node)
+        case Distinct():
+            return graph.distinct(node)
+        case TopK():
+            operator = top_k.TopK(plan.group_by, plan.order_by, plan.limit, plan.offset)
+            return graph.add("top_k", operator, (node,))
+        case Negate():
+            return graph.negated(node)
+        case Threshold():
+            return graph.add("threshold", distinct.Distinct(once=False), (node,))
+        case _:
+            assert_never(plan)
+
+
+def _render_reduce(graph: Graph, plan: Reduce, node: Node) -> Node:
+    """Keys, arguments and filters become columns first, equal expressions one column."""
+    columns: list[Expression] = list(plan.keys)
+    key_count = len(plan.keys)
+
+    def place(expression: Expression | None) -> int | None:
+        if expression is None:
+            return None
+        if expression in columns:
+            return columns.index(expression)
+        columns.append(expression)
+        return len(columns) - 1
+
+    aggregates = [
+        reduce.AggregateInput(a, place(a.arguments[0] if a.arguments else None), place(a.filter))
+        for a in plan.aggregates
+    ]
+    operator = reduce.Reduce(key_count, aggregates)
+    shaped = graph.shaped(node, len(schema_of(plan.input)), columns)
+    return graph.add("reduce", operator, (shaped,))

@@ -1,0 +1,166 @@
+"""A spine: an arrangement as a short ladder of sorted batches.
+
+New batches go to the end. When a stretch at the end holds a third as much as the batch before it,
+that stretch and the batch become one; so there are O(log state) batches, each update is moved
+O(log state) times, and the moving is done by `maintain`, in slices of bounded size, beside reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from antiphon.protocol.row_hash import Words
+from antiphon.replica.dataflow.batch import KEY_MASK, ROW_MASK, Batch, Rows
+from antiphon.replica.dataflow.merge import Merge
+
+_RATIO: Final = 3
+_BATCHES_MAX: Final = 16  # beyond it an insert merges by itself: a reader never meets more
+_TEXT_BYTES_MAX: Final = 2**31 - 1  # what one Arrow text column can hold
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """Of one batch: which probe found which row. The keys' hashes agree; the keys may not."""
+
+    batch: Batch
+    probes: Rows
+    rows: Rows
+
+
+class Spine:
+    """Updates sorted by key hash. Not a collection by itself: its owner knows what the key is."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self._merge: Merge | None = None
+        self._merge_at = 0
+        self._since: int | None = None
+
+    @property
+    def row_count(self) -> int:
+        """Updates held; those that cancel count until a merge meets them."""
+        return sum(len(batch) for batch in self.batches)
+
+    @property
+    def byte_count(self) -> int:
+        return sum(batch.byte_count for batch in self.batches)
+
+    def insert(self, batch: Batch) -> None:
+        if len(batch) == 0:
+            return
+        self.batches.append(batch)
+        while len(self.batches) > _BATCHES_MAX:
+            self._merge_tail()
+
+    def set_since(self, since: int) -> None:
+        """Times at or before it may be forgotten by merges that start from now on."""
+        assert self._since is None or self._since <= since, "since moves back"
+        self._since = since
+
+    def probe(self, ranks: Words) -> Iterator[Matches]:
+        """The rows whose key hash is one of these ranks', batch by batch. Sorted ranks are faster.
+
+        O(probes · log state) and what is found.
+        """
+        yield from probe_batches(self.batches, ranks & KEY_MASK, ranks | ROW_MASK)
+
+    def maintain(self, fuel_rows: int) -> bool:
+        """Spend up to about `fuel_rows` on merges. True: there is more to do."""
+        fuel = fuel_rows
+        while fuel > 0:
+            if self._merge is None and not self._start():
+                return False
+            assert self._merge is not None, "a merge was started"
+            fuel -= self._merge.work(fuel)
+            if self._merge.result is not None:
+                self._replace()
+        return self._merge is not None or self._next_start() is not None
+
+    def _start(self) -> bool:
+        at = self._next_start()
+        if at is None:
+            return False
+        self._merge = Merge(self.batches[at:], self._since)
+        self._merge_at = at
+        return True
+
+    def _next_start(self) -> int | None:
+        """The first batch that what comes after it has grown up to."""
+        after = sum(len(batch) for batch in self.batches)
+        for index, batch in enumerate(self.batches[:-1]):
+            after -= len(batch)
+            if len(batch) <= _RATIO * after and self._fits(index):
+                return index
+        if len(self.batches) == 1 and self._forgets(self.batches[0]):
+            return 0
+        return None
+
+    def _forgets(self, batch: Batch) -> bool:
+        """Whether merging the batch with nothing would rid it of its times."""
+        times = batch.times
+        return times is not None and self._since is not None and int(times.max()) <= self._since
+
+    def _fits(self, index: int) -> bool:
+        merged = self.batches[index:]
+        return all(
+            sum(batch.columns[i].nbytes for batch in merged) <= _TEXT_BYTES_MAX
+            for i, column in enumerate(merged[0].columns)
+            if column.type in (pa.string(), pa.binary())
+        )
+
+    def _replace(self) -> None:
+        assert self._merge is not None and self._merge.result is not None, "no merge is done"
+        at, count = self._merge_at, len(self._merge.inputs)
+        assert tuple(self.batches[at : at + count]) == self._merge.inputs, "the spine moved"
+        self.batches[at : at + count] = [self._merge.result] if len(self._merge.result) else []
+        self._merge = None
+
+    def _merge_tail(self) -> None:
+        """Make the spine shorter now: finish what runs, or merge the smaller half of the ladder."""
+        free = len(self.batches)
+        if self._merge is not None:
+            free = len(self.batches) - self._merge_at - len(self._merge.inputs)
+        if free < _BATCHES_MAX // 2:
+            assert self._merge is not None, "a long spine without a merge has free batches"
+            self._merge.work(self._merge.rows_left)
+            self._replace()
+            return
+        start = len(self.batches) - min(free, _BATCHES_MAX // 2)
+        merge = Merge(self.batches[start:], self._since)
+        merge.work(merge.rows_left)
+        assert merge.result is not None, "all fuel was given"
+        self.batches[start:] = [merge.result] if len(merge.result) else []
+
+
+def probe_batches(batches: Sequence[Batch], first: Words, last: Words) -> Iterator[Matches]:
+    """The rows whose rank lies in one of the ranges [first, last]."""
+    if len(first) == 0:
+        return
+    for batch in batches:
+        starts = np.searchsorted(batch.ranks, first)
+        counts = np.searchsorted(batch.ranks, last, "right") - starts
+        probes, rows = expand(starts, counts)
+        if len(rows):
+            yield Matches(batch, probes, rows)
+
+
+def expand(
+    starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(which range, which row) of the ranges [start, start + count), laid end to end."""
+    found = np.flatnonzero(counts)
+    if len(found) == 0:
+        return found, found
+    sizes = counts[found]
+    total = int(sizes.sum())
+    if total == len(found):
+        return found, starts[found]
+    ends = np.cumsum(sizes)
+    rows = np.arange(total) + np.repeat(starts[found] - (ends - sizes), sizes)
+    return np.repeat(found, sizes), rows

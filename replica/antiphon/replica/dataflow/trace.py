@@ -1,0 +1,208 @@
+"""Traces: a collection at every time in [since, upper), arranged by key.
+
+    since ≤ read time < upper      since: detail before it is gone; upper: not yet final
+
+Rows live in a spine with their times. Merges that start after a compaction forget times at or
+before since, so what cancelled by then disappears. Recent changes are kept once more as they came,
+for those who follow the trace.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from antiphon.protocol.errors import NotComplete, SinceViolation
+from antiphon.protocol.frontier import START, Frontier
+from antiphon.protocol.row_hash import Words, hash_keys
+from antiphon.protocol.schema import Schema
+from antiphon.replica.dataflow.batch import KEY_MASK, ROW_MASK, Batch, build_batch
+from antiphon.replica.dataflow.equality import equal_rows
+from antiphon.replica.dataflow.groups import group_rows
+from antiphon.replica.dataflow.spine import Spine, probe_batches
+from antiphon.replica.dataflow.zset import ERRORS, Zset, concat_rows
+
+
+class Trace:
+    """The rows and errors of one collection. Empty and complete below `upper`, first [0]."""
+
+    def __init__(
+        self, schema: Schema, key_columns: Sequence[int] = (), since: Frontier = START
+    ) -> None:
+        self.schema = schema
+        self.key_columns = tuple(key_columns)
+        self._keys = self.key_columns or tuple(range(len(schema)))
+        self._since = since
+        self._upper = START
+        self._rows = _TimedSpine(self._keys)
+        self._errors = _TimedSpine(tuple(range(len(ERRORS))))
+        self._recent: list[tuple[int, Zset]] = []
+
+    @property
+    def since(self) -> Frontier:
+        return self._since
+
+    @property
+    def upper(self) -> Frontier:
+        return self._upper
+
+    @property
+    def row_count(self) -> int:
+        """Updates held, errors included; those that cancel count until a merge meets them."""
+        return self._rows.spine.row_count + self._errors.spine.row_count
+
+    @property
+    def byte_count(self) -> int:
+        """Of the arrangement; the changes of recent times, kept once more, come on top."""
+        return self._rows.spine.byte_count + self._errors.spine.byte_count
+
+    def insert(self, lower: Frontier, upper: Frontier, changes: Sequence[tuple[int, Zset]]) -> None:
+        """The updates of [lower, upper), by ascending time; `lower` must be the trace's upper."""
+        assert lower == self._upper, f"a gap or an overlap: {lower} after {self._upper}"
+        assert lower.less_equal(upper), f"upper moves back: {lower} -> {upper}"
+        last: int | None = None
+        for time, change in changes:
+            assert last is None or time > last, f"times out of order: {last}, {time}"
+            assert lower.less_equal(Frontier(time)), f"time {time} is before {lower}"
+            assert upper.passes(time), f"time {time} is not before {upper}"
+            last = time
+            self._rows.add(time, change)
+            if change.errors is not None:
+                self._errors.add(time, change.errors)
+            if not change.is_empty and not self._forgotten(time):
+                self._recent.append((time, change))
+        self._upper = upper
+
+    def allow_compaction(self, since: Frontier) -> None:
+        """Reads before `since` are refused from now on. An earlier frontier changes nothing."""
+        if since.less_equal(self._since):
+            return
+        self._since = since
+        kept = 0
+        while kept < len(self._recent) and self._forgotten(self._recent[kept][0]):
+            kept += 1
+        del self._recent[:kept]
+        if since.time is not None:
+            self._rows.spine.set_since(since.time)
+            self._errors.spine.set_since(since.time)
+
+    def _forgotten(self, time: int) -> bool:
+        """Whether no reader can tell that time from earlier ones."""
+        return self._since.time is None or time <= self._since.time
+
+    def check_readable(self, time: int) -> None:
+        """
+        Raises:
+            SinceViolation: the time is before since.
+            NotComplete: the time is not before upper.
+        """
+        if not self._since.less_equal(Frontier(time)):
+            raise SinceViolation(
+                f"time {time} is before since {self._since}", time=time, since=str(self._since)
+            )
+        if not self._upper.passes(time):
+            raise NotComplete(
+                f"time {time} is not before upper {self._upper}", time=time, upper=str(self._upper)
+            )
+
+    def snapshot(self, time: int) -> Zset:
+        """The content at `time`, consolidated, with errors. O(updates held)."""
+        self.check_readable(time)
+        rows = concat_rows(self._rows.at(time))
+        return self._result(rows, time)
+
+    def lookup(self, key_columns: Sequence[pa.Array], time: int) -> Zset:
+        """The rows at `time` whose key equals one of those given (nulls equal nulls), with errors.
+
+        `key_columns`: a column for each of the trace's. O(keys · log state + what is found).
+        """
+        self.check_readable(time)
+        assert len(key_columns) == len(self._keys), "one column for each key column"
+        count = len(key_columns[0]) if key_columns else 1
+        groups = group_rows(key_columns, count)
+        index = pa.array(groups.first_rows)
+        wanted = [column.take(index) for column in key_columns]
+        return self._result(concat_rows(self._rows.found(wanted, time)), time)
+
+    def _result(self, rows: Zset | None, time: int) -> Zset:
+        errors = concat_rows(self._errors.at(time))
+        if rows is None:
+            rows = Zset.empty(self.schema)
+        return Zset(rows.columns, rows.diffs, errors).consolidated()
+
+    def errors(self, time: int) -> Zset | None:
+        """The errors at `time`; None if there are none. A read at a time with errors fails."""
+        self.check_readable(time)
+        errors = concat_rows(self._errors.at(time))
+        if errors is None:
+            return None
+        errors = errors.consolidated()
+        return errors if errors.row_count else None
+
+    def updates(self, lower: int, upper: int) -> list[tuple[int, Zset]]:
+        """The changes at times in [lower, upper), ascending, as they were inserted.
+
+        Raises:
+            SinceViolation: `lower` is not after since: what happened until then is one sum.
+            NotComplete: the trace's upper has not reached `upper`.
+        """
+        if lower >= upper:
+            return []
+        self.check_readable(lower - 1)
+        self.check_readable(upper - 1)
+        times = [time for time, _ in self._recent]
+        return self._recent[bisect_left(times, lower) : bisect_left(times, upper)]
+
+    def maintain(self, fuel_rows: int) -> bool:
+        """Spend up to about `fuel_rows` on background merges; True: there is more to do."""
+        more = self._rows.spine.maintain(fuel_rows)
+        return self._errors.spine.maintain(fuel_rows) or more
+
+
+class _TimedSpine:
+    """One side of a trace: a spine whose rows have times."""
+
+    def __init__(self, keys: tuple[int, ...]) -> None:
+        self.spine = Spine()
+        self._keys = keys
+
+    def add(self, time: int, change: Zset) -> None:
+        if change.row_count == 0:
+            return
+        times = np.full(change.row_count, time, np.uint64)
+        self.spine.insert(build_batch(change.columns, change.diffs, self._keys, times))
+
+    def at(self, time: int) -> list[Zset]:
+        """All rows at or before `time`."""
+        return [
+            part for batch in self.spine.batches if (part := _until(batch, None, time)).row_count
+        ]
+
+    def found(self, wanted: Sequence[pa.Array], time: int) -> list[Zset]:
+        """The rows at or before `time` with one of these distinct keys."""
+        ranks: Words = hash_keys(wanted, len(wanted[0]) if wanted else 1)
+        parts = []
+        for match in probe_batches(self.spine.batches, ranks & KEY_MASK, ranks | ROW_MASK):
+            others = [match.batch.columns[i] for i in self._keys]
+            same = equal_rows(wanted, match.probes, others, match.rows)
+            rows = match.rows if same is None else match.rows[same]
+            part = _until(match.batch, rows, time)
+            if part.row_count:
+                parts.append(part)
+        return parts
+
+
+def _until(batch: Batch, rows: np.ndarray[tuple[int], np.dtype[np.int64]] | None, time: int) -> Zset:
+    """The given rows of a batch, or all, at or before `time`."""
+    whole = Zset(batch.columns, batch.diffs)
+    times = batch.times
+    if rows is None:
+        if times is None or bool((times <= np.uint64(time)).all()):
+            return whole
+        return whole.take(np.flatnonzero(times <= np.uint64(time)))
+    if times is not None:
+        rows = rows[times[rows] <= np.uint64(time)]
+    return whole.take(rows)
