@@ -45,7 +45,7 @@ class Stream:
             delay = self._world.random.between(0, SLOW_DELAY_MS_MAX)
         arrival = max(self._arrival_ms[other], self._world.now_ms + delay)
         self._arrival_ms[other] = arrival
-        if process.life == life:
+        if process.alive and process.life == life:
             self._world.after(
                 arrival - self._world.now_ms, lambda: self._deliver(other, message), process
             )
@@ -56,7 +56,7 @@ class Stream:
             return
         self.is_open = False
         for end, (process, life) in enumerate(self._ends):
-            if process.life == life:
+            if process.alive and process.life == life:
                 notice = self._world.random.between(0, NOTICE_MS_MAX)
                 self._world.after(notice, lambda end=end: self._report(end, reason), process)  # type: ignore[misc]
 
@@ -66,7 +66,7 @@ class Stream:
             return
         other = 1 - end
         process, life = self._ends[other]
-        if process.life == life:
+        if process.alive and process.life == life:
             delay = max(self._arrival_ms[other] - self._world.now_ms, 0)
             self._world.after(delay, lambda: self._finish(other, reason), process)
         else:
