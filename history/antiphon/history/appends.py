@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ class Hashes:
     def __len__(self) -> int:
         return len(self.low)
 
-    def at(self, index: npt.NDArray[np.int64]) -> Hashes:
+    def at(self, index: npt.NDArray[np.int64] | slice) -> Hashes:
         return Hashes(self.high[index], self.low[index])
 
 
@@ -55,6 +56,10 @@ class KeyedRows:
     keys: Hashes
     rows: Hashes
     places: npt.NDArray[np.int64]
+
+
+_NOTHING: Final = Hashes(np.zeros(0, np.uint64), np.zeros(0, np.uint64))
+NO_ROWS: Final = KeyedRows(_NOTHING, _NOTHING, np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ class Group:
         self._schema = shard.columns.remove(len(shard.schema))  # all but the time
         self._batch = self._gather(appends)
         self._diffs = values_of(self._batch.column(len(shard.schema))).astype(np.int64, copy=False)
+        self._only_inserts = bool((self._diffs == 1).all())
+        self._places = np.arange(len(self._diffs))
         self._find_problems()
         self._hashes: tuple[Hashes, Hashes] | None = None
         if shard.kind is CollectionKind.TABLE and shard.unique_key and self._batch.num_rows:
@@ -156,18 +163,20 @@ class Group:
         if self._hashes is None:
             return None
         start, stop = self._ranges[index]
-        places = np.arange(start, stop)
+        places = self._places[start:stop]
         diffs = self._diffs[start:stop]
         keys, rows = self._hashes
-        if not (diffs == 1).all():
-            places, diffs = _net(places, diffs, rows)
+        if self._only_inserts:
+            added = slice(start, stop)
+            return NO_ROWS, KeyedRows(keys.at(added), rows.at(added), places)
+        places, diffs = _net(places, diffs, rows)
         for place in np.flatnonzero(np.abs(diffs) > 1):
             doubled = KeyedRows(keys, rows, places[place : place + 1])
             raise self.conflict(KeyConflict(bool(diffs[place] > 1), 0), doubled)
-        removed, added = places[diffs < 0], places[diffs > 0]
+        gone, come = places[diffs < 0], places[diffs > 0]
         return (
-            KeyedRows(keys.at(removed), rows.at(removed), removed),
-            KeyedRows(keys.at(added), rows.at(added), added),
+            KeyedRows(keys.at(gone), rows.at(gone), gone),
+            KeyedRows(keys.at(come), rows.at(come), come),
         )
 
     def conflict(self, conflict: KeyConflict, rows: KeyedRows) -> ComputeError:

@@ -15,8 +15,6 @@ GROUP_SUBMISSIONS_MAX: Final = 1_024
 CHUNK_ROWS_MAX: Final = 65_536
 CHUNK_BYTES_MAX: Final = 4 << 20
 
-# Bytes of all appends of one tick: they are gathered into one batch, whose offsets have 31 bits.
-TICK_BYTES_MAX: Final = 512 << 20
 # Bytes of small batches that a merge gathers before it sorts them.
 GATHER_BYTES_MAX: Final = 64 << 20
 
@@ -51,6 +49,5 @@ COMMANDS_PAGE: Final = 1_000
 # Connections that are kept for readers; more may be open while more read at once.
 READERS_IDLE_MAX: Final = 8
 
-assert TICK_BYTES_MAX < 2**31, "what is gathered fits 31-bit offsets"
 assert GATHER_BYTES_MAX + CHUNK_BYTES_MAX < 2**31, "what is gathered fits 31-bit offsets"
 assert FOLD_STEP_ROWS <= CHUNK_ROWS_MAX, "a step of a fold writes whole chunks"

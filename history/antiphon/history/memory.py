@@ -31,7 +31,7 @@ from antiphon.history.store import (
     StoredCommand,
     Submission,
 )
-from antiphon.history.transaction import ProducerEntry, State, check, perform
+from antiphon.history.transaction import ProducerEntry, State, perform, prepare
 from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.frontier import Frontier
@@ -93,10 +93,10 @@ class MemoryStore:
             return None
         submission = self._queue.popleft()
         try:
-            check(self._state, submission)
+            prepared = prepare(self._state, submission)
         except ComputeError as error:
             return Refused(token=submission.token, error=error)
-        committed: Committed = perform(self._state, self._tables, submission)
+        committed: Committed = perform(self._state, self._tables, prepared)
         for shard in self._state.shards.values():
             self._tables.fold(shard)
         return committed

@@ -1,7 +1,7 @@
 """What one submission does to a store, whatever keeps it.
 
-`check` finds every reason to refuse a submission whole, before anything is written; `perform` then
-cannot fail but by a failure of the medium. A tick's appends are refused one by one instead.
+`prepare` finds every reason to refuse a submission whole, before anything is written; `perform`
+then cannot fail but by a failure of the medium. A tick's appends are refused one by one instead.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 from antiphon.history import shard as shards
 from antiphon.history.appends import Group, KeyConflict, KeyedRows
 from antiphon.history.digest import EMPTY_DIGEST, extend
-from antiphon.history.limits import SEQUENCE_MAX, TICK_BYTES_MAX
+from antiphon.history.limits import SEQUENCE_MAX
 from antiphon.history.revision import Lane, Side, cut, lane_of
 from antiphon.history.shard import FIRST_UPPER, STORED_TIME_MAX, Shard
 from antiphon.history.store import (
@@ -133,12 +133,24 @@ class Tables(Protocol):
         ...
 
 
-def check(state: State, submission: Submission) -> None:
-    """Raises the error to refuse a submission with, whole.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A submission that nothing speaks against. `groups`: its appends, checked and hashed."""
 
-    EpochFenced: another claim owns the store. StaleFacts: the head is not `expected_head`.
-    UpperMismatch: the tick's time is before the timeline's upper. CollectionExists,
-    CollectionMissing, InvalidArgument, SchemaMismatch: a part that makes no sense.
+    submission: Submission
+    created: Mapping[CollectionId, Shard]
+    groups: Mapping[CollectionId, Group]
+
+
+def prepare(state: State, submission: Submission) -> Prepared:
+    """All that can be decided without a write.
+
+    Raises:
+        EpochFenced: another claim owns the store.
+        StaleFacts: the head is not `expected_head`.
+        UpperMismatch: the tick's time is before the timeline's upper.
+        CollectionExists, CollectionMissing, InvalidArgument, SchemaMismatch, LimitExceeded: a part
+            that makes no sense.
     """
     if submission.fence != state.fence:
         raise EpochFenced(
@@ -158,6 +170,31 @@ def check(state: State, submission: Submission) -> None:
         if shard is None or append.collection in submission.dropped_shards:
             raise shards.missing(append.collection)
         shards.check_shard_append(shard, append)
+    return Prepared(submission, created, _groups(state, created, submission))
+
+
+def _groups(
+    state: State, created: Mapping[CollectionId, Shard], submission: Submission
+) -> Mapping[CollectionId, Group]:
+    """The tick's appends by collection; those to what cannot be appended to have no group."""
+    by_collection: dict[CollectionId, list[tuple[int, Append]]] = {}
+    if submission.tick is not None:
+        for index, append in enumerate(submission.tick.appends):
+            by_collection.setdefault(append.collection, []).append((index, append))
+    groups: dict[CollectionId, Group] = {}
+    for collection, appends in by_collection.items():
+        shard = state.shards.get(collection) or created.get(collection)
+        if shard is None or not shard.is_appendable:
+            continue
+        try:
+            groups[collection] = Group(shard, appends)
+        except pa.ArrowException as error:
+            # Batches have 31-bit offsets, so only so much fits one.
+            raise LimitExceeded(
+                f"a tick of more than {show(collection)} can take at once: {error}",
+                collection=collection,
+            ) from error
+    return groups
 
 
 def _check_shards(state: State, submission: Submission) -> Mapping[CollectionId, Shard]:
@@ -187,8 +224,6 @@ def _check_ranges(state: State, submission: Submission) -> None:
             f"a tick at {tick.time}, but the timeline is complete before {state.timeline_upper}",
             upper=state.timeline_upper,
         )
-    if tick is not None and sum(append.rows.nbytes for append in tick.appends) > TICK_BYTES_MAX:
-        raise LimitExceeded(f"a tick of more than {TICK_BYTES_MAX} bytes", limit="TICK_BYTES_MAX")
     ids = [command.subject for command in submission.commands]
     ids += [change.collection for change in submission.catalog]
     ids += submission.compaction
@@ -201,8 +236,9 @@ def _check_ranges(state: State, submission: Submission) -> None:
         raise InvalidArgument("a time or an id that is out of range")
 
 
-def perform(state: State, tables: Tables, submission: Submission) -> Committed:
-    """Write a checked submission; in the order of its fields."""
+def perform(state: State, tables: Tables, prepared: Prepared) -> Committed:
+    """Write a prepared submission, in the order of its fields."""
+    submission = prepared.submission
     for command in submission.commands:
         position = Position(state.head + 1)
         digest = extend(state.digest, position, command.kind, command.payload)
@@ -218,7 +254,7 @@ def perform(state: State, tables: Tables, submission: Submission) -> Committed:
             )
         )
     for new in submission.new_shards:
-        state.shards[new.collection] = shards.create(new)
+        state.shards[new.collection] = prepared.created[new.collection]
         tables.add_shard(new)
     for collection in submission.dropped_shards:
         del state.shards[collection]
@@ -230,7 +266,7 @@ def perform(state: State, tables: Tables, submission: Submission) -> Committed:
     outcomes: tuple[AppendApplied | AppendRefused, ...] = ()
     deltas: Mapping[CollectionId, Delta] = {}
     if submission.tick is not None:
-        outcomes, deltas = _tick(state, tables, submission.tick)
+        outcomes, deltas = _tick(state, tables, submission.tick, prepared.groups)
     uppers = tuple(_append_shard(state, tables, append) for append in submission.shard_appends)
     _advance(state, tables, submission)
     return Committed(
@@ -265,16 +301,8 @@ def _advance(state: State, tables: Tables, submission: Submission) -> None:
 
 
 def _tick(
-    state: State, tables: Tables, tick: Tick
+    state: State, tables: Tables, tick: Tick, groups: Mapping[CollectionId, Group]
 ) -> tuple[tuple[AppendApplied | AppendRefused, ...], Mapping[CollectionId, Delta]]:
-    by_collection: dict[CollectionId, list[tuple[int, Append]]] = {}
-    for index, append in enumerate(tick.appends):
-        by_collection.setdefault(append.collection, []).append((index, append))
-    groups = {
-        collection: Group(shard, appends)
-        for collection, appends in by_collection.items()
-        if (shard := state.shards.get(collection)) is not None and shard.is_appendable
-    }
     outcomes: list[AppendApplied | AppendRefused] = []
     for index, append in enumerate(tick.appends):
         try:

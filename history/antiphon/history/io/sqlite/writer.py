@@ -29,7 +29,7 @@ from antiphon.history.limits import (
     SUBMISSIONS_QUEUED_MAX,
 )
 from antiphon.history.store import Committed, Completion, Refused, Submission
-from antiphon.history.transaction import State, check, perform
+from antiphon.history.transaction import State, perform, prepare
 from antiphon.protocol.errors import ComputeError, LimitExceeded, StorePoisoned
 
 Deliver = Callable[[tuple[Completion, ...]], None]
@@ -142,11 +142,11 @@ class Writer:
                 completions.append(entry)
                 continue
             try:
-                check(self._state, entry)
+                prepared = prepare(self._state, entry)
             except ComputeError as error:
                 completions.append(Refused(token=entry.token, error=error))
                 continue
-            committed: Committed = perform(self._state, self._tables, entry)
+            committed: Committed = perform(self._state, self._tables, prepared)
             completions.append(committed)
             wrote = True
             if entry.dropped_shards:
