@@ -25,11 +25,14 @@ FOLD_BATCHES_MIN: Final = 64
 # A revision smaller than this is rewritten for free; folding earlier would only churn.
 FOLD_ROWS_MIN: Final = 4_096
 # Stored parts of dead runs that one step of the janitor deletes.
-GARBAGE_PARTS_MAX: Final = 64
+GARBAGE_PARTS_MAX: Final = 16
 # How many groups are committed, while more wait, for one step of maintenance.
 GROUPS_PER_STEP: Final = 4
 # Unique keys of dropped tables that one step of the janitor deletes.
 GARBAGE_KEYS_MAX: Final = 4_096
+
+# Unique keys that are worth sorting before they are written.
+BULK_KEYS_MIN: Final = 256
 
 # Sequences of one producer that are remembered: how many appends a client may have in flight and
 # still learn of each what became of it.

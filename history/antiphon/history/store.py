@@ -65,7 +65,8 @@ class StoredCommand:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewShard:
     """A collection's durable content. `unique_key`: columns that the store keeps unique (tables);
-    a feed's `unique_key` says which columns identify an overwritten row."""
+    a feed's `unique_key` says which columns identify an overwritten row. Complete and empty at time
+    0: a materialized view's own upper starts at [1]."""
 
     collection: CollectionId
     kind: CollectionKind  # TABLE, FEED or MATERIALIZED_VIEW
@@ -83,8 +84,14 @@ class CatalogChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProducerSequence:
+    """Makes a retry safe. A sequence that was applied is answered with its first time and row
+    count, and not applied again. One behind the producer's last that was not applied, or is out of
+    the window of PRODUCER_SEQUENCES_MAX, is refused with InvalidArgument: it cannot be told apart
+    from one that was. A refused append does not use up its sequence. So a producer appends one by
+    one, or accepts that what is refused stays so."""
+
     producer_id: ProducerId
-    sequence: int  # strictly increasing within a producer; a repeat is answered, not applied
+    sequence: int  # strictly increasing within a producer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +100,10 @@ class Append:
 
     A table: +1 inserts, -1 deletes, and a delete of an absent row is refused where the table has
     a key. A feed: overwrites (see `antiphon.protocol.delta`), the last of a key wins.
+
+    Refused with CollectionMissing, SchemaMismatch or ConstraintViolation (a null, or a delete of an
+    absent row), all with the column's name, DuplicateKey with the key's, InvalidArgument (a diff,
+    a producer sequence), ReadConflict.
     """
 
     collection: CollectionId
@@ -114,7 +125,8 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardAppend:
-    """A compare-and-append to a materialized view's shard, which has an upper of its own."""
+    """A compare-and-append to a materialized view's shard, which has an upper of its own. Updates
+    lie in [expected_upper, new_upper), or the whole submission is refused: submit it alone."""
 
     collection: CollectionId
     expected_upper: Frontier
@@ -129,7 +141,7 @@ class Submission:
     token: int
     fence: Fence
     now_ms: int
-    expected_head: Position | None = None  # with commands: the head they follow
+    expected_head: Position | None = None  # of the history, or StaleFacts refuses it all
     commands: tuple[NewCommand, ...] = ()
     new_shards: tuple[NewShard, ...] = ()
     dropped_shards: tuple[CollectionId, ...] = ()
@@ -137,9 +149,11 @@ class Submission:
     next_id: int | None = None  # the catalog's next unused collection id
     tick: Tick | None = None
     shard_appends: tuple[ShardAppend, ...] = ()
-    # The coalesced map of allowed compaction: what readers of each collection no longer need.
+    # The coalesced map of allowed compaction: what readers of each collection no longer need. Only
+    # advances; closed forgets the collection, whose drop is a command.
     compaction: Mapping[CollectionId, Frontier] = field(default_factory=dict)
-    # Shards whose since may move: deltas below fold into a revision when that pays.
+    # Shards whose since may move, forward and at most to the last complete time: deltas up to it
+    # fold into a revision when that pays. A shard that is gone is passed over.
     since: Mapping[CollectionId, int] = field(default_factory=dict)
 
 
