@@ -151,6 +151,18 @@ class Inputs:
         if not self._gap:
             self._reached = self._reached.join(batch.upper)
 
+    def maintain(self, fuel_rows: int) -> bool:
+        """Background work of what feeds keep; True: there is more."""
+        more = False
+        for sources in self._sources.values():
+            for source in sources:
+                more = source.maintain(fuel_rows) or more
+        return more
+
+    @property
+    def byte_count(self) -> int:
+        return sum(source.byte_count for some in self._sources.values() for source in some)
+
     def settle(self, now_ms: int) -> int | None:
         """Reopens the tail and repeats reads where that is due; when to come again, if at all."""
         wanted: dict[CollectionId, Frontier] = {}

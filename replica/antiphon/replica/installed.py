@@ -23,7 +23,7 @@ from antiphon.protocol.dataflow import (
 )
 from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.fingerprint import fingerprint_of
-from antiphon.protocol.frontier import CLOSED, TIME_MAX, Frontier, meet_all
+from antiphon.protocol.frontier import CLOSED, START, TIME_MAX, Frontier, meet_all
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.response import Failure, HydrationProgress
 from antiphon.protocol.schema import Schema
@@ -51,7 +51,11 @@ class InstalledExport:
         description = owner.description
         match export.kind:
             case IndexExport(key_columns=keys) | MaterializedViewExport(key_columns=keys):
-                self.kept = Trace(description.schema, keys, Frontier(owner.as_of))
+                start = Frontier(owner.as_of)
+                self.kept = Trace(description.schema, keys)
+                # What was before as_of is not known here, and since says so.
+                self.kept.insert(START, start, [])
+                self.kept.allow_compaction(start)
             case SubscribeExport(with_snapshot=with_snapshot):
                 self.subscription = Subscription(
                     export.collection,

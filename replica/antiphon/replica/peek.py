@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, assert_never
 
-import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.command import IndexTarget, Peek, PlanTarget
@@ -33,10 +32,10 @@ from antiphon.protocol.response import (
     PeekRows,
     PeekStashed,
 )
-from antiphon.protocol.schema import Schema
+from antiphon.protocol.schema import Schema, arrow_type
 from antiphon.replica.configuration import Configuration
 from antiphon.replica.data_errors import data_failure
-from antiphon.replica.dataflow.graph import evaluate_once
+from antiphon.replica.dataflow.graph import ImportSpec, evaluate_once
 from antiphon.replica.dataflow.trace import Trace
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import decode
@@ -84,6 +83,7 @@ class _Snapshot:
 class _Pending:
     peek: Peek
     plan: Plan | None = None  # decoded before it waits, so that a bad one is refused at once
+    specs: dict[CollectionId, ImportSpec] = field(default_factory=dict)  # of what the plan reads
     traces: dict[CollectionId, Readable] = field(default_factory=dict)
     missing: set[int] = field(default_factory=set)  # snapshots under way
     snapshots: list[_Snapshot] = field(default_factory=list)
@@ -183,8 +183,10 @@ class Peeks:
                         collection=collection, kind=CollectionKind.INDEX, schema=found.schema
                     )
                     pending.plan = decode_plan(plan, (imported,))
+                    pending.specs = specs_of((imported,))
             case PlanTarget(plan=plan, imports=imports):
                 pending.plan = decode_plan(plan, imports)
+                pending.specs = specs_of(imports)
                 for imported in imports:
                     if imported.kind in _STORED:
                         stored.append(imported)
@@ -273,14 +275,21 @@ class Peeks:
 def _evaluate(pending: _Pending, configuration: Configuration) -> Answer | Failure:
     """Raises ComputeError: a limit, a malformed key, an operator that is not served."""
     for found in pending.traces.values():
-        failure = found.failure or data_failure(found.trace.errors(pending.peek.time))
+        if found.failure is not None:
+            return found.failure
+    peek = pending.peek
+    inputs = _inputs(pending)
+    for read in inputs.values():
+        failure = data_failure(read.errors)
         if failure is not None:
             return failure
-    peek = pending.peek
-    rows = _read_index(pending) if isinstance(peek.target, IndexTarget) else _read_plan(pending)
-    failure = data_failure(rows.errors)
-    if failure is not None:
-        return failure
+    if pending.plan is None:
+        (rows,) = inputs.values()
+    else:
+        rows = evaluate_once(pending.plan, pending.specs, inputs)
+        failure = data_failure(rows.errors)
+        if failure is not None:
+            return failure
     return finish(
         rows.columns,
         rows.diffs,
@@ -291,44 +300,34 @@ def _evaluate(pending: _Pending, configuration: Configuration) -> Answer | Failu
     )
 
 
-def _read_index(pending: _Pending) -> Zset:
+def _inputs(pending: _Pending) -> dict[CollectionId, Zset]:
+    """What the peek reads, at its time. Raises InvalidArgument: malformed keys."""
     target, time = pending.peek.target, pending.peek.time
-    assert isinstance(target, IndexTarget), "another kind of read"
-    found = pending.traces[target.collection]
-    if target.keys is None:
-        rows = found.trace.snapshot(time)
-    else:
-        rows = found.trace.lookup(_keys(target.keys), time)
-    if pending.plan is None:
-        return rows
-    imported = Import(collection=target.collection, kind=CollectionKind.INDEX, schema=found.schema)
-    return evaluate_once(pending.plan, specs_of((imported,)), {target.collection: rows})
-
-
-def _read_plan(pending: _Pending) -> Zset:
-    target, time = pending.peek.target, pending.peek.time
-    assert isinstance(target, PlanTarget), "another kind of read"
-    assert pending.plan is not None, "decoded when the peek came"
+    if isinstance(target, IndexTarget) and target.keys is not None:
+        trace = pending.traces[target.collection].trace
+        return {target.collection: trace.lookup(_keys(target.keys, trace), time)}
     inputs = {
         collection: found.trace.snapshot(time) for collection, found in pending.traces.items()
     }
     for snapshot in pending.snapshots:
         inputs[snapshot.imported.collection] = Zset.concat(snapshot.imported.schema, snapshot.parts)
-    return evaluate_once(pending.plan, specs_of(target.imports), inputs)
+    return inputs
 
 
-def _keys(stream: bytes) -> tuple[pa.Array, ...]:
-    """Key columns, each key once: a repeated key is still one question."""
+def _keys(stream: bytes, trace: Trace) -> tuple[pa.Array, ...]:
+    """A column for each of the arrangement's key columns, of its type."""
+    wanted = [arrow_type(trace.schema.columns[index].type) for index in trace.key_columns]
     try:
         with pa.ipc.open_stream(pa.py_buffer(stream)) as reader:
             table = reader.read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InvalidArgument(f"the keys are no Arrow stream: {error}") from error
-    columns = tuple(_one_chunk(column) for column in table.columns)
-    if table.num_rows <= 1:
-        return columns
-    keys = Zset(columns, np.ones(table.num_rows, np.int64)).consolidated()
-    return keys.columns
+        if table.num_columns != len(wanted):
+            raise InvalidArgument(f"{table.num_columns} key columns where {len(wanted)} are due")
+        return tuple(
+            _one_chunk(column).cast(kind)
+            for column, kind in zip(table.columns, wanted, strict=True)
+        )
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise InvalidArgument(f"the keys do not fit the index: {error}") from error
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

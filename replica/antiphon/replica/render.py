@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from antiphon.protocol.codec import plan_from_bytes
 from antiphon.protocol.dataflow import DataflowDescription, Import
 from antiphon.protocol.errors import InvalidArgument, RemoteProtocolError
+from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Plan, imports_of, schema_of
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
@@ -38,7 +39,7 @@ def decode_plan(plan: bytes, imports: Iterable[Import]) -> Plan:
     return decoded
 
 
-def specs_of(imports: Iterable[Import]) -> dict[int, ImportSpec]:
+def specs_of(imports: Iterable[Import]) -> dict[CollectionId, ImportSpec]:
     return {imported.collection: ImportSpec(schema=imported.schema) for imported in imports}
 
 

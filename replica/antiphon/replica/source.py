@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from antiphon.protocol.dataflow import CollectionKind, Import
-from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.replica.dataflow.overwrites import Overwrites
 from antiphon.replica.dataflow.zset import Zset
@@ -35,7 +35,7 @@ class Input:
         self.loaded = False  # whether the content at or before as_of has arrived whole
         self.rows_done = 0
         self.rows_total = 0
-        self._delivered = Frontier(as_of)
+        self._delivered = START
         self._initial: list[Zset] = []
         self._pending: deque[tuple[int, Zset]] = deque()
 
@@ -69,7 +69,7 @@ class Input:
 
     def deliver(self, ticks: Iterable[tuple[int, Zset]], upper: Frontier) -> None:
         """Differences, in order of time, that complete everything before `upper`."""
-        assert self._delivered.less_equal(upper) or not self.loaded, "an input moves back"
+        assert self._delivered.less_equal(upper), f"{self._delivered} moves back to {upper}"
         for time, change in ticks:
             if change.is_empty:
                 continue
@@ -165,6 +165,14 @@ class Source:
             self._recent_rows -= forgotten.row_count
         for reader in self._readers:
             reader.deliver(fresh, upper)
+
+    def maintain(self, fuel_rows: int) -> bool:
+        """Background work; True: there is more."""
+        return self._overwrites is not None and self._overwrites.maintain(fuel_rows)
+
+    @property
+    def byte_count(self) -> int:
+        return 0 if self._overwrites is None else self._overwrites.byte_count
 
     def _fresh_overwrites(self) -> Overwrites | None:
         if self.imported.kind is not CollectionKind.FEED:

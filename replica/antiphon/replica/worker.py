@@ -90,7 +90,7 @@ class Worker:
                     used += self._advance(dataflow)
                     progressed = True
         self._held.peeks.answer_ready(self._held.configuration)
-        more = False
+        more = self._held.inputs.maintain(max(fuel_rows - used, 1))
         for dataflow in self._held.installed.dataflows:
             more = dataflow.maintain(max(fuel_rows - used, 1)) or more
         self._busy = progressed or more
@@ -278,7 +278,7 @@ class Worker:
             hydration=tuple(one.progress() for one in dataflows if not one.hydrated),
             dataflows=tuple(one.facts() for one in dataflows),
             backlog_ticks=max((one.pending_ticks for one in dataflows), default=0),
-            state_bytes=sum(one.byte_count for one in dataflows),
+            state_bytes=self._held.inputs.byte_count + sum(d.byte_count for d in dataflows),
         )
         if progress == self._progress:
             return None

@@ -90,8 +90,9 @@ class ComputeService(compute_pb2_grpc.ComputeServicer):
                     for sent in commands:
                         log.debug("<", stream=number, command=describe(sent.command))
                 self._driver.commands_received(number, commands, self._now_ms())
-        except (grpc.aio.UsageError, grpc.aio.InternalError, grpc.aio.AioRpcError):
-            pass  # the connection is gone, which the end of the stream tells everybody
+        except (grpc.aio.UsageError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
+            # The connection is gone; the end of the stream tells everybody.
+            log.debug("stream broke", stream=number, reason=str(error))
         except asyncio.CancelledError:
             raise
         except BaseException as error:

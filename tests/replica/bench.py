@@ -1,0 +1,361 @@
+"""A worker between a scripted controller and a small honest store, all in one thread.
+
+The store answers the worker's requests from a list of changes. Tests choose what it delivers when,
+so that pushes can be held back, doubled or lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from antiphon.protocol.command import AllowWrites, Command, Sent, is_numbered
+from antiphon.protocol.errors import EpochFenced, SinceViolation
+from antiphon.protocol.frontier import START, Frontier
+from antiphon.protocol.ids import CollectionId, Epoch, PeekId, Position
+from antiphon.protocol.response import (
+    Dropped,
+    Frontiers,
+    PeekResponse,
+    PeekRows,
+    Response,
+    SubscribeBatch,
+    SubscribeResponse,
+)
+from antiphon.protocol.schema import Schema
+from antiphon.replica.ports import (
+    AppendShard,
+    CancelSnapshot,
+    CommandsReceived,
+    Connected,
+    Disconnected,
+    Event,
+    OpenTail,
+    ReadSnapshot,
+    Request,
+    ShardAppended,
+    ShardAppendFailed,
+    SnapshotFailed,
+    SnapshotPart,
+    TailReceived,
+    WorkerReady,
+)
+from antiphon.replica.worker import Worker
+from tests.replica.scripted import (
+    CLAIM,
+    FEED,
+    PAIRS,
+    TABLE,
+    Change,
+    Row,
+    at,
+    changes_of,
+    complete,
+    connection,
+    create_instance,
+    delta,
+    rows_of,
+    sent,
+)
+
+FUEL = 1_000
+
+
+@dataclass
+class Shard:
+    """A materialized view in the store."""
+
+    upper: Frontier = START
+    changes: list[Change] = field(default_factory=list)
+
+
+@dataclass
+class Store:
+    """Tables and feeds on one timeline; a feed's changes are overwrites."""
+
+    upper: int = 10
+    since: int = 0
+    changes: dict[CollectionId, list[Change]] = field(default_factory=lambda: {TABLE: [], FEED: []})
+    shards: dict[CollectionId, Shard] = field(default_factory=dict)
+    fenced: bool = False
+
+    def append(self, time: int, collection: CollectionId, *rows: tuple[Row, int]) -> None:
+        assert time >= self.upper, f"{time} is before {self.upper}"
+        self.changes[collection] += [(row, time, diff) for row, diff in rows]
+
+    def content(self, collection: CollectionId, time: int) -> Counter[Row]:
+        """The rows at `time`: what every view is compared with."""
+        found: Counter[Row] = Counter()
+        if collection == FEED:
+            live: dict[object, Row] = {}
+            for row, when, diff in self.changes[FEED]:
+                if when <= time:
+                    live.pop(row[0], None)
+                    if diff > 0:
+                        live[row[0]] = row
+            return Counter(live.values())
+        changes = self.shards[collection].changes if collection in self.shards else None
+        for row, when, diff in self.changes[collection] if changes is None else changes:
+            if when <= time:
+                found[row] += diff
+        assert all(count >= 0 for count in found.values()), f"negative: {found}"
+        return Counter({row: count for row, count in found.items() if count})
+
+    def snapshot(self, collection: CollectionId, as_of: int) -> list[Change]:
+        return [(row, as_of, count) for row, count in self.content(collection, as_of).items()]
+
+    def between(self, collection: CollectionId, lower: int, upper: int) -> list[Change]:
+        return [change for change in self.changes[collection] if lower <= change[1] < upper]
+
+
+class Bench:
+    """Drives one worker. `responses` is everything it said on the connections so far."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.worker = Worker()
+        self.store = store or Store()
+        self.now_ms = 0
+        self.responses: list[Response] = []
+        self.requests: list[Request] = []  # all of them
+        self.tail: OpenTail | None = None
+        self.tail_reached = 0
+        self.held_back: list[ReadSnapshot] = []
+        self.holds_snapshots = False
+        self.last = WorkerReady()
+        self._position = 0
+        self._connection = 0
+        self._waiting: list[Request] = []
+
+    # What the controller does.
+
+    def connect(self, *commands: Command, writes: bool = False) -> None:
+        """A new connection with a full set, up to InitializationComplete."""
+        self.begin(*commands)
+        self.say(complete(self._position))
+        if writes:
+            self.send(AllowWrites())
+
+    def begin(self, *commands: Command) -> None:
+        """A new connection, whose initialization is not complete yet."""
+        self._connection += 1
+        self.handle(
+            Connected(connection_id=connection(self._connection), epoch=Epoch(1), claim_id=CLAIM)
+        )
+        self.say(create_instance(), *map(self._numbered, commands))
+
+    def disconnect(self) -> None:
+        self.handle(Disconnected(connection_id=connection(self._connection)))
+
+    def send(self, *commands: Command) -> None:
+        self.say(*map(self._numbered, commands))
+
+    def say(self, *commands: Sent) -> None:
+        self.handle(
+            CommandsReceived(connection_id=connection(self._connection), commands=tuple(commands))
+        )
+
+    def _numbered(self, command: Command) -> Sent:
+        if not is_numbered(command):
+            return sent(command)
+        self._position += 1
+        return Sent(Position(self._position), command)
+
+    # What the store does.
+
+    def tick(self, time: int, *rows: tuple[Row, int], collection: CollectionId = TABLE) -> None:
+        """One durable tick, pushed to the tail."""
+        self.store.append(time, collection, *rows)
+        self.store.upper = time + 1
+        self.push()
+        self.run()
+
+    def push(self, lower: int | None = None) -> None:
+        """The open tail delivers up to the store's upper; from `lower`, if it is said."""
+        if self.tail is None:
+            return
+        first = self.tail_reached if lower is None else lower
+        deltas = {}
+        for collection, start in self.tail.collections.items():
+            assert start.time is not None
+            changes = self.store.between(collection, max(first, start.time), self.store.upper)
+            if changes:
+                deltas[collection] = delta(*changes)
+        self.handle(
+            TailReceived(
+                tail=self.tail.tail,
+                lower=at(first),
+                upper=at(self.store.upper),
+                deltas=deltas,
+            )
+        )
+        self.tail_reached = self.store.upper
+
+    # The loop.
+
+    def handle(self, event: Event) -> None:
+        self._take(self.worker.handle(event, self.now_ms))
+
+    def work(self) -> None:
+        self._take(self.worker.work(FUEL, self.now_ms))
+
+    def run(self) -> None:
+        """Until nothing moves any more."""
+        for _ in range(10_000):
+            if self._waiting:
+                self._perform(self._waiting.pop(0))
+            elif self.last.busy:
+                self.work()
+            elif self.tail is not None and self.tail_reached < self.store.upper:
+                self.push()
+            else:
+                return
+        raise AssertionError("it never comes to rest")
+
+    def wait(self, milliseconds: int) -> None:
+        """Time passes, and the worker wakes if it asked to."""
+        self.now_ms += milliseconds
+        if self.last.wake_at_ms is not None and self.last.wake_at_ms <= self.now_ms:
+            self.work()
+        self.run()
+
+    def release(self) -> None:
+        """Answers the snapshots that were held back."""
+        self.holds_snapshots = False
+        waiting, self.held_back = self.held_back, []
+        for request in waiting:
+            self._snapshot(request)
+        self.run()
+
+    def _take(self, ready: WorkerReady) -> None:
+        self.last = ready
+        self.requests += ready.requests
+        self._waiting += ready.requests
+        self.responses += ready.responses
+
+    def _perform(self, request: Request) -> None:
+        match request:
+            case OpenTail():
+                self.tail = request if request.collections else None
+                lowers = [f.time for f in request.collections.values() if f.time is not None]
+                self.tail_reached = min(lowers, default=0)
+            case ReadSnapshot():
+                if self.holds_snapshots:
+                    self.held_back.append(request)
+                else:
+                    self._snapshot(request)
+            case CancelSnapshot():
+                self.held_back = [r for r in self.held_back if r.snapshot != request.snapshot]
+            case AppendShard():
+                self._append(request)
+            case _:
+                pass
+
+    def _snapshot(self, request: ReadSnapshot) -> None:
+        if request.as_of < self.store.since:
+            error = SinceViolation("gone")
+            self.handle(SnapshotFailed(snapshot=request.snapshot, error=error))
+            return
+        changes = self.store.snapshot(request.collection, request.as_of)
+        half = len(changes) // 2
+        for part, last in ((changes[:half], False), (changes[half:], True)):
+            self.handle(
+                SnapshotPart(
+                    snapshot=request.snapshot,
+                    delta=delta(*part),
+                    rows_total=len(changes),
+                    last=last,
+                )
+            )
+
+    def _append(self, request: AppendShard) -> None:
+        if self.store.fenced:
+            self.handle(
+                ShardAppendFailed(
+                    append=request.append,
+                    collection=request.collection,
+                    error=EpochFenced("over"),
+                )
+            )
+            return
+        shard = self.store.shards.setdefault(request.collection, Shard())
+        applied = shard.upper == request.expected_upper
+        if applied:
+            changes = changes_of(request.delta.rows)
+            for _, time, _ in changes:
+                assert not request.expected_upper.passes(time), "before the interval"
+                assert request.new_upper.passes(time), "after the interval"
+            shard.changes += changes
+            shard.upper = request.new_upper
+        self.handle(
+            ShardAppended(
+                append=request.append,
+                collection=request.collection,
+                applied=applied,
+                upper=shard.upper,
+            )
+        )
+
+    # What was said.
+
+    def take(self) -> list[Response]:
+        """The responses since the last call."""
+        taken, self.responses = self.responses, []
+        return taken
+
+    def answers(self) -> dict[PeekId, object]:
+        found: dict[PeekId, object] = {}
+        for response in self.responses:
+            if isinstance(response, PeekResponse):
+                assert response.peek_id not in found, "answered twice"
+                found[response.peek_id] = response.result
+        return found
+
+    def frontiers(self, collection: int) -> dict[str, list[Frontier]]:
+        """All reports about a collection, by kind."""
+        found: dict[str, list[Frontier]] = {"write": [], "input": [], "output": []}
+        for response in self.responses:
+            if isinstance(response, Frontiers) and response.collection == collection:
+                for kind, reports in found.items():
+                    value = getattr(response, f"{kind}_frontier")
+                    if value is not None:
+                        reports.append(value)
+        return found
+
+    def dropped(self) -> list[int]:
+        return [r.collection for r in self.responses if isinstance(r, Dropped)]
+
+    def batches(self, collection: int) -> list[SubscribeBatch]:
+        return [
+            r.result
+            for r in self.responses
+            if isinstance(r, SubscribeResponse)
+            and r.collection == collection
+            and isinstance(r.result, SubscribeBatch)
+        ]
+
+    def opened(self) -> list[OpenTail]:
+        return [request for request in self.requests if isinstance(request, OpenTail)]
+
+
+def counted(result: object, schema: Schema = PAIRS) -> Counter[Row]:
+    """The rows of a peek's answer."""
+    assert isinstance(result, PeekRows), f"not rows: {result}"
+    rows = rows_of(result.batches, schema)
+    assert len(rows) == result.row_count
+    return Counter(rows)
+
+
+def rows(*pairs: Row) -> Sequence[tuple[Row, int]]:
+    """Insertions."""
+    return [(pair, 1) for pair in pairs]
+
+
+def total(batches: Iterable[SubscribeBatch], time: int, schema: Schema = PAIRS) -> Counter[Row]:
+    """What a subscriber has who added everything up to `time`."""
+    found: Counter[Row] = Counter()
+    for batch in batches:
+        for row, when, diff in changes_of(batch.batches, schema):
+            if when <= time:
+                found[row] += diff
+    return Counter({row: count for row, count in found.items() if count})
