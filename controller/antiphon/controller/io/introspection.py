@@ -141,7 +141,7 @@ class Introspection:
             yield _record(command, sent)
 
 
-def _decision(decision: Decision) -> command_pb2.SyncDecision:
+def _decision(decision: Decision) -> command_pb2.SyncDecision.ValueType:
     """Unspecified: refused."""
     if isinstance(decision, Sync):
         return command_pb2.SyncDecision.Value(f"SYNC_DECISION_{decision.sync.name}")

@@ -153,6 +153,9 @@ class Machine:
         commands, self.sent[replica] = self.sent.get(replica, []), []
         return commands
 
+    def session(self, name: str) -> ControllerSession:
+        return self._sessions[name]
+
     # Replicas.
 
     def add(self, *names: str) -> None:
@@ -172,11 +175,12 @@ class Machine:
         self.step(ReplicaProbed(replica=replica, facts=probed, connection_id=connection))
         return self.take(name)
 
-    def respond(self, name: str, *responses: Response) -> Ready:
+    def respond(self, name: str, *responses: Response, legal: bool = True) -> Ready:
+        """`legal` False: what no session would let through."""
         replica = self.state.replicas[ReplicaId(name)]
         connection = replica.connection_id
         assert connection is not None
-        for response in responses:
+        for response in responses if legal else ():
             self._sessions[name].receive(connection, response)
         return self.step(
             ResponsesReceived(
@@ -186,9 +190,7 @@ class Machine:
 
     def lose(self, name: str) -> Ready:
         connection = self.state.replicas[ReplicaId(name)].connection_id
-        return self.step(
-            LinkLost(replica=ReplicaId(name), connection_id=connection, reason="gone")
-        )
+        return self.step(LinkLost(replica=ReplicaId(name), connection_id=connection, reason="gone"))
 
     def report(
         self,
@@ -208,9 +210,11 @@ class Machine:
         )
         return self.respond(name, frontiers)
 
-    def answer(self, name: str, peek_id: PeekId, *, row_count: int = 0) -> Ready:
+    def answer(
+        self, name: str, peek_id: PeekId, *, row_count: int = 0, legal: bool = True
+    ) -> Ready:
         rows = PeekRows(batches=(), row_count=row_count)
-        return self.respond(name, PeekResponse(peek_id=peek_id, result=rows))
+        return self.respond(name, PeekResponse(peek_id=peek_id, result=rows), legal=legal)
 
     def dropped(self, name: str, collection: CollectionId) -> Ready:
         return self.respond(name, Dropped(collection=collection))
@@ -309,13 +313,20 @@ class Machine:
         return request, name
 
     def batch(
-        self, name: str, collection: CollectionId, lower: int, upper: int, *times: int
+        self,
+        name: str,
+        collection: CollectionId,
+        lower: int,
+        upper: int,
+        *times: int,
+        legal: bool = True,
     ) -> Ready:
         """One update at each of `times`, whose values are its time."""
         result = SubscribeBatch(
             lower=Frontier(lower), upper=Frontier(upper), batches=(updates(*times),)
         )
-        return self.respond(name, SubscribeResponse(collection=collection, result=result))
+        response = SubscribeResponse(collection=collection, result=result)
+        return self.respond(name, response, legal=legal)
 
 
 def _frontier(time: int | None) -> Frontier | None:

@@ -1,0 +1,256 @@
+"""Subscribes: one sequence without gap or repeat, whichever replicas it comes from."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.controller.instance.event import RequestCanceled
+from antiphon.controller.instance.ready import CloseSession
+from antiphon.controller.ports import ErrorReply, SubscribeReply
+from antiphon.protocol.command import AllowCompaction, CreateDataflow, Schedule
+from antiphon.protocol.dataflow import SubscribeExport
+from antiphon.protocol.delta import TIME_COLUMN, decode_batch, delta_schema
+from antiphon.protocol.errors import (
+    CollectionMissing,
+    ComputeError,
+    DataError,
+    InvalidArgument,
+    NotComplete,
+    ReplicaFailed,
+    SinceViolation,
+)
+from antiphon.protocol.frontier import CLOSED, START, Frontier
+from antiphon.protocol.ids import CollectionId, ReplicaId
+from antiphon.protocol.response import (
+    Failure,
+    SubscribeBatch,
+    SubscribeDropped,
+    SubscribeResponse,
+)
+from tests.controller.instance.machine import SCHEMA, Machine, T, of_type, updates
+
+
+@pytest.fixture
+def machine() -> Machine:
+    machine = Machine()
+    machine.connect("r1")
+    machine.connect("r2")
+    return machine
+
+
+def seen(machine: Machine, request: int) -> list[tuple[int | None, int | None, list[int]]]:
+    """The intervals that the client got, with the times of their updates."""
+    intervals = []
+    for reply in machine.replies.get(request, []):
+        assert isinstance(reply, SubscribeReply), reply
+        times = [
+            time
+            for batch in reply.batches
+            for time in decode_batch(batch, delta_schema(SCHEMA)).column(TIME_COLUMN).to_pylist()
+        ]
+        intervals.append((reply.lower.time, reply.upper.time, times))
+    return intervals
+
+
+def error_of(machine: Machine, request: int) -> ComputeError:
+    reply = machine.replies[request][-1]
+    assert isinstance(reply, ErrorReply)
+    return reply.error
+
+
+def end(machine: Machine, name: str, collection: CollectionId, failure: Failure) -> None:
+    result = SubscribeBatch(lower=START, upper=Frontier(100), failure=failure)
+    machine.respond(name, SubscribeResponse(collection=collection, result=result))
+
+
+def test_it_starts_everywhere_and_at_once(machine: Machine) -> None:
+    _, collection = machine.subscribe()
+    for name in ("r1", "r2"):
+        create, schedule = machine.take(name)
+        assert isinstance(create, CreateDataflow)
+        assert create.dataflow.as_of == Frontier(99)
+        assert schedule == Schedule(collection=collection)
+
+
+def test_batches_with_other_boundaries_are_delivered_once_and_contiguous(
+    machine: Machine,
+) -> None:
+    """Number 44."""
+    request, collection = machine.subscribe()
+    machine.tick(150)
+    machine.batch("r1", collection, 0, 100, 99)
+    machine.batch("r2", collection, 0, 120, 99, 105, 119)
+    machine.batch("r1", collection, 100, 110, 105)
+    machine.batch("r1", collection, 110, 150, 119, 130)
+    machine.batch("r2", collection, 120, 140, 130)
+    assert seen(machine, request) == [
+        (0, 100, [99]),
+        (100, 120, [105, 119]),
+        (120, 150, [130]),
+    ]
+
+
+def test_a_replica_that_comes_back_starts_where_the_client_is(machine: Machine) -> None:
+    """Number 45: no gap, no repeat, and what was seen is not read again."""
+    machine.lose("r2")
+    request, collection = machine.subscribe()
+    machine.tick(150)
+    machine.batch("r1", collection, 0, 100, 99)
+    machine.batch("r1", collection, 100, 150, 120)
+    machine.lose("r1")
+    (create,) = of_type(machine.connect("r1"), CreateDataflow)
+    assert isinstance(create, CreateDataflow)
+    assert create.dataflow.as_of == Frontier(149)
+    assert create.dataflow.exports[0].kind == SubscribeExport(with_snapshot=False)
+    machine.tick(200)
+    machine.batch("r1", collection, 150, 200, 160)
+    assert seen(machine, request)[-1] == (150, 200, [160])
+
+
+def test_before_the_snapshot_was_seen_it_is_asked_for_again(machine: Machine) -> None:
+    _, collection = machine.subscribe()
+    machine.lose("r1")
+    (create,) = of_type(machine.connect("r1"), CreateDataflow)
+    assert isinstance(create, CreateDataflow)
+    assert create.dataflow.exports[0].kind == SubscribeExport(with_snapshot=True)
+
+
+def test_the_time_before_the_frontier_stays_readable(machine: Machine) -> None:
+    _, collection = machine.subscribe()
+    machine.tick(500)
+    for name in ("r1", "r2"):
+        machine.report(name, collection, 500)
+    machine.beat()
+    assert machine.since(T) == 99
+    machine.batch("r1", collection, 0, 300, 99)
+    machine.beat()
+    assert machine.since(T) == 299
+
+
+def test_only_the_target_counts(machine: Machine) -> None:
+    """Number 46."""
+    request, collection = machine.subscribe(replica="r2")
+    assert of_type(machine.take("r1"), CreateDataflow) == []
+    machine.batch("r2", collection, 0, 100, 99)
+    assert seen(machine, request) == [(0, 100, [99])]
+
+
+def test_a_targeted_subscribe_ends_with_its_target(machine: Machine) -> None:
+    """Number 47."""
+    request, collection = machine.subscribe(replica="r2")
+    machine.batch("r2", collection, 0, 100, 99)
+    machine.lose("r2")
+    assert isinstance(error_of(machine, request), ReplicaFailed)
+    assert len(machine.replies[request]) == 2
+
+
+def test_after_a_cancel_nothing_reaches_the_client_and_state_goes_when_all_have_stopped(
+    machine: Machine,
+) -> None:
+    """Number 48."""
+    request, collection = machine.subscribe()
+    machine.take("r1"), machine.take("r2")
+    machine.step(RequestCanceled(request=request))
+    drop = AllowCompaction(collection=collection, frontier=CLOSED)
+    assert machine.take("r1") == machine.take("r2") == [drop]
+    machine.batch("r1", collection, 0, 100, 99)
+    assert request not in machine.replies
+    assert collection in machine.state.replicas[ReplicaId("r1")].installed
+    machine.dropped("r1", collection)
+    assert collection not in machine.state.replicas[ReplicaId("r1")].installed
+    assert collection in machine.state.replicas[ReplicaId("r2")].installed
+
+
+def test_it_goes_on_after_a_frontier_that_was_seen(machine: Machine) -> None:
+    machine.tick(150)
+    request, collection = machine.subscribe(resume_from=120)
+    create = machine.take("r1")[0]
+    assert isinstance(create, CreateDataflow)
+    assert create.dataflow.as_of == Frontier(119)
+    assert create.dataflow.exports[0].kind == SubscribeExport(with_snapshot=False)
+    machine.batch("r1", collection, 120, 150, 130)
+    assert seen(machine, request) == [(120, 150, [130])]
+
+
+def test_where_it_cannot_go_on_it_says_so(machine: Machine) -> None:
+    machine.tick(500)
+    machine.beat()
+    assert isinstance(error_of(machine, machine.subscribe(resume_from=100)[0]), SinceViolation)
+    assert isinstance(error_of(machine, machine.subscribe(resume_from=502)[0]), NotComplete)
+    assert isinstance(error_of(machine, machine.subscribe(resume_from=0)[0]), InvalidArgument)
+    assert isinstance(error_of(machine, machine.subscribe(CollectionId(9))[0]), CollectionMissing)
+    assert machine.state.subscribes == {}
+
+
+def test_without_snapshot_only_changes_are_sent(machine: Machine) -> None:
+    request, collection = machine.subscribe(with_snapshot=False)
+    machine.tick(150)
+    machine.batch("r1", collection, 100, 150, 120)
+    assert seen(machine, request) == [(100, 150, [120])]
+
+
+def test_a_data_error_is_final(machine: Machine) -> None:
+    request, collection = machine.subscribe()
+    end(machine, "r1", collection, Failure(code="data_error", message="division by zero"))
+    assert isinstance(error_of(machine, request), DataError)
+    assert collection not in machine.state.subscribes
+
+
+def test_a_replicas_own_failure_leaves_it_to_the_others(machine: Machine) -> None:
+    request, collection = machine.subscribe()
+    end(machine, "r1", collection, Failure(code="internal", message="a bug"))
+    machine.batch("r2", collection, 0, 100, 99)
+    assert seen(machine, request) == [(0, 100, [99])]
+    dropped = SubscribeResponse(collection=collection, result=SubscribeDropped(at=Frontier(100)))
+    machine.respond("r2", dropped, legal=False)
+    assert isinstance(error_of(machine, request), ReplicaFailed)
+
+
+def test_a_finished_subscribe_is_over(machine: Machine) -> None:
+    request, collection = machine.subscribe()
+    last = SubscribeBatch(lower=START, upper=CLOSED, batches=(updates(99),))
+    machine.respond("r1", SubscribeResponse(collection=collection, result=last))
+    assert seen(machine, request) == [(0, None, [99])]
+    assert collection not in machine.state.subscribes
+
+
+def test_a_gap_is_the_replicas_fault(machine: Machine) -> None:
+    request, collection = machine.subscribe()
+    machine.batch("r1", collection, 0, 100, 99)
+    # What the session's ledger would not let through, should it ever come.
+    machine.batch("r1", collection, 120, 150, legal=False)
+    assert any(isinstance(send, CloseSession) for send in machine.others)
+    assert seen(machine, request) == [(0, 100, [99])]
+
+
+def test_dropping_what_it_reads_ends_it(machine: Machine) -> None:
+    request, collection = machine.subscribe()
+    machine.install(drops=(T,))
+    assert isinstance(error_of(machine, request), CollectionMissing)
+    assert collection not in machine.state.subscribes
+
+
+@given(st.data())
+def test_any_two_replicas_make_one_sequence(data: st.DataObject) -> None:
+    """Both report the same updates, each cut at its own times, interleaved in any way."""
+    machine = Machine()
+    machine.connect("r1"), machine.connect("r2")
+    request, collection = machine.subscribe()
+    machine.tick(140)
+    times = sorted(data.draw(st.sets(st.integers(100, 139))))
+    pending = {}
+    for name in ("r1", "r2"):
+        cuts = sorted({100, 140, *data.draw(st.sets(st.integers(101, 139), max_size=6))})
+        bounds = list(zip([0, *cuts], cuts, strict=False))
+        pending[name] = bounds
+    while any(pending.values()):
+        name = data.draw(st.sampled_from([n for n, bounds in pending.items() if bounds]))
+        lower, upper = pending[name].pop(0)
+        inside = [time for time in times if lower <= time < upper]
+        machine.batch(name, collection, lower, upper, *(inside if lower else [99]))
+    intervals = seen(machine, request)
+    assert [time for _, _, found in intervals for time in found] == [99, *times]
+    assert [lower for lower, _, _ in intervals] == [0, *(upper for _, upper, _ in intervals[:-1])]
+    assert intervals[-1][1] == 140
