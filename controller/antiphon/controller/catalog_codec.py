@@ -1,0 +1,59 @@
+"""Catalog items as the bytes that the store keeps: `antiphon.v1.CatalogItem`."""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError
+
+from antiphon.controller.catalog import CatalogItem, ItemKind
+from antiphon.protocol.codec.field import MalformedMessage, enum, require
+from antiphon.protocol.codec.schema import schema_field, schema_to_proto
+from antiphon.protocol.ids import CollectionId
+from antiphon.v1 import catalog_pb2 as pb
+
+
+def item_to_bytes(item: CatalogItem) -> bytes:
+    """Equal items give equal bytes."""
+    message = pb.CatalogItem(
+        id=item.id,
+        name=item.name,
+        kind=pb.ItemKind.ValueType(item.kind),
+        schema=schema_to_proto(item.schema),
+        key_columns=item.key_columns,
+        sql=item.sql,
+        plan=item.plan,
+        depends_on=item.depends_on,
+        on=item.on,
+        created_at_ms=item.created_at_ms,
+    )
+    return message.SerializeToString(deterministic=True)
+
+
+def item_from_bytes(data: bytes) -> CatalogItem:
+    """The inverse of `item_to_bytes`.
+
+    Raises:
+        MalformedMessage: the bytes are no item; a field's path says where.
+    """
+    try:
+        message = pb.CatalogItem.FromString(data)
+    except DecodeError:
+        raise MalformedMessage("not the bytes of a catalog item") from None
+    require(message.id > 0, "id", "missing")
+    require(message.name != "", "name", "missing")
+    kind = enum("kind", ItemKind, message.kind)
+    schema = schema_field("schema", message.HasField("schema"), message.schema)
+    fits = all(index < len(schema) for index in message.key_columns)
+    require(fits, "key_columns", f"a column beyond the {len(schema)} of the schema")
+    require(message.HasField("on") == (kind is ItemKind.INDEX), "on", "for indexes, and them alone")
+    return CatalogItem(
+        id=CollectionId(message.id),
+        name=message.name,
+        kind=kind,
+        schema=schema,
+        key_columns=tuple(message.key_columns),
+        sql=message.sql,
+        plan=message.plan,
+        depends_on=tuple(CollectionId(need) for need in message.depends_on),
+        on=CollectionId(message.on) if message.HasField("on") else None,
+        created_at_ms=message.created_at_ms,
+    )

@@ -1,0 +1,154 @@
+"""Parsing with sqlglot: PostgreSQL's grammar, less what would lose what the user wrote.
+
+Two changes. Functions come out as written, name and arguments, because sqlglot's own catalogue
+rewrites some into others. And an interval keeps its text: sqlglot drops what follows the first
+unit of `interval '1 day 2:00'`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
+from sqlglot.parsers.postgres import PostgresParser
+from sqlglot.tokenizer_core import Token, TokenType
+
+from antiphon.controller.sql.source import Source
+from antiphon.protocol.errors import InvalidSql
+
+# Functions with a grammar of their own: `extract(year from x)` and the like.
+_SPECIAL_FORMS: Final = ("CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM")
+_INTERVAL_FIELDS: Final = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
+
+
+class _Parser(PostgresParser):
+    FUNCTIONS: ClassVar = {}
+    FUNCTION_PARSERS: ClassVar = {
+        name: parse
+        for name, parse in PostgresParser.FUNCTION_PARSERS.items()
+        if name in _SPECIAL_FORMS
+    }
+
+    def _parse_interval(
+        self, require_interval: bool = True, parse_function_unit: bool = True
+    ) -> exp.Interval | None:
+        """`INTERVAL 'text' [field [TO field]]`, with the text as it stands."""
+        following = self._next
+        if not (self._curr and self._curr.token_type == TokenType.INTERVAL):
+            return None
+        if not (following and following.token_type == TokenType.STRING):
+            return None
+        self._advance(2)
+        node = exp.Interval(this=exp.Literal.string(following.text))
+        node.update_positions(following)
+        if self._curr and self._curr.text.upper() in _INTERVAL_FIELDS:
+            unit = exp.Var(this=self._curr.text.upper())
+            self._advance()
+            if self._match_text_seq("TO"):
+                unit = exp.Var(this=f"{unit.this} TO {self._curr.text.upper()}")
+                self._advance()
+            node.set("unit", unit)
+        return node
+
+
+class AntiphonDialect(Postgres):
+    """PostgreSQL's lexical rules with the parser above."""
+
+    parser_class = _Parser  # type: ignore[assignment]  # declared as its own base class
+
+
+_DIALECT: Final = AntiphonDialect()
+
+
+def tokenize(source: Source) -> list[Token]:
+    """
+    Raises:
+        InvalidSql: an unterminated string, a stray character.
+    """
+    try:
+        return list(_DIALECT.tokenize(source.piece.text))
+    except SqlglotError as error:
+        raise source.invalid(None, _plain(str(error))) from None
+
+
+def parse(source: Source, start: int = 0, stop: int | None = None) -> exp.Expr:
+    """One statement: the text from offset `start` to `stop`, positions kept.
+
+    Raises:
+        InvalidSql: it does not parse; with the place.
+    """
+    # Blanks instead of a slice: offsets stay those of the whole statement.
+    text = source.piece.text
+    if start:
+        text = "".join("\n" if c == "\n" else " " for c in text[:start]) + text[start:]
+    text = text if stop is None else text[:stop]
+    try:
+        tokens = _DIALECT.tokenize(text)
+        _check_commas(source, tokens)
+        parser = _DIALECT.parser(error_level=ErrorLevel.IMMEDIATE)
+        parsed = parser.parse(tokens, text)
+    except ParseError as error:
+        raise _parse_error(source, error) from None
+    except SqlglotError as error:
+        raise source.invalid(start, _plain(str(error))) from None
+    except RecursionError:
+        raise source.invalid(start, "the statement is nested too deeply") from None
+    if len(parsed) != 1 or parsed[0] is None:
+        raise source.invalid(start, "expected one statement")
+    return parsed[0]
+
+
+def parse_type(source: Source, start: int, stop: int) -> exp.DataType:
+    """The name of a type that stands at [start, stop)."""
+    text = source.piece.text[start:stop]
+    try:
+        parsed = exp.DataType.build(text, dialect=_DIALECT)
+    except (SqlglotError, ValueError):
+        raise source.invalid(start, f"{text!r} is not the name of a type") from None
+    return parsed
+
+
+# What may not stand after a comma: the parser skips an empty element without a word.
+_ENDS_A_LIST: Final = frozenset(
+    {
+        TokenType.COMMA, TokenType.R_PAREN, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY,
+        TokenType.ORDER_BY, TokenType.HAVING, TokenType.LIMIT, TokenType.UNION,
+    }
+)  # fmt: skip
+
+
+def _check_commas(source: Source, tokens: list[Token]) -> None:
+    for index, token in enumerate(tokens):
+        if token.token_type == TokenType.COMMA:
+            following = tokens[index + 1] if index + 1 < len(tokens) else None
+            empty_before = index == 0 or tokens[index - 1].token_type == TokenType.L_PAREN
+            if empty_before or following is None or following.token_type in _ENDS_A_LIST:
+                raise source.invalid(token.start, 'syntax error near ","')
+
+
+def _parse_error(source: Source, error: ParseError) -> InvalidSql:
+    if not error.errors:
+        return source.invalid(None, _plain(str(error)))
+    detail = error.errors[0]
+    near = str(detail.get("highlight") or "")
+    line, column = int(detail.get("line") or 1), int(detail.get("col") or 1)
+    message = "syntax error" + (f' near "{near}"' if near else "")
+    description = _plain(str(detail.get("description") or ""))
+    if description.startswith("Required keyword"):
+        message += ": something is missing here"
+    elif description and "Unexpected token" not in description:
+        message += f": {description[0].lower()}{description[1:].rstrip('.')}"
+    lines = source.piece.text.split("\n")
+    offset = sum(len(text) + 1 for text in lines[: line - 1]) + max(column - max(len(near), 1), 0)
+    return source.invalid(min(offset, len(source.piece.text)), message)
+
+
+def _plain(message: str) -> str:
+    """The first line, without terminal colours."""
+    first = message.split("\n", 1)[0]
+    while "\x1b[" in first:
+        before, _, after = first.partition("\x1b[")
+        first = before + after.partition("m")[2]
+    return first.strip()

@@ -1,0 +1,257 @@
+"""Plans for people: an operator on each line, inputs indented below it.
+
+Columns are called by their names; what has none by its place, `#2`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from antiphon.controller.catalog import KIND_NAMES, Catalog, ItemKind
+from antiphon.controller.sql.literal_text import write_value
+from antiphon.protocol.dataflow import Finishing
+from antiphon.protocol.expression import Call, Case, Cast, ColumnReference, Expression, Literal
+from antiphon.protocol.ids import CollectionId, show
+from antiphon.protocol.plan import (
+    Aggregate,
+    Constant,
+    Distinct,
+    Get,
+    Join,
+    JoinKind,
+    Let,
+    LocalGet,
+    MapFilterProject,
+    Negate,
+    Plan,
+    Recursion,
+    Reduce,
+    SortKey,
+    TemporalFilter,
+    Threshold,
+    TopK,
+    Union,
+    Window,
+    children,
+    schema_of,
+)
+from antiphon.protocol.schema import TEXT
+
+_SYMBOLS = {
+    "equal": "=", "not_equal": "<>", "less": "<", "less_equal": "<=", "greater": ">",
+    "greater_equal": ">=", "add": "+", "subtract": "-", "multiply": "*", "divide": "/",
+    "modulo": "%", "and": "AND", "or": "OR", "like": "LIKE", "ilike": "ILIKE",
+    "is_distinct_from": "IS DISTINCT FROM", "is_not_distinct_from": "IS NOT DISTINCT FROM",
+}  # fmt: skip
+_SUFFIXES = {
+    "is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"
+}  # fmt: skip
+_ROWS_SHOWN = 3
+
+
+def explain_plan(plan: Plan, catalog: Catalog) -> list[str]:
+    """The plan's lines."""
+    lines: list[str] = []
+    _render(plan, catalog, 0, lines)
+    return lines
+
+
+def explain_finishing(finishing: Finishing, names: Sequence[str]) -> str | None:
+    """How the answer is ordered and cut, or None if it is not."""
+    keys = tuple(SortKey(column=c, descending=d, nulls_first=n) for c, d, n in finishing.order_by)
+    parts = [f"order by {_order(keys, names)}"] if keys else []
+    if finishing.offset:
+        parts.append(f"offset {finishing.offset}")
+    if finishing.limit is not None:
+        parts.append(f"limit {finishing.limit}")
+    return f"Finish {' '.join(parts)}" if parts else None
+
+
+def column_names(plan: Plan) -> list[str]:
+    """The names of a plan's columns; `#i` for those without, or with another's."""
+    names = [column.name for column in schema_of(plan).columns]
+    return [
+        name if name and names.count(name) == 1 else f"#{index}"
+        for index, name in enumerate(names)
+    ]
+
+
+def _render(plan: Plan, catalog: Catalog, depth: int, lines: list[str]) -> None:
+    columns = ", ".join(
+        f"{name} {kind}"
+        for name, kind in zip(column_names(plan), schema_of(plan).types, strict=True)
+    )
+    lines.append(f"{'  ' * depth}{_head(plan, catalog)}  -> ({columns})")
+    for part in children(plan):
+        _render(part, catalog, depth + 1, lines)
+
+
+def _head(plan: Plan, catalog: Catalog) -> str:
+    match plan:
+        case Get():
+            return f"Get {describe_collection(plan.collection, catalog)}"
+        case LocalGet():
+            return f"Get binding {plan.binding}"
+        case Constant():
+            return _constant(plan)
+        case MapFilterProject():
+            return _row_wise(plan)
+        case Join():
+            return _join(plan)
+        case Reduce():
+            return _reduce(plan)
+        case Distinct():
+            return "Distinct"
+        case TopK():
+            return _top_k(plan)
+        case Union():
+            return "Union"
+        case Negate():
+            return "Negate"
+        case Threshold():
+            return "Threshold"
+        case Let():
+            return f"Let binding {plan.binding}"
+        case Window():
+            return "Window " + ", ".join(function.name for function in plan.functions)
+        case TemporalFilter():
+            return "TemporalFilter"
+        case Recursion():
+            return f"Recursion binding {plan.binding}"
+        case _:
+            assert_never(plan)
+
+
+def describe_collection(collection: CollectionId, catalog: Catalog) -> str:
+    """`table flights (u1)`, `index by_origin on board (u7) by (origin)`."""
+    item = catalog.items.get(collection)
+    if item is None:
+        return show(collection)
+    text = f"{KIND_NAMES[item.kind]} {item.name}"
+    if item.kind is ItemKind.INDEX and item.on is not None:
+        key = ", ".join(item.schema.columns[index].name for index in item.key_columns)
+        text += f" on {catalog.get(item.on).name} by ({key})"
+    return f"{text} ({show(collection)})"
+
+
+def _constant(plan: Constant) -> str:
+    shown = [
+        "(" + ", ".join(_value(Literal(value=v, type=t)) for v, t in zip(
+            row, plan.schema.types, strict=True)) + ")"
+        for row, _ in plan.rows[:_ROWS_SHOWN]
+    ]  # fmt: skip
+    more = len(plan.rows) - _ROWS_SHOWN
+    return "Constant " + (", ".join(shown) or "no rows") + (f", {more} more" if more > 0 else "")
+
+
+def _row_wise(plan: MapFilterProject) -> str:
+    inputs = column_names(plan.input)
+    names = list(inputs)
+    for expression in plan.maps:
+        names.append(show_expression(expression, names))
+    parts = ["Project"] if not plan.filters else ["Filter"]
+    if plan.filters:
+        parts.append(" AND ".join(show_expression(part, names) for part in plan.filters))
+    shown = [names[index] for index in plan.project]
+    if shown != inputs:
+        parts.append(f"[{', '.join(shown)}]")
+    return " ".join(parts)
+
+
+def _join(plan: Join) -> str:
+    left, right = column_names(plan.left), column_names(plan.right)
+    sign = "<=>" if plan.nulls_match else "="
+    keys = " AND ".join(
+        f"{show_expression(a, left)} {sign} {show_expression(b, right)}"
+        for a, b in zip(plan.left_keys, plan.right_keys, strict=True)
+    )
+    kind = plan.kind.name.lower() if keys or plan.kind is not JoinKind.INNER else "cross"
+    text = f"Join {kind}" + (f" on {keys}" if keys else "")
+    if plan.residual is not None:
+        text += f" if {show_expression(plan.residual, [*left, *right])}"
+    return text + (" null aware" if plan.null_aware else "")
+
+
+def _reduce(plan: Reduce) -> str:
+    names = column_names(plan.input)
+    keys = ", ".join(show_expression(key, names) for key in plan.keys)
+    aggregates = ", ".join(_aggregate(aggregate, names) for aggregate in plan.aggregates)
+    return f"Reduce by ({keys})" + (f" {aggregates}" if aggregates else "")
+
+
+def _aggregate(aggregate: Aggregate, names: Sequence[str]) -> str:
+    inner = ", ".join(show_expression(part, names) for part in aggregate.arguments) or "*"
+    text = f"{aggregate.function.name.lower()}({'distinct ' if aggregate.distinct else ''}{inner})"
+    if aggregate.filter is not None:
+        text += f" filter ({show_expression(aggregate.filter, names)})"
+    return text
+
+
+def _top_k(plan: TopK) -> str:
+    names = column_names(plan.input)
+    parts = ["TopK"]
+    if plan.group_by:
+        parts.append(f"by ({', '.join(names[index] for index in plan.group_by)})")
+    if plan.order_by:
+        parts.append(f"order by {_order(plan.order_by, names)}")
+    if plan.limit is not None:
+        parts.append(f"limit {plan.limit}")
+    if plan.offset:
+        parts.append(f"offset {plan.offset}")
+    return " ".join(parts)
+
+
+def _order(keys: Sequence[SortKey], names: Sequence[str]) -> str:
+    parts: list[str] = []
+    for key in keys:
+        text = names[key.column] + (" desc" if key.descending else "")
+        if key.nulls_first != key.descending:
+            text += " nulls first" if key.nulls_first else " nulls last"
+        parts.append(text)
+    return ", ".join(parts)
+
+
+def show_expression(expression: Expression, names: Sequence[str]) -> str:
+    """The expression over columns of these names, in SQL as far as it has words for it."""
+    match expression:
+        case ColumnReference():
+            return names[expression.index]
+        case Literal():
+            return _value(expression)
+        case Cast():
+            return f"{show_expression(expression.input, names)}::{expression.type}"
+        case Case():
+            branches = " ".join(
+                f"WHEN {show_expression(branch.condition, names)} "
+                f"THEN {show_expression(branch.value, names)}"
+                for branch in expression.branches
+            )
+            return f"CASE {branches} ELSE {show_expression(expression.otherwise, names)} END"
+        case Call():
+            return _call(expression, names)
+        case _:
+            assert_never(expression)
+
+
+def _call(call: Call, names: Sequence[str]) -> str:
+    inner = [show_expression(part, names) for part in call.arguments]
+    if call.function in _SYMBOLS:
+        return f"({f' {_SYMBOLS[call.function]} '.join(inner)})"
+    if call.function in _SUFFIXES:
+        return f"({inner[0]} {_SUFFIXES[call.function]})"
+    if call.function == "not":
+        return f"(NOT {inner[0]})"
+    return f"{call.function}({', '.join(inner)})"
+
+
+def _value(literal: Literal) -> str:
+    if literal.value is None:
+        return "NULL"
+    written = write_value(literal.value, literal.type)
+    if written is None:
+        return str(literal.value)
+    if literal.type == TEXT:
+        escaped = written.replace("'", "''")
+        return f"'{escaped}'"
+    return written

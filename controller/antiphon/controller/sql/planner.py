@@ -1,0 +1,369 @@
+"""SQL to statements: the one entry.
+
+Pure and safe on any thread: a plan depends on the text, the catalog and `now_ms` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+import pyarrow as pa
+from sqlglot import exp
+
+from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
+from antiphon.controller.sql.constants import batch_of
+from antiphon.controller.sql.cursor import Cursor
+from antiphon.controller.sql.ddl import find_relation, plan_create, plan_drop
+from antiphon.controller.sql.dialect import parse
+from antiphon.controller.sql.dml import plan_delete, plan_insert, plan_update
+from antiphon.controller.sql.explain import (
+    column_names,
+    describe_collection,
+    explain_finishing,
+    explain_plan,
+)
+from antiphon.controller.sql.optimize import optimized
+from antiphon.controller.sql.plans import projected
+from antiphon.controller.sql.query import QueryLowering, named_schema
+from antiphon.controller.sql.reading import (
+    dataflow_of,
+    finishing_of,
+    key_stream,
+    read_of,
+    select_statement,
+    sources_under,
+)
+from antiphon.controller.sql.relation import Context
+from antiphon.controller.sql.show import plan_show
+from antiphon.controller.sql.source import Source, near_miss
+from antiphon.controller.sql.split import split_statements
+from antiphon.controller.sql.statement import Read, Rows, Statement, StatementText, Subscribe
+from antiphon.protocol.codec.plan import plan_from_bytes
+from antiphon.protocol.command import IndexTarget
+from antiphon.protocol.dataflow import UNFINISHED
+from antiphon.protocol.errors import (
+    CollectionMissing,
+    ComputeError,
+    InvalidArgument,
+    SchemaMismatch,
+)
+from antiphon.protocol.plan import Get, Plan, imports_of
+from antiphon.protocol.schema import TEXT, Column, Schema, arrow_schema
+
+__all__ = [
+    "plan_collection_read",
+    "plan_collection_subscribe",
+    "plan_statement",
+    "split_statements",
+]
+
+_QUERIES: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
+_KNOWN: Final = (
+    "CREATE", "DROP", "INSERT", "UPDATE", "DELETE", "SELECT", "WITH", "VALUES", "TABLE",
+    "SUBSCRIBE", "SHOW", "EXPLAIN",
+)  # fmt: skip
+# PostgreSQL's other statements, which we can name when we refuse them.
+_REFUSED: Final = frozenset(
+    {
+        "ALTER", "BEGIN", "START", "COMMIT", "ROLLBACK", "SET", "RESET", "GRANT", "REVOKE", "COPY",
+        "MERGE", "TRUNCATE", "ANALYZE", "VACUUM", "PREPARE", "EXECUTE", "DEALLOCATE", "DECLARE",
+        "FETCH", "CALL", "DO", "COMMENT", "REFRESH", "LOCK", "LISTEN", "NOTIFY", "TAIL", "USE",
+    }
+)  # fmt: skip
+_AS_OF: Final = re.compile(r"\bas\s+of\s+(\d+)\s*$", re.IGNORECASE)
+
+
+def plan_statement(
+    piece: StatementText, catalog: Catalog, *, now_ms: int | None = None
+) -> Statement:
+    """One statement, planned against `catalog`.
+
+    `now_ms` is what `now()` means in a query or a change; None: it is refused, as in views.
+
+    Raises:
+        InvalidSql, TypeMismatch, UnsupportedSql, CollectionMissing, CollectionExists,
+        DependencyExists, ConstraintViolation, LimitExceeded: with line and column where the text
+        is to blame.
+    """
+    source = Source(piece)
+    try:
+        return _plan(source, catalog, None if now_ms is None else now_ms * 1000)
+    except RecursionError:
+        raise source.invalid(None, "the statement is nested too deeply") from None
+    except ComputeError as error:
+        if "line" not in error.details:
+            line, column = source.place(None)
+            error.details.update(line=str(line), column=str(column))
+        raise
+
+
+def _plan(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
+    cursor = Cursor(source)
+    word = cursor.peek().upper
+    if word in _QUERIES:
+        return _plan_select(source, catalog, now_us)
+    match word:
+        case "INSERT":
+            cursor.take()
+            return plan_insert(source, cursor, catalog, now_us)
+        case "UPDATE":
+            return plan_update(source, catalog, now_us)
+        case "DELETE":
+            return plan_delete(source, catalog, now_us)
+        case "CREATE":
+            cursor.take()
+            return plan_create(source, cursor, catalog)
+        case "DROP":
+            cursor.take()
+            return plan_drop(source, cursor, catalog)
+        case "SUBSCRIBE":
+            cursor.take()
+            return _plan_subscribe(source, cursor, catalog)
+        case "SHOW":
+            cursor.take()
+            return plan_show(source, cursor, catalog)
+        case "EXPLAIN":
+            cursor.take()
+            return _plan_explain(source, cursor, catalog, now_us)
+        case _:
+            raise _unknown_statement(source, cursor)
+
+
+def _unknown_statement(source: Source, cursor: Cursor) -> Exception:
+    found = cursor.peek()
+    if found.upper in _REFUSED:
+        return source.unsupported(found.start, found.upper)
+    hint = near_miss(found.upper, _KNOWN)
+    return source.invalid(found.start, f'syntax error near "{found.text}"{hint}')
+
+
+# SELECT.
+
+
+def _plan_select(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
+    as_of, stop = _as_of(source)
+    context = Context(source=source, catalog=catalog, now_us=now_us)
+    query = QueryLowering(context=context).lower(_query_node(source, 0, stop))
+    return select_statement(query, catalog, as_of)
+
+
+def _as_of(source: Source) -> tuple[int | None, int]:
+    """The time of a trailing AS OF, and where the query ends."""
+    text = source.piece.text
+    match = _AS_OF.search(text)
+    if match is None:
+        return None, len(text)
+    return int(match.group(1)), match.start()
+
+
+def _query_node(source: Source, start: int, stop: int) -> exp.Expr:
+    node = parse(source, start, stop)
+    if not isinstance(node, exp.Query | exp.Values | exp.Subquery):
+        raise source.invalid(start, "a query is expected")
+    return node
+
+
+# SUBSCRIBE [TO] (name | query) [WITH (SNAPSHOT [= boolean])] [AS OF time]
+
+
+def _plan_subscribe(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
+    cursor.accept("TO")
+    as_of, stop = _as_of(source)
+    with_snapshot, stop = _snapshot_option(source, stop)
+    ahead = cursor.peek()
+    if ahead.start >= stop:
+        raise source.invalid(ahead.start, "SUBSCRIBE needs the name of a collection or a query")
+    if ahead.upper in _QUERIES:
+        context = Context(source=source, catalog=catalog, place="SUBSCRIBE")
+        query = QueryLowering(context=context).lower(_query_node(source, ahead.start, stop))
+        statement = _subscribe(query.finished(), named_schema(query), catalog, "subscribe")
+    else:
+        start = ahead.start
+        item = find_relation(source, catalog, cursor.name("a collection"), start)
+        if cursor.peek().start < stop:
+            raise cursor.unexpected("WITH or AS OF")
+        statement = _subscribe_to(item, catalog)
+    return replace(statement, with_snapshot=with_snapshot, as_of=as_of)
+
+
+_SNAPSHOT: Final = re.compile(
+    r"\bwith\s*\(\s*(\w+)\s*(?:=?\s*(\w+)\s*)?\)\s*$", re.IGNORECASE
+)
+_BOOLEANS: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+
+
+def _snapshot_option(source: Source, stop: int) -> tuple[bool, int]:
+    """Whether the snapshot is wanted, and where what comes before the option ends."""
+    match = _SNAPSHOT.search(source.piece.text[:stop])
+    if match is None:
+        return True, stop
+    if match.group(1).lower() != "snapshot":
+        raise source.unsupported(match.start(1), f"the option {match.group(1)} of SUBSCRIBE")
+    wanted = _BOOLEANS.get((match.group(2) or "true").lower())
+    if wanted is None:
+        raise source.invalid(match.start(2), "SNAPSHOT is true or false")
+    return wanted, match.start()
+
+
+def _subscribe_to(item: CatalogItem, catalog: Catalog) -> Subscribe:
+    get = Get(collection=item.id, schema=item.schema)
+    return _subscribe(get, item.schema, catalog, item.name)
+
+
+def _subscribe(plan: Plan, schema: Schema, catalog: Catalog, name: str) -> Subscribe:
+    running = optimized(plan, catalog, maintained=True)
+    imports = imports_of(running)
+    return Subscribe(
+        dataflow=dataflow_of(name, running, schema, catalog, ()),
+        with_snapshot=True,
+        imports=imports,
+        sources=sources_under(imports, catalog),
+    )
+
+
+# EXPLAIN [PLAN] [FOR] (query | [kind] name)
+
+
+def _plan_explain(
+    source: Source, cursor: Cursor, catalog: Catalog, now_us: int | None
+) -> Statement:
+    cursor.accept("PLAN")
+    cursor.accept("FOR")
+    start = cursor.peek().start
+    if cursor.peek().upper in _QUERIES:
+        context = Context(source=source, catalog=catalog, now_us=now_us)
+        query = QueryLowering(context=context).lower(
+            _query_node(source, start, len(source.piece.text))
+        )
+        plan = optimized(query.plan, catalog, maintained=False)
+        finish = explain_finishing(finishing_of(query), column_names(plan))
+        read = read_of(plan, named_schema(query), finishing_of(query), catalog)
+        lines = [_target_line(read, catalog), *([] if finish is None else [finish])]
+        return _lines([*lines, *explain_plan(plan, catalog)])
+    for words in (("MATERIALIZED", "VIEW"), ("VIEW",), ("INDEX",)):
+        if cursor.accept(*words):
+            break
+    start = cursor.peek().start
+    name = cursor.name("a view or a query")
+    cursor.expect_end()
+    item = catalog.find(name)
+    if item is None:
+        raise source.missing(start, "view", name, catalog.names)
+    return _lines(_explain_item(item, catalog))
+
+
+def _explain_item(item: CatalogItem, catalog: Catalog) -> list[str]:
+    if item.kind in (ItemKind.TABLE, ItemKind.FEED):
+        return [describe_collection(item.id, catalog)]
+    plan = plan_from_bytes(item.plan)
+    if item.kind is ItemKind.VIEW:
+        plan = optimized(plan, catalog, maintained=True)
+    lines = [describe_collection(item.id, catalog)]
+    lines += [f"  kept by {describe_collection(i.id, catalog)}" for i in catalog.indexes_on(item.id)]
+    return [*lines, *explain_plan(plan, catalog)]
+
+
+def _target_line(read: Read, catalog: Catalog) -> str:
+    if not isinstance(read.target, IndexTarget):
+        return "Evaluate once"
+    shown = describe_collection(read.target.collection, catalog)
+    if read.target.keys is None:
+        return f"Read all of {shown}"
+    return f"Look up {pa.ipc.open_stream(read.target.keys).read_all().num_rows} keys in {shown}"
+
+
+def _lines(lines: list[str]) -> Rows:
+    schema = Schema((Column(name="plan", type=TEXT),))
+    return Rows(schema=schema, rows=batch_of(schema, [(line,) for line in lines]), tag="EXPLAIN")
+
+
+# Calls that name a collection.
+
+
+def plan_collection_read(
+    name: str,
+    catalog: Catalog,
+    *,
+    columns: tuple[str, ...] = (),
+    keys: bytes | None = None,
+) -> Read:
+    """All rows of a collection, or those with the given keys.
+
+    `name` is exact. `keys`: an Arrow IPC stream of rows of the key columns of an index on it, in
+    the key's order. `columns`: the columns wanted, in order; empty: all.
+
+    Raises:
+        CollectionMissing, InvalidArgument, SchemaMismatch
+    """
+    item = _relation(name, catalog)
+    wanted = [_column_index(item, column) for column in columns] or range(len(item.schema))
+    if keys is not None:
+        return _read_by_key(item, catalog, keys, tuple(wanted))
+    get = Get(collection=item.id, schema=item.schema)
+    plan = optimized(projected(get, tuple(wanted)), catalog, maintained=False)
+    return read_of(plan, item.schema.project(tuple(wanted)), UNFINISHED, catalog)
+
+
+def _read_by_key(
+    item: CatalogItem, catalog: Catalog, keys: bytes, wanted: tuple[int, ...]
+) -> Read:
+    try:
+        rows = pa.ipc.open_stream(keys).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InvalidArgument(f"the keys are no Arrow stream: {error}") from None
+    names = rows.schema.names
+    for index in catalog.indexes_on(item.id):
+        key_schema = index.schema.project(index.key_columns)
+        if list(key_schema.names) != names:
+            continue
+        try:
+            cast = rows.cast(arrow_schema(key_schema))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise SchemaMismatch(f"the keys do not have the index's types: {error}") from None
+        batches = cast.combine_chunks().to_batches()
+        batch = batches[0] if batches else pa.RecordBatch.from_pylist([], cast.schema)
+        plan = projected(Get(collection=index.id, schema=item.schema), wanted)
+        read = read_of(plan, item.schema.project(wanted), UNFINISHED, catalog)
+        assert isinstance(read.target, IndexTarget), "a read of an index"
+        return replace(read, target=replace(read.target, keys=key_stream(index, batch)))
+    have = [
+        "(" + ", ".join(i.schema.columns[k].name for k in i.key_columns) + ")"
+        for i in catalog.indexes_on(item.id)
+    ]
+    raise InvalidArgument(
+        f'no index on "{item.name}" has the key ({", ".join(names)}); '
+        + (f"there are {', '.join(have)}" if have else "create one with CREATE INDEX"),
+        collection=item.name,
+    )
+
+
+def plan_collection_subscribe(name: str, catalog: Catalog) -> Subscribe:
+    """All changes of a collection, with a snapshot first. `name` is exact.
+
+    Raises:
+        CollectionMissing, InvalidArgument
+    """
+    return _subscribe_to(_relation(name, catalog), catalog)
+
+
+def _relation(name: str, catalog: Catalog) -> CatalogItem:
+    item = catalog.find(name)
+    if item is None:
+        known = [other.name for other in catalog.items.values()]
+        raise CollectionMissing(f'"{name}" does not exist{near_miss(name, known)}', name=name)
+    if item.kind is ItemKind.INDEX:
+        assert item.on is not None, "an index is on something"
+        return catalog.get(item.on)
+    return item
+
+
+def _column_index(item: CatalogItem, name: str) -> int:
+    index = item.schema.index_of(name)
+    if index is None:
+        hint = near_miss(name, item.schema.names)
+        raise InvalidArgument(f'column "{name}" does not exist{hint}', column=name)
+    return index
+
+

@@ -1,0 +1,333 @@
+"""Any query: SELECT, set operations, VALUES, WITH, and parentheses around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from sqlglot import exp
+
+from antiphon.controller.sql.coercion import Typed, Unknown, cast, unify
+from antiphon.controller.sql.from_clause import FromClause
+from antiphon.controller.sql.naming import distinct_names
+from antiphon.controller.sql.ordering import limit_and_offset, order_items
+from antiphon.controller.sql.plans import (
+    ONE_ROW,
+    computed,
+    rewrite_plan,
+    walk_plan,
+)
+from antiphon.controller.sql.relation import CommonTable, Context, Environment, Query
+from antiphon.controller.sql.scalar import Scalars
+from antiphon.controller.sql.scope import Scope, ScopeColumn, expect_only, name_of
+from antiphon.controller.sql.select import SelectLowering
+from antiphon.controller.sql.subquery import Subqueries
+from antiphon.protocol.expression import ColumnReference, Expression, Literal
+from antiphon.protocol.plan import (
+    Constant,
+    Distinct,
+    Join,
+    JoinKind,
+    Let,
+    LocalGet,
+    Negate,
+    Plan,
+    SortKey,
+    Threshold,
+    Union,
+    schema_of,
+)
+from antiphon.protocol.schema import Column, Schema, Type
+
+NO_TABLES: Final[Environment] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryLowering:
+    """Lowers the queries of one statement."""
+
+    context: Context
+
+    def lower(
+        self, node: exp.Expr, environment: Environment = NO_TABLES, outer: Scope | None = None
+    ) -> Query:
+        """
+        Raises:
+            InvalidSql, TypeMismatch, CollectionMissing, UnsupportedSql: with their place.
+        """
+        with_clause = node.args.get("with_")
+        if with_clause is not None:
+            return self._with(with_clause, node, environment, outer)
+        return self._body(node, environment, outer)
+
+    def _body(self, node: exp.Expr, environment: Environment, outer: Scope | None) -> Query:
+        match node:
+            case exp.Select():
+                return self.open_select(node, environment, outer).query(node)
+            case exp.SetOperation():
+                return self._set_operation(node, environment, outer)
+            case exp.Subquery():
+                return self._parenthesized(node, environment, outer)
+            case exp.Values():
+                return self._values(node)
+            case _:
+                raise self.context.source.unsupported(node, type(node).__name__.upper())
+
+    def open_select(
+        self, node: exp.Select, environment: Environment, outer: Scope | None
+    ) -> SelectLowering:
+        """A SELECT of which FROM is lowered and nothing else."""
+        clause = FromClause(
+            context=self.context, environment=environment, lower_query=self.lower
+        )
+        first = node.args.get("from_")
+        relation = clause.lower(
+            None if first is None else first.this, node.args.get("joins") or ()
+        )
+        return SelectLowering(
+            context=self.context,
+            relation=relation,
+            plan=relation.plan,
+            outer=outer,
+            subqueries=Subqueries(
+                context=self.context,
+                environment=environment,
+                open_select=self.open_select,
+                lower_whole=self.lower,
+            ),
+        )
+
+    # WITH.
+
+    def _with(
+        self,
+        clause: exp.Expr,
+        node: exp.Expr,
+        environment: Environment,
+        outer: Scope | None,
+    ) -> Query:
+        source = self.context.source
+        if clause.args.get("recursive"):
+            raise source.unsupported(clause, "WITH RECURSIVE")
+        expect_only(source, clause, "expressions")
+        reach = dict(environment)
+        bound: list[tuple[int, Plan]] = []
+        for common in clause.expressions:
+            expect_only(source, common, "this", "alias", "materialized")
+            name = name_of(common.args["alias"].this)
+            if any(name == name_of(c.args["alias"].this) for c in clause.expressions[: len(bound)]):
+                raise source.invalid(common, f'WITH defines "{name}" twice')
+            query = self.lower(common.this, dict(reach), outer)
+            columns = self._renamed(common.args["alias"], query.columns)
+            schema = Schema(tuple(Column(name=c.name, type=c.type) for c in columns))
+            binding = self.context.next_binding()
+            bound.append((binding, query.finished()))
+            reach[name] = CommonTable(binding=binding, columns=columns, schema=schema)
+        query = self._body(node, reach, outer)
+        plan = query.plan
+        for binding, value in reversed(bound):
+            plan = bind(binding, value, plan)
+        return replace(query, plan=plan)
+
+    def _renamed(
+        self, alias: exp.Expr, columns: tuple[ScopeColumn, ...]
+    ) -> tuple[ScopeColumn, ...]:
+        names = [name_of(column) for column in alias.args.get("columns") or ()]
+        if len(names) > len(columns):
+            raise self.context.source.invalid(
+                alias, f"{len(names)} column names for {len(columns)} columns"
+            )
+        given = [*names, *(c.name for c in columns[len(names) :])]
+        return tuple(replace(c, name=name) for c, name in zip(columns, given, strict=True))
+
+    # Set operations.
+
+    def _set_operation(
+        self, node: exp.SetOperation, environment: Environment, outer: Scope | None
+    ) -> Query:
+        source = self.context.source
+        expect_only(
+            source, node, "this", "expression", "distinct", "order", "limit", "offset", "with_"
+        )
+        sides = [self.lower(side, environment, outer) for side in (node.this, node.expression)]
+        if len(sides[0].columns) != len(sides[1].columns):
+            counts = " and ".join(str(len(side.columns)) for side in sides)
+            raise source.invalid(node, f"the sides of a set operation have {counts} columns")
+        plans, columns, unknown = self._aligned(node, sides[0], sides[1])
+        plan = _combine(node, plans[0], plans[1])
+        query = Query(plan=plan, columns=columns, unknown=unknown)
+        return self._cut(node, query)
+
+    def _aligned(
+        self, node: exp.SetOperation, left: Query, right: Query
+    ) -> tuple[list[Plan], tuple[ScopeColumn, ...], frozenset[int]]:
+        """Both sides with columns of the same types, and what the columns are called."""
+        source = self.context.source
+        columns: list[ScopeColumn] = []
+        outputs: tuple[list[Expression], list[Expression]] = ([], [])
+        for index, (a, b) in enumerate(zip(left.columns, right.columns, strict=True)):
+            typed: list[Typed] = [
+                Unknown(None) if index in side.unknown else column.reference
+                for side, column in ((left, a), (right, b))
+            ]
+            _, common = unify(
+                source, (node.this, node.expression), typed, f'column "{a.name}"'
+            )
+            for side, column in zip(outputs, (a, b), strict=True):
+                side.append(cast(column.reference, common))
+            nullable = a.nullable or b.nullable
+            columns.append(replace(a, type=common, nullable=nullable))
+        plans = [
+            computed(query.finished(), side)
+            for query, side in zip((left, right), outputs, strict=True)
+        ]
+        return plans, tuple(columns), left.unknown & right.unknown
+
+    def _parenthesized(
+        self, node: exp.Subquery, environment: Environment, outer: Scope | None
+    ) -> Query:
+        expect_only(self.context.source, node, "this", "order", "limit", "offset", "with_")
+        query = self.lower(node.this, environment, outer)
+        if not any(node.args.get(part) for part in ("order", "limit", "offset")):
+            return query
+        inner = replace(
+            query, plan=query.finished(), order_by=(), limit=None, offset=0
+        )
+        return self._cut(node, inner)
+
+    def _cut(self, node: exp.Expr, query: Query) -> Query:
+        """ORDER BY, LIMIT and OFFSET over a query whose columns can only be named."""
+        source = self.context.source
+        names = [column.name for column in query.columns]
+        items = order_items(source, node.args.get("order"), names, None)
+        limit, offset = limit_and_offset(source, node)
+        order_by = tuple(
+            SortKey(
+                column=item.output, descending=item.descending, nulls_first=item.nulls_first
+            )
+            for item in items
+            if item.output is not None
+        )
+        return replace(query, order_by=order_by, limit=limit, offset=offset)
+
+    # VALUES.
+
+    def _values(self, node: exp.Values) -> Query:
+        source = self.context.source
+        expect_only(source, node, "expressions", "alias", "order", "limit", "offset", "with_")
+        rows = [
+            row.expressions if isinstance(row, exp.Tuple) else [row] for row in node.expressions
+        ]
+        width = len(rows[0])
+        scalars = Scalars(
+            source=source, scope=Scope(), place="VALUES", now_us=self.context.now_us
+        )
+        columns: list[tuple[Expression, ...]] = []
+        types: list[Type] = []
+        unknown: set[int] = set()
+        for row, spot in zip(rows, node.expressions, strict=True):
+            if len(row) != width:
+                raise source.invalid(spot, f"a row of {len(row)} values among rows of {width}")
+        for index in range(width):
+            typed = [scalars.typed(row[index]) for row in rows]
+            if all(isinstance(value, Unknown) for value in typed):
+                unknown.add(index)
+            values, common = unify(
+                source, [row[index] for row in rows], typed, f"column {index + 1} of VALUES"
+            )
+            columns.append(values)
+            types.append(common)
+        names = [f"column{index + 1}" for index in range(width)]
+        query = Query(
+            plan=_constant(columns, names, types),
+            columns=tuple(
+                ScopeColumn(name=name, qualifier=None, index=index, type=kind)
+                for index, (name, kind) in enumerate(zip(names, types, strict=True))
+            ),
+            unknown=frozenset(unknown),
+        )
+        return self._cut(node, query)
+
+
+def _constant(
+    columns: list[tuple[Expression, ...]], names: list[str], types: list[Type]
+) -> Plan:
+    """The rows as a constant; rows that the planner cannot compute are left to the replica."""
+    schema = Schema(tuple(Column(name=n, type=t) for n, t in zip(names, types, strict=True)))
+    ready: list[tuple[tuple[Expression, ...], bool]] = []
+    for row in zip(*columns, strict=True):
+        ready.append((row, all(isinstance(value, Literal) for value in row)))
+    constant = Constant(
+        schema=schema,
+        rows=tuple(
+            (tuple(value.value for value in row if isinstance(value, Literal)), 1)
+            for row, folded in ready
+            if folded
+        ),
+    )
+    rest = [computed(ONE_ROW, row) for row, folded in ready if not folded]
+    if not rest:
+        return constant
+    inputs: list[Plan] = [constant, *rest] if constant.rows else rest
+    return inputs[0] if len(inputs) == 1 else Union(inputs=tuple(inputs))
+
+
+def _combine(node: exp.SetOperation, left: Plan, right: Plan) -> Plan:
+    """The set operation, in multiplicities: `m` on the left, `n` on the right."""
+    distinct = bool(node.args.get("distinct"))
+    match node:
+        case exp.Union():
+            both = Union(inputs=(left, right))
+            return Distinct(input=both) if distinct else both
+        case exp.Except():
+            if distinct:
+                return _matching(JoinKind.ANTI, Distinct(input=left), right)
+            return _difference(left, right)
+        case _:
+            if distinct:
+                return _matching(JoinKind.SEMI, Distinct(input=left), right)
+            # min(m, n) = m - max(m - n, 0)
+            return Union(inputs=(left, Negate(input=_difference(left, right))))
+
+
+def _difference(left: Plan, right: Plan) -> Plan:
+    """max(m - n, 0)."""
+    return Threshold(input=Union(inputs=(left, Negate(input=right))))
+
+
+def _matching(kind: JoinKind, left: Plan, right: Plan) -> Plan:
+    """Rows of the left that are, or are not, on the right; nulls are equal here."""
+    keys = tuple(
+        ColumnReference(index=i, type=kind_) for i, kind_ in enumerate(schema_of(left).types)
+    )
+    return Join(
+        kind=kind, left=left, right=right, left_keys=keys, right_keys=keys, nulls_match=True
+    )
+
+
+def bind(binding: int, value: Plan, body: Plan) -> Plan:
+    """`body` with the binding in reach: in place if it is read once, shared if more often."""
+    uses = sum(
+        isinstance(node, LocalGet) and node.binding == binding for node in walk_plan(body)
+    )
+    if uses == 0:
+        return body
+    if uses > 1:
+        return Let(binding=binding, value=value, body=body)
+
+    def replace_get(node: Plan) -> Plan | None:
+        return value if isinstance(node, LocalGet) and node.binding == binding else None
+
+    return rewrite_plan(body, replace_get)
+
+
+def named_schema(query: Query) -> Schema:
+    """The answer's columns, with names that are all different."""
+    names = distinct_names([column.name for column in query.columns])
+    return Schema(
+        tuple(
+            Column(name=name, type=c.type, nullable=c.nullable)
+            for name, c in zip(names, query.columns, strict=True)
+        )
+    )

@@ -1,0 +1,92 @@
+"""What lowering a part of a query yields, and what all parts share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from antiphon.controller.catalog import Catalog
+from antiphon.controller.sql.plans import identity, projected
+from antiphon.controller.sql.scope import Scope, ScopeColumn, relabel
+from antiphon.controller.sql.source import Source
+from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.plan import Plan, SortKey, TopK
+from antiphon.protocol.schema import Column, Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """A plan of `width` columns, and the names by which they are reached."""
+
+    plan: Plan
+    width: int
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A query's plan before it is ordered and cut.
+
+    The plan's first columns are the answer's; what follows is there to sort by. `unknown`: columns
+    that are quoted strings or NULL without a type, which a set operation may still give another.
+    """
+
+    plan: Plan
+    columns: tuple[ScopeColumn, ...]
+    order_by: tuple[SortKey, ...] = ()
+    limit: int | None = None
+    offset: int = 0
+    unknown: frozenset[int] = frozenset()
+
+    @property
+    def is_cut(self) -> bool:
+        return self.limit is not None or self.offset > 0
+
+    def schema(self) -> Schema:
+        return Schema(
+            tuple(Column(name=c.name, type=c.type, nullable=c.nullable) for c in self.columns)
+        )
+
+    def finished(self) -> Plan:
+        """The plan of the answer's columns alone, cut by top-k if the query is. An order without
+        a cut means nothing inside another query."""
+        plan = self.plan
+        if self.is_cut:
+            plan = TopK(
+                input=plan, group_by=(), order_by=self.order_by, limit=self.limit,
+                offset=self.offset,
+            )  # fmt: skip
+        return projected(plan, identity(len(self.columns)))
+
+    def relation(self, alias: str | None) -> Relation:
+        """The answer as something to select from."""
+        columns = relabel(self.columns, alias)
+        return Relation(plan=self.finished(), width=len(columns), scope=Scope(columns))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonTable:
+    """WITH name AS (...): a binding that queries in its reach may get."""
+
+    binding: int
+    columns: tuple[ScopeColumn, ...]
+    schema: Schema
+
+
+Environment = Mapping[str, CommonTable]
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """Shared by all parts of one statement's lowering."""
+
+    source: Source
+    catalog: Catalog
+    place: str = "a query"
+    now_us: int | None = None  # None: the current time may not be asked for
+    used: dict[CollectionId, None] = field(default_factory=dict)  # items named, in that order
+    bindings: int = 0
+
+    def next_binding(self) -> int:
+        self.bindings += 1
+        return self.bindings

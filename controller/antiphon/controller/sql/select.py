@@ -1,0 +1,377 @@
+"""One SELECT: from its clauses to a plan.
+
+The order is SQL's: FROM, WHERE, GROUP BY, HAVING, window functions, the select list, DISTINCT,
+ORDER BY. Expressions of the later clauses are lowered first, over the columns of FROM, with
+placeholders for aggregates, windows and subqueries; then each step gives its placeholders a place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from antiphon.controller.sql.aggregates import Aggregates
+from antiphon.controller.sql.coercion import Typed, Unknown, settle
+from antiphon.controller.sql.expressions import columns_of, rewrite
+from antiphon.controller.sql.naming import output_name
+from antiphon.controller.sql.ordering import OrderItem, limit_and_offset, order_items
+from antiphon.controller.sql.plans import computed, filtered, width_of
+from antiphon.controller.sql.relation import Context, Query, Relation
+from antiphon.controller.sql.scalar import Scalars
+from antiphon.controller.sql.scope import (
+    AGGREGATES,
+    SUBQUERIES,
+    WINDOWS,
+    Scope,
+    ScopeColumn,
+    expect_only,
+    is_outer,
+    name_of,
+)
+from antiphon.controller.sql.subquery import Subqueries, SubqueryValue
+from antiphon.controller.sql.windows import WindowCall, Windows, placed
+from antiphon.protocol.expression import ColumnReference, Expression
+from antiphon.protocol.plan import Distinct, Plan, Reduce, SortKey, TopK, schema_of
+
+_CLAUSES = (
+    "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit",
+    "offset", "with_",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A column of the select list."""
+
+    name: str
+    value: Typed
+    node: exp.Expr
+    nullable: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class SelectLowering:
+    """The state of one SELECT: its rows so far, and what still has no place in them."""
+
+    context: Context
+    relation: Relation
+    subqueries: Subqueries
+    plan: Plan
+    outer: Scope | None = None
+    aggregates: Aggregates = field(default_factory=Aggregates)
+    windows: Windows = field(default_factory=Windows)
+    values: list[SubqueryValue] = field(default_factory=list)  # of subqueries, to be joined
+    keys: tuple[Expression, ...] | None = None  # of the groups; None: rows are not grouped
+    places: dict[int, Expression] = field(default_factory=dict)  # where placeholders went
+
+    def query(self, node: exp.Select) -> Query:
+        """The whole SELECT, after its FROM."""
+        expect_only(self.context.source, node, *_CLAUSES)
+        self.where(node.args.get("where"))
+        outputs = self.outputs(node)
+        names = [output.name for output in outputs]
+        order = order_items(
+            self.context.source, node.args.get("order"), names, self.scalars("ORDER BY").lower
+        )
+        on = self._distinct_on(node)
+        self.group(node, outputs)
+        columns = [self.place(settle(self.context.source, o.node, o.value), o.node) for o in outputs]
+        unknown = frozenset(i for i, o in enumerate(outputs) if isinstance(o.value, Unknown))
+        limit, offset = limit_and_offset(self.context.source, node)
+        plan, order_by = self._finish(node, columns, order, on)
+        return Query(
+            plan=plan,
+            columns=tuple(
+                ScopeColumn(
+                    name=o.name, qualifier=None, index=i, type=c.type,
+                    nullable=o.nullable or self.keys is not None,
+                )
+                for i, (o, c) in enumerate(zip(outputs, columns, strict=True))
+            ),
+            order_by=order_by,
+            limit=limit,
+            offset=offset,
+            unknown=unknown,
+        )  # fmt: skip
+
+    # Lowering expressions.
+
+    def scalars(self, place: str, *, special: bool = True) -> Scalars:
+        return Scalars(
+            source=self.context.source,
+            scope=self.relation.scope,
+            outer=self.outer,
+            place=place,
+            special=self._special if special else None,
+            now_us=self.context.now_us,
+        )
+
+    def _special(self, node: exp.Expr) -> Expression:
+        """Aggregates, windows and subqueries, as placeholders."""
+        if isinstance(node, exp.Window):
+            return self.windows.lower(self.scalars("a window function"), node)
+        if isinstance(node, exp.Subquery | exp.Exists | exp.In):
+            value = self.subqueries.value(node, self.scalars("a subquery", special=False))
+            self.values.append(value)
+            return ColumnReference(
+                index=SUBQUERIES + len(self.values) - 1, type=value.value.type
+            )
+        return self.aggregates.lower(self.scalars("an aggregate", special=False), node)
+
+    def outputs(self, node: exp.Select) -> list[Output]:
+        """The select list, with `*` spelled out, lowered over the columns of FROM."""
+        scalars = self.scalars("SELECT")
+        result: list[Output] = []
+        for item in node.expressions:
+            star = isinstance(item, exp.Star)
+            if star or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
+                result.extend(self._star(item))
+                continue
+            expression = item.this if isinstance(item, exp.Alias) else item
+            value = scalars.typed(expression)
+            nullable = not isinstance(value, ColumnReference) or any(
+                c.nullable for c in self.relation.scope.columns if c.index == value.index
+            )
+            if isinstance(value, ColumnReference) and value.index >= AGGREGATES:
+                nullable = True
+            result.append(
+                Output(name=output_name(item), value=value, node=expression, nullable=nullable)
+            )
+        return result
+
+    def _star(self, node: exp.Expr) -> list[Output]:
+        source = self.context.source
+        expect_only(source, node, "this", "table")
+        table = node.args.get("table")
+        qualifier = None if table is None else name_of(table)
+        columns = self.relation.scope.star(qualifier)
+        if not columns:
+            what = "SELECT * without FROM" if table is None else f'"{qualifier}" is not a table here'
+            raise source.invalid(node, what)
+        return [
+            Output(name=c.name, value=c.reference, node=node, nullable=c.nullable)
+            for c in columns
+        ]
+
+    # The clauses.
+
+    def where(self, node: exp.Expr | None) -> None:
+        """Filters, then semijoins, then filters that read a subquery's value."""
+        for condition, spot in self.split_where(node):
+            self._refuse_outer(condition, spot)
+
+    def split_where(self, node: exp.Expr | None) -> list[tuple[Expression, exp.Expr]]:
+        """Apply all conditions but those that mention the outer query; return these."""
+        if node is None:
+            return []
+        source = self.context.source
+        scalars = self.scalars("WHERE")
+        plain: list[Expression] = []
+        late: list[tuple[Expression, exp.Expr]] = []
+        ties: list[tuple[Expression, exp.Expr]] = []
+        semijoins: list[exp.Expr] = []
+        for part in conjunct_nodes(node.this):
+            if self.subqueries.is_semijoin(part):
+                semijoins.append(part)
+                continue
+            before = len(self.values)
+            predicate = scalars.predicate(part)
+            if any(is_outer(index) for index in columns_of(predicate)):
+                ties.append((predicate, part))
+            elif len(self.values) == before:
+                plain.append(predicate)
+            else:
+                late.append((predicate, part))
+        if self.aggregates.calls or self.windows.calls:
+            what = "an aggregate" if self.aggregates.calls else "a window function"
+            raise source.invalid(node, f"{what} cannot stand in WHERE")
+        self.plan = filtered(self.plan, plain)
+        inner = self.scalars("IN or EXISTS", special=False)
+        for part in semijoins:
+            self.plan = self.subqueries.semijoin(part, inner, self.plan)
+        self.join_values()
+        self.plan = filtered(self.plan, [self.place(value, spot) for value, spot in late])
+        return ties
+
+    def sort_values(self, node: exp.Select) -> list[tuple[Expression, bool, bool]]:
+        """ORDER BY as (value, descending, nulls first), over the columns of FROM."""
+        items = order_items(
+            self.context.source, node.args.get("order"), (), self.scalars("ORDER BY").lower
+        )
+        return [
+            (item.value, item.descending, item.nulls_first)
+            for item in items
+            if item.value is not None
+        ]
+
+    def group(self, node: exp.Select, outputs: Sequence[Output]) -> None:
+        """GROUP BY, HAVING and aggregates; then the values of subqueries, then windows."""
+        having = node.args.get("having")
+        condition = None if having is None else self.scalars("HAVING").predicate(having.this)
+        group = node.args.get("group")
+        if group is not None or having is not None or self.aggregates.calls:
+            self._reduce(group, outputs)
+        self.join_values()
+        if condition is not None:
+            assert having is not None, "the condition came from it"
+            self.plan = filtered(self.plan, [self.place(condition, having)])
+        for number, call in enumerate(self.windows.calls):
+            over = WindowCall(
+                partition_by=tuple(self.place(value) for value in call.partition_by),
+                order_by=tuple((self.place(v), d, n) for v, d, n in call.order_by),
+            )
+            self.plan, column = placed(self.plan, over)
+            self.places[WINDOWS + number] = column
+
+    def _reduce(self, group: exp.Expr | None, outputs: Sequence[Output]) -> None:
+        keys: list[Expression] = []
+        if group is not None:
+            expect_only(self.context.source, group, "expressions")
+            for item in group.expressions:
+                key = self._group_key(item, outputs)
+                if key not in keys:
+                    keys.append(key)
+        self.keys = tuple(keys)
+        self.plan = Reduce(
+            input=self.plan, keys=self.keys, aggregates=tuple(self.aggregates.calls)
+        )
+        for number, aggregate in enumerate(self.aggregates.calls):
+            self.places[AGGREGATES + number] = ColumnReference(
+                index=len(keys) + number, type=aggregate.type
+            )
+
+    def _group_key(self, node: exp.Expr, outputs: Sequence[Output]) -> Expression:
+        """A key: a position or an alias of the select list, or an expression."""
+        source = self.context.source
+        if isinstance(node, exp.Rollup | exp.Cube | exp.GroupingSets):
+            raise source.unsupported(node, type(node).__name__.upper())
+        chosen: Typed | None = None
+        if isinstance(node, exp.Literal) and not node.is_string:
+            position = int(node.name) if node.name.isdigit() else 0
+            if not 1 <= position <= len(outputs):
+                raise source.invalid(
+                    node, f"position {node.name} is not one of the {len(outputs)} columns"
+                )
+            chosen = outputs[position - 1].value
+        elif isinstance(node, exp.Column) and not node.args.get("table"):
+            # A column of FROM goes before an alias of the same name.
+            name = name_of(node.this)
+            if not self.relation.scope.find(name, None):
+                named = [output.value for output in outputs if output.name == name]
+                chosen = named[0] if named else None
+        key = (
+            self.scalars("GROUP BY", special=False).lower(node)
+            if chosen is None
+            else settle(source, node, chosen)
+        )
+        self._refuse_outer(key, node)
+        if any(index >= AGGREGATES for index in columns_of(key)):
+            raise source.invalid(node, "GROUP BY cannot hold an aggregate, window or subquery")
+        return key
+
+    def join_values(self) -> None:
+        """Append the columns of subqueries that have no place yet."""
+        for number, value in enumerate(self.values):
+            if SUBQUERIES + number in self.places:
+                continue
+            self.plan, column = value.join_to(self.plan, self.place)
+            self.places[SUBQUERIES + number] = column
+
+    # Giving placeholders their places.
+
+    def place(self, expression: Expression, spot: exp.Expr | None = None) -> Expression:
+        """An expression over FROM's columns as one over the columns of the plan as it is now."""
+        return rewrite(expression, lambda part: self._replace(part, spot))
+
+    def _replace(self, part: Expression, spot: exp.Expr | None) -> Expression | None:
+        if self.keys is not None and part in self.keys:
+            return ColumnReference(index=self.keys.index(part), type=part.type)
+        if not isinstance(part, ColumnReference):
+            return None
+        if part.index in self.places:
+            return self.places[part.index]
+        if is_outer(part.index):
+            raise self.context.source.unsupported(spot, "a correlated subquery of this form")
+        if self.keys is None:
+            return part
+        owner = next(c for c in self.relation.scope.columns if c.index == part.index)
+        shown = owner.name if owner.qualifier is None else f"{owner.qualifier}.{owner.name}"
+        raise self.context.source.invalid(
+            spot, f'column "{shown}" must stand in GROUP BY or inside an aggregate'
+        )
+
+    def _refuse_outer(self, expression: Expression, spot: exp.Expr) -> None:
+        if any(is_outer(index) for index in columns_of(expression)):
+            raise self.context.source.unsupported(spot, "a correlated subquery of this form")
+
+    # Ending.
+
+    def _distinct_on(self, node: exp.Select) -> tuple[Expression, ...] | None:
+        distinct = node.args.get("distinct")
+        if distinct is None or distinct.args.get("on") is None:
+            return None
+        on = distinct.args["on"]
+        items = on.expressions if isinstance(on, exp.Tuple) else [on]
+        scalars = self.scalars("DISTINCT ON")
+        return tuple(scalars.lower(item) for item in items)
+
+    def _finish(
+        self,
+        node: exp.Select,
+        columns: list[Expression],
+        order: Sequence[OrderItem],
+        on: tuple[Expression, ...] | None,
+    ) -> tuple[Plan, tuple[SortKey, ...]]:
+        """The select list, what to sort by behind it, and DISTINCT."""
+        outputs = list(columns)
+        sort: list[SortKey] = []
+        for item in order:
+            place = item.output
+            if place is None:
+                assert item.value is not None, "an output or a value"
+                value = self.place(item.value, item.node)
+                if value not in outputs:
+                    outputs.append(value)
+                place = outputs.index(value)
+            sort.append(
+                SortKey(column=place, descending=item.descending, nulls_first=item.nulls_first)
+            )
+        order_by = tuple(sort)
+        if on is not None:
+            groups: list[int] = []
+            for value in (self.place(part) for part in on):
+                if value not in outputs:
+                    outputs.append(value)
+                groups.append(outputs.index(value))
+            top = TopK(
+                input=computed(self.plan, outputs), group_by=tuple(groups), order_by=order_by,
+                limit=1,
+            )  # fmt: skip
+            return top, order_by
+        plan = computed(self.plan, outputs)
+        if node.args.get("distinct") is not None:
+            if len(outputs) > len(columns):
+                raise self.context.source.invalid(
+                    node.args["order"],
+                    "with SELECT DISTINCT, ORDER BY may only name columns of the select list",
+                )
+            plan = Distinct(input=plan)
+        assert width_of(plan) == len(outputs), f"{schema_of(plan)} for {len(outputs)} outputs"
+        return plan, order_by
+
+
+def conjunct_nodes(node: exp.Expr) -> list[exp.Expr]:
+    """The parts of a condition that must all be true, without parentheses around them."""
+    result: list[exp.Expr] = []
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, exp.Paren):
+            stack.append(current.this)
+        elif isinstance(current, exp.And):
+            stack.extend((current.expression, current.this))
+        else:
+            result.append(current)
+    return result
