@@ -28,13 +28,15 @@ def test_all_that_waits_shares_the_next_tick() -> None:
     oracle = Oracle(upper=1)
     oracle.enqueue(1, append(), 50)
     first = oracle.begin_tick(50)
-    assert first is not None and len(first.appends) == 1
+    assert first is not None
+    assert len(first.appends) == 1
     oracle.enqueue(2, append(), 51)
     oracle.enqueue(3, append(), 52)
     assert oracle.begin_tick(52) is None, "one tick is in flight at a time"
     assert list(oracle.commit_tick()[1]) == [1]
     second = oracle.begin_tick(53)
-    assert second is not None and len(second.appends) == 2
+    assert second is not None
+    assert len(second.appends) == 2
     assert list(oracle.commit_tick()[1]) == [2, 3]
 
 
@@ -85,7 +87,8 @@ def test_a_jump_may_be_allowed() -> None:
     oracle.observe_clock(0)
     oracle.enqueue(1, append(), 10 * HOUR_MS)
     tick = oracle.begin_tick(10 * HOUR_MS)
-    assert tick is not None and tick.time == 10 * HOUR_MS
+    assert tick is not None
+    assert tick.time == 10 * HOUR_MS
 
 
 def test_a_full_queue_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,10 +107,12 @@ def test_a_tick_is_bounded_in_bytes_but_takes_at_least_one(monkeypatch: pytest.M
     oracle.enqueue(2, append(3), 1)
     oracle.enqueue(3, append(3), 1)
     first = oracle.begin_tick(1)
-    assert first is not None and len(first.appends) == 1, "alone, though it is too large"
+    assert first is not None
+    assert len(first.appends) == 1, "alone, though it is too large"
     oracle.commit_tick()
     second = oracle.begin_tick(1)
-    assert second is not None and len(second.appends) == 2
+    assert second is not None
+    assert len(second.appends) == 2
 
 
 def test_draining_gives_back_what_was_not_submitted() -> None:

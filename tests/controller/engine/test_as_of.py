@@ -53,7 +53,8 @@ def test_the_latest_start_within_the_bounds(
 def test_a_hard_conflict_yields_the_best_that_is_left_and_a_report() -> None:
     selection = select((sink(M, S, upper=90),), {S: 100}, timeline_upper=200, retain_ms=0)
     assert selection.as_of == {M: 100}
-    assert len(selection.conflicts) == 1 and "u3" in selection.conflicts[0]
+    assert len(selection.conflicts) == 1
+    assert "u3" in selection.conflicts[0]
 
 
 @given(st.data())

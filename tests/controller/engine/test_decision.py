@@ -57,7 +57,8 @@ def test_this_version_rebuilds_and_says_what_it_found(facts: ReplicaFacts, reaso
     decision = decide(observe(facts))
     assert isinstance(decision, Sync)
     assert decision.sync is SyncDecision.REBUILD
-    assert decision.reason.startswith("rebuild because ") and reason in decision.reason
+    assert decision.reason.startswith("rebuild because ")
+    assert reason in decision.reason
     assert decision.protocol_version == SPOKEN.max
 
 

@@ -123,7 +123,8 @@ def test_a_replica_that_connects_starts_where_readers_are(machine: Machine) -> N
     machine.report("r1", A, 500)
     machine.beat()
     (create,) = of_type(machine.connect("r2"), CreateDataflow)
-    assert isinstance(create, CreateDataflow) and create.dataflow.as_of == Frontier(489)
+    assert isinstance(create, CreateDataflow)
+    assert create.dataflow.as_of == Frontier(489)
 
 
 def test_a_retention_of_nothing_keeps_the_latest_time() -> None:

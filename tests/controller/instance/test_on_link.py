@@ -31,8 +31,8 @@ def test_a_session_begins_with_everything_the_replica_must_know() -> None:
     machine = Machine()
     machine.install(index(A))
     machine.install(index(B))
-    _, peek = machine.peek(A)
-    _, subscribed = machine.subscribe()
+    _, _peek = machine.peek(A)
+    _, _subscribed = machine.subscribe()
     commands = machine.connect("r1")
     assert [type(command) for command in commands] == [
         Hello,
@@ -48,7 +48,8 @@ def test_a_session_begins_with_everything_the_replica_must_know() -> None:
         AllowWrites,
     ]
     hello, complete = commands[0], commands[-2]
-    assert isinstance(hello, Hello) and isinstance(complete, InitializationComplete)
+    assert isinstance(hello, Hello)
+    assert isinstance(complete, InitializationComplete)
     assert (hello.decision, hello.command_set) == (SyncDecision.REBUILD, CommandSet.FULL)
     assert complete.head_position == machine.state.head == 2
 
@@ -67,7 +68,8 @@ def test_no_connection_is_like_another() -> None:
 
 def test_a_session_is_later_than_any_that_the_replica_has_seen() -> None:
     hello = Machine().connect("r1", session_id=SessionId(41))[0]
-    assert isinstance(hello, Hello) and hello.session_id == 42
+    assert isinstance(hello, Hello)
+    assert hello.session_id == 42
 
 
 def test_read_only_never_allows_writes() -> None:

@@ -20,15 +20,18 @@ def test_nothing_is_sent_before_it_is_durable() -> None:
     machine.connect("r1")
     ready = machine.step(InstallRequested(request=1_000, dataflows=(index(A),)))
     (entry,) = ready.entries
-    assert isinstance(entry, NumberedEntry) and isinstance(entry.command, CreateDataflow)
+    assert isinstance(entry, NumberedEntry)
+    assert isinstance(entry.command, CreateDataflow)
     assert entry.command.dataflow.as_of == Frontier(99), "where strict reads are"
-    assert ready.sends == () and ready.replies == ()
+    assert ready.sends == ()
+    assert ready.replies == ()
     durable = InstallDurable(
         request=1_000, positions=(Position(1),), head=Position(1), head_digest=b"d" * 32
     )
     machine.step(durable)
     create, schedule = machine.take("r1")
-    assert isinstance(create, CreateDataflow) and schedule == Schedule(collection=A)
+    assert isinstance(create, CreateDataflow)
+    assert schedule == Schedule(collection=A)
 
 
 def test_the_as_of_stays_readable_while_the_statement_is_on_its_way() -> None:
@@ -47,7 +50,8 @@ def test_an_input_that_is_not_there_refuses_the_whole_statement() -> None:
     machine = Machine()
     request = machine.install(index(A, on=CollectionId(99)))
     (reply,) = machine.replies[request]
-    assert isinstance(reply, ErrorReply) and isinstance(reply.error, CollectionMissing)
+    assert isinstance(reply, ErrorReply)
+    assert isinstance(reply.error, CollectionMissing)
     assert machine.state.installs == {}
 
 

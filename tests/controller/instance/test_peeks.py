@@ -59,7 +59,8 @@ def test_a_strict_peek_reads_after_the_latest_completed_write(machine: Machine) 
     machine.peek(A)
     for name in ("r1", "r2"):
         (peek,) = machine.take(name)
-        assert isinstance(peek, Peek) and peek.time == 199
+        assert isinstance(peek, Peek)
+        assert peek.time == 199
 
 
 def test_the_first_answer_wins_and_the_other_replica_is_told_to_stop(machine: Machine) -> None:
@@ -111,14 +112,16 @@ def test_a_peek_waits_for_a_replica_to_come(machine: Machine) -> None:
 def test_a_peek_that_nobody_is_there_for_gives_up() -> None:
     machine = Machine(replace(CONFIG, peek_wait_ms=30_000))
     request, _ = machine.peek(T)
-    assert machine.wake_at_ms is not None and machine.wake_at_ms <= machine.now_ms + 30_000
+    assert machine.wake_at_ms is not None
+    assert machine.wake_at_ms <= machine.now_ms + 30_000
     machine.now_ms += 29_999
     machine.step(Ticked())
     assert request not in machine.replies
     machine.now_ms += 1
     machine.step(Ticked())
     error = error_of(machine, request)
-    assert isinstance(error, Unavailable) and error.definite
+    assert isinstance(error, Unavailable)
+    assert error.definite
 
 
 def test_with_a_replica_a_peek_takes_the_time_it_takes(machine: Machine) -> None:

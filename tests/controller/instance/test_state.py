@@ -12,8 +12,10 @@ A, B = CollectionId(10), CollectionId(11)
 def test_a_table_is_stored_and_an_index_is_not() -> None:
     machine = Machine()
     machine.install(index(A))
-    assert machine.collection(T).is_stored and machine.collection(T).inputs == ()
-    assert not machine.collection(A).is_stored and machine.collection(A).inputs == (T,)
+    assert machine.collection(T).is_stored
+    assert machine.collection(T).inputs == ()
+    assert not machine.collection(A).is_stored
+    assert machine.collection(A).inputs == (T,)
 
 
 def test_live_dataflows_come_in_order_of_their_positions() -> None:
@@ -38,7 +40,8 @@ def test_hydrated_means_that_the_output_passed_the_as_of() -> None:
 
 def test_a_replica_is_not_connected_at_first() -> None:
     replica = Replica(id=ReplicaId("r1"), address="unix:r1")
-    assert replica.link is LinkState.CONNECTING and not replica.is_open
+    assert replica.link is LinkState.CONNECTING
+    assert not replica.is_open
 
 
 def test_reads_are_at_the_last_complete_time() -> None:

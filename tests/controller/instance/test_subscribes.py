@@ -110,7 +110,7 @@ def test_a_replica_that_comes_back_starts_where_the_client_is(machine: Machine) 
 
 
 def test_before_the_snapshot_was_seen_it_is_asked_for_again(machine: Machine) -> None:
-    _, collection = machine.subscribe()
+    _, _collection = machine.subscribe()
     machine.lose("r1")
     (create,) = of_type(machine.connect("r1"), CreateDataflow)
     assert isinstance(create, CreateDataflow)

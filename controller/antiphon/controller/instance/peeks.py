@@ -189,7 +189,8 @@ def replay(state: State, replica: Replica, out: Outbox) -> list[Sent]:
         if missing:
             error = CollectionMissing(f"{show(missing[0])} was dropped", collection=missing[0])
             if not any(other.id != replica.id for other in _asked(state, peek.replica)):
-                finish(state, peek, out)
+                # Nothing to cancel here: this session has not begun to speak.
+                finish(state, peek, out, answered_by=replica.id)
                 out.reply(peek.request, ErrorReply(error))
             continue
         commands.append(live(peek.command))
