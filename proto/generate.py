@@ -1,4 +1,5 @@
-"""Regenerate `antiphon.v1` under `protocol/` from the sources beside this file.
+"""Regenerate what follows from the protocol: `antiphon.v1` from the sources beside this file, and
+`docs/protocol.md` from the code that speaks it.
 
     python proto/generate.py            write
     python proto/generate.py --check    change nothing; exit 1 and name what is not current
@@ -10,6 +11,7 @@ its generator, so an old generator keeps the range of runtimes wide.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from importlib import resources
@@ -64,6 +66,12 @@ def differences(generated: Path, committed: Path) -> list[str]:
     return sorted(name for name in new.keys() | old.keys() if new.get(name) != old.get(name))
 
 
+def document(*arguments: str) -> int:
+    """The document comes from a process of its own: this one may have imported the old messages."""
+    command = [sys.executable, str(SOURCES / "document.py"), *arguments]
+    return subprocess.run(command, check=False).returncode
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Regenerate antiphon.v1 from proto/.")
     parser.add_argument("--check", action="store_true", help="change nothing; fail on a difference")
@@ -75,16 +83,16 @@ def main() -> int:
         changed = differences(generated, committed)
         if check:
             for name in changed:
-                print(f"{(PACKAGE / name)} is not current: run `python proto/generate.py`")
-            return 1 if changed else 0
+                print(f"{(PACKAGE / name)} is not current: run `make proto`")
+            return 1 if changed else document("--check")
         for name in changed:
             source = generated / name
             if source.exists():
                 (committed / name).write_bytes(source.read_bytes())
             else:
                 (committed / name).unlink()
-    print(f"{len(changed)} file(s) changed")
-    return 0
+    print(f"{len(changed)} file(s) of {PACKAGE} changed")
+    return document()
 
 
 if __name__ == "__main__":

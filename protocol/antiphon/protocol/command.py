@@ -85,6 +85,9 @@ class AllowWrites:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRebuild:
+    """Rebuild these collections: base exactly at `base_time`, live deltas above it, until
+    `target_time` is reached. Answered by one `RebuildResult`, unless canceled."""
+
     session_id: SessionId
     collections: tuple[CollectionId, ...]
     base_time: int
@@ -94,25 +97,30 @@ class StartRebuild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRebuild:
+    """Give up what was rebuilt so far. May cross the result, and then changes nothing."""
+
     session_id: SessionId
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptRebuild:
+    """The completed rebuild counts from now on: strict reads and writes may use it."""
+
     session_id: SessionId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateConfiguration:
-    """Absent keys keep their value."""
+    """Takes effect at once, on all that exists. Absent keys keep their value."""
 
     values: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateDataflow:
-    """Numbered; at no position when all its exports are transient."""
+    """Install a dataflow: its imports exist, its exports are new. It computes once scheduled.
+    Numbered; live when all its exports are transient."""
 
     dataflow: DataflowDescription
 
@@ -128,7 +136,7 @@ class AllowCompaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Permission to start computing."""
+    """Permission to start computing; each dataflow needs it once in every session."""
 
     collection: CollectionId
 
@@ -153,7 +161,8 @@ class PlanTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peek:
-    """One read at one time; exactly one `PeekResponse`."""
+    """One read at one time; exactly one `PeekResponse`, once everything at that time is final. A
+    later `AllowCompaction`, even a drop, does not touch it."""
 
     peek_id: PeekId
     time: int

@@ -65,10 +65,14 @@ class UnsupportedSql(ComputeError):
 
 
 class TypeMismatch(ComputeError):
+    """A value or an expression is not of the type that its place asks for."""
+
     code = "type_mismatch"
 
 
 class InvalidArgument(ComputeError):
+    """A request that contradicts itself or names something impossible."""
+
     code = "invalid_argument"
 
 
@@ -79,6 +83,8 @@ class SchemaMismatch(ComputeError):
 
 
 class Unauthenticated(ComputeError):
+    """No token, an unknown one, or a certificate that bears no name that is let in."""
+
     code = "unauthenticated"
 
 
@@ -98,10 +104,14 @@ class NotServed(ComputeError):
 
 
 class CollectionMissing(ComputeError):
+    """There is no collection of that name or id."""
+
     code = "collection_missing"
 
 
 class CollectionExists(ComputeError):
+    """The name is taken."""
+
     code = "collection_exists"
 
 
@@ -112,10 +122,14 @@ class DependencyExists(ComputeError):
 
 
 class ReplicaMissing(ComputeError):
+    """The instance has no replica of that name."""
+
     code = "replica_missing"
 
 
 class ReplicaExists(ComputeError):
+    """The instance has a replica of that name already."""
+
     code = "replica_exists"
 
 
@@ -126,6 +140,8 @@ class ReplicaFailed(ComputeError):
 
 
 class DuplicateKey(ComputeError):
+    """An inserted row has the primary key of another."""
+
     code = "duplicate_key"
 
 
@@ -154,6 +170,8 @@ class DataError(ComputeError):
 
 
 class Canceled(ComputeError):
+    """The caller gave up, and nothing was done."""
+
     code = "canceled"
 
 
@@ -170,6 +188,8 @@ class StaleFacts(ComputeError):
 
 
 class VersionMismatch(ComputeError):
+    """The two sides have no protocol version in common."""
+
     code = "version_mismatch"
 
 
@@ -192,6 +212,8 @@ class UpperMismatch(ComputeError):
 
 
 class ClockJumped(ComputeError):
+    """The wall clock went ahead by more than is believable; allow it if it is right."""
+
     code = "clock_jumped"
 
 
@@ -223,6 +245,8 @@ class Unavailable(ComputeError):
 
 
 class LinkTimeout(ComputeError):
+    """No answer within the deadline."""
+
     code = "link_timeout"
     definite = False
 
@@ -242,5 +266,7 @@ class StorePoisoned(ComputeError):
 
 
 class Internal(ComputeError):
+    """A bug of ours, or a code that this version does not know."""
+
     code = "internal"
     definite = False

@@ -4,6 +4,21 @@ Both ends keep one and look into it before they send or accept anything: a rule 
 could be broken and again where it would do harm. A check answers with the reason why a message is
 illegal, or None; it never changes anything. `note_*` records a message that passed its check.
 
+The rules:
+
+- A `CreateDataflow` has at least one export, each new; all are transient or none is; `as_of` is not
+  closed.
+- `Schedule` and `AllowCompaction` name a collection that was created and not dropped. Allowed
+  compaction never moves back. Allowing it up to the closed frontier is the drop.
+- A `Peek` has an id that no waiting peek has. It is answered once, and `PeekCanceled` answers only
+  what was canceled. A `CancelPeek` may come late, and then changes nothing.
+- Frontiers never move back, and a closed one is not said again. The first are not before `as_of`,
+  but for the write frontier of a materialized view, which is where its shard stands.
+- A subscribe's intervals follow one another without gap or overlap. The first begins at or before
+  `as_of + 1` and ends after `as_of`. `SubscribeDropped` names the last upper.
+- `Dropped` follows a drop, once, and is the last word about a collection.
+- A rebuild that runs is not started again; it has one result; only a completed one is accepted.
+
 The ledger is bounded by live state: an entry goes when its last word was said, a peek with its
 answer, a collection with `Dropped`.
 """

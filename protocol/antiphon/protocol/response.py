@@ -23,7 +23,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontiers:
-    """Progress of one collection on one replica; None = unchanged. No field ever moves back."""
+    """Progress of one collection on one replica, of every kind; None = unchanged. Within a session
+    no field moves back, and none is said again once closed. All are reported afresh after
+    InitializationComplete."""
 
     collection: CollectionId
     write_frontier: Frontier | None = None  # every update before it is final
@@ -80,6 +82,9 @@ class SubscribeDropped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribeResponse:
+    """The next interval of a subscribe, right after the last; or its end. Ends with exactly one of:
+    a closed upper, a failure, or `SubscribeDropped`; then silence."""
+
     collection: CollectionId
     result: SubscribeBatch | SubscribeDropped
 
@@ -96,6 +101,8 @@ class CopyToDropped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyToResponse:
+    """Exactly one for each copy-to."""
+
     collection: CollectionId
     result: CopyToRows | CopyToDropped | Failure
 
@@ -115,6 +122,9 @@ class RebuildCompleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildResult:
+    """Exactly one for each `StartRebuild` that was not canceled. A completed rebuild then waits to
+    be accepted."""
+
     session_id: SessionId
     result: RebuildCompleted | Failure
 
@@ -128,7 +138,7 @@ class HydrationProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The heartbeat. Silence has a deadline."""
+    """The heartbeat, each second, also while initializing. Silence has a deadline."""
 
     stage: Stage
     applied_position: Position

@@ -30,9 +30,9 @@ still legal when the controller, further on by then, receives it.
 What does not fit the table
 ---------------------------
 Whether a particular command is legal also depends on what went before: positions ascend, a `Hello`
-holds against the facts, a `Schedule` names a collection that was created. Those rules belong to the
-session (`controller_session`, `replica_session`) and to its `ledger`. The end of the stream is no
-command; it moves any stage to CLOSED.
+holds against the facts, a `Schedule` names a collection that was created. Those rules belong to
+`greeting`, `exchange` and `ledger`, which the two ends in `session` share. The end of the stream is
+no command; it moves any stage to CLOSED.
 """
 
 from __future__ import annotations
