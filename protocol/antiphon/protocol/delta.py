@@ -65,6 +65,8 @@ def decode_batch(message: bytes, schema: pa.Schema) -> pa.RecordBatch:
         SchemaMismatch: the message does not fit the schema.
     """
     try:
-        return pa.ipc.read_record_batch(pa.py_buffer(message), schema)
-    except (pa.ArrowInvalid, OSError) as error:
+        batch = pa.ipc.read_record_batch(pa.py_buffer(message), schema)
+        batch.validate()  # lengths and buffers, not values: without it a misfit reads past the end
+        return batch
+    except (pa.ArrowInvalid, OSError, EOFError) as error:
         raise SchemaMismatch(f"a batch does not fit its schema: {error}") from error
