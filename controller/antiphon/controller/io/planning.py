@@ -7,6 +7,8 @@ look-up and no thread.
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -28,6 +30,8 @@ from antiphon.controller.sql.statement import (
 
 PLANS_KEPT_MAX: Final = 512
 CACHED_TEXT_MAX: Final = 16_384  # characters; longer texts are data, and do not come again
+# What may ask for the time of the statement, which no plan of before has right.
+_CLOCK: Final = re.compile(r"now|current_|localtime|clock|today", re.IGNORECASE)
 
 __all__ = ["Planning", "plan_collection_read", "plan_collection_subscribe", "split_statements"]
 
@@ -49,9 +53,13 @@ class Planning:
         if found is not None:
             self._plans.move_to_end(key)
             return found
-        loop = asyncio.get_running_loop()
-        statement = await loop.run_in_executor(self._pool, plan_statement, text, catalog)
-        if isinstance(statement, Select | Subscribe | Rows) and len(text.text) <= CACHED_TEXT_MAX:
+        asks_clock = _CLOCK.search(text.text) is not None
+        now_ms = time.time_ns() // 1_000_000 if asks_clock else None
+        statement = await asyncio.get_running_loop().run_in_executor(
+            self._pool, lambda: plan_statement(text, catalog, now_ms=now_ms)
+        )
+        cacheable = not asks_clock and len(text.text) <= CACHED_TEXT_MAX
+        if cacheable and isinstance(statement, Select | Subscribe | Rows):
             self._plans[key] = statement
             if len(self._plans) > PLANS_KEPT_MAX:
                 self._plans.popitem(last=False)
