@@ -32,7 +32,7 @@ def equal_mask(left: Vector, right: Vector) -> Mask:
         first_words, second_words = interval_words(left.values), interval_words(right.values)
         found = (first_words == second_words).all(axis=0)
         return found
-    same: Mask = left.values == right.values
+    same = np.equal(left.values, right.values)
     if left.type.is_float:
         same = same | (np.isnan(left.values) & np.isnan(right.values))
     return same
@@ -50,7 +50,7 @@ def less_mask(left: Vector, right: Vector) -> Mask:
             interval_words(left.values), interval_words(right.values)
         )  # fmt: skip
         return (days < other_days) | ((days == other_days) & (rest < other_rest))
-    below = left.values < right.values
+    below = np.less(left.values, right.values)
     if left.type.is_float:
         below = below | (np.isnan(right.values) & ~np.isnan(left.values))
     return below

@@ -187,6 +187,14 @@ def _scaled(array: pa.Array, scale: int) -> pa.Array:
     return pa.Array.from_buffers(kind, len(array), array.buffers(), offset=array.offset)
 
 
+def of_integers(
+    values: npt.NDArray[np.int64], scale: int, valid: npt.NDArray[np.bool_] | None
+) -> pa.Array:
+    """values / 10^scale."""
+    whole = array_of(np.ascontiguousarray(values), pa.int64(), valid).cast(pa.decimal128(19, 0))
+    return _scaled(whole, scale)
+
+
 def coefficients_zero(array: pa.Array) -> Mask:
     """Where a decimal128 is zero; anything where it is null."""
     raw = np.frombuffer(array.buffers()[1], "<i8", 2 * len(array), 16 * array.offset)

@@ -14,7 +14,15 @@ from antiphon.protocol.expression import (
     Expression,
     Literal,
 )
-from antiphon.replica.dataflow.expressions import arithmetic, casts, compare, conditional
+from antiphon.replica.dataflow.expressions import (
+    arithmetic,
+    casts,
+    compare,
+    conditional,
+    numeric,
+    temporal_fields,
+    textual,
+)
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.expressions.vector import Vector
 
@@ -27,6 +35,9 @@ _STRICT: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     **compare.FUNCTIONS,
     **arithmetic.FUNCTIONS,
     **conditional.FUNCTIONS,
+    **numeric.FUNCTIONS,
+    **textual.FUNCTIONS,
+    **temporal_fields.FUNCTIONS,
 }
 
 

@@ -24,27 +24,33 @@ def _plain(array: pa.Array) -> pa.Array:
     return array.cast(pa.string())
 
 
+_FLOAT_NOTATION: Final = (
+    (r"^(-?)0\.0000([1-9])([0-9]*)$", r"\1\2.\3e-5"),
+    (r"^(-?)0\.00000([1-9])([0-9]*)$", r"\1\2.\3e-6"),
+    (r"\.e-", "e-"),
+    (r"e-([0-9])$", r"e-0\1"),
+    (r"e\+?([0-9])$", r"e+0\1"),
+    (r"^-?nan$", "NaN"),
+    (r"inf$", "Infinity"),
+)
+
+
 def _float(array: pa.Array) -> pa.Array:
-    """The shortest text that reads back as the same value."""
+    """The shortest text that reads back as the same value; exponents below -4 and from 15 on."""
     text = array.cast(pa.string())
-    values = values_of(array)
-    if np.isfinite(values).all():
-        small = pc.match_substring_regex(text, r"e-?[0-9]$")
-        if not pc.any(small).as_py():
-            return text
-    text = pc.replace_substring_regex(text, r"e([+-]?)([0-9])$", r"e\g10\2")
-    text = pc.replace_substring_regex(text, r"^-?nan$", "NaN")
-    return pc.replace_substring_regex(text, r"inf$", "Infinity")
+    values = np.abs(values_of(array))
+    plain = (values == 0) | ((values >= 1e-4) & (values < 1e15))  # noqa: PLR2004
+    if plain.all():
+        return text
+    for pattern, replacement in _FLOAT_NOTATION:
+        text = pc.replace_substring_regex(text, pattern, replacement)
+    return text
 
 
 def _timestamp(array: pa.Array) -> pa.Array:
-    text = array.cast(pa.timestamp("us")).cast(pa.string())
-    return pc.replace_substring_regex(text, r"\.?0{1,6}$", "") if len(array) == 0 else _trimmed(text)
-
-
-def _trimmed(text: pa.Array) -> pa.Array:
     """Without the zeros that end a fraction of a second."""
-    return pc.replace_substring_regex(pc.replace_substring_regex(text, r"(\.[0-9]*?)0+$", r"\1"), r"\.$", "")
+    text = array.cast(pa.timestamp("us")).cast(pa.string())
+    return pc.replace_substring_regex(text, r"\.?0*$", "", max_replacements=1)
 
 
 def _timestamptz(array: pa.Array) -> pa.Array:
