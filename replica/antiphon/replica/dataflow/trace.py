@@ -40,6 +40,7 @@ class Trace:
         self._rows = _TimedSpine(self._keys)
         self._errors = _TimedSpine(tuple(range(len(ERRORS))))
         self._recent: list[tuple[int, Zset]] = []
+        self._tell_spines()
 
     @property
     def since(self) -> Frontier:
@@ -85,9 +86,13 @@ class Trace:
         while kept < len(self._recent) and self._forgotten(self._recent[kept][0]):
             kept += 1
         del self._recent[:kept]
-        if since.time is not None:
-            self._rows.spine.set_since(since.time)
-            self._errors.spine.set_since(since.time)
+        self._tell_spines()
+
+    def _tell_spines(self) -> None:
+        """Merges may forget times from the first on: a trace is born with a since."""
+        if self._since.time is not None:
+            self._rows.spine.set_since(self._since.time)
+            self._errors.spine.set_since(self._since.time)
 
     def _forgotten(self, time: int) -> bool:
         """Whether no reader can tell that time from earlier ones."""
