@@ -33,7 +33,10 @@ class _ItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ItemKind.Val
     ITEM_KIND_MATERIALIZED_VIEW: _ItemKind.ValueType  # 4
     ITEM_KIND_INDEX: _ItemKind.ValueType  # 5
 
-class ItemKind(_ItemKind, metaclass=_ItemKindEnumTypeWrapper): ...
+class ItemKind(_ItemKind, metaclass=_ItemKindEnumTypeWrapper):
+    """What a name stands for. Indexes and materialized views are kept up to date; a plain view is
+    computed only inside what uses it.
+    """
 
 ITEM_KIND_UNSPECIFIED: ItemKind.ValueType  # 0
 ITEM_KIND_TABLE: ItemKind.ValueType  # 1

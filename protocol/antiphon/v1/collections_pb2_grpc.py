@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class CollectionsStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Durable collections, as replicas read and write them.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -52,7 +53,8 @@ class CollectionsStub(object):
 
 
 class CollectionsServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Durable collections, as replicas read and write them.
+    """
 
     def Tail(self, request, context):
         """Deltas from a frontier on, as they become durable. The first message says where it starts.
@@ -102,7 +104,8 @@ def add_CollectionsServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Collections(object):
-    """Missing associated documentation comment in .proto file."""
+    """Durable collections, as replicas read and write them.
+    """
 
     @staticmethod
     def Tail(request,

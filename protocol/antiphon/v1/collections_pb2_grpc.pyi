@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CollectionsStub:
+    """Durable collections, as replicas read and write them."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -40,6 +42,8 @@ class CollectionsStub:
 
 @_typing.type_check_only
 class CollectionsAsyncStub(CollectionsStub):
+    """Durable collections, as replicas read and write them."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     Tail: _aio.UnaryStreamMultiCallable[_collections_pb2.TailRequest, _collections_pb2.TailBatch]  # type: ignore[assignment]
     """Deltas from a frontier on, as they become durable. The first message says where it starts."""
@@ -49,6 +53,8 @@ class CollectionsAsyncStub(CollectionsStub):
     """Appends to a materialized view's shard iff its upper is what the caller expects."""
 
 class CollectionsServicer(metaclass=_abc_1.ABCMeta):
+    """Durable collections, as replicas read and write them."""
+
     @_abc_1.abstractmethod
     def Tail(
         self,

@@ -29,17 +29,26 @@ class _SyncDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SyncDeci
     DESCRIPTOR: _descriptor.EnumDescriptor
     SYNC_DECISION_UNSPECIFIED: _SyncDecision.ValueType  # 0
     SYNC_DECISION_KEEP_UP: _SyncDecision.ValueType  # 1
+    """The replica is at the head: nothing numbered follows."""
     SYNC_DECISION_CATCH_UP: _SyncDecision.ValueType  # 2
+    """Exactly the missing suffix follows."""
     SYNC_DECISION_RECONCILE: _SyncDecision.ValueType  # 3
+    """The reduced history follows; unchanged dataflows keep their state."""
     SYNC_DECISION_REBUILD: _SyncDecision.ValueType  # 4
+    """The reduced history follows; nothing that the replica has is kept."""
 
-class SyncDecision(_SyncDecision, metaclass=_SyncDecisionEnumTypeWrapper): ...
+class SyncDecision(_SyncDecision, metaclass=_SyncDecisionEnumTypeWrapper):
+    """Why the commands that follow are what they are."""
 
 SYNC_DECISION_UNSPECIFIED: SyncDecision.ValueType  # 0
 SYNC_DECISION_KEEP_UP: SyncDecision.ValueType  # 1
+"""The replica is at the head: nothing numbered follows."""
 SYNC_DECISION_CATCH_UP: SyncDecision.ValueType  # 2
+"""Exactly the missing suffix follows."""
 SYNC_DECISION_RECONCILE: SyncDecision.ValueType  # 3
+"""The reduced history follows; unchanged dataflows keep their state."""
 SYNC_DECISION_REBUILD: SyncDecision.ValueType  # 4
+"""The reduced history follows; nothing that the replica has is kept."""
 Global___SyncDecision: _TypeAlias = SyncDecision  # noqa: Y015
 
 class _CommandSet:
@@ -54,7 +63,8 @@ class _CommandSetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CommandSet
     COMMAND_SET_FULL: _CommandSet.ValueType  # 2
     """The commands that follow are all there is: absence means drop."""
 
-class CommandSet(_CommandSet, metaclass=_CommandSetEnumTypeWrapper): ...
+class CommandSet(_CommandSet, metaclass=_CommandSetEnumTypeWrapper):
+    """What the commands up to InitializationComplete mean together."""
 
 COMMAND_SET_UNSPECIFIED: CommandSet.ValueType  # 0
 COMMAND_SET_SUFFIX: CommandSet.ValueType  # 1
@@ -218,6 +228,8 @@ Global___Hello: _TypeAlias = Hello  # noqa: Y015
 
 @_typing.final
 class CreateInstance(_message.Message):
+    """Second on every stream: the compatibility check."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -264,6 +276,8 @@ Global___CreateInstance: _TypeAlias = CreateInstance  # noqa: Y015
 
 @_typing.final
 class InitializationComplete(_message.Message):
+    """Ends the replayed prefix: what came before takes effect, and answers are due."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEAD_POSITION_FIELD_NUMBER: _builtins.int
@@ -287,6 +301,8 @@ Global___InitializationComplete: _TypeAlias = InitializationComplete  # noqa: Y0
 
 @_typing.final
 class AllowWrites(_message.Message):
+    """Materialized views may be written from now on, until the stream ends."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -302,6 +318,8 @@ Global___AllowWrites: _TypeAlias = AllowWrites  # noqa: Y015
 
 @_typing.final
 class StartRebuild(_message.Message):
+    """Rebuild these collections: base exactly at base_time, live deltas above, until target_time."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
@@ -334,6 +352,8 @@ Global___StartRebuild: _TypeAlias = StartRebuild  # noqa: Y015
 
 @_typing.final
 class CancelRebuild(_message.Message):
+    """Give up what was rebuilt so far."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
@@ -356,6 +376,8 @@ Global___CancelRebuild: _TypeAlias = CancelRebuild  # noqa: Y015
 
 @_typing.final
 class AcceptRebuild(_message.Message):
+    """The completed rebuild counts from now on."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
@@ -417,6 +439,8 @@ Global___UpdateConfiguration: _TypeAlias = UpdateConfiguration  # noqa: Y015
 
 @_typing.final
 class CreateDataflow(_message.Message):
+    """Install a dataflow; it computes once scheduled."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DATAFLOW_FIELD_NUMBER: _builtins.int
@@ -462,6 +486,8 @@ Global___AllowCompaction: _TypeAlias = AllowCompaction  # noqa: Y015
 
 @_typing.final
 class Schedule(_message.Message):
+    """Permission to start computing."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COLLECTION_FIELD_NUMBER: _builtins.int
@@ -481,6 +507,8 @@ Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
 
 @_typing.final
 class Peek(_message.Message):
+    """One read at one time, answered exactly once."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PEEK_ID_FIELD_NUMBER: _builtins.int
@@ -581,6 +609,8 @@ Global___PlanTarget: _TypeAlias = PlanTarget  # noqa: Y015
 
 @_typing.final
 class CancelPeek(_message.Message):
+    """Best effort; the peek is answered in any case."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PEEK_ID_FIELD_NUMBER: _builtins.int

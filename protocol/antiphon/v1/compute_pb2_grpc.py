@@ -28,7 +28,8 @@ if _version_not_supported:
 
 
 class ComputeStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """A replica, as its controller and its peers see it.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -59,7 +60,8 @@ class ComputeStub(object):
 
 
 class ComputeServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """A replica, as its controller and its peers see it.
+    """
 
     def Probe(self, request, context):
         """Facts only; changes nothing.
@@ -121,7 +123,8 @@ def add_ComputeServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Compute(object):
-    """Missing associated documentation comment in .proto file."""
+    """A replica, as its controller and its peers see it.
+    """
 
     @staticmethod
     def Probe(request,

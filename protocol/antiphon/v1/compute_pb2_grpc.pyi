@@ -29,6 +29,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ComputeStub:
+    """A replica, as its controller and its peers see it."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -44,6 +46,8 @@ class ComputeStub:
 
 @_typing.type_check_only
 class ComputeAsyncStub(ComputeStub):
+    """A replica, as its controller and its peers see it."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     Probe: _aio.UnaryUnaryMultiCallable[_compute_pb2.ProbeRequest, _compute_pb2.ReplicaStatus]  # type: ignore[assignment]
     """Facts only; changes nothing."""
@@ -55,6 +59,8 @@ class ComputeAsyncStub(ComputeStub):
     """The base lane of a rebuild, for a peer."""
 
 class ComputeServicer(metaclass=_abc_1.ABCMeta):
+    """A replica, as its controller and its peers see it."""
+
     @_abc_1.abstractmethod
     def Probe(
         self,

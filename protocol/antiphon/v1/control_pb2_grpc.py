@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ControlStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """An instance, as its users see it.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -97,7 +98,8 @@ class ControlStub(object):
 
 
 class ControlServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """An instance, as its users see it.
+    """
 
     def Execute(self, request, context):
         """Runs one or more statements, in order; the first failure ends the call.
@@ -135,19 +137,22 @@ class ControlServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Epoch, history, timeline, and each replica with its stage and its lag.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddReplica(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """At an address, or started by the orchestrator.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveReplica(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Stopped if the orchestrator started it; its holds are released.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -252,7 +257,8 @@ def add_ControlServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Control(object):
-    """Missing associated documentation comment in .proto file."""
+    """An instance, as its users see it.
+    """
 
     @staticmethod
     def Execute(request,

@@ -27,6 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ControlStub:
+    """An instance, as its users see it."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -42,8 +44,11 @@ class ControlStub:
     ListCollections: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListCollectionsRequest, _control_pb2.ListCollectionsResponse]
     """Named collections with their schemas."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetStatusRequest, _control_pb2.GetStatusResponse]
+    """Epoch, history, timeline, and each replica with its stage and its lag."""
     AddReplica: _grpc.UnaryUnaryMultiCallable[_control_pb2.AddReplicaRequest, _control_pb2.AddReplicaResponse]
+    """At an address, or started by the orchestrator."""
     RemoveReplica: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveReplicaRequest, _control_pb2.RemoveReplicaResponse]
+    """Stopped if the orchestrator started it; its holds are released."""
     ReadHistory: _grpc.UnaryStreamMultiCallable[_control_pb2.ReadHistoryRequest, _control_pb2.HistoryRecord]
     """The durable commands, oldest first."""
     ExplainReplica: _grpc.UnaryUnaryMultiCallable[_control_pb2.ExplainReplicaRequest, _control_pb2.ExplainReplicaResponse]
@@ -55,6 +60,8 @@ class ControlStub:
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
+    """An instance, as its users see it."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     Execute: _aio.UnaryStreamMultiCallable[_control_pb2.ExecuteRequest, _control_pb2.ExecuteResponse]  # type: ignore[assignment]
     """Runs one or more statements, in order; the first failure ends the call."""
@@ -67,8 +74,11 @@ class ControlAsyncStub(ControlStub):
     ListCollections: _aio.UnaryUnaryMultiCallable[_control_pb2.ListCollectionsRequest, _control_pb2.ListCollectionsResponse]  # type: ignore[assignment]
     """Named collections with their schemas."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_control_pb2.GetStatusRequest, _control_pb2.GetStatusResponse]  # type: ignore[assignment]
+    """Epoch, history, timeline, and each replica with its stage and its lag."""
     AddReplica: _aio.UnaryUnaryMultiCallable[_control_pb2.AddReplicaRequest, _control_pb2.AddReplicaResponse]  # type: ignore[assignment]
+    """At an address, or started by the orchestrator."""
     RemoveReplica: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveReplicaRequest, _control_pb2.RemoveReplicaResponse]  # type: ignore[assignment]
+    """Stopped if the orchestrator started it; its holds are released."""
     ReadHistory: _aio.UnaryStreamMultiCallable[_control_pb2.ReadHistoryRequest, _control_pb2.HistoryRecord]  # type: ignore[assignment]
     """The durable commands, oldest first."""
     ExplainReplica: _aio.UnaryUnaryMultiCallable[_control_pb2.ExplainReplicaRequest, _control_pb2.ExplainReplicaResponse]  # type: ignore[assignment]
@@ -79,6 +89,8 @@ class ControlAsyncStub(ControlStub):
     """Keeps what a subscriber may still ask for, until acknowledged or past its deadline."""
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
+    """An instance, as its users see it."""
+
     @_abc_1.abstractmethod
     def Execute(
         self,
@@ -124,21 +136,24 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _control_pb2.GetStatusRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_control_pb2.GetStatusResponse, _abc.Awaitable[_control_pb2.GetStatusResponse]]: ...
+    ) -> _typing.Union[_control_pb2.GetStatusResponse, _abc.Awaitable[_control_pb2.GetStatusResponse]]:
+        """Epoch, history, timeline, and each replica with its stage and its lag."""
 
     @_abc_1.abstractmethod
     def AddReplica(
         self,
         request: _control_pb2.AddReplicaRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_control_pb2.AddReplicaResponse, _abc.Awaitable[_control_pb2.AddReplicaResponse]]: ...
+    ) -> _typing.Union[_control_pb2.AddReplicaResponse, _abc.Awaitable[_control_pb2.AddReplicaResponse]]:
+        """At an address, or started by the orchestrator."""
 
     @_abc_1.abstractmethod
     def RemoveReplica(
         self,
         request: _control_pb2.RemoveReplicaRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_control_pb2.RemoveReplicaResponse, _abc.Awaitable[_control_pb2.RemoveReplicaResponse]]: ...
+    ) -> _typing.Union[_control_pb2.RemoveReplicaResponse, _abc.Awaitable[_control_pb2.RemoveReplicaResponse]]:
+        """Stopped if the orchestrator started it; its holds are released."""
 
     @_abc_1.abstractmethod
     def ReadHistory(

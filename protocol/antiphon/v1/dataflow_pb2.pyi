@@ -35,7 +35,8 @@ class _CollectionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Collec
     COLLECTION_KIND_SUBSCRIBE: _CollectionKind.ValueType  # 5
     COLLECTION_KIND_COPY_TO: _CollectionKind.ValueType  # 6
 
-class CollectionKind(_CollectionKind, metaclass=_CollectionKindEnumTypeWrapper): ...
+class CollectionKind(_CollectionKind, metaclass=_CollectionKindEnumTypeWrapper):
+    """Where the rows of a collection come from and where they go."""
 
 COLLECTION_KIND_UNSPECIFIED: CollectionKind.ValueType  # 0
 COLLECTION_KIND_TABLE: CollectionKind.ValueType  # 1

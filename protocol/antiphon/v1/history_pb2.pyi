@@ -30,7 +30,8 @@ class _DedupKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DedupKind.V
     DEDUP_KIND_EPOCH: _DedupKind.ValueType  # 2
     DEDUP_KIND_PRODUCER: _DedupKind.ValueType  # 3
 
-class DedupKind(_DedupKind, metaclass=_DedupKindEnumTypeWrapper): ...
+class DedupKind(_DedupKind, metaclass=_DedupKindEnumTypeWrapper):
+    """By what a repeated record is recognised."""
 
 DEDUP_KIND_UNSPECIFIED: DedupKind.ValueType  # 0
 """Absent is an error: unknown must never read as "none"."""

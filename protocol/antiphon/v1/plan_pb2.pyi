@@ -36,7 +36,8 @@ class _JoinKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JoinKind.Val
     JOIN_KIND_SEMI: _JoinKind.ValueType  # 5
     JOIN_KIND_ANTI: _JoinKind.ValueType  # 6
 
-class JoinKind(_JoinKind, metaclass=_JoinKindEnumTypeWrapper): ...
+class JoinKind(_JoinKind, metaclass=_JoinKindEnumTypeWrapper):
+    """Which rows without a match are kept, and what a match yields."""
 
 JOIN_KIND_UNSPECIFIED: JoinKind.ValueType  # 0
 JOIN_KIND_INNER: JoinKind.ValueType  # 1
@@ -70,7 +71,8 @@ class _AggregateFunctionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Agg
     AGGREGATE_FUNCTION_PERCENTILE_CONT: _AggregateFunction.ValueType  # 14
     AGGREGATE_FUNCTION_PERCENTILE_DISC: _AggregateFunction.ValueType  # 15
 
-class AggregateFunction(_AggregateFunction, metaclass=_AggregateFunctionEnumTypeWrapper): ...
+class AggregateFunction(_AggregateFunction, metaclass=_AggregateFunctionEnumTypeWrapper):
+    """With the semantics of PostgreSQL: nulls are passed over; of no rows, only COUNT is not null."""
 
 AGGREGATE_FUNCTION_UNSPECIFIED: AggregateFunction.ValueType  # 0
 AGGREGATE_FUNCTION_COUNT: AggregateFunction.ValueType  # 1
@@ -101,7 +103,8 @@ class _FrameUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FrameUnit.V
     FRAME_UNIT_RANGE: _FrameUnit.ValueType  # 2
     FRAME_UNIT_GROUPS: _FrameUnit.ValueType  # 3
 
-class FrameUnit(_FrameUnit, metaclass=_FrameUnitEnumTypeWrapper): ...
+class FrameUnit(_FrameUnit, metaclass=_FrameUnitEnumTypeWrapper):
+    """How the distance of a frame bound is counted."""
 
 FRAME_UNIT_UNSPECIFIED: FrameUnit.ValueType  # 0
 FRAME_UNIT_ROWS: FrameUnit.ValueType  # 1

@@ -34,7 +34,8 @@ class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stage.ValueType
     STAGE_READ_WRITE: _Stage.ValueType  # 5
     STAGE_CLOSED: _Stage.ValueType  # 6
 
-class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
+class Stage(_Stage, metaclass=_StageEnumTypeWrapper):
+    """How far a session has come; see docs/protocol.md."""
 
 STAGE_UNSPECIFIED: Stage.ValueType  # 0
 STAGE_GREETING: Stage.ValueType  # 1

@@ -43,7 +43,8 @@ class _TypeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TypeKind.Val
     TYPE_KIND_LIST: _TypeKind.ValueType  # 15
     TYPE_KIND_STRUCT: _TypeKind.ValueType  # 16
 
-class TypeKind(_TypeKind, metaclass=_TypeKindEnumTypeWrapper): ...
+class TypeKind(_TypeKind, metaclass=_TypeKindEnumTypeWrapper):
+    """SQL types. Dates are days, timestamps microseconds since 1970-01-01."""
 
 TYPE_KIND_UNSPECIFIED: TypeKind.ValueType  # 0
 TYPE_KIND_BOOLEAN: TypeKind.ValueType  # 1
