@@ -6,8 +6,8 @@ went away, or something failed on the way to it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,9 +15,15 @@ from antiphon.controller.driver import Driver
 from antiphon.controller.instance.event import RequestCanceled, StashReleased
 from antiphon.controller.io.link import Links
 from antiphon.controller.io.replies import Mailbox, Replies
-from antiphon.controller.ports import ReplanReply, Reply, RowsReply, StashReply
+from antiphon.controller.ports import (
+    ReplanReply,
+    Reply,
+    RowsReply,
+    StashReply,
+    SubscribeReply,
+)
 from antiphon.controller.request import DriverEvent, ReadOptions, StatementReceived
-from antiphon.controller.sql.statement import Statement
+from antiphon.controller.sql.statement import Statement, Subscribe
 from antiphon.history.store import ProducerSequence
 from antiphon.protocol.errors import ComputeError, RemoteProtocolError
 from antiphon.protocol.ids import PeekId, ReplicaId
@@ -33,6 +39,10 @@ class Part:
     row_count: int | None
     time: int
     replica: ReplicaId
+
+
+class CatalogMoved(Exception):
+    """The catalog moved under the statement, and nothing was done: plan it again."""
 
 
 class Calls:
@@ -94,26 +104,29 @@ class Calls:
         """A statement's one reply.
 
         Raises:
-            ComputeError: that was the reply.
+            CatalogMoved, ComputeError: that was the reply.
         """
         with self.open() as mailbox:
             self.begin(mailbox, statement, version, options, producer)
-            return await mailbox.get()
+            reply = await mailbox.get()
+        if isinstance(reply, ReplanReply):
+            raise CatalogMoved
+        return reply
 
     async def read(
         self, statement: Statement, version: int, options: ReadOptions
-    ) -> AsyncIterator[Part | ReplanReply]:
-        """The rows of a read, or that it must be planned again.
+    ) -> AsyncGenerator[Part, None]:
+        """The rows of a read; at least one part, maybe without rows.
 
         An answer that waited at a replica which then died is asked for again, as long as nothing
         of it has reached the client.
+
+        Raises:
+            CatalogMoved: before the first part. ComputeError: at any time.
         """
         for attempt in range(FETCHES_MAX):
             reply = await self.ask(statement, version, options)
             match reply:
-                case ReplanReply():
-                    yield reply
-                    return
                 case RowsReply(batches=batches, time=time, replica=replica):
                     single = reply.row_count if len(batches) == 1 else None
                     for batch in batches:
@@ -127,15 +140,37 @@ class Calls:
                     raise RemoteProtocolError(f"{type(reply).__name__} answers a read")
             streamed = False
             try:
-                async for part in self._fetch(reply):
-                    streamed = True
-                    yield part
+                async with aclosing(self._fetch(reply)) as parts:
+                    async for part in parts:
+                        streamed = True
+                        yield part
                 return
             except ComputeError:
                 if streamed or attempt + 1 == FETCHES_MAX:
                     raise
 
-    async def _fetch(self, stash: StashReply) -> AsyncIterator[Part]:
+    async def changes(
+        self, statement: Subscribe, version: int, options: ReadOptions
+    ) -> AsyncGenerator[SubscribeReply | None, None]:
+        """None once it has begun, then its intervals, until the caller goes away.
+
+        Raises:
+            CatalogMoved: before it has begun. ComputeError: at any time.
+        """
+        with self.open() as mailbox:
+            self.begin(mailbox, statement, version, options)
+            # A refusal is there at once; otherwise the subscribe has begun.
+            if not mailbox.has_reply:
+                yield None
+            while not mailbox.is_over:
+                reply = await mailbox.get()
+                if isinstance(reply, ReplanReply):
+                    raise CatalogMoved
+                if not isinstance(reply, SubscribeReply):
+                    raise RemoteProtocolError(f"{type(reply).__name__} in a subscribe")
+                yield reply
+
+    async def _fetch(self, stash: StashReply) -> AsyncGenerator[Part, None]:
         peek_id = PeekId(stash.peek_id)
         finished = False
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
@@ -57,18 +58,21 @@ class ControlService(ControlServicer):
     async def Execute(
         self, request: pb.ExecuteRequest, context: Context
     ) -> AsyncIterator[pb.ExecuteResponse]:
-        async for response in self._execution.execute(request):
-            yield response
+        async with aclosing(self._execution.execute(request)) as responses:
+            async for response in responses:
+                yield response
 
     async def Peek(self, request: pb.PeekRequest, context: Context) -> AsyncIterator[pb.PeekChunk]:
-        async for chunk in self._execution.peek(request):
-            yield chunk
+        async with aclosing(self._execution.peek(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def Subscribe(
         self, request: pb.SubscribeRequest, context: Context
     ) -> AsyncIterator[pb.SubscribeChunk]:
-        async for chunk in self._execution.subscribe(request):
-            yield chunk
+        async with aclosing(self._execution.subscribe(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def Append(self, request: pb.AppendRequest, context: Context) -> pb.AppendResponse:
         item = self._appendable(request.collection)

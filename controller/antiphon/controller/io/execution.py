@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
 import pyarrow as pa
 
-from antiphon.controller.io.calls import Calls, Part
+from antiphon.controller.catalog import Catalog
+from antiphon.controller.io.calls import Calls, CatalogMoved, Part
 from antiphon.controller.io.planning import (
     Planning,
     plan_collection_read,
     plan_collection_subscribe,
     split_statements,
 )
-from antiphon.controller.ports import DoneReply, ReplanReply, SubscribeReply
+from antiphon.controller.ports import DoneReply
 from antiphon.controller.request import ReadOptions
 from antiphon.controller.sql.statement import Select, Statement, StatementText, Subscribe
 from antiphon.controller.statements.show import schema_of
@@ -30,7 +32,7 @@ from antiphon.protocol.errors import (
 )
 from antiphon.protocol.ids import RANDOM_ID_BYTES, ProducerId, ReplicaId
 from antiphon.protocol.limits import PEEK_BYTES_MAX, PEEK_ROWS_MAX
-from antiphon.protocol.schema import arrow_schema
+from antiphon.protocol.schema import Schema, arrow_schema
 from antiphon.v1 import control_pb2 as pb
 
 PLANS_MAX: Final = 8  # of one statement, while others change the catalog under it
@@ -43,7 +45,7 @@ class Execution:
         self._calls = calls
         self._planning = planning
 
-    async def execute(self, request: pb.ExecuteRequest) -> AsyncIterator[pb.ExecuteResponse]:
+    async def execute(self, request: pb.ExecuteRequest) -> AsyncGenerator[pb.ExecuteResponse, None]:
         """Each statement in turn; the first failure ends the call, what came before it stays."""
         pieces = split_statements(request.sql)
         producer = producer_of(request.producer) if request.HasField("producer") else None
@@ -58,69 +60,88 @@ class Execution:
             bytes_max=request.bytes_max or PEEK_BYTES_MAX,
         )
         for number, piece in enumerate(pieces):
-            async for response in self._run(piece, options, producer):
-                response.statement = number
-                yield response
+            async with aclosing(self._run(piece, options, producer)) as responses:
+                async for response in responses:
+                    response.statement = number
+                    yield response
 
     async def _run(
         self, piece: StatementText, options: ReadOptions, producer: ProducerSequence | None
-    ) -> AsyncIterator[pb.ExecuteResponse]:
+    ) -> AsyncGenerator[pb.ExecuteResponse, None]:
         """One statement, planned again whenever the catalog moved under it."""
         for _ in range(PLANS_MAX):
             catalog = self._calls.driver.catalog
             statement = await self._planning.plan(piece, catalog)
-            replan = False
-            async for response in self._perform(statement, catalog.version, options, producer):
-                if response is None:
-                    replan = True
-                    break
-                yield response
-            if not replan:
+            try:
+                if isinstance(statement, Subscribe):
+                    responses = self._subscribed(statement, catalog.version, options)
+                elif (schema := schema_of(statement)) is not None:
+                    responses = self._rows(statement, schema, catalog.version, options)
+                else:
+                    responses = self._performed(statement, catalog.version, options, producer)
+                async with aclosing(responses) as streamed:
+                    async for response in streamed:
+                        yield response
                 return
-        raise ReadConflict(f"the catalog changed {PLANS_MAX} times under the statement")
+            except CatalogMoved:
+                continue
+        raise _moving()
 
-    async def _perform(
+    async def _performed(
         self,
         statement: Statement,
         version: int,
         options: ReadOptions,
         producer: ProducerSequence | None,
-    ) -> AsyncIterator[pb.ExecuteResponse | None]:
-        """None: plan again."""
-        if isinstance(statement, Subscribe):
-            async for change in self.changes(statement, version, options):
-                if change is None:
-                    yield None
-                    return
-                for response in _change_responses(change):
-                    yield response
-            return
-        schema = schema_of(statement)
-        if schema is None:
-            reply = await self._calls.ask(statement, version, options, producer)
-            yield None if isinstance(reply, ReplanReply) else _done(reply)
-            return
-        arrow = arrow_schema(schema)
-        announced: pb.ResultSchema | None = pb.ResultSchema(
-            arrow_schema=arrow.serialize().to_pybytes(), schema=schema_to_proto(schema)
+    ) -> AsyncGenerator[pb.ExecuteResponse, None]:
+        reply = await self._calls.ask(statement, version, options, producer)
+        if not isinstance(reply, DoneReply):
+            raise RemoteProtocolError(f"{type(reply).__name__} answers a statement without rows")
+        done = pb.StatementDone(
+            tag=reply.tag, row_count=reply.row_count, time=reply.time, notices=reply.notices
         )
-        row_count, time = 0, 0
-        async for part in self._calls.read(statement, version, options):
-            if isinstance(part, ReplanReply):
-                yield None
-                return
-            if announced is not None:
-                yield pb.ExecuteResponse(schema=announced)
-                announced = None
-            time = part.time
-            if part.batch:
-                count = _count(part, arrow)
-                row_count += count
-                yield pb.ExecuteResponse(batch=pb.ResultBatch(batch=part.batch, row_count=count))
+        yield pb.ExecuteResponse(done=done)
+
+    async def _rows(
+        self, statement: Statement, schema: Schema, version: int, options: ReadOptions
+    ) -> AsyncGenerator[pb.ExecuteResponse, None]:
+        arrow = arrow_schema(schema)
+        is_first, row_count, time = True, 0, 0
+        async with aclosing(self._calls.read(statement, version, options)) as parts:
+            async for part in parts:
+                if is_first:
+                    yield _announcement(arrow, schema)
+                    is_first = False
+                time = part.time
+                if part.batch:
+                    count = _count(part, arrow)
+                    row_count += count
+                    batch = pb.ResultBatch(batch=part.batch, row_count=count)
+                    yield pb.ExecuteResponse(batch=batch)
         tag = f"{statement.tag} {row_count}" if isinstance(statement, Select) else statement.tag
         yield pb.ExecuteResponse(done=pb.StatementDone(tag=tag, row_count=row_count, time=time))
 
-    async def peek(self, request: pb.PeekRequest) -> AsyncIterator[pb.PeekChunk]:
+    async def _subscribed(
+        self, statement: Subscribe, version: int, options: ReadOptions
+    ) -> AsyncGenerator[pb.ExecuteResponse, None]:
+        """Its columns, then the batches of each interval, the last of them with the interval's
+        end."""
+        announced: pb.ExecuteResponse | None = _announcement(
+            delta_schema(statement.schema), statement.schema
+        )
+        async with aclosing(self._calls.changes(statement, version, options)) as changes:
+            async for change in changes:
+                if announced is not None:
+                    yield announced
+                    announced = None
+                if change is None:
+                    continue
+                batches = [pb.ResultBatch(batch=b) for b in change.batches] or [pb.ResultBatch()]
+                batches[-1].progress.CopyFrom(frontier_to_proto(change.upper))
+                for batch in batches:
+                    yield pb.ExecuteResponse(batch=batch)
+
+    async def peek(self, request: pb.PeekRequest) -> AsyncGenerator[pb.PeekChunk, None]:
         """One collection at one time; by key, where keys are given."""
         options = ReadOptions(
             replica=_replica(request.replica),
@@ -136,26 +157,19 @@ class Execution:
                 columns=tuple(request.columns),
                 keys=request.keys or None,
             )
-            arrow = arrow_schema(read.schema)
-            schema = arrow.serialize().to_pybytes()
-            replan = False
-            async for part in self._calls.read(Select(read=read), catalog.version, options):
-                if isinstance(part, ReplanReply):
-                    replan = True
-                    break
-                yield pb.PeekChunk(
-                    arrow_schema=schema,
-                    batch=part.batch,
-                    row_count=_count(part, arrow) if part.batch else 0,
-                    time=part.time,
-                    replica=part.replica,
-                )
-                schema = b""
-            if not replan:
+            try:
+                parts = self._calls.read(Select(read=read), catalog.version, options)
+                async with aclosing(parts) as streamed:
+                    async for chunk in _chunks(streamed, arrow_schema(read.schema)):
+                        yield chunk
                 return
-        raise ReadConflict(f"the catalog changed {PLANS_MAX} times under the read")
+            except CatalogMoved:
+                continue
+        raise _moving()
 
-    async def subscribe(self, request: pb.SubscribeRequest) -> AsyncIterator[pb.SubscribeChunk]:
+    async def subscribe(
+        self, request: pb.SubscribeRequest
+    ) -> AsyncGenerator[pb.SubscribeChunk, None]:
         """A snapshot, then every change; or what follows a frontier that the client has seen."""
         if request.hold:
             raise NotServed("named holds are not served by this version")
@@ -166,75 +180,60 @@ class Execution:
         )
         for _ in range(PLANS_MAX):
             catalog = self._calls.driver.catalog
-            if request.WhichOneof("target") == "query":
-                text = StatementText(text=f"SUBSCRIBE TO ({request.query})")
-                planned = await self._planning.plan(text, catalog)
-                if not isinstance(planned, Subscribe):
-                    raise InvalidArgument("only a query can be subscribed to")
-            else:
-                planned = plan_collection_subscribe(request.collection, catalog)
-            statement = replace(planned, with_snapshot=request.with_snapshot)
+            statement = await self._subscription(request, catalog)
             schema = delta_schema(statement.schema).serialize().to_pybytes()
-            replan = False
-            async for change in self.changes(statement, catalog.version, options):
-                if change is None:
-                    replan = True
-                    break
-                if isinstance(change, SubscribeReply):
-                    yield pb.SubscribeChunk(
-                        arrow_schema=schema,
-                        lower=frontier_to_proto(change.lower),
-                        upper=frontier_to_proto(change.upper),
-                        batches=change.batches,
-                    )
-                    schema = b""
-            if not replan:
+            try:
+                changes = self._calls.changes(statement, catalog.version, options)
+                async with aclosing(changes) as intervals:
+                    async for change in intervals:
+                        if change is None:
+                            continue
+                        yield pb.SubscribeChunk(
+                            arrow_schema=schema,
+                            lower=frontier_to_proto(change.lower),
+                            upper=frontier_to_proto(change.upper),
+                            batches=change.batches,
+                        )
+                        schema = b""
                 return
-        raise ReadConflict(f"the catalog changed {PLANS_MAX} times under the subscribe")
+            except CatalogMoved:
+                continue
+        raise _moving()
 
-    async def changes(
-        self, statement: Subscribe, version: int, options: ReadOptions
-    ) -> AsyncIterator[Subscribe | SubscribeReply | None]:
-        """The statement itself, then its intervals until the client goes away; None: plan
-        again."""
-        with self._calls.open() as mailbox:
-            self._calls.begin(mailbox, statement, version, options)
-            # A refusal is there at once; otherwise the subscribe has begun.
-            if not mailbox.has_reply:
-                yield statement
-            while True:
-                reply = await mailbox.get()
-                match reply:
-                    case ReplanReply():
-                        yield None
-                        return
-                    case SubscribeReply():
-                        yield reply
-                        if reply.upper.is_closed:
-                            return
-                    case _:
-                        raise RemoteProtocolError(f"{type(reply).__name__} in a subscribe")
+    async def _subscription(self, request: pb.SubscribeRequest, catalog: Catalog) -> Subscribe:
+        if request.WhichOneof("target") == "query":
+            text = StatementText(text=f"SUBSCRIBE TO ({request.query})")
+            planned = await self._planning.plan(text, catalog)
+            if not isinstance(planned, Subscribe):
+                raise InvalidArgument("only a query can be subscribed to")
+        else:
+            planned = plan_collection_subscribe(request.collection, catalog)
+        return replace(planned, with_snapshot=request.with_snapshot)
 
 
-def _change_responses(change: Subscribe | SubscribeReply) -> list[pb.ExecuteResponse]:
-    """What a subscribe sends within Execute: its columns, then the batches of each interval, the
-    last of them with the interval's end."""
-    if isinstance(change, Subscribe):
-        arrow = delta_schema(change.schema).serialize().to_pybytes()
-        schema = pb.ResultSchema(arrow_schema=arrow, schema=schema_to_proto(change.schema))
-        return [pb.ExecuteResponse(schema=schema)]
-    batches = [pb.ResultBatch(batch=batch) for batch in change.batches] or [pb.ResultBatch()]
-    batches[-1].progress.CopyFrom(frontier_to_proto(change.upper))
-    return [pb.ExecuteResponse(batch=batch) for batch in batches]
+async def _chunks(parts: AsyncIterator[Part], arrow: pa.Schema) -> AsyncIterator[pb.PeekChunk]:
+    schema = arrow.serialize().to_pybytes()
+    async for part in parts:
+        yield pb.PeekChunk(
+            arrow_schema=schema,
+            batch=part.batch,
+            row_count=_count(part, arrow) if part.batch else 0,
+            time=part.time,
+            replica=part.replica,
+        )
+        schema = b""
 
 
-def _done(reply: object) -> pb.ExecuteResponse:
-    if not isinstance(reply, DoneReply):
-        raise RemoteProtocolError(f"{type(reply).__name__} answers a statement without rows")
-    done = pb.StatementDone(
-        tag=reply.tag, row_count=reply.row_count, time=reply.time, notices=reply.notices
+def _announcement(arrow: pa.Schema, schema: Schema) -> pb.ExecuteResponse:
+    """The columns of what follows, once."""
+    result = pb.ResultSchema(
+        arrow_schema=arrow.serialize().to_pybytes(), schema=schema_to_proto(schema)
     )
-    return pb.ExecuteResponse(done=done)
+    return pb.ExecuteResponse(schema=result)
+
+
+def _moving() -> ReadConflict:
+    return ReadConflict(f"the catalog changed {PLANS_MAX} times under the statement")
 
 
 def _count(part: Part, arrow: pa.Schema) -> int:

@@ -41,7 +41,13 @@ from antiphon.controller.ports import ErrorReply, World
 from antiphon.controller.recovery import Recovered, recover
 from antiphon.controller.request import DriverEvent
 from antiphon.history.store import Completion
-from antiphon.protocol.errors import AntiphonError, Internal, Unavailable
+from antiphon.protocol.errors import (
+    AntiphonError,
+    ComputeError,
+    Internal,
+    OutcomeUnknown,
+    Unavailable,
+)
 from antiphon.protocol.ids import RANDOM_ID_BYTES, Position
 from antiphon.protocol.io.channel import create_server, listen
 from antiphon.protocol.io.health import Health, add_health_and_reflection
@@ -274,7 +280,7 @@ class Controller:
     def handle(self, event: DriverEvent) -> None:
         """Feed the driver. On the loop's thread; never raises."""
         driver = self._driver
-        if driver is None or self.stopped.is_set():
+        if driver is None or self.exit_code == CRASHED:
             return
         try:
             driver.handle(event)
@@ -282,7 +288,7 @@ class Controller:
             _log.critical("controller.crashed", exc_info=error)
             self._give_up(Internal(f"a bug: {type(error).__name__}: {error}"), CRASHED)
             return
-        if driver.fault is not None:
+        if driver.fault is not None and self.failure is None:
             _log.critical("controller.failed", reason=driver.fault.message)
             self._give_up(driver.fault, FAILED)
             return
@@ -325,29 +331,36 @@ class Controller:
     # The end.
 
     async def stop(self) -> None:
-        """Tell callers, end the replicas we started, make durable what was submitted. Within two
-        seconds. May be repeated."""
+        """No new calls; what was submitted becomes durable and is answered; then everything that
+        still waits is told, and the replicas that we started are ended. Within two seconds. May be
+        repeated."""
         self.stopped.set()
         if self._timer is not None:
             self._timer.cancel()
-        if self._health is not None:
-            await self._health.drain()
-            self._health = None
-        reason = self.failure
-        message = "the controller stops" if reason is None else f"the controller stops: {reason}"
-        self._replies.fail_all(ErrorReply(Unavailable(message)))
-        self._tails.end_all(Unavailable(message))
-        orchestrator, self._orchestrator = self._orchestrator, None
+        health, self._health = self._health, None
+        if health is not None:
+            await health.drain()
         server, self._server = self._server, None
+        orchestrator, self._orchestrator = self._orchestrator, None
         await self._links.stop()
-        await asyncio.gather(
-            *(() if orchestrator is None else (orchestrator.stop_all(),)),
-            *(() if server is None else (server.stop(STOP_GRACE_S),)),
-        )
+        ending = [
+            *(() if server is None else (asyncio.ensure_future(server.stop(STOP_GRACE_S)),)),
+            *(() if orchestrator is None else (asyncio.ensure_future(orchestrator.stop_all()),)),
+        ]
         store, self._store = self._store, None
         if store is not None:
             await store.close()
+        self._replies.fail_all(ErrorReply(self._last_word()))
+        self._tails.end_all(self._last_word())
+        await asyncio.gather(*ending)
         self._planning.stop()
+
+    def _last_word(self) -> ComputeError:
+        """What callers hear who still wait. After a bug nobody knows what was done."""
+        if self.exit_code == CRASHED:
+            return OutcomeUnknown(f"the controller crashed: {self.failure}")
+        because = "" if self.failure is None else f": {self.failure}"
+        return Unavailable(f"the controller stops{because}")
 
 
 @contextlib.contextmanager

@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from antiphon.history.io.sqlite.store import SqliteStore, open_store
-from antiphon.history.store import Completion, Fence, Opened, StoredCommand, Submission
+from antiphon.history.store import (
+    Completion,
+    Fence,
+    Opened,
+    Refused,
+    StoredCommand,
+    Submission,
+)
 from antiphon.protocol.delta import Delta
+from antiphon.protocol.errors import Unavailable
 from antiphon.protocol.ids import CollectionId, Position
 
 READ_THREADS: Final = 2  # snapshots and tails of replicas, history for people
@@ -30,6 +38,8 @@ class StoreRunner:
         self._store = store
         self._pool = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="store-reader")
         self._on_completions = on_completions
+        self._closing = False
+        self._late: list[Refused] = []
 
     @classmethod
     async def open(cls, directory: Path, on_completions: OnCompletions) -> StoreRunner:
@@ -57,7 +67,12 @@ class StoreRunner:
         return fence
 
     def submit(self, submission: Submission) -> None:
-        self._store.submit(submission)
+        if not self._closing:
+            self._store.submit(submission)
+            return
+        # Answered after what was submitted before: answers come in order.
+        error = Unavailable("the controller stops")
+        self._late.append(Refused(token=submission.token, error=error))
 
     async def read(self, what: Callable[[], V]) -> V:
         """Run a blocking read."""
@@ -77,6 +92,10 @@ class StoreRunner:
         return await self.read(lambda: list(self._store.listen(collection, lower, upper)))
 
     async def close(self) -> None:
-        """Make durable what was submitted, deliver it, let the next controller in."""
+        """Make durable what was submitted, deliver it, let the next controller in. What is
+        submitted from now on is refused."""
+        self._closing = True
         await asyncio.to_thread(self._store.close)
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._on_completions(tuple(self._late))
+        self._late.clear()
