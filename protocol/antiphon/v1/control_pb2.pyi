@@ -4,7 +4,6 @@ isort:skip_file
 Served by the controller: what users, the CLI and the SDK speak."""
 
 from antiphon.v1 import command_pb2 as _command_pb2
-from antiphon.v1 import dataflow_pb2 as _dataflow_pb2
 from antiphon.v1 import response_pb2 as _response_pb2
 from antiphon.v1 import types_pb2 as _types_pb2
 from collections import abc as _abc
@@ -944,28 +943,3 @@ class HoldSubscriptionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HoldSubscriptionResponse: _TypeAlias = HoldSubscriptionResponse  # noqa: Y015
-
-@_typing.final
-class ErrorDetail(_message.Message):
-    """Carried beside a google.rpc.Status as a detail: the typed error, as on the session."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ERROR_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    kind: _dataflow_pb2.CollectionKind.ValueType
-    @_builtins.property
-    def error(self) -> _types_pb2.Error: ...
-    def __init__(
-        self,
-        *,
-        error: _types_pb2.Error | None = ...,
-        kind: _dataflow_pb2.CollectionKind.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "kind", b"kind"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ErrorDetail: _TypeAlias = ErrorDetail  # noqa: Y015
