@@ -9,11 +9,12 @@ import pytest
 from antiphon.history.digest import ChainBroken
 from antiphon.history.journal import new_command
 from antiphon.history.memory import MemoryStore
+from antiphon.history.revision import Side
 from antiphon.history.store import Committed, Fence, Refused, Submission, Tick
 from antiphon.protocol.command import UpdateConfiguration
 from antiphon.protocol.errors import EpochFenced
 from antiphon.protocol.ids import ClaimId, Epoch, HistoryId, InstanceId, Position
-from tests.history.stores import BAG, SHARDS, MemoryDisk, inserted
+from tests.history.stores import BAG, FEED, SHARDS, MemoryDisk, deleted, inserted
 
 CLAIM = ClaimId(b"c" * 16)
 
@@ -95,3 +96,16 @@ def test_folding_keeps_runs_few() -> None:
     assert len(runs) == 1
     assert len(runs[0]) < 80
     assert sum(row[-1] for row in driver.content(BAG, 699)) == 698
+
+
+def test_deletes_are_kept_while_an_older_run_has_their_keys() -> None:
+    driver = MemoryDisk().open()
+    driver.commit(new_shards=SHARDS)
+    driver.append(2, FEED, inserted(*((key, "x") for key in range(5_000))))
+    for time in range(3, 103):
+        driver.append(time, FEED, deleted((time, None)))
+    driver.allow(FEED=102)
+    store = driver.store
+    assert isinstance(store, MemoryStore)
+    assert len(store._tables.contents[FEED].runs[Side.ROWS]) == 2
+    assert [row[0] for row in driver.content(FEED, 102)] == [0, 1, 2, *range(103, 5_000)]

@@ -67,6 +67,19 @@ def test_small_ticks_fold_and_their_space_is_freed(tmp_path: Path) -> None:
     store.close()
 
 
+def test_deletes_are_kept_while_an_older_run_has_their_keys(tmp_path: Path) -> None:
+    driver, store = opened(tmp_path)
+    load(driver, FEED, 0, 10_000, 2)
+    for at in range(3, 103):
+        driver.append(at, FEED, rows((at, None, -1)))
+    driver.allow(FEED=102)
+    eventually(lambda: count(tmp_path, RUNS) == 2)
+    assert count(tmp_path, f"{RUNS} WHERE is_folded") == 1  # the deletes alone
+    kept = [row[0] for row in driver.content(FEED, 102)]
+    assert kept == [0, 1, 2, *range(103, 10_000)]
+    store.close()
+
+
 def test_a_fold_of_many_steps_lets_writes_through_and_is_exact(tmp_path: Path) -> None:
     driver, store = opened(tmp_path)
     for at in range(4):
@@ -128,6 +141,23 @@ def test_an_unfinished_fold_of_an_earlier_process_is_garbage(tmp_path: Path) -> 
     eventually(lambda: count(tmp_path, RUNS) == 1)
     assert count(tmp_path, "SELECT count(*) FROM part") == 1
     assert driver.content(BAG, 2) == [(1, "a", 1)]
+    store.close()
+
+
+@pytest.mark.parametrize("state", [RunState.BUILDING, RunState.GARBAGE])
+def test_readers_see_live_runs_alone(tmp_path: Path, state: RunState) -> None:
+    driver, store = opened(tmp_path)
+    driver.append(2, BAG, inserted((1, "a")))
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
+        connection.execute(
+            "INSERT INTO run SELECT 77, collection, side, time_first, time_last, row_count,"
+            " is_folded, ? FROM run",
+            (state,),
+        )
+        connection.execute("INSERT INTO part SELECT 77 << 20, content FROM part")
+        connection.commit()
+    assert driver.content(BAG, 2) == [(1, "a", 1)]
+    assert driver.changes(BAG, 1, 3) == [(1, "a", 2, 1)]
     store.close()
 
 
