@@ -10,17 +10,20 @@ from hypothesis import strategies as st
 from antiphon.protocol import errors
 from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.failure import ERRORS
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.ids import CollectionId, Position
+from antiphon.protocol.response import Dropped
 from antiphon.replica.io.pipe import Decoder, FromWorker, ToWorker, encode
 from antiphon.replica.ports import (
     CommandsReceived,
     Disconnected,
+    DropStash,
     EndSession,
     SnapshotFailed,
     TailReceived,
+    WorkerProgress,
     WorkerReady,
 )
-from tests.replica.scripted import at, complete, connection, delta, index, sent
+from tests.replica.scripted import at, complete, connection, delta, index, peek_id, sent
 
 MESSAGES = [
     ToWorker((Disconnected(connection_id=connection(1)),)),
@@ -33,6 +36,18 @@ MESSAGES = [
         )
     ),
     FromWorker(handled=7, ready=(WorkerReady(busy=True),)),
+    FromWorker(
+        handled=8,
+        ready=(
+            WorkerReady(
+                requests=(DropStash(peek_id=peek_id(1)),),
+                responses=(Dropped(collection=CollectionId(7)),),
+                connection_id=connection(1),
+                progress=WorkerProgress(applied_position=Position(3)),
+                wake_at_ms=5,
+            ),
+        ),
+    ),
 ]
 
 

@@ -3,17 +3,34 @@
 One socket pair, both ways the same: eight bytes of length, then one pickled value. Pickle is sound
 here and nowhere else: both ends are the same program, the pair has no name in the file system, and
 what comes from the network is decoded and checked before it is put on the pipe. Arrow data crosses
-as the bytes that came in, opened by the worker alone.
+as the bytes that came in, opened by the worker alone. Commands and responses, which are many and
+small, cross in the wire's own encoding: it is several times faster than pickling their values.
 """
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
 from dataclasses import dataclass
 from typing import Any, Final
 
-from antiphon.replica.ports import Event, WorkerReady
+from antiphon.protocol.codec import (
+    commands_from_batch,
+    commands_to_batch,
+    responses_from_batch,
+    responses_to_batch,
+)
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import ConnectionId, RandomId
+from antiphon.replica.ports import (
+    CommandsReceived,
+    Event,
+    Request,
+    WorkerProgress,
+    WorkerReady,
+)
+from antiphon.v1 import command_pb2, response_pb2
 
 _LENGTH: Final = struct.Struct("<Q")
 READ_BYTES: Final = 1 << 20
@@ -33,8 +50,65 @@ class FromWorker:
 
 
 def encode(message: ToWorker | FromWorker) -> bytes:
-    body = pickle.dumps(message, protocol=5)
-    return _LENGTH.pack(len(body)) + body
+    buffer = io.BytesIO(_LENGTH.pack(0))
+    buffer.seek(_LENGTH.size)
+    _Pickler(buffer, protocol=5).dump(message)
+    length = buffer.tell() - _LENGTH.size
+    buffer.seek(0)
+    buffer.write(_LENGTH.pack(length))
+    return buffer.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    """Takes the wire's encoding where there is one."""
+
+    def reducer_override(self, value: object) -> Any:
+        match value:
+            # A frozen dataclass pickles slowly by itself; these are in every message.
+            case ToWorker(events=events):
+                return ToWorker, (events,)
+            case FromWorker(handled=handled, ready=ready):
+                return _from_worker, (handled, ready)
+            case RandomId(value=random):
+                return type(value), (random,)
+            case Frontier(time=time):
+                return Frontier, (time,)
+            case CommandsReceived(connection_id=connection_id, commands=commands):
+                batch = commands_to_batch(commands).SerializeToString()
+                return _commands_received, (connection_id, batch)
+            case WorkerReady(responses=responses, connection_id=ConnectionId() as id_) if responses:
+                batch = responses_to_batch(id_, responses).SerializeToString()
+                rest = (value.requests, value.progress, value.wake_at_ms, value.busy)
+                return _worker_ready, (batch, *rest)
+            case _:
+                return NotImplemented
+
+
+def _from_worker(handled: int, ready: tuple[WorkerReady, ...]) -> FromWorker:
+    return FromWorker(handled=handled, ready=ready)
+
+
+def _commands_received(connection_id: ConnectionId, batch: bytes) -> CommandsReceived:
+    commands = commands_from_batch(command_pb2.CommandBatch.FromString(batch))
+    return CommandsReceived(connection_id=connection_id, commands=commands)
+
+
+def _worker_ready(
+    batch: bytes,
+    requests: tuple[Request, ...],
+    progress: WorkerProgress | None,
+    wake_at_ms: int | None,
+    busy: bool,
+) -> WorkerReady:
+    connection_id, responses = responses_from_batch(response_pb2.ResponseBatch.FromString(batch))
+    return WorkerReady(
+        requests=requests,
+        responses=responses,
+        connection_id=connection_id,
+        progress=progress,
+        wake_at_ms=wake_at_ms,
+        busy=busy,
+    )
 
 
 class Decoder:
