@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from antiphon.protocol.codec.dataflow import (
     dataflow_from_proto,
@@ -20,6 +20,7 @@ from antiphon.v1 import dataflow_pb2 as pb
 from tests.protocol import strategies
 
 
+@settings(max_examples=50)
 @given(strategies.dataflows)
 def test_every_description_survives(dataflow: DataflowDescription) -> None:
     data = dataflow_to_proto(dataflow).SerializeToString()

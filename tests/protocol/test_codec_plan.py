@@ -6,7 +6,7 @@ import time
 import typing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from antiphon.protocol.codec.field import MalformedMessage
 from antiphon.protocol.codec.plan import plan_from_bytes, plan_to_bytes, plan_to_proto
@@ -35,11 +35,13 @@ SMALL: Plan = MapFilterProject(
 )
 
 
+@settings(max_examples=50)
 @given(strategies.plans)
 def test_every_plan_survives_its_bytes(plan: Plan) -> None:
     assert plan_from_bytes(plan_to_bytes(plan)) == plan
 
 
+@settings(max_examples=50)
 @given(strategies.plans)
 def test_bytes_that_were_read_are_written_again_alike(plan: Plan) -> None:
     data = plan_to_bytes(plan)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from antiphon.protocol.expression import ColumnReference, Literal
 from antiphon.protocol.ids import CollectionId
@@ -108,11 +108,13 @@ def inputs(plan: Plan) -> tuple[Any, ...]:
     return tuple(found)
 
 
+@settings(max_examples=50)
 @given(strategies.plans)
 def test_children_are_all_inputs_in_the_order_of_the_fields(plan: Plan) -> None:
     assert children(plan) == inputs(plan)
 
 
+@settings(max_examples=50)
 @given(strategies.plans)
 def test_imports_are_the_collections_that_are_read_each_once(plan: Plan) -> None:
     def reads(node: Plan) -> list[CollectionId]:
