@@ -10,8 +10,9 @@ from sqlglot import exp
 
 from antiphon.controller.sql.coercion import Unknown, cast, coerce
 from antiphon.controller.sql.expressions import columns_of_all
-from antiphon.controller.sql.scalar import Scalars, function_name
-from antiphon.controller.sql.scope import AGGREGATES, expect_only, is_outer
+from antiphon.controller.sql.scalar import Scalars
+from antiphon.controller.sql.scope import AGGREGATES, is_outer
+from antiphon.controller.sql.syntax import expect_only, function_name
 from antiphon.controller.sql.types import average_type, sum_type
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Aggregate, AggregateFunction

@@ -80,7 +80,7 @@ def _kind(cursor: Cursor, verb: str) -> ItemKind:
     found = cursor.peek()
     if found.kind == "word":
         hint = near_miss(found.upper, [words[0] for words in _KINDS])
-        raise cursor.source.unsupported(found.start, f"{verb} {found.upper}{hint}")
+        raise cursor.source.unsupported(found.start, f"{verb} {found.upper}", hint)
     raise cursor.unexpected("TABLE, FEED, VIEW, MATERIALIZED VIEW or INDEX")
 
 
@@ -232,12 +232,11 @@ def _create_view(
     used = tuple(context.used)
     if kind is ItemKind.VIEW:
         optimized(plan, catalog, maintained=True)  # what no replica could run is refused now
-        return CreateView(
-            item=CatalogItem(
-                id=catalog.next_id, name=name, kind=kind, schema=schema, sql=source.piece.text,
-                plan=plan_to_bytes(plan), depends_on=tuple(sorted(used)),
-            )  # fmt: skip
-        )
+        view = CatalogItem(
+            id=catalog.next_id, name=name, kind=kind, schema=schema, sql=source.piece.text,
+            plan=plan_to_bytes(plan), depends_on=tuple(sorted(used)),
+        )  # fmt: skip
+        return CreateView(item=view)
     running = optimized(plan, catalog, maintained=True)
     imports = imports_of(running)
     export = Export(collection=catalog.next_id, kind=MaterializedViewExport())

@@ -7,7 +7,7 @@ unit of `interval '1 day 2:00'`.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
@@ -30,6 +30,14 @@ class _Parser(PostgresParser):
         for name, parse in PostgresParser.FUNCTION_PARSERS.items()
         if name in _SPECIAL_FORMS
     }
+
+    def _parse_function_call(self, *args: Any, **options: Any) -> exp.Expr | None:
+        """As ever, with a place for calls without arguments, such as `current_date`."""
+        token = self._curr
+        found: exp.Expr | None = super()._parse_function_call(*args, **options)
+        if found is not None and token and not found.meta.get("start"):
+            found.update_positions(token)
+        return found
 
     def _parse_interval(
         self, require_interval: bool = True, parse_function_unit: bool = True
@@ -119,11 +127,20 @@ _ENDS_A_LIST: Final = frozenset(
 )  # fmt: skip
 
 
+_BEGINS_A_LIST: Final = frozenset(
+    {
+        TokenType.L_PAREN, TokenType.SELECT, TokenType.FROM, TokenType.GROUP_BY,
+        TokenType.ORDER_BY, TokenType.VALUES,
+    }
+)  # fmt: skip
+
+
 def _check_commas(source: Source, tokens: list[Token]) -> None:
     for index, token in enumerate(tokens):
         if token.token_type == TokenType.COMMA:
             following = tokens[index + 1] if index + 1 < len(tokens) else None
-            empty_before = index == 0 or tokens[index - 1].token_type == TokenType.L_PAREN
+            before = tokens[index - 1].token_type if index else TokenType.SELECT
+            empty_before = before in _BEGINS_A_LIST
             if empty_before or following is None or following.token_type in _ENDS_A_LIST:
                 raise source.invalid(token.start, 'syntax error near ","')
 

@@ -19,7 +19,6 @@ from antiphon.controller.sql.plans import computed
 from antiphon.controller.sql.query import NO_TABLES, QueryLowering
 from antiphon.controller.sql.reading import read_of
 from antiphon.controller.sql.relation import Context, Query
-from antiphon.controller.sql.scope import expect_only, name_of
 from antiphon.controller.sql.select import SelectLowering
 from antiphon.controller.sql.source import Source, Spot, near_miss
 from antiphon.controller.sql.statement import (
@@ -30,9 +29,10 @@ from antiphon.controller.sql.statement import (
     Statement,
     Update,
 )
+from antiphon.controller.sql.syntax import expect_only, name_of
 from antiphon.controller.sql.values import read_rows
 from antiphon.protocol.dataflow import UNFINISHED
-from antiphon.protocol.errors import ConstraintViolation
+from antiphon.protocol.errors import ConstraintViolation, InvalidSql
 from antiphon.protocol.expression import Expression, Value
 from antiphon.protocol.plan import Constant, Plan
 from antiphon.protocol.schema import Column, Schema
@@ -62,7 +62,11 @@ def plan_insert(
             return _insert_rows(item, positions, columns, count)
     if cursor.at_end:
         raise cursor.unexpected("VALUES or a query")
-    node = parse(source, query_start)
+    try:
+        node = parse(source, query_start)
+    except InvalidSql:
+        _refuse_clauses(source)
+        raise
     context = Context(source=source, catalog=catalog, place="INSERT", now_us=now_us)
     if isinstance(node, exp.Values):
         _refuse_default(source, node)
@@ -82,6 +86,17 @@ def _check_changeable(source: Source, spot: Spot, item: CatalogItem) -> None:
             spot,
             f'"{item.name}" is a {KIND_NAMES[item.kind]}; only tables and feeds can be changed',
         )
+
+
+def _refuse_clauses(source: Source) -> None:
+    """Name what stands after the rows, if the statement as a whole is SQL."""
+    try:
+        whole = parse(source)
+    except InvalidSql:
+        return
+    for part, name in (("conflict", "ON CONFLICT"), ("returning", "RETURNING")):
+        if whole.args.get(part) is not None:
+            raise source.unsupported(whole.args[part], f"{name} in INSERT")
 
 
 def _refuse_default(source: Source, node: exp.Values) -> None:
@@ -115,15 +130,13 @@ def _insert_query(
             start, f"the query has {len(query.columns)} columns for {len(positions)} of the table"
         )
     given: dict[int, Expression] = {}
-    for column, index in zip(query.columns, positions, strict=True):
+    for answer, index in zip(query.columns, positions, strict=True):
         target = item.schema.columns[index]
-        value: Expression = column.reference
-        if column.index in query.unknown:
+        if answer.index in query.unknown:
             # Quoted literals: their text becomes what the column is.
-            value = cast(column.reference, target.type)
+            given[index] = cast(answer.reference, target.type)
         else:
-            value = assign(source, start, value, target.type, target.name)
-        given[index] = value
+            given[index] = assign(source, start, answer.reference, target.type, target.name)
     outputs = [
         given.get(index, null(column.type)) for index, column in enumerate(item.schema.columns)
     ]

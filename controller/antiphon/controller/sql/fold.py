@@ -175,7 +175,7 @@ def _cast(value: Any, given: Type, wanted: Type) -> Value:
         case TypeKind.BOOLEAN, _ if wanted.is_integer:
             return int(value)
         case _, TypeKind.BOOLEAN if given.is_integer:
-            return value != 0
+            return int(value) != 0
         case _:
             raise _NotFolded
 
@@ -307,6 +307,17 @@ def _nullif(values: list[Any], types: list[Type], kind: Type) -> Value:
     return None if first is not None and first == values[1] else first
 
 
+def _ascii(change: Callable[[str], str]) -> Callable[[list[Any], list[Type], Type], Value]:
+    """Of ASCII alone: beyond it, which letters have a case is the replica's to say."""
+
+    def evaluate(values: list[Any], types: list[Type], kind: Type) -> Value:
+        if not values[0].isascii():
+            raise _NotFolded
+        return change(values[0])
+
+    return evaluate
+
+
 _SEES_NULLS: Final = frozenset({"is_null", "is_not_null", "is_true", "is_false", "nullif"})
 
 _FUNCTIONS: Final[Mapping[str, Callable[[list[Any], list[Type], Type], Value]]] = MappingProxyType(
@@ -330,8 +341,8 @@ _FUNCTIONS: Final[Mapping[str, Callable[[list[Any], list[Type], Type], Value]]] 
         "negate": _negate,
         "abs": lambda values, types, kind: _fit(abs(values[0]), kind),
         "concat": lambda values, types, kind: "".join(values),
-        "lower": lambda values, types, kind: values[0].lower(),
-        "upper": lambda values, types, kind: values[0].upper(),
+        "lower": _ascii(str.lower),
+        "upper": _ascii(str.upper),
         "length": lambda values, types, kind: len(values[0]),
         "nullif": _nullif,
     }

@@ -12,7 +12,8 @@ from antiphon.controller.sql.coercion import cast, unify_compared
 from antiphon.controller.sql.plans import ONE_ROW, extended, joined
 from antiphon.controller.sql.relation import Context, Environment, Query, Relation
 from antiphon.controller.sql.scalar import Scalars
-from antiphon.controller.sql.scope import Scope, ScopeColumn, expect_only, name_of, relabel
+from antiphon.controller.sql.scope import Scope, ScopeColumn, relabel
+from antiphon.controller.sql.syntax import expect_only, name_of
 from antiphon.controller.sql.types import common_type
 from antiphon.protocol.expression import Call, Expression
 from antiphon.protocol.plan import Get, JoinKind, LocalGet
@@ -37,13 +38,22 @@ class FromClause:
         result: Relation | None = None
         current = self.item(first)
         for join in joins:
-            if _is_comma(join):
+            if self._is_comma(join):
                 # A comma binds looser than any JOIN that follows it.
                 result = current if result is None else self._cross(first, result, current)
                 current = self.item(join.this)
             else:
                 current = self._join(current, join)
         return current if result is None else self._cross(first, result, current)
+
+    def _is_comma(self, join: exp.Expr) -> bool:
+        """Whether a comma, and not JOIN without a condition, stands before the relation."""
+        parts = ("on", "using", "side", "kind", "method")
+        if any(join.args.get(part) for part in parts):
+            return False
+        if self.context.source.follows_word(join.this, "JOIN"):
+            raise self.context.source.invalid(join, "JOIN needs ON or USING")
+        return True
 
     def item(self, node: exp.Expr) -> Relation:
         if isinstance(node, exp.Table):
@@ -212,11 +222,6 @@ class FromClause:
                 raise self.context.source.invalid(
                     spot, f'the name "{column.qualifier}" is given to two tables; use an alias'
                 )
-
-
-def _is_comma(join: exp.Expr) -> bool:
-    parts = ("on", "using", "side", "kind", "method")
-    return not any(join.args.get(part) for part in parts)
 
 
 def _alias_name(node: exp.Expr) -> str | None:

@@ -7,8 +7,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from antiphon.controller.sql.scalar import function_name
-from antiphon.controller.sql.scope import name_of
+from antiphon.controller.sql.syntax import function_name, name_of
 
 NAMELESS: Final = "?column?"
 

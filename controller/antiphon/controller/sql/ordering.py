@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from antiphon.controller.sql.coercion import coerce
 from antiphon.controller.sql.scalar import Scalars
-from antiphon.controller.sql.scope import Scope, expect_only, name_of
+from antiphon.controller.sql.scope import Scope
 from antiphon.controller.sql.source import Source
+from antiphon.controller.sql.syntax import expect_only, name_of
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import INT64
 
@@ -57,9 +58,12 @@ def order_items(
             value = lower(node.this)
         items.append(
             OrderItem(
-                output=output, value=value, descending=descending, nulls_first=nulls_first,
+                output=output,
+                value=value,
+                descending=descending,
+                nulls_first=nulls_first,
                 node=node,
-            )  # fmt: skip
+            )
         )
     return items
 

@@ -242,6 +242,8 @@ def _plan_explain(
         read = read_of(plan, named_schema(query), finishing_of(query), catalog)
         lines = [_target_line(read, catalog), *([] if finish is None else [finish])]
         return _lines([*lines, *explain_plan(plan, catalog)])
+    if cursor.peek().upper in _KNOWN:
+        raise source.unsupported(start, f"EXPLAIN {cursor.peek().upper}")
     for words in (("MATERIALIZED", "VIEW"), ("VIEW",), ("INDEX",)):
         if cursor.accept(*words):
             break
@@ -261,7 +263,8 @@ def _explain_item(item: CatalogItem, catalog: Catalog) -> list[str]:
     if item.kind is ItemKind.VIEW:
         plan = optimized(plan, catalog, maintained=True)
     lines = [describe_collection(item.id, catalog)]
-    lines += [f"  kept by {describe_collection(i.id, catalog)}" for i in catalog.indexes_on(item.id)]
+    for index in catalog.indexes_on(item.id):
+        lines.append(f"  kept by {describe_collection(index.id, catalog)}")
     return [*lines, *explain_plan(plan, catalog)]
 
 

@@ -20,9 +20,10 @@ from antiphon.controller.sql.plans import (
 )
 from antiphon.controller.sql.relation import CommonTable, Context, Environment, Query
 from antiphon.controller.sql.scalar import Scalars
-from antiphon.controller.sql.scope import Scope, ScopeColumn, expect_only, name_of
+from antiphon.controller.sql.scope import Scope, ScopeColumn
 from antiphon.controller.sql.select import SelectLowering
 from antiphon.controller.sql.subquery import Subqueries
+from antiphon.controller.sql.syntax import expect_only, name_of
 from antiphon.protocol.expression import ColumnReference, Expression, Literal
 from antiphon.protocol.plan import (
     Constant,
@@ -221,7 +222,11 @@ class QueryLowering:
         ]
         width = len(rows[0])
         scalars = Scalars(
-            source=source, scope=Scope(), place="VALUES", now_us=self.context.now_us
+            source=source,
+            scope=Scope(),
+            place="VALUES",
+            now_us=self.context.now_us,
+            statement=self.context.place,
         )
         columns: list[tuple[Expression, ...]] = []
         types: list[Type] = []

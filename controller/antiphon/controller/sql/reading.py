@@ -57,11 +57,10 @@ def read_of(
 ) -> Read:
     """A read of an optimised plan, by key where an index has the key."""
     imports = imports_of(plan)
-    target = _index_target(plan, catalog)
-    if target is None:
-        target = PlanTarget(plan=plan_to_bytes(plan), imports=imports_for(plan, catalog))
+    by_index = _index_target(plan, catalog)
     return Read(
-        target=target,
+        target=by_index
+        or PlanTarget(plan=plan_to_bytes(plan), imports=imports_for(plan, catalog)),
         schema=schema,
         finishing=finishing,
         imports=imports,

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlglot import exp
-
 from antiphon.controller.sql.source import Source, Spot, near_miss
 from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.schema import Type
@@ -109,29 +107,6 @@ def resolve(
 
 def _knows(scope: Scope, outer: Scope | None, qualifier: str) -> bool:
     return scope.has_relation(qualifier) or (outer is not None and outer.has_relation(qualifier))
-
-
-def name_of(identifier: exp.Expr | None) -> str:
-    """An identifier as the catalog knows it: lower case unless it was quoted."""
-    assert isinstance(identifier, exp.Identifier), f"not an identifier: {identifier!r}"
-    name = str(identifier.this)
-    return name if identifier.args.get("quoted") else name.lower()
-
-
-def expect_only(source: Source, node: exp.Expr, *allowed: str) -> None:
-    """Refuse what the parser understood and we would silently ignore.
-
-    Raises:
-        UnsupportedSql: a part of `node` that is not in `allowed` is present.
-    """
-    for part, value in node.args.items():
-        if part in allowed or value is None or value is False or value == []:
-            continue
-        what = part.strip("_").replace("_", " ").upper()
-        spot = value if isinstance(value, exp.Expr) else node
-        name = type(node).__name__.upper()
-        raise source.unsupported(spot, f"{what} in {name}" if what != name else name)
-
 
 
 def relabel(columns: Sequence[ScopeColumn], qualifier: str | None) -> tuple[ScopeColumn, ...]:

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from antiphon.controller.sql.aggregates import Aggregates
 from antiphon.controller.sql.coercion import Typed, Unknown, settle
+from antiphon.controller.sql.correlation import SubqueryValue
 from antiphon.controller.sql.expressions import columns_of, rewrite
 from antiphon.controller.sql.naming import output_name
 from antiphon.controller.sql.ordering import OrderItem, limit_and_offset, order_items
@@ -26,11 +27,10 @@ from antiphon.controller.sql.scope import (
     WINDOWS,
     Scope,
     ScopeColumn,
-    expect_only,
     is_outer,
-    name_of,
 )
-from antiphon.controller.sql.subquery import Subqueries, SubqueryValue
+from antiphon.controller.sql.subquery import Subqueries
+from antiphon.controller.sql.syntax import expect_only, name_of
 from antiphon.controller.sql.windows import WindowCall, Windows, placed
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Distinct, Plan, Reduce, SortKey, TopK, schema_of
@@ -77,7 +77,8 @@ class SelectLowering:
         )
         on = self._distinct_on(node)
         self.group(node, outputs)
-        columns = [self.place(settle(self.context.source, o.node, o.value), o.node) for o in outputs]
+        source = self.context.source
+        columns = [self.place(settle(source, o.node, o.value), o.node) for o in outputs]
         unknown = frozenset(i for i, o in enumerate(outputs) if isinstance(o.value, Unknown))
         limit, offset = limit_and_offset(self.context.source, node)
         plan, order_by = self._finish(node, columns, order, on)
@@ -106,6 +107,7 @@ class SelectLowering:
             place=place,
             special=self._special if special else None,
             now_us=self.context.now_us,
+            statement=self.context.place,
         )
 
     def _special(self, node: exp.Expr) -> Expression:
@@ -148,7 +150,9 @@ class SelectLowering:
         qualifier = None if table is None else name_of(table)
         columns = self.relation.scope.star(qualifier)
         if not columns:
-            what = "SELECT * without FROM" if table is None else f'"{qualifier}" is not a table here'
+            what = f'"{qualifier}" is not a table here'
+            if table is None:
+                what = "SELECT * without FROM"
             raise source.invalid(node, what)
         return [
             Output(name=c.name, value=c.reference, node=node, nullable=c.nullable)

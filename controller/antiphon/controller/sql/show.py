@@ -40,7 +40,9 @@ def plan_show(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
     else:
         known = [*_KINDS, "MATERIALIZED VIEWS", "INDEXES", "COLUMNS FROM", "REPLICAS", "ALL"]
         hint = near_miss(found.upper, known)
-        raise source.unsupported(found.start, f"SHOW {found.text.upper()}{hint}")
+        if cursor.at_end:
+            raise cursor.unexpected("what to show")
+        raise source.unsupported(found.start, f"SHOW {found.text.upper()}", hint)
     cursor.expect_end()
     return statement
 

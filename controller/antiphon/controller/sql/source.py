@@ -46,8 +46,9 @@ class Source:
     def invalid(self, spot: Spot, message: str) -> InvalidSql:
         return self._error(InvalidSql, spot, message)
 
-    def unsupported(self, spot: Spot, construct: str) -> UnsupportedSql:
-        return self._error(UnsupportedSql, spot, f"{construct} is not supported", construct)
+    def unsupported(self, spot: Spot, construct: str, hint: str = "") -> UnsupportedSql:
+        message = f"{construct} is not supported{hint}"
+        return self._error(UnsupportedSql, spot, message, construct)
 
     def mismatch(self, spot: Spot, message: str) -> TypeMismatch:
         return self._error(TypeMismatch, spot, message)
@@ -59,6 +60,16 @@ class Source:
         error = self._error(CollectionMissing, spot, message)
         error.details["name"] = name
         return error
+
+    def knows(self, node: exp.Expr) -> bool:
+        """Whether anything under the node has a place."""
+        return _offset_of(node) is not None
+
+    def follows_word(self, node: exp.Expr, word: str) -> bool:
+        """Whether `word` stands directly before a node, but for parentheses."""
+        offset = _offset_of(node)
+        before = self.piece.text[: offset or 0].rstrip().rstrip("(").rstrip()
+        return before.upper().endswith(word)
 
     def _error(
         self, kind: type[E], spot: Spot, message: str, construct: str | None = None

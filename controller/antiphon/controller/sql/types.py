@@ -86,7 +86,7 @@ def type_from_sql(source: Source, node: exp.DataType, spot: exp.Expr | int | Non
         raise source.unsupported(where, f"the type {name}")
     if parameters:
         hint = "; text has no limit" if found is TEXT else ""
-        raise source.unsupported(where, f"a parameter of a type, {name}{hint},")
+        raise source.unsupported(where, f"the parameter of {name}", hint)
     return found
 
 

@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from antiphon.controller.sql.ordering import sort_direction
 from antiphon.controller.sql.plans import extended, width_of
-from antiphon.controller.sql.scalar import Scalars, function_name
-from antiphon.controller.sql.scope import WINDOWS, expect_only
+from antiphon.controller.sql.scalar import Scalars
+from antiphon.controller.sql.scope import WINDOWS
+from antiphon.controller.sql.syntax import expect_only, function_name
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Plan, SortKey, Window, WindowFunction
 from antiphon.protocol.schema import INT64
@@ -66,7 +67,10 @@ def placed(plan: Plan, call: WindowCall) -> tuple[Plan, Expression]:
     maps = [value for value in values if not isinstance(value, ColumnReference)]
     places: list[int] = []
     for value in values:
-        places.append(value.index if isinstance(value, ColumnReference) else width + maps.index(value))
+        if isinstance(value, ColumnReference):
+            places.append(value.index)
+        else:
+            places.append(width + maps.index(value))
     count = len(call.partition_by)
     window = Window(
         input=extended(plan, maps),

@@ -1,0 +1,125 @@
+"""Reading the parser's tree: names, descriptions for refusals, simple questions about queries."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlglot import exp
+
+from antiphon.controller.sql.source import Source
+
+AGGREGATE_NAMES: Final = frozenset(
+    {
+        "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "string_agg",
+        "array_agg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop",
+        "percentile_cont", "percentile_disc", "mode", "json_agg", "jsonb_agg", "bit_and", "bit_or",
+        "corr", "covar_pop", "covar_samp",
+    }
+)  # fmt: skip
+
+
+def name_of(identifier: exp.Expr | None) -> str:
+    """An identifier as the catalog knows it: lower case unless it was quoted."""
+    assert isinstance(identifier, exp.Identifier), f"not an identifier: {identifier!r}"
+    name = str(identifier.this)
+    return name if identifier.args.get("quoted") else name.lower()
+
+
+def expect_only(source: Source, node: exp.Expr, *allowed: str) -> None:
+    """Refuse what the parser understood and we would silently ignore.
+
+    Raises:
+        UnsupportedSql: a part of `node` that is not in `allowed` is present.
+    """
+    for part, value in node.args.items():
+        if part in allowed or value is None or value is False or value == []:
+            continue
+        what = _PART_NAMES.get(part, part.strip("_").replace("_", " ").upper())
+        found = value[0] if isinstance(value, list) else value
+        name = type(node).__name__.upper()
+        raise source.unsupported(
+            found if isinstance(found, exp.Expr) and source.knows(found) else node,
+            f"{what} in {name}" if what != name and part not in _PART_NAMES else what,
+        )
+
+
+# What the parser calls some clauses is not what people call them.
+_PART_NAMES: Final = {
+    "locks": "FOR UPDATE or FOR SHARE", "sample": "TABLESAMPLE", "laterals": "LATERAL",
+    "pivots": "PIVOT", "db": "a name with a schema", "windows": "a named window",
+    "spec": "the frame of a window", "only": "ONLY", "ordinality": "WITH ORDINALITY",
+}  # fmt: skip
+
+
+def is_aggregate(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and function_name(node) in AGGREGATE_NAMES
+
+
+def function_name(node: exp.Anonymous) -> str:
+    return node.this.lower() if isinstance(node.this, str) else name_of(node.this)
+
+
+def describe(node: exp.Expr) -> str:
+    """A node in words, for refusals."""
+    if isinstance(node, exp.Anonymous):
+        return f"the function {function_name(node)}"
+    if isinstance(node, exp.Filter | exp.WithinGroup):
+        return describe(node.this)
+    named: dict[type[exp.Expr], str] = {
+        exp.Window: "a window function", exp.Subquery: "a subquery", exp.In: "IN (subquery)",
+        exp.Exists: "EXISTS", exp.Array: "an array", exp.Bracket: "a subscript",
+        exp.Parameter: "a parameter", exp.Placeholder: "a parameter",
+        exp.AtTimeZone: "AT TIME ZONE with a zone other than 'UTC'",
+    }  # fmt: skip
+    return named.get(type(node), type(node).__name__.upper())
+
+
+def without_not(node: exp.Expr) -> tuple[exp.Expr, bool]:
+    """What stands under NOT and parentheses, and whether it is negated."""
+    negated = False
+    while isinstance(node, exp.Not | exp.Paren):
+        negated ^= isinstance(node, exp.Not)
+        node = node.this
+    return node, negated
+
+
+def is_in_query(node: exp.Expr) -> bool:
+    return isinstance(node, exp.In) and node.args.get("query") is not None
+
+
+def has_clause(node: exp.Expr, *parts: str) -> bool:
+    return any(node.args.get(part) for part in parts)
+
+
+def plain_select(node: exp.Expr) -> exp.Select | None:
+    """The SELECT, if what it does after WHERE changes neither EXISTS nor IN."""
+    inner = node.this if isinstance(node, exp.Subquery) else node
+    if not isinstance(inner, exp.Select):
+        return None
+    if has_clause(inner, "group", "having", "limit", "offset", "with_") or aggregates_in(inner):
+        return None
+    return inner
+
+
+def aggregates_in(select: exp.Select) -> bool:
+    """Whether the select list calls an aggregate or a window function of its own."""
+    return any(
+        isinstance(found, exp.Window)
+        or (isinstance(found, exp.Anonymous) and function_name(found) in AGGREGATE_NAMES)
+        for item in select.expressions
+        for found in item.walk(prune=lambda n: isinstance(n, exp.Query))
+    )
+
+
+def is_single_aggregate(select: exp.Select) -> bool:
+    barred = ("group", "having", "limit", "offset", "distinct", "with_")
+    return aggregates_in(select) and not has_clause(select, *barred)
+
+
+def literal_limit(select: exp.Select) -> int | None:
+    limit = select.args.get("limit")
+    wanted = None if limit is None else limit.args.get("expression") or limit.args.get("count")
+    if wanted is None:
+        return None
+    is_number = isinstance(wanted, exp.Literal) and wanted.name.isdigit()
+    return int(wanted.name) if is_number else 0
