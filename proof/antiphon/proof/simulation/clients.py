@@ -34,7 +34,6 @@ from antiphon.history.store import ProducerSequence
 from antiphon.proof.simulation.checkers import Acknowledged, Answer, Interval, Observations
 from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.model import Change, Row
-from antiphon.proof.simulation.network import Stream
 from antiphon.proof.simulation.world import Process
 from antiphon.protocol.delta import DIFF_COLUMN, TIME_COLUMN, decode_batch, delta_schema
 from antiphon.protocol.errors import ComputeError, SinceViolation
@@ -64,10 +63,15 @@ class Client:
         event_of: Callable[[], EventOf],
         on_reply: Callable[[Reply], None],
         on_loss: Callable[[str], None],
-    ) -> Stream:
-        """`event_of` runs at the controller when the request arrives there; it may raise."""
+    ) -> None:
+        """`event_of` runs at the controller when the request arrives there; it may raise. The call
+        is over with its last reply: what happens to its stream afterwards is nobody's loss."""
         stream = self.controller.network.open(self.process, self.controller.process)
-        stream.attach(0, on_reply, on_loss)
+
+        def receive(reply: Reply) -> None:
+            if _is_last(reply):
+                stream.close(0, "answered")
+            on_reply(reply)
 
         def serve(_: object) -> None:
             try:
@@ -78,12 +82,12 @@ class Client:
             request = self.controller.ask(build, lambda reply: stream.send(1, reply))
             stream.attach(1, serve, lambda reason: self._abandon(request))
 
+        stream.attach(0, receive, on_loss)
         stream.attach(1, serve, lambda reason: None)
         if self.controller.process.alive:
             stream.send(0, None)
         else:
             stream.cut("nobody listens")
-        return stream
 
     def statement(self, sql: str, options: ReadOptions) -> EventOf:
         statement, version = self.controller.plan(sql)
@@ -389,6 +393,16 @@ class Subscriber(Client):
             rows.extend(zip(values, times, diffs, strict=True))
         self._intervals.append(Interval(lower=lower, upper=upper, rows=tuple(rows)))
         self._frontier = upper
+
+
+def _is_last(reply: Reply) -> bool:
+    match reply:
+        case RowsReply(last=last):
+            return last
+        case SubscribeReply():
+            return False
+        case _:
+            return True
 
 
 def _table(
