@@ -23,7 +23,7 @@ from antiphon.protocol.errors import (
     SchemaMismatch,
 )
 from antiphon.protocol.limits import APPEND_BYTES_MAX, APPEND_ROWS_MAX
-from antiphon.protocol.schema import Column, arrow_type
+from antiphon.protocol.schema import DECIMAL_PRECISION_MAX, Column, arrow_type
 
 APPENDABLE: Final = (ItemKind.TABLE, ItemKind.FEED)
 
@@ -124,6 +124,9 @@ def _cast(item: CatalogItem, wanted: Column, values: pa.Array, kind: pa.DataType
         values = values.dictionary_decode()
     try:
         if _is_same_family(values.type, kind):
+            if pt.is_integer(values.type) and pt.is_decimal(kind):
+                # By way of all digits: else the cast asks for room that no value needs.
+                values = values.cast(pa.decimal128(DECIMAL_PRECISION_MAX, kind.scale))
             return values.cast(kind, safe=True)
     except pa.ArrowInvalid as error:
         raise SchemaMismatch(
@@ -144,9 +147,12 @@ def _is_same_family(sent: pa.DataType, kind: pa.DataType) -> bool:
     """Whether a safe cast keeps what the values mean."""
     if pt.is_null(sent):
         return True
-    numbers = pt.is_integer(sent) or pt.is_floating(sent) or pt.is_decimal(sent)
-    if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
-        return numbers and (not pt.is_integer(kind) or pt.is_integer(sent))
+    if pt.is_integer(kind):
+        return bool(pt.is_integer(sent))
+    if pt.is_floating(kind):
+        return bool(pt.is_integer(sent) or pt.is_floating(sent))
+    if pt.is_decimal(kind):
+        return bool(pt.is_integer(sent) or pt.is_decimal(sent))
     families = (
         (pt.is_string, pt.is_large_string, pt.is_string_view),
         (pt.is_binary, pt.is_large_binary, pt.is_binary_view, pt.is_fixed_size_binary),

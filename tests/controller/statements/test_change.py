@@ -1,0 +1,209 @@
+"""Data statements: read, then append if nothing moved; again if it did; never in part."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from antiphon.controller.instance.event import RequestCanceled
+from antiphon.controller.ports import AppendReply, DoneReply, ErrorReply, ReplanReply
+from antiphon.controller.request import AppendReceived, ResultFetched
+from antiphon.controller.statements.change import READS_MAX
+from antiphon.history.store import ProducerSequence
+from antiphon.protocol.command import CancelPeek
+from antiphon.protocol.delta import encode_batch
+from antiphon.protocol.errors import (
+    CollectionMissing,
+    ComputeError,
+    DataError,
+    DuplicateKey,
+    ReadConflict,
+    ReplicaFailed,
+    Unavailable,
+)
+from antiphon.protocol.ids import CollectionId, ProducerId
+from antiphon.protocol.response import Failure, PeekResponse, PeekStashed
+from antiphon.protocol.schema import arrow_schema
+from tests.controller.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    """A table of two rows, and a replica that answers as told."""
+    world = World()
+    world.sql("CREATE TABLE t (k bigint PRIMARY KEY, v bigint)")
+    world.sql("INSERT INTO t VALUES (1, 10), (2, 20)")
+    world.connect("r1")
+    return world
+
+
+def error_of(world: World, request: int) -> ComputeError:
+    reply = world.reply(request)
+    assert isinstance(reply, ErrorReply)
+    return reply.error
+
+
+def rows(world: World) -> list[tuple[object, ...]]:
+    return [(row["k"], row["v"]) for row in world.content("t")]
+
+
+def answer_update(world: World, *, k: int = 1, old: int = 10, new: int = 11) -> None:
+    peek = world.peeks("r1")[-1]
+    world.answer("r1", peek, [{"k": k, "v": old, "new k": k, "new v": new}])
+
+
+def test_an_insert_appends_at_once(world: World) -> None:
+    reply = world.sql("INSERT INTO t VALUES (3, 30)")
+    assert isinstance(reply, DoneReply)
+    assert (reply.tag, reply.row_count) == ("INSERT 1", 1)
+    assert rows(world) == [(1, 10), (2, 20), (3, 30)]
+
+
+def test_an_insert_refuses_a_taken_key_and_changes_nothing(world: World) -> None:
+    reply = world.sql("INSERT INTO t VALUES (3, 30), (1, 0)")
+    assert isinstance(reply, ErrorReply)
+    assert isinstance(reply.error, DuplicateKey)
+    assert rows(world) == [(1, 10), (2, 20)]
+
+
+def test_an_update_replaces_what_it_read(world: World) -> None:
+    request = world.begin("UPDATE t SET v = v + 1 WHERE k = 1")
+    answer_update(world)
+    world.run()
+    reply = world.reply(request)
+    assert isinstance(reply, DoneReply)
+    assert reply.tag == "UPDATE 1"
+    assert rows(world) == [(1, 11), (2, 20)]
+
+
+def test_a_delete_removes_what_it_read(world: World) -> None:
+    request = world.begin("DELETE FROM t WHERE k = 1")
+    world.answer("r1", world.peeks("r1")[-1], [{"k": 1, "v": 10}])
+    world.run()
+    reply = world.reply(request)
+    assert isinstance(reply, DoneReply)
+    assert reply.tag == "DELETE 1"
+    assert rows(world) == [(2, 20)]
+
+
+def test_an_insert_of_a_query_appends_its_answer(world: World) -> None:
+    request = world.begin("INSERT INTO t SELECT k + 10, v FROM t WHERE k = 1")
+    world.answer("r1", world.peeks("r1")[-1], [{"k": 11, "v": 10}])
+    world.run()
+    assert isinstance(world.reply(request), DoneReply)
+    assert rows(world) == [(1, 10), (11, 10), (2, 20)]
+
+
+def test_nothing_found_writes_nothing(world: World) -> None:
+    request = world.begin("DELETE FROM t WHERE k = 99")
+    upper = world.driver.timeline_upper
+    world.answer("r1", world.peeks("r1")[-1], [])
+    world.run()
+    reply = world.reply(request)
+    assert isinstance(reply, DoneReply)
+    assert (reply.tag, reply.row_count) == ("DELETE 0", 0)
+    assert world.driver.timeline_upper == upper
+
+
+def test_what_was_overtaken_reads_again(world: World) -> None:
+    request = world.begin("UPDATE t SET v = v + 1 WHERE k = 1")
+    world.append("t", [{"k": 3, "v": 0}])
+    world.run()
+    answer_update(world)
+    world.run()
+    assert request not in world.ports.replies
+    assert len(world.peeks("r1")) == 2
+    assert world.peeks("r1")[1].time == world.driver.timeline_upper - 1
+    answer_update(world)
+    world.run()
+    assert isinstance(world.reply(request), DoneReply)
+
+
+def test_what_is_overtaken_again_and_again_gives_up(world: World) -> None:
+    request = world.begin("UPDATE t SET v = v + 1 WHERE k = 1")
+    for number in range(READS_MAX):
+        world.append("t", [{"k": 100 + number, "v": 0}])
+        world.run()
+        answer_update(world)
+        world.run()
+    assert isinstance(error_of(world, request), ReadConflict)
+    assert (1, 10) in rows(world)
+
+
+def test_a_retried_change_is_applied_once(world: World) -> None:
+    producer = ProducerSequence(producer_id=ProducerId(b"p" * 16), sequence=1)
+    for _ in range(2):
+        world.begin("UPDATE t SET v = v + 1 WHERE k = 1", producer=producer)
+        answer_update(world)
+        world.run()
+    assert rows(world) == [(1, 11), (2, 20)]
+
+
+def test_a_large_read_is_fetched(world: World) -> None:
+    request = world.begin("DELETE FROM t")
+    peek = world.peeks("r1")[-1]
+    stashed = PeekStashed(row_count=2, byte_count=10**7)
+    world.respond("r1", PeekResponse(peek_id=peek.peek_id, result=stashed))
+    ((replica, peek_id, number),) = world.ports.fetches
+    assert (replica, peek_id) == ("r1", peek.peek_id)
+    schema = arrow_schema(peek.schema)
+    parts = [
+        encode_batch(pa.RecordBatch.from_pydict({"k": [k], "v": [v]}, schema=schema))
+        for k, v in ((1, 10), (2, 20))
+    ]
+    world.handle(ResultFetched(request=number, batches=tuple(parts)))
+    world.run()
+    assert isinstance(world.reply(request), DoneReply)
+    assert rows(world) == []
+
+
+def test_a_fetch_that_fails_fails_the_statement(world: World) -> None:
+    request = world.begin("DELETE FROM t")
+    peek = world.peeks("r1")[-1]
+    stashed = PeekStashed(row_count=2, byte_count=10**7)
+    world.respond("r1", PeekResponse(peek_id=peek.peek_id, result=stashed))
+    (_, _, number) = world.ports.fetches[0]
+    world.handle(ResultFetched(request=number, error=ReplicaFailed("gone")))
+    assert isinstance(error_of(world, request), ReplicaFailed)
+
+
+def test_a_data_error_in_the_read_is_the_answer(world: World) -> None:
+    request = world.begin("UPDATE t SET v = v / 0")
+    peek = world.peeks("r1")[-1]
+    failure = Failure(code="data_error", message="division by zero")
+    world.respond("r1", PeekResponse(peek_id=peek.peek_id, result=failure))
+    assert isinstance(error_of(world, request), DataError)
+
+
+def test_without_replicas_a_change_that_reads_gives_up() -> None:
+    world = World(peek_wait_ms=1_000)
+    world.sql("CREATE TABLE t (k bigint)")
+    request = world.begin("DELETE FROM t")
+    world.pass_time(1_000)
+    assert isinstance(error_of(world, request), Unavailable)
+
+
+def test_a_caller_that_goes_away_stops_the_read(world: World) -> None:
+    request = world.begin("DELETE FROM t")
+    world.handle(RequestCanceled(request=request))
+    assert isinstance(world.ports.sent["r1"][-1], CancelPeek)
+    assert request not in world.ports.replies
+
+
+def test_a_table_that_is_gone_is_planned_for_again(world: World) -> None:
+    statement, version = world.plan("INSERT INTO t VALUES (3, 30)"), world.driver.catalog.version
+    world.sql("DROP TABLE t")
+    assert world.reply(world.begin(statement, version=version)) == ReplanReply()
+
+
+def test_an_append_to_what_is_gone_says_so(world: World) -> None:
+    request = world.request()
+    batch = pa.RecordBatch.from_pydict({"k": [1], "v": [1], "antiphon_diff": [1]})
+    world.handle(AppendReceived(request=request, collection=CollectionId(99), rows=batch))
+    assert isinstance(error_of(world, request), CollectionMissing)
+
+
+def test_plain_appends_say_when_they_happened(world: World) -> None:
+    request = world.append("t", [{"k": 5, "v": 50}])
+    world.run()
+    assert isinstance(world.reply(request), AppendReply)

@@ -1,0 +1,117 @@
+"""Recovery: whatever was durable is there again, and nothing of the live table is."""
+
+from __future__ import annotations
+
+from antiphon.controller.ports import AppendReply, DoneReply
+from antiphon.protocol.command import CreateDataflow, InitializationComplete, Peek
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.response import Frontiers
+from tests.controller.world import World
+
+
+def creates(world: World, name: str) -> dict[str, int | None]:
+    """What a replica that connects is to build, and from when."""
+    return {
+        command.dataflow.name: command.dataflow.as_of.time
+        for command in world.connect(name)
+        if isinstance(command, CreateDataflow)
+    }
+
+
+def example() -> World:
+    world = World()
+    world.sql("CREATE TABLE t (k bigint PRIMARY KEY, v bigint)")
+    world.sql("CREATE FEED f (k bigint PRIMARY KEY, v bigint)")
+    world.sql("CREATE VIEW w AS SELECT v, count(*) AS n FROM t GROUP BY v")
+    world.sql("CREATE INDEX i ON w (v)")
+    world.sql("CREATE MATERIALIZED VIEW m AS SELECT k FROM t WHERE v > 1")
+    world.append("t", [{"k": 1, "v": 2}])
+    world.run()
+    return world
+
+
+def test_names_data_and_dataflows_come_back() -> None:
+    world = example()
+    after = world.restart()
+    assert dict(after.driver.catalog.items) == dict(world.driver.catalog.items)
+    assert after.driver.timeline_upper == world.driver.timeline_upper
+    assert after.content("t") == world.content("t")
+    assert set(creates(after, "r1")) == set(creates(world, "r1"))
+    assert after.driver.fence.epoch == world.driver.fence.epoch + 1
+    assert after.conflicts == ()
+
+
+def test_a_new_controller_goes_on_from_the_same_head() -> None:
+    world = example()
+    after = world.restart()
+    complete = [c for c in after.connect("r1") if isinstance(c, InitializationComplete)]
+    opened = after.store.opened()
+    assert complete == [
+        InitializationComplete(head_position=opened.head, head_digest=opened.head_digest)
+    ]
+    assert isinstance(after.sql("CREATE INDEX j ON t (v)"), DoneReply)
+    assert after.store.opened().head == opened.head + 1
+
+
+def test_dropped_things_stay_dropped() -> None:
+    world = example()
+    world.sql("DROP INDEX i")
+    after = world.restart()
+    assert after.driver.catalog.find("i") is None
+    assert len(creates(after, "r1")) == 1
+
+
+def test_ids_are_never_used_again() -> None:
+    world = example()
+    highest = max(world.driver.catalog.items)
+    world.sql("DROP MATERIALIZED VIEW m")
+    after = world.restart()
+    after.sql("CREATE TABLE n (a bigint)")
+    assert after.id("n") > highest
+
+
+def test_reads_of_a_controller_that_died_are_forgotten() -> None:
+    world = example()
+    world.connect("r1")
+    world.begin("SELECT * FROM t")
+    after = world.restart()
+    assert [c for c in after.connect("r1") if isinstance(c, Peek)] == []
+
+
+def test_dataflows_start_where_their_readers_were_promised() -> None:
+    world = example()
+    index = world.id("i")
+    world.connect("r1")
+    upper = Frontier(world.driver.timeline_upper)
+    world.respond(
+        "r1",
+        Frontiers(
+            collection=index, write_frontier=upper, input_frontier=upper, output_frontier=upper
+        ),
+    )
+    world.pass_time(60_000)
+    promised = world.store.opened().compaction[index].time
+    assert promised is not None
+    after = world.restart()
+    found = after.driver.kernel.instance.state.collections
+    assert found[index].since == Frontier(promised)
+    assert found[after.id("t")].since.less_equal(found[index].since)
+
+
+def test_a_materialized_view_starts_before_its_next_output() -> None:
+    world = example()
+    state = world.restart().driver.kernel.instance.state
+    view = next(c for c in state.collections.values() if c.shard_upper is not None)
+    assert view.shard_upper == Frontier(1)
+    assert view.since == view.dataflow.as_of if view.dataflow else None
+
+
+def test_writes_go_on_in_order() -> None:
+    world = example()
+    after = world.restart()
+    before = after.driver.timeline_upper
+    request = after.append("t", [{"k": 2, "v": 2}])
+    after.run()
+    reply = after.reply(request)
+    assert isinstance(reply, AppendReply)
+    assert reply.time >= before
