@@ -176,7 +176,8 @@ def listening_addresses(processes: Iterable[int]) -> set[str]:
 def _address(field: str) -> str:
     packed = bytes.fromhex(field.split(":", maxsplit=1)[0])
     words = b"".join(packed[i : i + 4][::-1] for i in range(0, len(packed), 4))
-    return socket.inet_ntop(socket.AF_INET if len(words) == 4 else socket.AF_INET6, words)
+    text = socket.inet_ntop(socket.AF_INET if len(words) == 4 else socket.AF_INET6, words)
+    return text.removeprefix("::ffff:")  # IPv4 through a socket of both families
 
 
 def _living() -> list[int]:
