@@ -58,6 +58,9 @@ class Side:
         self.handle = listen(self.result, self.on_update)
 
     def on_update(self, update: Any, is_replay: bool) -> None:
+        """The change is out when its values are, as on every other side: a join's are lazy here."""
+        for values in (update.added, update.removed, update.modified):
+            values()
         self.last = time.perf_counter()
 
     def table_of(self, rows: Rows, diff: int) -> Any:
