@@ -63,9 +63,9 @@ class CollectionsService(CollectionsServicer):
             if lower is None:
                 raise InvalidArgument("a tail from the closed frontier has no end to wait for")
             lowers[item.id] = lower
-        tail = self._tails.open(frozenset(lowers))
         # From here on every tick is in the queue: what is missing ends exactly here.
         upper = self._driver.timeline_upper
+        tail = self._tails.open(frozenset(lowers), Frontier(upper))
         try:
             async for batch in self._missed(lowers, upper):
                 yield batch

@@ -2,7 +2,8 @@
 
 A tick is encoded once, however many tails carry it. Each tail has a queue that is bounded in bytes;
 one that overflows is ended, and its replica opens another from where it stands. Ticks that wait
-together leave together.
+together leave together. A quiet tail says once a second how far it is, so that a replica which
+missed the last tick of all learns of the gap.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import ComputeError, LimitExceeded
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId
-from antiphon.protocol.limits import MIB, TAIL_QUEUE_BYTES_MAX
+from antiphon.protocol.limits import HEARTBEAT_INTERVAL_MS, MIB, TAIL_QUEUE_BYTES_MAX
 from antiphon.v1 import collections_pb2 as pb
 
 MERGED_BYTES_MAX: Final = 4 * MIB  # of ticks that share a message
@@ -38,8 +39,9 @@ class Piece:
 class Tail:
     """What one replica is about to be sent."""
 
-    def __init__(self, collections: frozenset[CollectionId]) -> None:
+    def __init__(self, collections: frozenset[CollectionId], upper: Frontier) -> None:
         self.collections = collections
+        self._upper = upper  # of the last tick that was pushed
         self._queue: deque[Piece] = deque()
         self._bytes = 0
         self._end: ComputeError | None = None
@@ -65,7 +67,8 @@ class Tail:
         self._wake.set()
 
     async def next_batch(self) -> pb.TailBatch:
-        """Everything that waits, as far as it fits one message.
+        """Everything that waits, as far as it fits one message; after a second of quiet, nothing
+        but where the tail is.
 
         Raises:
             ComputeError: the tail was ended. A replica that fell too far behind opens another,
@@ -73,7 +76,11 @@ class Tail:
         """
         while not self._queue and self._end is None:
             self._wake.clear()
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(HEARTBEAT_INTERVAL_MS / 1000):
+                    await self._wake.wait()
+            except TimeoutError:
+                return merge([Piece(lower=self._upper, upper=self._upper, deltas=(), bytes=0)])
         if self._end is not None:
             raise self._end
         pieces = [self._queue.popleft()]
@@ -119,9 +126,9 @@ class Tails:
     def __init__(self) -> None:
         self._tails: list[Tail] = []
 
-    def open(self, collections: frozenset[CollectionId]) -> Tail:
-        """Gets every tick from now on."""
-        tail = Tail(collections)
+    def open(self, collections: frozenset[CollectionId], upper: Frontier) -> Tail:
+        """Gets every tick from now, `upper`, on."""
+        tail = Tail(collections, upper)
         self._tails.append(tail)
         return tail
 

@@ -59,6 +59,11 @@ class Tails:
     def open(self, stream: Stream, request: OpenTail) -> None:
         self._tails.append((stream, request))
 
+    def beat(self, upper: Frontier) -> None:
+        """What a quiet tail says: how far it is."""
+        for stream, request in self._tails:
+            stream.send(1, _batch(request, upper, upper, {}))
+
     def clear(self) -> None:
         self._tails.clear()
 

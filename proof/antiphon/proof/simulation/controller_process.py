@@ -33,6 +33,7 @@ from antiphon.proof.simulation.world import Process, World
 from antiphon.protocol.command import Hello, Sent
 from antiphon.protocol.describe import describe
 from antiphon.protocol.errors import ReplicaFailed
+from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import (
     NO_POSITION,
     ClaimId,
@@ -40,6 +41,7 @@ from antiphon.protocol.ids import (
     PeekId,
     ReplicaId,
 )
+from antiphon.protocol.limits import HEARTBEAT_INTERVAL_MS
 
 COMMIT_MS_MAX: Final = 12
 BACKOFF_MS: Final = (100, 1_500)
@@ -95,6 +97,7 @@ class ControllerProcess:
         self._wake_at_ms = None
         self.driver = Driver(recovered=recovered, fence=fence, world=ports)
         self.world.note(f"= controller epoch={opened.epoch} head={opened.head}")
+        self.world.after(HEARTBEAT_INTERVAL_MS, self._beat, self.process)
         for replica in self.replicas:
             self.ask(
                 lambda number, replica=replica: ReplicaNamed(  # type: ignore[misc]
@@ -152,6 +155,11 @@ class ControllerProcess:
             return
         self._wake_at_ms = wake
         self.world.after(max(wake - self.world.now_ms, 0), self._wake, self.process)
+
+    def _beat(self) -> None:
+        assert self.driver is not None, "a dead controller has no pulse"
+        self.tails.beat(Frontier(self.driver.timeline_upper))
+        self.world.after(HEARTBEAT_INTERVAL_MS, self._beat, self.process)
 
     def _wake(self) -> None:
         self._wake_at_ms = None
