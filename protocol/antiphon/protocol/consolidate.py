@@ -45,16 +45,15 @@ def consolidate_many(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa
     return consolidate(pa.concat_batches(present))
 
 
-def canonical_order(times: Words, high: Words, low: Words) -> npt.NDArray[np.int64]:
-    """The permutation that sorts rows by (time, low hash, high hash), stable."""
-    if times[0] == times[-1] and bool((times == times[0]).all()):
-        order = np.argsort(low, kind="stable")
-    else:
-        order = np.lexsort((low, times))
-    after, before = order[1:], order[:-1]
-    tied = (low[after] == low[before]) & (times[after] == times[before])
-    if bool((tied & (high[after] < high[before])).any()):
-        return np.lexsort((high, low, times))
+def canonical_order(times: Words | None, high: Words, low: Words) -> npt.NDArray[np.int64]:
+    """The permutation that sorts rows by (time, low hash, high hash), stable. None: one time."""
+    one_time = times is None or bool((times == times[:1]).all())
+    keys = (high, low) if one_time or times is None else (high, low, times)
+    order = np.argsort(low, kind="stable") if one_time else np.lexsort(keys[1:])
+    sorted_low = low[order]
+    tied = np.flatnonzero(sorted_low[1:] == sorted_low[:-1])
+    if len(tied) and bool((high[order[tied + 1]] != high[order[tied]]).any()):
+        return np.lexsort(keys)  # two rows share a low half: almost never
     return order
 
 

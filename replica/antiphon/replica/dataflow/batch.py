@@ -50,14 +50,22 @@ class Batch:
         return int(own) + sum(int(column.nbytes) for column in self.columns)
 
 
-def ranks_of(columns: Sequence[pa.Array], key_indices: Sequence[int], count: int) -> Words:
-    """The rank of each row."""
+def ranks_of(
+    columns: Sequence[pa.Array],
+    key_indices: Sequence[int],
+    count: int,
+    row_hashes: Words | None = None,
+) -> Words:
+    """The rank of each row. `row_hashes`: the low halves, if they are known already."""
+    if len(key_indices) == len(columns) and tuple(key_indices) == tuple(range(len(columns))):
+        row_hashes = hash_keys(columns, count) if row_hashes is None else row_hashes
+        whole: Words = row_hashes & KEY_MASK
+        return whole
     ranks = hash_keys([columns[i] for i in key_indices], count)
     ranks &= KEY_MASK
     if len(key_indices) < len(columns):
-        rows = hash_keys(columns, count)
-        rows >>= _ROW_BITS
-        ranks |= rows
+        rows = hash_keys(columns, count) if row_hashes is None else row_hashes
+        ranks |= rows >> _ROW_BITS
     return ranks
 
 
@@ -66,9 +74,10 @@ def build_batch(
     diffs: Diffs,
     key_indices: Sequence[int],
     times: Words | None = None,
+    row_hashes: Words | None = None,
 ) -> Batch:
     """A batch of any rows. O(n log n)."""
-    ranks = ranks_of(columns, key_indices, len(diffs))
+    ranks = ranks_of(columns, key_indices, len(diffs), row_hashes)
     return sorted_batch(ranks, columns, diffs, times)
 
 

@@ -10,7 +10,7 @@ from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.schema import Type
 from antiphon.replica.dataflow.operators.arrange import Arrange
 from antiphon.replica.dataflow.operators.distinct import Distinct
-from antiphon.replica.dataflow.operators.join import Join
+from antiphon.replica.dataflow.operators.join import Join, Unmatched
 from antiphon.replica.dataflow.operators.linear import MapFilterProject, Negated, Source, Sum
 from antiphon.replica.dataflow.operators.operator import Operator
 
@@ -128,3 +128,10 @@ class Graph:
         left_node, left_side = self.arranged(left, drop_nulls=not nulls_match)
         right_node, right_side = self.arranged(right, drop_nulls=not nulls_match)
         return self.add("join", Join(left_side, right_side, output), (left_node, right_node))
+
+    def unmatched(self, left: Keyed, keys: Keyed, width: int, *, nulls_match: bool) -> Node:
+        """The first `width` columns of the left rows whose key is not among the distinct keys."""
+        left_node, left_side = self.arranged(left, drop_nulls=not nulls_match)
+        keys_node, keys_side = self.arranged(keys, drop_nulls=not nulls_match)
+        operator = Unmatched(width, left_side, keys_side)
+        return self.add("unmatched", operator, (left.node, left_node, keys_node))

@@ -41,6 +41,11 @@ def _equal_column(
             if left.type in _FLOATS and not same.all():
                 same = same | (np.isnan(first) & np.isnan(second))
             return same
+        if left.type == right.type and pa.types.is_decimal128(left.type):
+            words: npt.NDArray[np.bool_] = (
+                _words_of(left)[left_rows] == _words_of(right)[right_rows]
+            ).all(axis=1)
+            return words
         if left.type == right.type and left.type in (pa.string(), pa.binary()):
             texts: npt.NDArray[np.bool_] = values_of(
                 pc.equal(_taken(left, left_rows), _taken(right, right_rows))
@@ -48,7 +53,13 @@ def _equal_column(
             return texts
     first_high, first_low = hash_rows([_taken(left, left_rows)])
     second_high, second_low = hash_rows([_taken(right, right_rows)])
-    return (first_high == second_high) & (first_low == second_low)
+    return np.asarray((first_high == second_high) & (first_low == second_low))
+
+
+def _words_of(column: pa.Array) -> npt.NDArray[np.int64]:
+    """A decimal128's values, two words each."""
+    raw = np.frombuffer(column.buffers()[1], np.int64, 2 * len(column), 16 * column.offset)
+    return raw.reshape(-1, 2)
 
 
 def _comparable(kind: pa.DataType) -> bool:

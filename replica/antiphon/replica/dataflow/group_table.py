@@ -15,7 +15,7 @@ import pyarrow as pa
 from antiphon.protocol.buffers import array_of, values_of
 from antiphon.protocol.row_hash import Words
 from antiphon.replica.dataflow.batch import Batch, Rows
-from antiphon.replica.dataflow.spine import Spine, probe_batches
+from antiphon.replica.dataflow.spine import Spine, probe_ranks
 
 Numbers = npt.NDArray[np.int64]
 _FIRST_SLOTS: Final = 64
@@ -43,7 +43,7 @@ class GroupTable:
     def locate(self, low: Words, high: Words) -> Rows:
         """The slot of each key, or MISSING. Sorted `low` is faster."""
         slots = np.full(len(low), MISSING, np.int64)
-        for match in probe_batches(self._directory.batches, low, low):
+        for match in probe_ranks(self._directory.batches, low):
             found = values_of(match.batch.columns[0])[match.rows]
             # A slot given back and taken again by another key is told by its high half.
             same = self._high[found] == high[match.probes]

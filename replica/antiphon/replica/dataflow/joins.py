@@ -1,10 +1,11 @@
 """Joins of every kind, made of the inner join, distinct keys and differences.
 
 Each of those is incremental by itself, so their composition is; and equal arrangements are shared.
+With a residual whether a row matches depends on all of it, so anti is then L - semi.
 
     semi     L looked up in the distinct keys of R
-    anti     L - semi
-    left     inner + (L - semi) beside nulls; right and full likewise
+    anti     L where the distinct keys of R have no match
+    left     inner + anti beside nulls; right and full likewise
     not in   anti, less every row that a null on either side makes unknown
 """
 
@@ -108,7 +109,16 @@ def _semi(graph: Graph, match_: _Match) -> Node:
 
 
 def _anti(graph: Graph, match_: _Match) -> Node:
-    return graph.minus(match_.left.node, _semi(graph, match_))
+    if match_.residual is not None:
+        return graph.minus(match_.left.node, _semi(graph, match_))
+    left, right = match_.left, match_.right
+    keys = graph.distinct(graph.shaped(right.node, right.width, right.keys))
+    return graph.unmatched(
+        graph.keyed(left.node, left.types, left.keys),
+        _keyed_by_all(keys, len(right.keys)),
+        left.width,
+        nulls_match=match_.nulls_match,
+    )
 
 
 def _alone_left(graph: Graph, match_: _Match) -> Node:

@@ -90,6 +90,18 @@ def to_decimal256(
     return pa.Array.from_buffers(pa.decimal256(76, scale), count, buffers)
 
 
+def to_decimal128(
+    values: npt.NDArray[np.int64], scale: int, valid: npt.NDArray[np.bool_] | None
+) -> pa.Array:
+    """values / 10^scale, of 38 digits."""
+    words = np.empty((len(values), 2), np.int64)
+    words[:, 0] = values
+    np.right_shift(values, 63, out=words[:, 1])
+    mask = None if valid is None else packed(valid)
+    buffers = [mask, pa.py_buffer(words)]
+    return pa.Array.from_buffers(pa.decimal128(38, scale), len(values), buffers)
+
+
 def times_power_of_ten(size: Limbs, digits: int) -> Limbs:
     """Of magnitudes; the result has room for the digits."""
     grown = np.zeros((len(size), size.shape[1] + (digits * 10) // 96 + 2), np.int64)
@@ -104,8 +116,8 @@ def times_power_of_ten(size: Limbs, digits: int) -> Limbs:
     return grown
 
 
-def divided_rounding(size: Limbs, divisor: npt.NDArray[np.int64]) -> Limbs:
-    """Magnitudes by divisors in [1, 2^31), rounded half up."""
+def divided(size: Limbs, divisor: npt.NDArray[np.int64], *, rounding: bool) -> Limbs:
+    """Magnitudes by divisors in [1, 2^31), rounded half up or cut."""
     assert bool((divisor >= 1).all() and (divisor < 1 << 31).all()), "a divisor out of range"
     quotient = np.zeros_like(size)
     rest = np.zeros(len(size), np.int64)
@@ -113,6 +125,7 @@ def divided_rounding(size: Limbs, divisor: npt.NDArray[np.int64]) -> Limbs:
         part = (rest << LIMB_BITS) | size[:, index]
         quotient[:, index] = part // divisor
         rest = part % divisor
-    quotient[:, 0] += 2 * rest >= divisor
-    normalise(quotient)
+    if rounding:
+        quotient[:, 0] += 2 * rest >= divisor
+        normalise(quotient)
     return quotient

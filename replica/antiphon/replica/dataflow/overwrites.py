@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from antiphon.protocol.schema import Schema
-from antiphon.replica.dataflow.batch import KEY_MASK, ROW_MASK, build_batch
+from antiphon.replica.dataflow.batch import build_batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.groups import group_rows
-from antiphon.replica.dataflow.spine import Spine, probe_batches
+from antiphon.replica.dataflow.spine import Spine, probe_keys
 from antiphon.replica.dataflow.zset import Zset, concat_rows
 
 
@@ -59,17 +59,19 @@ class Overwrites:
         assert difference is not None, "there is a part"
         difference = difference.consolidated()
         if difference.row_count:
-            batch = build_batch(difference.columns, difference.diffs, self._keys)
+            low = None if difference.hashes is None else difference.hashes[1]
+            batch = build_batch(
+                difference.columns, difference.diffs, self._keys, row_hashes=low
+            )
             self._spine.insert(batch)
             self._row_count += int(difference.diffs.sum())
-        return Zset(difference.columns, difference.diffs, errors)
+        return Zset(difference.columns, difference.diffs, errors, difference.hashes)
 
     def _held(self, latest: Zset, low: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> Zset | None:
         """The rows that the keys have now."""
         wanted = [latest.columns[i] for i in self._keys]
         parts = []
-        first, last = low & KEY_MASK, low | ROW_MASK
-        for match in probe_batches(self._spine.batches, first, last):
+        for match in probe_keys(self._spine.batches, low):
             others = [match.batch.columns[i] for i in self._keys]
             same = equal_rows(wanted, match.probes, others, match.rows)
             rows = match.rows if same is None else match.rows[same]

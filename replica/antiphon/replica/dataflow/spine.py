@@ -63,13 +63,6 @@ class Spine:
         assert self._since is None or self._since <= since, "since moves back"
         self._since = since
 
-    def probe(self, ranks: Words) -> Iterator[Matches]:
-        """The rows whose key hash is one of these ranks', batch by batch. Sorted ranks are faster.
-
-        O(probes · log state) and what is found.
-        """
-        yield from probe_batches(self.batches, ranks & KEY_MASK, ranks | ROW_MASK)
-
     def maintain(self, fuel_rows: int) -> bool:
         """Spend up to about `fuel_rows` on merges. True: there is more to do."""
         fuel = fuel_rows
@@ -138,29 +131,45 @@ class Spine:
         self.batches[start:] = [merge.result] if len(merge.result) else []
 
 
-def probe_batches(batches: Sequence[Batch], first: Words, last: Words) -> Iterator[Matches]:
-    """The rows whose rank lies in one of the ranges [first, last]."""
+def probe_keys(batches: Sequence[Batch], ranks: Words) -> Iterator[Matches]:
+    """The rows whose key hash is one of these ranks', batch by batch. Sorted ranks are faster.
+
+    O(probes · log state) and what is found.
+    """
+    yield from _probe(batches, ranks & KEY_MASK, ranks | ROW_MASK)
+
+
+def probe_ranks(batches: Sequence[Batch], ranks: Words) -> Iterator[Matches]:
+    """The rows whose whole rank is one of these."""
+    yield from _probe(batches, ranks, ranks)
+
+
+def _probe(batches: Sequence[Batch], first: Words, last: Words) -> Iterator[Matches]:
     if len(first) == 0:
         return
     for batch in batches:
-        starts = np.searchsorted(batch.ranks, first)
-        counts = np.searchsorted(batch.ranks, last, "right") - starts
-        probes, rows = expand(starts, counts)
+        ranks = batch.ranks
+        starts = ranks.searchsorted(first)
+        # Most probes of most batches find nothing, so look at one rank before seeking the end.
+        found = np.flatnonzero(ranks.take(starts, mode="clip") <= last)
+        found = found[starts[found] < len(ranks)]
+        if len(found) == 0:
+            continue
+        begins = starts[found]
+        sizes = ranks.searchsorted(last[found], "right") - begins
+        runs, rows = expand(begins, sizes)
         if len(rows):
-            yield Matches(batch, probes, rows)
+            yield Matches(batch, found if len(runs) == len(found) else found[runs], rows)
 
 
 def expand(
-    starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(which range, which row) of the ranges [start, start + count), laid end to end."""
-    found = np.flatnonzero(counts)
-    if len(found) == 0:
-        return found, found
-    sizes = counts[found]
+    """(which range, which row) of the ranges [start, start + size), laid end to end."""
     total = int(sizes.sum())
-    if total == len(found):
-        return found, starts[found]
+    count = len(sizes)
+    if total == count and bool((sizes == 1).all()):
+        return np.arange(count), starts
     ends = np.cumsum(sizes)
-    rows = np.arange(total) + np.repeat(starts[found] - (ends - sizes), sizes)
-    return np.repeat(found, sizes), rows
+    rows = np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
+    return np.repeat(np.arange(count), sizes), rows

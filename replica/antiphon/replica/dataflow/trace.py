@@ -19,10 +19,10 @@ from antiphon.protocol.errors import NotComplete, SinceViolation
 from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.row_hash import Words, hash_keys
 from antiphon.protocol.schema import Schema
-from antiphon.replica.dataflow.batch import KEY_MASK, ROW_MASK, Batch, build_batch
+from antiphon.replica.dataflow.batch import Batch, build_batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.groups import group_rows
-from antiphon.replica.dataflow.spine import Spine, probe_batches
+from antiphon.replica.dataflow.spine import Spine, probe_keys
 from antiphon.replica.dataflow.zset import ERRORS, Zset, concat_rows
 
 
@@ -178,7 +178,8 @@ class _TimedSpine:
         if change.row_count == 0:
             return
         times = np.full(change.row_count, time, np.uint64)
-        self.spine.insert(build_batch(change.columns, change.diffs, self._keys, times))
+        low = None if change.hashes is None else change.hashes[1]
+        self.spine.insert(build_batch(change.columns, change.diffs, self._keys, times, low))
 
     def at(self, time: int) -> list[Zset]:
         """All rows at or before `time`."""
@@ -190,7 +191,7 @@ class _TimedSpine:
         """The rows at or before `time` with one of these distinct keys."""
         ranks: Words = hash_keys(wanted, len(wanted[0]) if wanted else 1)
         parts = []
-        for match in probe_batches(self.spine.batches, ranks & KEY_MASK, ranks | ROW_MASK):
+        for match in probe_keys(self.spine.batches, ranks):
             others = [match.batch.columns[i] for i in self._keys]
             same = equal_rows(wanted, match.probes, others, match.rows)
             rows = match.rows if same is None else match.rows[same]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import pyarrow as pa
 from antiphon.protocol.buffers import array_of, values_of
 from antiphon.protocol.consolidate import canonical_order, sum_equal
 from antiphon.protocol.delta import ERROR_SCHEMA, Delta, delta_schema
-from antiphon.protocol.row_hash import hash_rows
+from antiphon.protocol.row_hash import Words, hash_rows
 from antiphon.protocol.schema import TEXT, Column, Schema, arrow_schema
 
 Diffs = npt.NDArray[np.int64]
@@ -32,6 +32,8 @@ class Zset:
     columns: tuple[pa.Array, ...]
     diffs: Diffs
     errors: Zset | None = None
+    # Set on what `consolidated` returns: the (high, low) row hashes, which also say that it is.
+    hashes: tuple[Words, Words] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         assert all(len(column) == len(self.diffs) for column in self.columns), "ragged columns"
@@ -69,14 +71,32 @@ class Zset:
 
     def consolidated(self) -> Zset:
         """Each row once, none with diff 0, sorted by (low, high) row hash; errors too."""
+        if self.hashes is not None:
+            return self
         errors = self.errors
         if errors is not None:
             errors = errors.consolidated()
             errors = errors if len(errors.diffs) else None
-        rows = _consolidated_rows(self.columns, self.diffs)
-        if rows is None:
-            return self if errors is self.errors else Zset(self.columns, self.diffs, errors)
-        return Zset(rows[0], rows[1], errors)
+        count = len(self.diffs)
+        hashes = hash_rows(self.columns, count)
+        if not self.columns:
+            total = self.diffs.sum(keepdims=True)
+            total = total[total != 0] if count else self.diffs
+            return Zset((), total, errors, (hashes[0][: len(total)], hashes[1][: len(total)]))
+        high, low = hashes
+        order = canonical_order(None, high, low)
+        keep, sums = sum_equal(order, self.diffs, hashes)
+        if len(keep) == count and bool((keep[1:] > keep[:-1]).all()):
+            return Zset(self.columns, self.diffs, errors, hashes)
+        index = array_of(keep, pa.int64())
+        columns = tuple(column.take(index) for column in self.columns)
+        return Zset(columns, sums, errors, (high[keep], low[keep]))
+
+
+def without_errors(zset: Zset) -> Zset:
+    if zset.errors is None:
+        return zset
+    return Zset(zset.columns, zset.diffs, None, zset.hashes)
 
 
 def concat_rows(zsets: Sequence[Zset]) -> Zset | None:
@@ -84,31 +104,11 @@ def concat_rows(zsets: Sequence[Zset]) -> Zset | None:
     if not zsets:
         return None
     if len(zsets) == 1:
-        return zsets[0] if zsets[0].errors is None else Zset(zsets[0].columns, zsets[0].diffs)
+        return without_errors(zsets[0])
     columns = tuple(
         pa.concat_arrays([z.columns[i] for z in zsets]) for i in range(len(zsets[0].columns))
     )
     return Zset(columns, np.concatenate([z.diffs for z in zsets]))
-
-
-def _consolidated_rows(
-    columns: tuple[pa.Array, ...], diffs: Diffs
-) -> tuple[tuple[pa.Array, ...], Diffs] | None:
-    """None: they are consolidated already."""
-    count = len(diffs)
-    if count == 0:
-        return None
-    high, low = hash_rows(columns, count)
-    if not columns:
-        total = diffs.sum(keepdims=True)
-        return columns, total[total != 0]
-    one_time = np.zeros(1, np.uint64)
-    order = canonical_order(np.broadcast_to(one_time, (count,)), high, low)
-    keep, sums = sum_equal(order, diffs, (high, low))
-    if len(keep) == count and bool((keep[1:] > keep[:-1]).all()):
-        return None
-    index = array_of(keep, pa.int64())
-    return tuple(column.take(index) for column in columns), sums
 
 
 def split_delta(delta: Delta, schema: Schema) -> list[tuple[int, Zset]]:

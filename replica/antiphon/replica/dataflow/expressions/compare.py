@@ -23,16 +23,14 @@ def equal_mask(left: Vector, right: Vector) -> Mask:
     """Where two values are equal; anything where one is null."""
     kind = left.type.kind
     if kind in _ARROW:
-        found: Mask = values_of(pc.equal(left.array, right.array))
-        return found
+        return np.asarray(values_of(pc.equal(left.array, right.array)), np.bool_)
     if kind in _NESTED:
         first, second = hash_rows([left.array]), hash_rows([right.array])
-        return (first[0] == second[0]) & (first[1] == second[1])
+        return np.asarray((first[0] == second[0]) & (first[1] == second[1]))
     if kind is TypeKind.INTERVAL:
         first_words, second_words = interval_words(left.values), interval_words(right.values)
-        found = (first_words == second_words).all(axis=0)
-        return found
-    same = np.equal(left.values, right.values)
+        return np.asarray((first_words == second_words).all(axis=0))
+    same: Mask = np.equal(left.values, right.values)
     if left.type.is_float:
         same = same | (np.isnan(left.values) & np.isnan(right.values))
     return same
@@ -43,14 +41,13 @@ def less_mask(left: Vector, right: Vector) -> Mask:
     kind = left.type.kind
     assert kind not in _NESTED, f"{left.type} has no order"
     if kind in _ARROW:
-        below: Mask = values_of(pc.less(left.array, right.array))
-        return below
+        return np.asarray(values_of(pc.less(left.array, right.array)), np.bool_)
     if kind is TypeKind.INTERVAL:
         (days, rest), (other_days, other_rest) = (
             interval_words(left.values), interval_words(right.values)
         )  # fmt: skip
-        return (days < other_days) | ((days == other_days) & (rest < other_rest))
-    below = np.less(left.values, right.values)
+        return np.asarray((days < other_days) | ((days == other_days) & (rest < other_rest)))
+    below: Mask = np.less(left.values, right.values)
     if left.type.is_float:
         below = below | (np.isnan(right.values) & ~np.isnan(left.values))
     return below

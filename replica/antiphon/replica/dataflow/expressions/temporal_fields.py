@@ -129,9 +129,9 @@ def _instant_field(unit: str, instants: Integers) -> Integers:
         return instants
     days, time = np.divmod(instants, np.int64(DAY_US))
     if unit in ("microseconds", "milliseconds", "second"):
-        return time % _MINUTE
+        return np.asarray(time % _MINUTE)
     if unit in ("minute", "hour"):
-        return time // _MINUTE % 60 if unit == "minute" else time // _HOUR
+        return np.asarray(time // _MINUTE % 60 if unit == "minute" else time // _HOUR)
     weekday = (days + 3) % 7  # 0: Monday
     if unit in ("week", "isoyear"):
         thursday = days - weekday + 3  # a week belongs to the year that has its Thursday
@@ -169,9 +169,9 @@ def _interval_field(frame: Frame, call: Call, unit: str, value: Vector) -> Integ
         day_count = years * 1461 * (DAY_US // 4) + (rest * 30 + days) * DAY_US
         return day_count + time
     if unit in ("microseconds", "milliseconds", "second"):
-        return np.sign(time) * (np.abs(time) % _MINUTE)
+        return np.asarray(np.sign(time) * (np.abs(time) % _MINUTE))
     if unit == "minute":
-        return np.sign(time) * (np.abs(time) // _MINUTE % 60)
+        return np.asarray(np.sign(time) * (np.abs(time) // _MINUTE % 60))
     rest = months - years * 12
     fields = {
         "hour": _toward_zero(time, _HOUR), "day": days, "month": rest,

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, values_of
 from antiphon.protocol.plan import Aggregate, AggregateFunction
-from antiphon.protocol.schema import Type, TypeKind
+from antiphon.protocol.schema import DECIMAL_PRECISION_MAX, Type, TypeKind
 from antiphon.replica.dataflow import limbs as limb
 from antiphon.replica.dataflow.expressions import decimals
 from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out_of_range
@@ -104,12 +104,15 @@ class Integers(Accumulator):
             values, wrong = limb.to_int64(total)
             kind = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}[_width(self.type)]
             narrow = values.astype(f"i{_width(self.type)}")
-            wrong = wrong | np.not_equal(narrow, values)
-            frame.fail(wrong, OUT_OF_RANGE, out_of_range(self.type), "sum")
+            frame.fail(np.asarray(wrong | (narrow != values)), OUT_OF_RANGE, out_of_range(self.type), "sum")
             return array_of(narrow, kind, valid)
         if self.type.is_float:
             floats = limb.to_float(total, 0) / 10.0**self._source.scale
             return _floats(floats, self.type, valid)
+        if self._limbs <= 2 and self.type.precision == DECIMAL_PRECISION_MAX:  # noqa: PLR2004
+            values, wrong = limb.to_int64(total)
+            if not wrong.any() and self.type.scale == 0:
+                return limb.to_decimal128(values, 0, valid)
         exact = limb.to_decimal256(total, self._source.scale, valid)
         return decimals.fit(frame, "sum", exact, self.type).array
 
@@ -124,13 +127,11 @@ class Integers(Accumulator):
         assert int(some.max(initial=1)) < _COUNT_MAX, "a group with 2^30 values"
         size, negative = limb.magnitude(total)
         extra = self.type.scale - self._source.scale
-        divisor = some
-        if extra < 0:  # fewer digits than the input has: cut after the division
-            exact = limb.divided_rounding(size, divisor)
-            scale = self._source.scale
+        scale = max(self.type.scale, self._source.scale)
+        if extra < 0:  # digits to spare: cut here, round below, so that it is rounded once
+            exact = limb.divided(size, some, rounding=False)
         else:
-            exact = limb.divided_rounding(limb.times_power_of_ten(size, extra), divisor)
-            scale = self.type.scale
+            exact = limb.divided(limb.times_power_of_ten(size, extra), some, rounding=True)
         # A quotient beyond seven limbs is far beyond any decimal.
         wide = exact[:, 7:].any(axis=1) if exact.shape[1] > 7 else None  # noqa: PLR2004
         exact = exact[:, :7]

@@ -31,7 +31,8 @@ class Arrange(Operator):
         assert change is not None, "the scheduler runs only what has input"
         if self._drop_nulls:
             change = without_nulls(change, self.key_indices)
-        batch = build_batch(change.columns, change.diffs, self.key_indices)
+        low = None if change.hashes is None else change.hashes[1]
+        batch = build_batch(change.columns, change.diffs, self.key_indices, row_hashes=low)
         if len(batch) == 0:
             return None
         self.pending = batch

@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, valid_of
 from antiphon.protocol.plan import AggregateFunction
-from antiphon.replica.dataflow.batch import KEY_MASK, ROW_MASK, Batch, Rows, build_batch
+from antiphon.replica.dataflow.batch import Batch, Rows, build_batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.groups import Groups
 from antiphon.replica.dataflow.sort_codes import order_codes
-from antiphon.replica.dataflow.spine import Spine, probe_batches
+from antiphon.replica.dataflow.spine import Spine, probe_keys
 from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows
 
 
@@ -72,7 +72,7 @@ class Extremes:
         own = [key.take(index) for key in keys]
         ranks = groups.low
         parts, found = [], []
-        for match in probe_batches(self._spine.batches, ranks & KEY_MASK, ranks | ROW_MASK):
+        for match in probe_keys(self._spine.batches, ranks):
             others = match.batch.columns[: self._key_count]
             same = equal_rows(own, match.probes, others, match.rows)
             rows = match.rows if same is None else match.rows[same]

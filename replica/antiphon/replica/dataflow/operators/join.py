@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of
-from antiphon.replica.dataflow.batch import KEY_MASK, ROW_MASK, Batch, Rows
+from antiphon.protocol.row_hash import hash_keys
+from antiphon.replica.dataflow.batch import Batch, Rows
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.operators.arrange import Arrange
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.spine import probe_batches
+from antiphon.replica.dataflow.spine import probe_keys
 from antiphon.replica.dataflow.zset import Zset, concat_rows
 
 LEFT, RIGHT = 0, 1
@@ -47,8 +48,7 @@ class Join(Operator):
         other_indices = self._sides[1 - side].key_indices
         probes: list[Rows] = []
         others: list[tuple[Batch, Rows]] = []
-        first, last = change.ranks & KEY_MASK, change.ranks | ROW_MASK
-        for match in probe_batches(batches, first, last):
+        for match in probe_keys(batches, change.ranks):
             other_keys = [match.batch.columns[i] for i in other_indices]
             same = equal_rows(own_keys, match.probes, other_keys, match.rows)
             own_rows, other_rows = match.probes, match.rows
@@ -82,3 +82,57 @@ class Join(Operator):
 
 def _joined(parts: list[Rows]) -> Rows:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class Unmatched(Operator):
+    """The left rows whose key is not among the right side's distinct keys.
+
+    With K the keys: dL where the key is not in K + dK, and for each key that came or went the rows
+    of L before. `keys` arranges distinct keys by all their columns; inputs are the left change with
+    its null keys, which never match, and the two arrangements.
+    """
+
+    def __init__(self, width: int, left: Arrange, keys: Arrange) -> None:
+        self._width = width
+        self._left = left
+        self._keys = keys
+
+    def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
+        found = []
+        change = inputs[0]
+        if change is not None:
+            found.append(self._absent(change))
+        if self._keys.pending is not None:
+            found += self._turned(self._keys.pending)
+        return concat_rows([part for part in found if part is not None])
+
+    def _absent(self, change: Zset) -> Zset | None:
+        """The changed rows without a match in the keys as they are now."""
+        keys = [change.columns[i] for i in self._left.key_indices]
+        matched = np.zeros(change.row_count, np.int64)
+        ranks = hash_keys(keys, change.row_count)
+        for match in probe_keys(self._keys.after(), ranks):
+            same = equal_rows(keys, match.probes, match.batch.columns, match.rows)
+            own, other = match.probes, match.rows
+            if same is not None:
+                own, other = own[same], other[same]
+            np.add.at(matched, own, match.batch.diffs[other])
+        rows = np.flatnonzero(matched == 0)
+        if len(rows) == 0:
+            return None
+        own_columns = Zset(change.columns[: self._width], change.diffs)
+        return own_columns if len(rows) == change.row_count else own_columns.take(rows)
+
+    def _turned(self, keys: Batch) -> list[Zset]:
+        """The rows there were of keys that came (they leave) or went (they return)."""
+        found = []
+        for match in probe_keys(self._left.before(), keys.ranks):
+            own = [match.batch.columns[i] for i in self._left.key_indices]
+            same = equal_rows(keys.columns, match.probes, own, match.rows)
+            probes, rows = match.probes, match.rows
+            if same is not None:
+                probes, rows = probes[same], rows[same]
+            index = array_of(rows, pa.int64())
+            columns = tuple(column.take(index) for column in match.batch.columns[: self._width])
+            found.append(Zset(columns, -keys.diffs[probes] * match.batch.diffs[rows]))
+        return found

@@ -14,7 +14,7 @@ from antiphon.replica.dataflow.expressions.evaluate import check, columns_of, ev
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.expressions.vector import Mask, Vector, arrow_values
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows
+from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows, without_errors
 
 
 class Source(Operator):
@@ -27,7 +27,7 @@ class Source(Operator):
         if change.errors is None:
             return change
         step.errors.append(change.errors)
-        return Zset(change.columns, change.diffs) if len(change.diffs) else None
+        return without_errors(change) if len(change.diffs) else None
 
 
 class Fixed(Operator):

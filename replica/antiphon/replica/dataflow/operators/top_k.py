@@ -11,12 +11,12 @@ import pyarrow as pa
 from antiphon.protocol.buffers import array_of, values_of
 from antiphon.protocol.plan import SortKey
 from antiphon.protocol.row_hash import Words, hash_keys
-from antiphon.replica.dataflow.batch import KEY_MASK, ROW_MASK, Batch, Rows, build_batch
+from antiphon.replica.dataflow.batch import Batch, Rows, build_batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.sort_codes import sort_codes
-from antiphon.replica.dataflow.spine import Spine, probe_batches
+from antiphon.replica.dataflow.spine import Spine, probe_keys
 from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows
 
 _NO_LIMIT: Final = 2**62
@@ -58,10 +58,9 @@ class TopK(Operator):
         """All rows of the groups, held ones first and the change last; and the group of each."""
         index = array_of(groups.first_rows, pa.int64())
         own = [batch.columns[i].take(index) for i in self._group_by]
-        first, last = groups.low & KEY_MASK, groups.low | ROW_MASK
         sources: list[tuple[Batch, Rows]] = []
         found: list[Rows] = []
-        for match in probe_batches(self._spine.batches, first, last):
+        for match in probe_keys(self._spine.batches, groups.low):
             others = [match.batch.columns[i] for i in self._group_by]
             same = equal_rows(own, match.probes, others, match.rows)
             sources.append((match.batch, match.rows if same is None else match.rows[same]))
