@@ -10,10 +10,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from antiphon.protocol.command import AllowWrites, Command, Sent, is_numbered
+from antiphon.protocol.command import (
+    AllowCompaction,
+    AllowWrites,
+    Command,
+    Schedule,
+    Sent,
+    is_numbered,
+)
 from antiphon.protocol.errors import EpochFenced, SinceViolation
 from antiphon.protocol.frontier import START, Frontier
-from antiphon.protocol.ids import CollectionId, Epoch, PeekId, Position
+from antiphon.protocol.ids import CollectionId, Epoch, PeekId, Position, transient
 from antiphon.protocol.response import (
     Dropped,
     Frontiers,
@@ -55,11 +62,16 @@ from tests.replica.scripted import (
     connection,
     create_instance,
     delta,
+    index,
     rows_of,
     sent,
 )
 
 FUEL = 1_000
+# The collections of most tests: two indexes and a subscribe.
+X = CollectionId(7)
+J = CollectionId(8)
+S = transient(1)
 
 
 @dataclass
@@ -359,3 +371,23 @@ def total(batches: Iterable[SubscribeBatch], time: int, schema: Schema = PAIRS) 
             if when <= time:
                 found[row] += diff
     return Counter({row: count for row, count in found.items() if count})
+
+
+def schedule(collection: int) -> Schedule:
+    return Schedule(collection=CollectionId(collection))
+
+
+def compact(collection: int, time: int | None) -> AllowCompaction:
+    """Allows compaction up to `time`; None drops the collection."""
+    return AllowCompaction(collection=CollectionId(collection), frontier=Frontier(time))
+
+
+def filled() -> Bench:
+    """A table with three rows at 5, an index X of it from 10 on, upper 20."""
+    store = Store(upper=1)
+    store.append(5, TABLE, *rows((1, "a"), (2, "b"), (3, "c")))
+    store.upper = 20
+    bench = Bench(store)
+    bench.connect(index(X), schedule(X))
+    bench.run()
+    return bench

@@ -53,7 +53,7 @@ from antiphon.protocol.ids import (
     ReplicaId,
     SessionId,
 )
-from antiphon.protocol.plan import Get, MapFilterProject, Plan
+from antiphon.protocol.plan import Constant, Get, MapFilterProject, Plan
 from antiphon.protocol.schema import BOOLEAN, INT64, TEXT, Column, Schema, arrow_schema
 from antiphon.replica.ports import EncodedDelta
 
@@ -130,6 +130,8 @@ def complete(position: int = 0) -> Sent:
 
 
 # Plans and dataflows.
+
+CONSTANT = Constant(schema=PAIRS, rows=(((1, "a"), 2),))
 
 
 def get(collection: CollectionId, schema: Schema = PAIRS) -> Get:

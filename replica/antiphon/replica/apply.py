@@ -55,7 +55,7 @@ def apply(held: Held, command: Command, writer: tuple[Epoch, ClaimId]) -> None:
             held.peeks.cancel(peek_id)
         case AllowWrites():
             held.writer = writer
-            for sink in held.sinks():
+            for sink in held.sinks.values():
                 sink.allow(*writer)
         case StartRebuild(session_id=session_id):
             failure = failure_of(NotServed("rebuild sessions are not served yet"))
@@ -107,6 +107,7 @@ def _create(held: Held, description: DataflowDescription) -> None:
                 held.number,
                 held.requests,
             )
+            held.sinks[installed.collection] = installed.sink
             if held.writer is not None:
                 installed.sink.allow(*held.writer)
         if failure is not None and installed.subscription is not None:
@@ -135,7 +136,7 @@ def _compact(held: Held, export: InstalledExport, frontier: Frontier) -> None:
     if not frontier.is_closed:
         export.allowed = export.allowed.join(frontier)
         return
-    export.dropped = True
+    held.drop(export)
     if export.subscription is not None:
         # What was published but not sent goes first: the drop names the last upper that was sent.
         batch = export.subscription.flush(held.configuration.subscribe_bytes_max)

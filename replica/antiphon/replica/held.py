@@ -34,6 +34,8 @@ class Held:
         self.peeks = Peeks(self.installed.readable, self.number, self.requests, self._answer)
         self.moved: dict[CollectionId, InstalledExport] = {}  # whose frontiers may be news
         self.compaction_due = False
+        self.sinks: dict[CollectionId, Sink] = {}
+        self._dropping: dict[CollectionId, InstalledExport] = {}
         self._reports = FrontierReports()
         self._number = 0
 
@@ -41,9 +43,6 @@ class Held:
         """A fresh number for a tail, a snapshot or an append; never used twice."""
         self._number += 1
         return self._number
-
-    def sinks(self) -> list[Sink]:
-        return [export.sink for export in self.installed.exports() if export.sink is not None]
 
     def start(self, dataflow: InstalledDataflow) -> None:
         """Permission to compute: what the dataflow reads begins to flow."""
@@ -69,12 +68,21 @@ class Held:
         for export, reader in dataflow.upstream:
             export.dependents = [other for other in export.dependents if other is not reader]
         dataflow.upstream = []
+        dataflow.inputs = []
         self.compaction_due = True
 
+    def drop(self, export: InstalledExport) -> None:
+        """Nobody outside reads it any more; it goes once nobody inside does."""
+        export.dropped = True
+        self._dropping[export.collection] = export
+
     def settle_drops(self) -> None:
-        """Lets go of dropped exports that nothing inside needs any more, dependents first."""
-        for export in reversed(self.installed.exports()):
-            if export.dropped and self._is_free(export):
+        """Lets go of dropped exports that nothing inside needs any more."""
+        found = True
+        while found:  # one that goes may have been the last to need another
+            free = [export for export in self._dropping.values() if self._is_free(export)]
+            found = bool(free)
+            for export in free:
                 self._remove(export)
                 self._reports.forget(export.collection)
                 self.responses.append(Dropped(collection=export.collection))
@@ -82,13 +90,12 @@ class Held:
     def end_connection(self) -> None:
         """Nobody listens: what was for this connection alone goes, silently."""
         self.peeks.clear()
-        for export in reversed(self.installed.exports()):
-            if is_transient(export.collection) or export.dropped:
-                export.dropped = True
-                if self._is_free(export):
-                    self._remove(export)
+        for export in self.installed.exports():
+            if is_transient(export.collection):
+                self.drop(export)
+        self.settle_drops()
         self.writer = None
-        for sink in self.sinks():
+        for sink in self.sinks.values():
             sink.forbid()
         self.responses.clear()
 
@@ -100,8 +107,10 @@ class Held:
     def clear(self) -> None:
         """A full set replaces everything; nothing is said about what was."""
         self.peeks.clear()
-        for sink in self.sinks():
+        for sink in self.sinks.values():
             sink.forbid()
+        self.sinks = {}
+        self._dropping = {}
         self.inputs.close()
         self.installed.clear()
         self.moved = {}
@@ -138,8 +147,10 @@ class Held:
         return not export.dependents and self.peeks.hold(export.collection).is_closed
 
     def _remove(self, export: InstalledExport) -> None:
+        self._dropping.pop(export.collection, None)
         if export.sink is not None:
             export.sink.forbid()
+            del self.sinks[export.collection]
         self.moved.pop(export.collection, None)
         if self.installed.remove_export(export):
             self.stop_reading(export.owner)

@@ -159,10 +159,6 @@ class Inputs:
                 more = source.maintain(fuel_rows) or more
         return more
 
-    @property
-    def byte_count(self) -> int:
-        return sum(source.byte_count for some in self._sources.values() for source in some)
-
     def settle(self, now_ms: int) -> int | None:
         """Reopens the tail and repeats reads where that is due; when to come again, if at all."""
         wanted: dict[CollectionId, Frontier] = {}

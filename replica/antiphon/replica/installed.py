@@ -176,7 +176,8 @@ class InstalledDataflow:
                 if change is not None:
                     changes[reader.collection] = change
         output = self._engine.step(time, changes)
-        self._publish([] if output.is_empty else [(time, output)], self._next)
+        silent = output.is_empty or not _wanted(time, self.description.until)
+        self._publish([] if silent else [(time, output)], self._next)
         return 1 + output.row_count + sum(change.row_count for change in changes.values())
 
     def fail(self, failure: Failure) -> None:
@@ -214,11 +215,6 @@ class InstalledDataflow:
     @property
     def pending_ticks(self) -> int:
         return max((reader.pending_count for reader in self.inputs), default=0)
-
-    @property
-    def byte_count(self) -> int:
-        own = 0 if self._engine is None else self._engine.state_bytes
-        return own + sum(e.kept.byte_count for e in self.exports if e.kept is not None)
 
     def _initial(self, reader: Input) -> Zset:
         parts = reader.take_initial()

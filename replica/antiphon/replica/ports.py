@@ -188,7 +188,6 @@ class WorkerProgress:
     hydration: tuple[HydrationProgress, ...] = ()
     dataflows: tuple[DataflowFacts, ...] = ()
     backlog_ticks: int = 0
-    state_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

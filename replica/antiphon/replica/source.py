@@ -170,10 +170,6 @@ class Source:
         """Background work; True: there is more."""
         return self._overwrites is not None and self._overwrites.maintain(fuel_rows)
 
-    @property
-    def byte_count(self) -> int:
-        return 0 if self._overwrites is None else self._overwrites.byte_count
-
     def _fresh_overwrites(self) -> Overwrites | None:
         if self.imported.kind is not CollectionKind.FEED:
             return None

@@ -43,6 +43,7 @@ from antiphon.replica.ports import (
     WorkerProgress,
     WorkerReady,
 )
+from antiphon.replica.sink import Sink
 
 PROGRESS_INTERVAL_MS: Final = 250  # heartbeats are four times rarer
 
@@ -64,6 +65,7 @@ class Worker:
         self._connection: _Connection | None = None
         self._applied: Position = NO_POSITION
         self._busy = False
+        self._turn = 0  # whose dataflow ran last
         self._progress: WorkerProgress | None = None  # as last told
         self._progress_due = True
         self._progress_at_ms: int | None = None
@@ -81,21 +83,33 @@ class Worker:
     def work(self, fuel_rows: int, now_ms: int) -> WorkerReady:
         """Computes on: one time of each dataflow in turn, so that views keep abreast. Stops after
         about `fuel_rows` rows; a single time is never cut in two."""
-        used = 0
-        progressed = True
-        while progressed and used < fuel_rows:
-            progressed = False
-            for dataflow in self._held.installed.dataflows:
-                if dataflow.is_ready:
-                    used += self._advance(dataflow)
-                    progressed = True
+        used = self._run(fuel_rows)
         self._held.peeks.answer_ready(self._held.configuration)
-        more = self._held.inputs.maintain(max(fuel_rows - used, 1))
-        for dataflow in self._held.installed.dataflows:
-            more = dataflow.maintain(max(fuel_rows - used, 1)) or more
-        self._busy = progressed or more
+        more = self._maintain(max(fuel_rows - used, 1))
+        self._busy = more or any(one.is_ready for one in self._held.installed.dataflows)
         self._progress_due = self._progress_due or used > 0
         return self._ready(now_ms)
+
+    def _run(self, fuel_rows: int) -> int:
+        """Runs what is ready, each dataflow in turn; the rows that took. The next call goes on
+        where this one stopped, so that none starves behind another's backlog."""
+        used, idle = 0, 0
+        dataflows = self._held.installed.dataflows
+        while used < fuel_rows and idle < len(dataflows):
+            self._turn = (self._turn + 1) % len(dataflows)
+            dataflow = dataflows[self._turn]
+            if dataflow.is_ready:
+                used += self._advance(dataflow)
+                idle = 0
+            else:
+                idle += 1
+        return used
+
+    def _maintain(self, fuel_rows: int) -> bool:
+        """One slice of background work, of whoever has some; True: there is more."""
+        if self._held.inputs.maintain(fuel_rows):
+            return True
+        return any(one.maintain(fuel_rows) for one in self._held.installed.dataflows)
 
     # Events.
 
@@ -122,12 +136,12 @@ class Worker:
             case SnapshotFailed():
                 self._snapshot_failed(event, now_ms)
             case ShardAppended(append=number):
-                for sink in self._held.sinks():
+                for sink in self._held.sinks.values():
                     if sink.owns(number):
                         sink.appended(event)
-                        self._note_written(sink.collection)
+                        self._note_written(sink)
             case ShardAppendFailed(append=number):
-                for sink in self._held.sinks():
+                for sink in self._held.sinks.values():
                     if sink.owns(number):
                         sink.append_failed(event, now_ms)
             case _:
@@ -183,7 +197,7 @@ class Worker:
         elif held.peeks.owns(part.snapshot):
             held.peeks.snapshot_part(part, held.configuration)
         else:
-            for sink in held.sinks():
+            for sink in held.sinks.values():
                 if sink.owns(part.snapshot):
                     sink.snapshot_part(part)
 
@@ -196,7 +210,7 @@ class Worker:
         elif held.peeks.owns(event.snapshot):
             held.peeks.snapshot_failed(event)
         else:
-            for sink in held.sinks():
+            for sink in held.sinks.values():
                 if sink.owns(event.snapshot):
                     sink.snapshot_failed(now_ms)
 
@@ -228,10 +242,11 @@ class Worker:
             self._held.stop_reading(dataflow)
         return used
 
-    def _note_written(self, collection: int) -> None:
-        for export in self._held.installed.exports():
-            if export.collection == collection:
-                self._held.moved[export.collection] = export
+    def _note_written(self, sink: Sink) -> None:
+        """Its shard's upper is news to the controller, and what it held may go."""
+        export = self._held.installed.find(sink.collection)
+        assert export is not None, "a sink without its export"
+        self._held.moved[sink.collection] = export
         self._held.compaction_due = True
 
     # What is due.
@@ -242,7 +257,7 @@ class Worker:
         held.settle_drops()
         if connection is not None and connection.initialized:
             held.report()
-        wakes = [sink.work(now_ms) for sink in held.sinks()]
+        wakes = [sink.work(now_ms) for sink in held.sinks.values()]
         held.compact()
         wakes.append(held.inputs.settle(now_ms))
         progress = self._progress_news(now_ms)
@@ -278,7 +293,6 @@ class Worker:
             hydration=tuple(one.progress() for one in dataflows if not one.hydrated),
             dataflows=tuple(one.facts() for one in dataflows),
             backlog_ticks=max((one.pending_ticks for one in dataflows), default=0),
-            state_bytes=self._held.inputs.byte_count + sum(d.byte_count for d in dataflows),
         )
         if progress == self._progress:
             return None

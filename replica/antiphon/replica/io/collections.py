@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
@@ -77,13 +78,13 @@ class Collections:
 
     def __init__(
         self,
-        channel: grpc.aio.Channel,
+        open_channel: Callable[[], grpc.aio.Channel],
         replica: ReplicaId,
         deliver: Callable[[Event], None],
         writable: Callable[[], Coroutine[Any, Any, None]],
         crashed: Callable[[BaseException], None],
     ) -> None:
-        self._stub = collections_pb2_grpc.CollectionsStub(channel)
+        self._store = _Store(open_channel)
         self._replica = replica
         self._deliver = deliver
         self._writable = writable
@@ -123,6 +124,7 @@ class Collections:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._store.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -133,26 +135,44 @@ class Collections:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._crashed(error)
 
+    def _attempts(self, what: str) -> AsyncRetrying:
+        def note(state: RetryCallState) -> None:
+            outcome = state.outcome
+            error = None if outcome is None else outcome.exception()
+            if isinstance(error, Unavailable):
+                self._store.renew()
+            if state.attempt_number == 1:
+                log.info("retrying", what=what, reason=str(error))
+
+        return AsyncRetrying(
+            retry=retry_if_exception(_passes),
+            wait=wait_random_exponential(
+                multiplier=RECONNECT_BACKOFF_MIN_MS / 1_000, max=RECONNECT_BACKOFF_MAX_MS / 1_000
+            ),
+            before_sleep=note,
+            reraise=True,
+        )
+
     # The tail.
 
     async def _run_tail(self, request: OpenTail) -> None:
-        reached: Frontier = START
+        progress = _Progress()
         try:
             while True:
                 # A stream that made progress starts the back-off afresh.
-                async for attempt in _attempts("tail"):
+                async for attempt in self._attempts("tail"):
                     with attempt:
-                        reached = await self._follow(request, reached)
+                        await self._follow(request, progress)
         except ComputeError as error:
             self._deliver(TailFailed(tail=request.tail, error=error))
 
-    async def _follow(self, request: OpenTail, reached: Frontier) -> Frontier:
-        """Delivers until the stream breaks. Returns where it got to; raises if nowhere."""
-        start = reached
-        call = self._stub.Tail(
+    async def _follow(self, request: OpenTail, progress: _Progress) -> None:
+        """Delivers until the stream breaks. Returns if it got further, raises if not."""
+        start = progress.reached
+        call = self._store.stub.Tail(
             pb.TailRequest(
                 collections=[
-                    _tail_from(collection, lower.join(reached))
+                    _tail_from(collection, lower.join(start))
                     for collection, lower in request.collections.items()
                 ],
                 replica=self._replica,
@@ -161,15 +181,14 @@ class Collections:
         try:
             async for batch in _messages(call):
                 event = _tail_received(request.tail, batch)
-                reached = event.upper
+                progress.reached = event.upper
                 self._deliver(event)
                 await self._writable()
             raise Unavailable("the tail ended")
         except ComputeError as error:
-            if start.less_than(reached) and isinstance(error, PASSING):
-                log.info("tail broke", reason=str(error), reached=str(reached))
-                return reached
-            raise
+            if not start.less_than(progress.reached) or not _passes(error):
+                raise
+            log.info("tail broke", reason=str(error), reached=str(progress.reached))
         finally:
             call.cancel()
 
@@ -178,7 +197,7 @@ class Collections:
     async def _run_snapshot(self, request: ReadSnapshot) -> None:
         failure: ComputeError | None = None
         try:
-            async for attempt in _attempts("snapshot"):
+            async for attempt in self._attempts("snapshot"):
                 with attempt:
                     failure = await self._read(request)
         except ComputeError as error:
@@ -189,7 +208,7 @@ class Collections:
     async def _read(self, request: ReadSnapshot) -> ComputeError | None:
         """Delivers the parts. What breaks before the first is raised, to be tried again; what
         breaks later is returned, for the worker must first forget the parts it has."""
-        call = self._stub.Snapshot(
+        call = self._store.stub.Snapshot(
             pb.SnapshotRequest(
                 collection=request.collection, as_of=request.as_of, replica=self._replica
             )
@@ -221,7 +240,7 @@ class Collections:
 
     async def _run_append(self, request: AppendShard) -> None:
         try:
-            answer = await self._stub.CompareAndAppend(
+            answer = await self._store.stub.CompareAndAppend(
                 pb.CompareAndAppendRequest(
                     collection=request.collection,
                     expected_upper=frontier_to_proto(request.expected_upper),
@@ -255,21 +274,34 @@ class Collections:
         )
 
 
-def _attempts(what: str) -> AsyncRetrying:
-    def note(state: RetryCallState) -> None:
-        outcome = state.outcome
-        error = None if outcome is None else outcome.exception()
-        if state.attempt_number == 1:
-            log.info("retrying", what=what, reason=str(error))
+@dataclass(slots=True)
+class _Progress:
+    reached: Frontier = START  # everything before it was delivered
 
-    return AsyncRetrying(
-        retry=retry_if_exception(_passes),
-        wait=wait_random_exponential(
-            multiplier=RECONNECT_BACKOFF_MIN_MS / 1_000, max=RECONNECT_BACKOFF_MAX_MS / 1_000
-        ),
-        before_sleep=note,
-        reraise=True,
-    )
+
+class _Store:
+    """The channel to the controller. One that could not connect backs off by itself, for seconds;
+    a fresh one tries at once, and the back-off above is the only one."""
+
+    def __init__(self, open_channel: Callable[[], grpc.aio.Channel]) -> None:
+        self._open_channel = open_channel
+        self._channel = open_channel()
+        self._closing: set[asyncio.Task[None]] = set()
+        self.stub = collections_pb2_grpc.CollectionsStub(self._channel)
+
+    def renew(self) -> None:
+        """If the channel is failing to connect, replaces it."""
+        if self._channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            return
+        task = asyncio.get_running_loop().create_task(self._channel.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        self._channel = self._open_channel()
+        self.stub = collections_pb2_grpc.CollectionsStub(self._channel)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self._channel.close()
 
 
 def _passes(error: BaseException) -> bool:

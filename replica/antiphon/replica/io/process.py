@@ -96,12 +96,10 @@ class _Replica:
         self._config.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         fences = FenceFile(self._config.directory)
         fences.load()  # a damaged file is told before anything is started
-        async with (
-            self._worker() as (channel, worker),
-            open_channel(self._config.controller, self._config.client_security()) as store,
-        ):
+        security = self._config.client_security()
+        async with self._worker() as (channel, worker):
             collections = Collections(
-                store,
+                lambda: open_channel(self._config.controller, security),
                 ReplicaId(self._config.name),
                 self._deliver,
                 channel.writable,

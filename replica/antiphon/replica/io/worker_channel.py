@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
+from antiphon.protocol.limits import MIB
 from antiphon.replica.io.pipe import Decoder, FromWorker, ToWorker, encode
 from antiphon.replica.ports import Event
+
+# Some chunks of a snapshot, so that the worker never waits for the next one.
+UNSENT_BYTES_MAX: Final = 8 * MIB
 
 
 class WorkerChannel(asyncio.Protocol):
@@ -67,6 +71,7 @@ class WorkerChannel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=UNSENT_BYTES_MAX)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -142,8 +142,9 @@ def main() -> None:
     if not __debug__:
         sys.exit("antiphon does not run with assertions switched off (-O)")
     _die_with_parent()
-    # Ctrl-C reaches the whole terminal group; the front drains and then closes the pipe.
+    # These reach the whole process group; the front drains first, and then closes the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = socket.socket(fileno=int(sys.argv[1]))
     worker = Worker()
     # What is loaded now lives for ever: collections need not look at it again.

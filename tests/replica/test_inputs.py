@@ -1,0 +1,197 @@
+"""The one tail: which batch counts for whom, and when it is opened anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from antiphon.protocol.errors import SchemaMismatch, SinceViolation, Unavailable
+from antiphon.replica.inputs import SNAPSHOT_RETRY_MS, Inputs
+from antiphon.replica.ports import (
+    CancelSnapshot,
+    EncodedDelta,
+    OpenTail,
+    ReadSnapshot,
+    Request,
+    SnapshotFailed,
+    SnapshotPart,
+    TailReceived,
+)
+from antiphon.replica.source import Input
+from tests.replica.scripted import FEED, TABLE, Change, at, delta, feed, table
+
+
+class Reading:
+    """Inputs whose requests are looked at."""
+
+    def __init__(self) -> None:
+        numbers: Iterator[int] = count(1)
+        self.requests: list[Request] = []
+        self.inputs = Inputs(lambda: next(numbers), self.requests)
+
+    def snapshots(self) -> list[ReadSnapshot]:
+        return [request for request in self.requests if isinstance(request, ReadSnapshot)]
+
+    def tails(self) -> list[OpenTail]:
+        return [request for request in self.requests if isinstance(request, OpenTail)]
+
+    def answer(self, *changes: Change, number: int | None = None) -> None:
+        """The last snapshot, or the one of this number, in one part."""
+        snapshot = self.snapshots()[-1].snapshot if number is None else number
+        self.inputs.snapshot_part(
+            SnapshotPart(
+                snapshot=snapshot, delta=delta(*changes), rows_total=len(changes), last=True
+            )
+        )
+        self.inputs.settle(0)
+
+    def receive(self, lower: int, upper: int, *changes: Change, tail: int | None = None) -> None:
+        self.inputs.tail_received(
+            TailReceived(
+                tail=self.tails()[-1].tail if tail is None else tail,
+                lower=at(lower),
+                upper=at(upper),
+                deltas={TABLE: delta(*changes)} if changes else {},
+            )
+        )
+        self.inputs.settle(0)
+
+
+def started(as_of: int = 10) -> tuple[Reading, Input]:
+    reading = Reading()
+    reader = reading.inputs.attach(table(), as_of)
+    reading.answer(((1, "a"), as_of, 1))
+    return reading, reader
+
+
+def test_the_snapshot_comes_first_and_the_tail_right_after_it() -> None:
+    reading = Reading()
+    reading.inputs.attach(table(), 10)
+    reading.inputs.settle(0)
+    (snapshot,) = reading.snapshots()
+    assert (snapshot.collection, snapshot.as_of) == (TABLE, 10)
+    assert not reading.tails()
+    reading.answer()
+    (tail,) = reading.tails()
+    assert tail.collections == {TABLE: at(11)}
+
+
+def test_a_batch_that_follows_is_taken() -> None:
+    reading, reader = started()
+    reading.receive(11, 14, ((2, "b"), 12, 1))
+    assert reader.frontier == at(14)
+    assert reader.next_time == 12
+
+
+def test_a_batch_that_is_known_is_dropped_and_an_overlap_is_trimmed() -> None:
+    reading, reader = started()
+    reading.receive(11, 14, ((2, "b"), 12, 1))
+    reading.receive(11, 14, ((2, "b"), 12, 1))
+    reading.receive(11, 16, ((2, "b"), 12, 1), ((3, "c"), 15, 1))
+    assert reader.frontier == at(16)
+    assert reader.pending_count == 2
+    assert len(reading.tails()) == 1
+
+
+def test_a_gap_opens_the_tail_anew_from_where_the_source_stands() -> None:
+    reading, reader = started()
+    reading.receive(13, 15, ((3, "c"), 14, 1))
+    assert reader.frontier == at(11)
+    assert reading.tails()[-1].collections == {TABLE: at(11)}
+    assert len(reading.tails()) == 2
+    reading.receive(11, 15, ((2, "b"), 12, 1), ((3, "c"), 14, 1))
+    assert reader.pending_count == 2
+
+
+def test_a_batch_of_a_replaced_tail_does_not_count() -> None:
+    reading, reader = started()
+    old = reading.tails()[-1].tail
+    reading.inputs.attach(feed(), 10)
+    reading.answer()
+    assert reading.tails()[-1].collections == {TABLE: at(11), FEED: at(11)}
+    reading.receive(11, 20, tail=old)
+    assert reader.frontier == at(11)
+
+
+def test_two_dataflows_share_a_source_and_its_tail() -> None:
+    reading, first = started()
+    second = reading.inputs.attach(table(), 10)
+    reading.answer(((1, "a"), 10, 1))
+    reading.receive(11, 14, ((2, "b"), 12, 1))
+    assert first.next_time == second.next_time == 12
+    assert len(reading.tails()) == 1, "the set of collections has not changed"
+
+
+def test_a_burst_of_dataflows_shares_one_snapshot() -> None:
+    reading = Reading()
+    readers = [reading.inputs.attach(table(), as_of) for as_of in (10, 12, 11)]
+    assert len(reading.snapshots()) == 1
+    reading.answer(((1, "a"), 10, 1))
+    assert [reader.loaded for reader in readers] == [True] * 3
+    reading.receive(11, 13)
+    assert all(reader.frontier == at(13) for reader in readers)
+
+
+def test_a_dataflow_from_before_the_source_brings_a_source_of_its_own() -> None:
+    reading, late = started(as_of=20)
+    early = reading.inputs.attach(table(), 10)
+    reading.answer(((1, "a"), 10, 1))
+    assert reading.tails()[-1].collections == {TABLE: at(11)}, "the lowest that is needed"
+    reading.receive(11, 25, ((2, "b"), 15, 1), ((3, "c"), 22, 1))
+    assert early.next_time == 15
+    assert late.next_time == 22
+
+
+def test_the_tail_closes_with_the_last_reader() -> None:
+    reading, reader = started()
+    reading.inputs.detach(reader)
+    reading.inputs.settle(0)
+    assert reading.tails()[-1].collections == {}
+
+
+def test_a_reader_that_goes_stops_its_snapshot() -> None:
+    reading = Reading()
+    reader = reading.inputs.attach(table(), 10)
+    number = reading.snapshots()[-1].snapshot
+    reading.inputs.detach(reader)
+    assert reading.requests[-1] == CancelSnapshot(snapshot=number)
+    assert not reading.inputs.owns(number)
+
+
+def test_a_snapshot_that_fails_in_passing_is_read_again_from_its_first_row() -> None:
+    reading = Reading()
+    reader = reading.inputs.attach(table(), 10)
+    number = reading.snapshots()[-1].snapshot
+    reading.inputs.snapshot_part(
+        SnapshotPart(snapshot=number, delta=delta(((1, "a"), 10, 1)), rows_total=2, last=False)
+    )
+    failed = SnapshotFailed(snapshot=number, error=Unavailable("away"))
+    assert reading.inputs.snapshot_failed(failed, 100) is None
+    assert reading.inputs.settle(100) == 100 + SNAPSHOT_RETRY_MS
+    assert reading.inputs.settle(100 + SNAPSHOT_RETRY_MS) is None
+    assert len(reading.snapshots()) == 2
+    reading.answer(((1, "a"), 10, 1), ((2, "b"), 10, 1))
+    assert sum(part.row_count for part in reader.take_initial()) == 2
+
+
+def test_a_snapshot_whose_time_is_gone_needs_new_commands() -> None:
+    reading = Reading()
+    reading.inputs.attach(table(), 10)
+    error = SinceViolation("gone")
+    failed = SnapshotFailed(snapshot=reading.snapshots()[-1].snapshot, error=error)
+    assert reading.inputs.snapshot_failed(failed, 0) is error
+
+
+def test_a_delta_of_another_schema_is_refused() -> None:
+    reading, _ = started()
+    with pytest.raises(SchemaMismatch):
+        reading.inputs.tail_received(
+            TailReceived(
+                tail=reading.tails()[-1].tail,
+                lower=at(11),
+                upper=at(12),
+                deltas={TABLE: EncodedDelta(rows=(b"junk",))},
+            )
+        )
