@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from antiphon.demo.views import View
+from antiphon.protocol.delta import DIFF_COLUMN, TIME_COLUMN
 from antiphon.protocol.errors import Unavailable
 
 TOLERANCE: Final = 1e-9  # relative, for averages: the order of additions is not ours to fix
 DIFFERENCES_MAX: Final = 10  # shown of one view
+SUBSCRIPTION: Final = "subscription"  # in a verdict, in place of a replica
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +85,22 @@ def compare(view: View, replica: str, actual: pa.Table, expected: pa.Table) -> V
     )
 
 
-def accumulate(batches: list[pa.Table], key: tuple[str, ...]) -> pa.Table:
-    """What a subscription's batches add up to: the rows whose differences do not cancel out.
-
-    Only for views with a key: each row is then there once or not at all, so within a key the last
-    row that was added and not taken away is the one that stays.
-    """
+def compare_changes(view: View, batches: list[pa.Table], expected: pa.Table) -> Verdict:
+    """What a subscription's batches add up to: a gap or a repeat leaves a row that is there too
+    often, or less than not at all."""
+    if not batches:
+        return compare(view, SUBSCRIPTION, expected.slice(0, 0), expected)
     whole = pa.concat_tables(batches).combine_chunks()
-    names = [n for n in whole.column_names if not n.startswith("antiphon_")]
-    counted = whole.group_by(names).aggregate([("antiphon_diff", "sum")])
-    alive = counted.filter(pc.not_equal(counted["antiphon_diff_sum"], 0))
-    odd = pc.any(pc.not_equal(alive["antiphon_diff_sum"], 1)).as_py()
-    assert not odd, f"a row of {key} was added or taken away twice"
-    return alive.select(names)
+    names = [n for n in whole.column_names if n not in (TIME_COLUMN, DIFF_COLUMN)]
+    summed = whole.group_by(names).aggregate([(DIFF_COLUMN, "sum")])
+    counts = summed[f"{DIFF_COLUMN}_sum"]
+    # Every view has a key, so each row is there once or not at all.
+    odd = summed.filter(pc.invert(pc.is_in(counts, pa.array([0, 1], pa.int64()))))
+    verdict = compare(
+        view, SUBSCRIPTION, summed.filter(pc.equal(counts, 1)).select(names), expected
+    )
+    problems = tuple(f"summed up: {row}" for row in odd.slice(0, DIFFERENCES_MAX).to_pylist())
+    return replace(verdict, differences=problems + verdict.differences)
 
 
 def _sorted(table: pa.Table, key: tuple[str, ...]) -> pa.Table:

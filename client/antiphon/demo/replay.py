@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from antiphon.client import AsyncClient
-from antiphon.demo.check import Oracle, Verdict, accumulate, compare
+from antiphon.demo.check import Oracle, Verdict, compare, compare_changes
 from antiphon.demo.data import Year
 from antiphon.demo.events import HOUR_US, Events
 from antiphon.demo.meter import Pace, Sent, ViewMeter
@@ -235,9 +235,7 @@ class Replay:
                 self._moved.clear()
                 await self._moved.wait()
         for view, meter in zip(VIEWS, self._run.views, strict=True):
-            verdict = compare(
-                view, "subscription", accumulate(meter.batches, view.key), expected[view.name]
-            )
+            verdict = compare_changes(view, meter.batches, expected[view.name])
             self._run.verdicts.append((place, verdict))
             self._tell(verdict)
 
