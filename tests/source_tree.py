@@ -36,8 +36,9 @@ class Module:
 
     @property
     def does_io(self) -> bool:
-        """Whether it may touch the world: what lies in an `io/` folder, and the shells of users."""
-        return "io" in self.path.parts or self.path.parts[2] in SHELLS
+        """Whether it may touch the world: `io/` folders, the shells of users, entry points."""
+        parts = self.path.parts
+        return "io" in parts or parts[2] in SHELLS or self.name == "__main__"
 
     def functions(self) -> Iterator[Function]:
         for node in ast.walk(self.tree):

@@ -10,7 +10,11 @@ from typing import Final
 
 import pytest
 from packaging.requirements import Requirement
+from pydantic.fields import FieldInfo
 
+from antiphon.cli.settings import ClientSettings
+from antiphon.controller.io.config import ControllerConfig
+from antiphon.replica.io.config import ReplicaConfig
 from tests.source_tree import ROOT, SOURCE_ROOTS, text_files
 from tests.test_tidy import assert_none
 
@@ -21,11 +25,12 @@ COVERED_BY: Final = {
     "make demo": "tests/end_to_end/test_demo.py",
     "make check": "Makefile",
     "make bench": "tests/performance/test_goals.py",
-    "make simulate": "tests/proof",
+    "make simulate": "tests/proof/simulation",
     "antiphon up": "tests/end_to_end",
     "antiphon sql": "tests/end_to_end",
     "antiphon subscribe": "tests/end_to_end",
     "antiphon status": "tests/end_to_end",
+    "antiphon config": "tests/client/test_cli.py",
 }
 # Words that one of ours replaces: (what not to say, what to say).
 SYNONYMS: Final = {
@@ -157,6 +162,34 @@ def test_every_dependency_has_its_reason() -> None:
 def test_the_map_names_every_source_root() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     assert_none(root for root in SOURCE_ROOTS if f"\n{root}/" not in text)
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs/configuration.md").read_text("utf-8")
+    parts = {"client": ClientSettings, "controller": ControllerConfig, "replica": ReplicaConfig}
+    offences = []
+    for part, settings in parts.items():
+        _, _, section = text.partition(f"## `[{part}]`")
+        rows = [row for row in section.partition("\n## ")[0].splitlines() if row.startswith("| `")]
+        for name, field in settings.model_fields.items():
+            row = next((row for row in rows if f"`{name}`" in row.split(" | ")[0]), None)
+            default = default_of(field)
+            if row is None or default not in row.split(" | ")[1]:
+                offences.append(f"{part}.{name} = {default}")
+    assert_none(offences)
+
+
+def default_of(field: FieldInfo) -> str:
+    """As the document writes it."""
+    match field.get_default(call_default_factory=True):
+        case None:
+            return "none"
+        case bool() as value:
+            return f"`{str(value).lower()}`"
+        case () as value:
+            return "`[]`"
+        case value:
+            return f"`{value}`"
 
 
 def test_the_lock_was_made_from_what_is_required() -> None:
