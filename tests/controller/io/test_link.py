@@ -1,0 +1,250 @@
+"""Links: they connect, notice silence, come back, and never shout at who falls over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from antiphon.controller.instance.event import LinkLost, ResponsesReceived
+from antiphon.controller.io import link as module
+from antiphon.controller.io.link import Links
+from antiphon.controller.request import DriverEvent, ReplicaReached, ResultFetched
+from antiphon.protocol.command import (
+    CommandSet,
+    CreateInstance,
+    Hello,
+    Schedule,
+    Sent,
+    SyncDecision,
+)
+from antiphon.protocol.ids import (
+    NO_POSITION,
+    ClaimId,
+    CollectionId,
+    ConnectionId,
+    Epoch,
+    HistoryId,
+    InstanceId,
+    PeekId,
+    Position,
+    ReplicaId,
+    SessionId,
+)
+from antiphon.protocol.response import Draining
+from tests.controller.io.compute_server import ScriptedReplica
+from tests.controller.io.serving import until
+
+R1 = ReplicaId("r1")
+
+
+def live(number: int) -> Sent:
+    return Sent(NO_POSITION, Schedule(collection=CollectionId(number)))
+
+
+class Post:
+    """What the links told; opens a session for every probe, unless told not to."""
+
+    def __init__(self) -> None:
+        self.events: list[DriverEvent] = []
+        self.links = Links(self)
+        self.refusal: str | None = None
+        self._connections = 0
+
+    def __call__(self, event: DriverEvent) -> None:
+        self.events.append(event)
+        if not isinstance(event, ReplicaReached):
+            return
+        if self.refusal is not None:
+            self.links.close(event.replica, self.refusal)
+            return
+        self._connections += 1
+        hello = Hello(
+            epoch=Epoch(1),
+            claim_id=ClaimId(b"c" * 16),
+            connection_id=ConnectionId(self._connections.to_bytes(16, "big")),
+            protocol_version=1,
+            instance_id=InstanceId(7),
+            history_id=HistoryId(b"h" * 16),
+            replica=event.replica,
+            decision=SyncDecision.REBUILD,
+            command_set=CommandSet.FULL,
+            session_id=SessionId(self._connections),
+            expected_incarnation=event.facts.incarnation,
+            expected_position=Position(0),
+        )
+        create = CreateInstance(instance_id=InstanceId(7), name="test")
+        self.links.open(event.replica, (Sent(NO_POSITION, hello), Sent(NO_POSITION, create)))
+
+    def of(self, kind: type[DriverEvent]) -> list[DriverEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def lost(self) -> list[str]:
+        return [event.reason for event in self.events if isinstance(event, LinkLost)]
+
+
+@pytest.fixture
+async def replica(tmp_path: Path) -> AsyncIterator[ScriptedReplica]:
+    replica = ScriptedReplica()
+    await replica.start(f"unix:{tmp_path}/socket")
+    yield replica
+    await replica.stop()
+
+
+@pytest.fixture
+async def post() -> AsyncIterator[Post]:
+    post = Post()
+    yield post
+    await post.links.stop()
+
+
+async def connect(post: Post, replica: ScriptedReplica) -> None:
+    post.links.connect(R1, replica.address)
+    await until(lambda: len(replica.heard) >= 2, 5, "a session")
+
+
+async def test_a_probe_then_a_session_that_begins_with_hello(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    await connect(post, replica)
+    assert [type(command) for command in replica.heard] == [Hello, CreateInstance]
+    assert post.links.phase(R1) == "connected"
+    assert replica.batches == 1, "what is ready leaves together"
+
+
+async def test_what_is_ready_shares_a_batch_and_keeps_its_order(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    await connect(post, replica)
+    for number in range(1, 501):
+        post.links.send(R1, (live(number),))
+    await until(lambda: len(replica.heard) == 502, 5, "all commands")
+    told = [c.collection for c in replica.heard if isinstance(c, Schedule)]
+    assert told == list(range(1, 501))
+    assert replica.batches <= 4
+
+
+async def test_responses_come_back_and_those_of_other_connections_do_not(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    await connect(post, replica)
+    replica.say(Draining(reason="stale"), connection_id=ConnectionId(b"x" * 16))
+    replica.say(Draining(reason="mine"))
+    await until(lambda: post.of(ResponsesReceived), 5, "a response")
+    (event,) = post.of(ResponsesReceived)
+    assert isinstance(event, ResponsesReceived)
+    assert event.responses == (Draining(reason="mine"),)
+
+
+async def test_silence_has_a_deadline(
+    post: Post, replica: ScriptedReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SILENCE_MS", 200)
+    await connect(post, replica)
+    await until(post.lost, 5, "the loss")
+    assert "silent" in post.lost()[0]
+
+
+async def test_a_hung_up_session_comes_back_with_another_connection(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    await connect(post, replica)
+    first = replica.connection_id
+    replica.hang_up()
+    await until(lambda: replica.sessions == 2 and len(replica.heard) >= 2, 5, "another session")
+    assert replica.connection_id != first
+    assert len(post.lost()) == 1
+
+
+async def test_a_replica_that_dies_after_connecting_is_called_ever_more_rarely(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    """Number 77."""
+    post.links.connect(R1, replica.address)
+
+    async def hang_up_always() -> None:
+        while True:
+            replica.hang_up()
+            await asyncio.sleep(0.005)
+
+    crashing = asyncio.ensure_future(hang_up_always())
+    await asyncio.sleep(2.0)
+    crashing.cancel()
+    assert 2 <= replica.sessions <= 12, "each wait is at least 0.1 s, and they grow"
+
+
+async def test_a_replica_that_is_not_there_is_waited_for(post: Post, tmp_path: Path) -> None:
+    post.links.connect(R1, f"unix:{tmp_path}/later")
+    await until(post.lost, 5, "a failed probe")
+    replica = ScriptedReplica()
+    await replica.start(f"unix:{tmp_path}/later")
+    await until(lambda: replica.sessions == 1, 10, "a session")
+    await replica.stop()
+
+
+async def test_a_refused_replica_is_probed_again_and_told_nothing(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    post.refusal = "of another instance"
+    post.links.connect(R1, replica.address)
+    await until(lambda: replica.probes >= 2, 10, "another probe")
+    assert replica.sessions == 0
+
+
+async def test_somebody_else_at_the_address_is_not_our_replica(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    replica.facts = replace(replica.facts, replica=ReplicaId("r2"))
+    post.links.connect(R1, replica.address)
+    await until(post.lost, 5, "the refusal")
+    assert "is replica r2" in post.lost()[0]
+    assert replica.sessions == 0
+
+
+async def test_who_falls_too_far_behind_is_disconnected(
+    post: Post, replica: ScriptedReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEND_QUEUE_COMMANDS_MAX", 1_000)
+    await connect(post, replica)
+    post.links.send(R1, tuple(live(number) for number in range(1, 1_100)))
+    await until(post.lost, 5, "the loss")
+    assert "behind" in post.lost()[0]
+
+
+async def test_closing_says_why_and_disconnecting_says_nothing(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    await connect(post, replica)
+    post.links.close(R1, "it broke the protocol")
+    await until(post.lost, 5, "the loss")
+    assert post.lost() == ["it broke the protocol"]
+    await until(lambda: replica.sessions == 2, 5, "another session")
+    post.links.disconnect(R1)
+    await asyncio.sleep(0.05)
+    assert len(post.lost()) == 1
+    assert post.links.phase(R1) == "stopped"
+
+
+async def test_a_stashed_result_is_fetched_whole_or_not_at_all(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    await connect(post, replica)
+    post.links.fetch(R1, PeekId(b"1" * 16), -1)
+    post.links.fetch(R1, PeekId(b"0" * 16), -2)
+    post.links.fetch(ReplicaId("r9"), PeekId(b"1" * 16), -3)
+    await until(lambda: len(post.of(ResultFetched)) == 3, 5, "three answers")
+    answers = {e.request: e for e in post.of(ResultFetched) if isinstance(e, ResultFetched)}
+    assert answers[-1].batches == (b"\0", b"\1", b"\2")
+    assert answers[-2].error is not None
+    assert answers[-3].error is not None
+
+
+async def test_stopping_is_quick_whatever_the_replica_does(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    await connect(post, replica)
+    replica.reads = False
+    await asyncio.wait_for(post.links.stop(), 1.0)

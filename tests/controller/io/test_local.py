@@ -1,0 +1,138 @@
+"""Local replicas: started, watched, started again, and gone with their parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from antiphon.controller.io.orchestrator import local
+from antiphon.controller.io.orchestrator.local import LocalOrchestrator
+from tests.controller.io.serving import until
+
+# Leaves a mark of each start with its arguments; ends when its standard input closes.
+CHILD = """
+import sys, pathlib
+arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+with open(pathlib.Path(arguments["--data"]) / "starts", "a") as marks:
+    marks.write(arguments["--name"] + " " + arguments["--controller"] + chr(10))
+sys.stdin.read()
+"""
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + CHILD.replace(
+    "sys.stdin.read()", "time.sleep(60)"
+)
+
+
+@pytest.fixture
+async def orchestrator(tmp_path: Path) -> AsyncIterator[LocalOrchestrator]:
+    command = (sys.executable, "-c", CHILD)
+    orchestrator = LocalOrchestrator(tmp_path, "127.0.0.1:1", command=command)
+    yield orchestrator
+    await orchestrator.stop_all()
+
+
+def starts(directory: Path) -> int:
+    marks = directory / "starts"
+    return len(marks.read_text().splitlines()) if marks.exists() else 0
+
+
+def is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_a_child_has_a_private_directory_and_a_socket_in_it(
+    orchestrator: LocalOrchestrator, tmp_path: Path
+) -> None:
+    address = await orchestrator.start("r1")
+    assert address == f"unix:{tmp_path}/r1/socket"
+    assert stat.S_IMODE((tmp_path / "r1").stat().st_mode) == 0o700
+    await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
+    assert (tmp_path / "r1" / "starts").read_text() == "r1 127.0.0.1:1\n"
+
+
+async def test_a_child_that_dies_is_started_again(
+    orchestrator: LocalOrchestrator, tmp_path: Path
+) -> None:
+    await orchestrator.start("r1")
+    await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
+    child = orchestrator.child("r1")
+    assert child is not None
+    assert child.process_id is not None
+    os.kill(child.process_id, signal.SIGKILL)
+    await until(lambda: starts(tmp_path / "r1") == 2, 10, "another start")
+    assert (child.restarts, child.last_exit) == (1, "SIGKILL")
+
+
+async def test_a_child_that_dies_at_once_is_started_ever_more_rarely(tmp_path: Path) -> None:
+    orchestrator = LocalOrchestrator(tmp_path, "x:1", command=(sys.executable, "-c", "exit(3)"))
+    await orchestrator.start("r1")
+    await asyncio.sleep(1.5)
+    child = orchestrator.child("r1")
+    assert child is not None
+    assert 1 <= child.restarts <= 5
+    await orchestrator.stop_all()
+
+
+async def test_stopping_ends_it_for_good(orchestrator: LocalOrchestrator, tmp_path: Path) -> None:
+    await orchestrator.start("r1")
+    await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
+    child = orchestrator.child("r1")
+    assert child is not None
+    process_id = child.process_id
+    assert process_id is not None
+    await orchestrator.stop("r1")
+    assert not is_alive(process_id)
+    assert orchestrator.child("r1") is None
+    await orchestrator.stop("r1")
+
+
+async def test_who_does_not_listen_is_killed_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "TERMINATE_S", 0.3)
+    orchestrator = LocalOrchestrator(tmp_path, "x:1", command=(sys.executable, "-c", STUBBORN))
+    await orchestrator.start("r1")
+    await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
+    started = time.monotonic()
+    await orchestrator.stop_all()
+    assert time.monotonic() - started < 1.5
+
+
+async def test_children_leave_when_the_parent_is_killed(tmp_path: Path) -> None:
+    parent = f"""
+import asyncio, pathlib, sys
+from antiphon.controller.io.orchestrator.local import LocalOrchestrator
+async def main():
+    orchestrator = LocalOrchestrator(
+        pathlib.Path({str(tmp_path)!r}), "x:1", command=(sys.executable, "-c", {CHILD!r})
+    )
+    await orchestrator.start("r1")
+    while orchestrator.child("r1").process_id is None:
+        await asyncio.sleep(0.01)
+    print("child", orchestrator.child("r1").process_id, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", parent, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    # The log goes to standard output as well, while nobody has configured it.
+    while not (line := await process.stdout.readline()).startswith(b"child "):
+        pass
+    child_id = int(line.split()[1])
+    await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
+    process.kill()
+    await process.wait()
+    await until(lambda: not is_alive(child_id), 10, "the child's end")

@@ -1,0 +1,235 @@
+"""A controller as a process: it starts whole or not at all, says what is wrong, and stops."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from antiphon.controller.io.config import load_config
+from antiphon.controller.io.process import Controller
+from antiphon.protocol import errors
+from antiphon.protocol.delta import decode_batch, delta_schema
+from antiphon.protocol.errors import (
+    AddressInUse,
+    ComputeError,
+    InvalidArgument,
+    StoreLocked,
+)
+from antiphon.protocol.io.status import from_rpc_error
+from antiphon.protocol.schema import INT64, Column, Schema
+from antiphon.v1 import collections_pb2
+from antiphon.v1 import control_pb2 as pb
+from tests.controller.io.serving import Client, serving, until
+
+K = Schema((Column(name="k", type=INT64),))
+
+
+async def refused(call: Any) -> ComputeError:
+    """The typed error that a call ends with."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_rpc_error(caught.value)
+
+
+async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, client):
+        await client.sql("CREATE TABLE t (k bigint PRIMARY KEY); CREATE VIEW w AS SELECT k FROM t")
+        first = await client.append("t", k=[1, 2])
+        names = await client.sql("SHOW TABLES")
+    async with serving(tmp_path) as (controller, client):
+        assert await client.sql("SHOW TABLES") == names
+        assert controller.driver.timeline_upper == first.time + 1
+        status = await client.status()
+        assert (status.epoch, status.mode) == (2, "allocated_only")
+
+
+async def test_a_retried_append_is_applied_once_even_after_a_restart(tmp_path: Path) -> None:
+    producer = pb.Producer(producer_id=b"p" * 16, sequence=5)
+    async with serving(tmp_path) as (_, client):
+        await client.sql("CREATE TABLE t (k bigint)")
+        first = await client.append("t", producer, k=[1])
+    async with serving(tmp_path) as (_, client):
+        again = await client.append("t", producer, k=[1])
+        assert (again.time, again.duplicate) == (first.time, True)
+
+
+async def test_a_port_in_use_is_said_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    async with serving(tmp_path / "one") as (controller, _):
+        config = load_config(data=tmp_path / "two", listen=controller.address)
+        with pytest.raises(AddressInUse):
+            await Controller(config).start()
+    async with serving(tmp_path / "two") as (_, client):
+        assert (await client.status()).epoch == 2, "the store was let go of"
+
+
+async def test_a_store_has_one_controller(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, client):
+        other = Controller(load_config(data=tmp_path, listen="127.0.0.1:0"))
+        with pytest.raises(StoreLocked):
+            await other.start()
+        await client.sql("CREATE TABLE t (k bigint)")
+
+
+async def test_stopping_takes_less_than_two_seconds_and_may_be_repeated(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (controller, client):
+        await client.sql("CREATE TABLE t (k bigint)")
+        subscribe = client.control.Subscribe(pb.SubscribeRequest(collection="t"))
+        await until(lambda: controller.driver.status().subscribes_active, 5, "a subscribe")
+        started = time.monotonic()
+        await controller.stop()
+        assert time.monotonic() - started < 2
+        assert (await refused(subscribe.read())).code == "unavailable"
+        await controller.stop()
+
+
+async def test_health_and_reflection_answer_a_stock_client(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, client):
+        health = health_pb2_grpc.HealthStub(client.channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest(service="antiphon.v1.Control"))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        reflection = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+        asked = reflection_pb2.ServerReflectionRequest(list_services="")
+        call = reflection.ServerReflectionInfo(iter([asked]))
+        found = await call.read()
+        names = {service.name for service in found.list_services_response.service}
+        assert {"antiphon.v1.Control", "antiphon.v1.Collections"} <= names
+
+
+async def test_a_token_is_asked_for(tmp_path: Path) -> None:
+    async with serving(tmp_path, token="secret") as (controller, client):
+        assert (await client.status()).epoch == 1
+        for token in (None, "guess"):
+            stranger = Client(controller.address, token)
+            error = await refused(stranger.status())
+            assert isinstance(error, errors.Unauthenticated)
+            await stranger.channel.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("SELEC 1", errors.InvalidSql),
+        ("SELECT * FROM nowhere", errors.CollectionMissing),
+        ("CREATE TABLE t (x bigint)", errors.CollectionExists),
+        ("INSERT INTO t VALUES (1)", errors.DuplicateKey),
+        ("INSERT INTO t VALUES ('x')", errors.TypeMismatch),
+        ("INSERT INTO t VALUES (NULL)", errors.ConstraintViolation),
+        ("DROP TABLE t", errors.DependencyExists),
+        ("ALTER TABLE t ADD COLUMN z bigint", errors.UnsupportedSql),
+    ],
+)
+async def test_bad_sql_is_one_typed_line_and_changes_nothing(
+    tmp_path: Path, sql: str, error: type[ComputeError]
+) -> None:
+    async with serving(tmp_path) as (controller, client):
+        await client.sql("CREATE TABLE t (k bigint PRIMARY KEY); CREATE VIEW w AS SELECT k FROM t")
+        await client.sql("INSERT INTO t VALUES (1)")
+        catalog = controller.driver.catalog
+        found = await refused(client.sql(sql))
+        assert type(found) is error
+        assert "\n" not in found.message
+        assert found.definite
+        assert controller.driver.catalog is catalog
+
+
+async def test_what_came_before_a_failing_statement_stays(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (controller, client):
+        await refused(client.sql("CREATE TABLE a (x bigint); SELEC 1; CREATE TABLE b (x bigint)"))
+        assert controller.driver.catalog.find("a") is not None
+        assert controller.driver.catalog.find("b") is None
+
+
+async def test_bad_appends_are_refused_by_name(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, client):
+        await client.sql("CREATE TABLE t (k bigint); CREATE VIEW w AS SELECT k FROM t")
+        for call, error in (
+            (client.append("nowhere", k=[1]), errors.CollectionMissing),
+            (client.append("t", k=["x"]), errors.SchemaMismatch),
+            (client.append("t", z=[1]), errors.SchemaMismatch),
+            (client.append("w", k=[1]), errors.InvalidArgument),
+            (client.append("t", pb.Producer(producer_id=b"x"), k=[1]), errors.InvalidArgument),
+            (
+                client.control.Append(pb.AppendRequest(collection="t", arrow_stream=b"junk")),
+                errors.SchemaMismatch,
+            ),
+        ):
+            assert type(await refused(call)) is error
+
+
+async def test_calls_of_later_versions_say_that_they_are_not_served(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, client):
+        await client.sql("CREATE TABLE t (k bigint)")
+        held = pb.SubscribeRequest(collection="t", hold="mine")
+        for call in (
+            client.control.Promote(pb.PromoteRequest()),
+            client.control.HoldSubscription(pb.HoldSubscriptionRequest(hold="mine")),
+            client.control.Subscribe(held).read(),
+        ):
+            assert isinstance(await refused(call), errors.NotServed)
+
+
+async def test_a_producer_stands_for_one_statement(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (controller, client):
+        await client.sql("CREATE TABLE t (k bigint)")
+        producer = pb.Producer(producer_id=b"p" * 16, sequence=1)
+        insert = "INSERT INTO t VALUES (1)"
+        error = await refused(client.sql(f"{insert}; {insert}", producer=producer))
+        assert isinstance(error, errors.InvalidArgument)
+        for _ in range(2):
+            assert await client.tags(insert, producer=producer) == ["INSERT 1"]
+        latest = controller.driver.timeline_upper - 1
+        request = collections_pb2.SnapshotRequest(collection=1, as_of=latest)
+        chunks = [chunk async for chunk in client.collections.Snapshot(request)]
+        (batch,) = [batch for chunk in chunks for batch in chunk.delta.batches]
+        assert decode_batch(batch, delta_schema(K)).num_rows == 1
+
+
+async def test_the_history_can_be_read_and_reduced(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, client):
+        await client.sql("CREATE TABLE t (k bigint); CREATE INDEX i ON t (k)")
+        await client.sql("CREATE INDEX j ON t (k); DROP INDEX j")
+
+        async def read(**options: Any) -> list[tuple[int, str]]:
+            call = client.control.ReadHistory(pb.ReadHistoryRequest(**options))
+            return [(record.position, record.kind) async for record in call]
+
+        create, drop = "create_dataflow", "allow_compaction"
+        assert await read() == [(1, create), (2, create), (3, drop)]
+        assert await read(from_position=2, records_max=1) == [(2, create)]
+        assert await read(reduced=True) == [(1, create)]
+
+
+async def test_collections_are_listed_with_their_keys(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, client):
+        await client.sql("CREATE TABLE t (k bigint PRIMARY KEY, v text); CREATE INDEX i ON t (v)")
+        answer = await client.control.ListCollections(pb.ListCollectionsRequest())
+        shown = [(found.name, found.kind, list(found.key)) for found in answer.collections]
+        assert shown == [("t", "table", ["k"]), ("i", "index", ["v"])]
+
+
+async def test_replicas_need_names_and_addresses(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, client):
+        add = client.control.AddReplica
+        error = await refused(add(pb.AddReplicaRequest(name="No Name", address="unix:x")))
+        assert isinstance(error, InvalidArgument)
+        await add(pb.AddReplicaRequest(name="r9", address=f"unix:{tmp_path}/nobody"))
+        error = await refused(add(pb.AddReplicaRequest(name="r9", address="unix:x")))
+        assert isinstance(error, errors.ReplicaExists)
+        explained = client.control.ExplainReplica(pb.ExplainReplicaRequest(name="r8"))
+        assert isinstance(await refused(explained), errors.ReplicaMissing)
+        await client.control.RemoveReplica(pb.RemoveReplicaRequest(name="r9"))
+        assert list((await client.status()).replicas) == []
+
+
+async def test_a_bug_ends_the_process_and_says_so(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (controller, _):
+        controller.handle("no event")  # type: ignore[arg-type]
+        assert controller.stopped.is_set()
+        assert controller.exit_code == 70
+        assert controller.failure is not None

@@ -1,0 +1,230 @@
+"""The whole path with real replica processes: SQL in, answers out, whoever is killed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pyarrow as pa
+import pytest
+
+from antiphon.controller.io.process import Controller
+from antiphon.protocol import errors
+from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.io.status import from_rpc_error
+from antiphon.v1 import control_pb2 as pb
+from tests.controller.io.serving import Client, arrow_stream, serving, until
+
+pytestmark = pytest.mark.end_to_end
+
+SCHEMA = """
+CREATE TABLE orders (id bigint PRIMARY KEY, customer text, amount bigint);
+CREATE FEED prices (item text PRIMARY KEY, price bigint);
+CREATE VIEW totals AS SELECT customer, count(*) AS n, sum(amount) AS total FROM orders
+    GROUP BY customer;
+CREATE INDEX totals_by_customer ON totals (customer);
+CREATE MATERIALIZED VIEW large AS SELECT id, amount FROM orders WHERE amount >= 100
+"""
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[tuple[Controller, Client]]:
+    """Two replicas that are up to date with an example."""
+    async with serving(tmp_path, local_replicas=2) as (controller, client):
+        await client.sql(SCHEMA)
+        await client.ready(2)
+        yield controller, client
+
+
+def process_of(status: pb.GetStatusResponse, name: str) -> int:
+    (found,) = [r.process_id for r in status.replicas if r.name == name]
+    return int(found)
+
+
+class Subscriber:
+    """Adds up what it is told, and checks that it is told everything once."""
+
+    def __init__(self, client: Client, name: str, **options: Any) -> None:
+        self.rows: Counter[tuple[Any, ...]] = Counter()
+        self.upper: Frontier | None = None
+        request = pb.SubscribeRequest(collection=name, with_snapshot=True, **options)
+        self._call = client.control.Subscribe(request)
+        self._task = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> None:
+        schema = None
+        async for chunk in self._call:
+            if chunk.arrow_schema:
+                schema = pa.ipc.read_schema(pa.py_buffer(chunk.arrow_schema))
+            if self.upper is not None:
+                assert frontier_from_proto(chunk.lower) == self.upper, "a gap, or a repeat"
+            for message in chunk.batches:
+                batch = pa.ipc.read_record_batch(pa.py_buffer(message), schema)
+                for row in batch.to_pylist():
+                    diff = row.pop("antiphon_diff")
+                    row.pop("antiphon_time")
+                    self.rows[tuple(row.values())] += diff
+            self.upper = frontier_from_proto(chunk.upper)
+
+    def content(self) -> dict[tuple[Any, ...], int]:
+        return {row: count for row, count in self.rows.items() if count}
+
+    async def reach(self, time: int) -> None:
+        def reached() -> bool:
+            assert not self._task.done(), self._task
+            return self.upper is not None and self.upper.passes(time)
+
+        await until(reached, 60, f"the subscriber passes {time}")
+
+    def stop(self) -> None:
+        self._call.cancel()
+
+
+async def test_every_kind_of_statement(system: tuple[Controller, Client]) -> None:
+    _controller, client = system
+    assert await client.tags("INSERT INTO orders VALUES (1, 'a', 50), (2, 'b', 150)") == [
+        "INSERT 2"
+    ]
+    totals = "SELECT customer, n, total FROM totals ORDER BY customer"
+    rows = [(r["customer"], r["n"], int(r["total"])) for r in await client.sql(totals)]
+    assert rows == [("a", 1, 50), ("b", 1, 150)]
+    assert await client.tags("UPDATE orders SET amount = amount + 100 WHERE id = 1") == ["UPDATE 1"]
+    assert await client.sql("SELECT id, amount FROM large ORDER BY id") == [
+        {"id": 1, "amount": 150},
+        {"id": 2, "amount": 150},
+    ]
+    assert await client.tags("DELETE FROM orders WHERE id = 2") == ["DELETE 1"]
+    select = "INSERT INTO orders SELECT id + 10, customer, amount FROM orders"
+    assert await client.tags(select) == ["INSERT 1"]
+    found = await client.sql("SELECT total FROM totals WHERE customer = 'a'")
+    assert int(found[0]["total"]) == 300
+    await client.append("prices", item=["x", "y"], price=[1, 2])
+    await client.append("prices", item=["x"], price=[3])
+    await client.append("prices", item=["y"], antiphon_diff=[-1])
+    assert await client.sql("SELECT * FROM prices") == [{"item": "x", "price": 3}]
+    replicas = await client.sql("SHOW REPLICAS")
+    assert [row["name"] for row in replicas] == ["r1", "r2"]
+    assert len(await client.sql("EXPLAIN SELECT * FROM totals WHERE customer = 'a'")) > 0
+
+
+async def test_reads_by_key_by_time_and_by_replica(system: tuple[Controller, Client]) -> None:
+    _, client = system
+    first = await client.append("orders", id=[1], customer=["a"], amount=[10])
+    await client.append("orders", id=[2], customer=["a"], amount=[20])
+    keys = arrow_stream(pa.table({"customer": ["a", "nobody"]}))
+    (row,) = await client.peek("totals", keys=keys, columns=["n", "customer"])
+    assert row == {"n": 2, "customer": "a"}
+    (row,) = await client.peek("totals", keys=keys, as_of=first.time)
+    assert row["n"] == 1
+    for name in ("r1", "r2"):
+        chunks = client.control.Peek(pb.PeekRequest(collection="orders", replica=name))
+        assert {chunk.replica async for chunk in chunks} == {name}
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.peek("orders", replica="r3")
+    assert isinstance(from_rpc_error(caught.value), errors.ReplicaMissing)
+
+
+async def test_large_answers_are_streamed(system: tuple[Controller, Client]) -> None:
+    _, client = system
+    count = 200_000
+    text = ["some text that takes room"] * count
+    await client.append("orders", id=list(range(count)), customer=text, amount=[1] * count)
+    rows = await client.peek("orders", columns=["id", "customer"])
+    assert sorted(row["id"] for row in rows) == list(range(count))
+
+
+async def test_a_data_error_is_an_answer_and_can_be_mended(
+    system: tuple[Controller, Client],
+) -> None:
+    _, client = system
+    await client.sql("CREATE VIEW inverse AS SELECT id, 100 / amount AS share FROM orders")
+    await client.sql("CREATE INDEX inverse_by_id ON inverse (id)")
+    await client.append("orders", id=[1, 2], customer=["a", "b"], amount=[5, 0])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.sql("SELECT * FROM inverse")
+    assert isinstance(from_rpc_error(caught.value), errors.DataError)
+    await client.sql("DELETE FROM orders WHERE id = 2")
+    assert await client.sql("SELECT * FROM inverse") == [{"id": 1, "share": 20}]
+
+
+async def test_killed_replicas_lose_and_double_nothing(
+    system: tuple[Controller, Client],
+) -> None:
+    _, client = system
+    subscriber = Subscriber(client, "totals")
+    written = 0
+    for victim in ("r1", "r2"):
+        for _ in range(10):
+            await client.append("orders", id=[written], customer=[str(written % 3)], amount=[1])
+            written += 1
+        os.kill(process_of(await client.status(), victim), signal.SIGKILL)
+        for _ in range(10):
+            reply = await client.append(
+                "orders", id=[written], customer=[str(written % 3)], amount=[1]
+            )
+            written += 1
+        (row,) = await client.sql("SELECT sum(n) AS n FROM totals")
+        assert int(row["n"]) == written
+        await client.ready(2)
+    await subscriber.reach(reply.time)
+    totals = await client.sql("SELECT * FROM totals")
+    assert subscriber.content() == {tuple(row.values()): 1 for row in totals}
+    subscriber.stop()
+    for name in ("r1", "r2"):
+        (row,) = await client.sql("SELECT count(*) AS n FROM orders", replica=name)
+        assert row["n"] == written
+
+
+async def test_a_frozen_replica_is_noticed_and_the_other_answers(
+    system: tuple[Controller, Client],
+) -> None:
+    _, client = system
+    process_id = process_of(await client.status(), "r1")
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        await client.append("orders", id=[1], customer=["a"], amount=[1])
+        (row,) = await asyncio.wait_for(client.sql("SELECT n FROM totals"), 5)
+        assert row == {"n": 1}
+
+        async def noticed() -> bool:
+            status = await client.status()
+            return any(r.name == "r1" and r.link != "connected" for r in status.replicas)
+
+        await until(noticed, 15, "the silence")
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+    await client.ready(2)
+
+
+async def test_a_subscriber_goes_on_where_it_was(system: tuple[Controller, Client]) -> None:
+    _, client = system
+    first = await client.append("orders", id=[1], customer=["a"], amount=[1])
+    subscriber = Subscriber(client, "orders")
+    await subscriber.reach(first.time)
+    subscriber.stop()
+    assert subscriber.upper is not None
+    second = await client.append("orders", id=[2], customer=["b"], amount=[2])
+    resumed = Subscriber(client, "orders", resume_from=frontier_to_proto(subscriber.upper))
+    await resumed.reach(second.time)
+    resumed.stop()
+    assert resumed.content() == {(2, "b", 2): 1}
+
+
+async def test_a_restarted_controller_finds_everything(tmp_path: Path) -> None:
+    async with serving(tmp_path, local_replicas=1) as (_, client):
+        await client.sql(SCHEMA)
+        await client.append("orders", id=[1, 2], customer=["a", "b"], amount=[100, 200])
+        assert len(await client.sql("SELECT * FROM large")) == 2
+    async with serving(tmp_path, local_replicas=1) as (_, client):
+        await client.append("orders", id=[3], customer=["a"], amount=[300])
+        rows = await client.sql("SELECT id FROM large ORDER BY id")
+        assert rows == [{"id": 1}, {"id": 2}, {"id": 3}]
+        (row,) = await client.sql("SELECT n FROM totals WHERE customer = 'a'")
+        assert row == {"n": 2}
