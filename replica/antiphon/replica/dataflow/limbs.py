@@ -90,16 +90,16 @@ def to_decimal256(
     return pa.Array.from_buffers(pa.decimal256(76, scale), count, buffers)
 
 
-def to_decimal128(
-    values: npt.NDArray[np.int64], scale: int, valid: npt.NDArray[np.bool_] | None
+def decimal128_of(
+    values: npt.NDArray[np.int64], kind: pa.DataType, valid: npt.NDArray[np.bool_] | None
 ) -> pa.Array:
-    """values / 10^scale, of 38 digits."""
+    """The decimals of a type that have these coefficients, which must fit it."""
     words = np.empty((len(values), 2), np.int64)
     words[:, 0] = values
     np.right_shift(values, 63, out=words[:, 1])
     mask = None if valid is None else packed(valid)
     buffers = [mask, pa.py_buffer(words)]
-    return pa.Array.from_buffers(pa.decimal128(38, scale), len(values), buffers)
+    return pa.Array.from_buffers(kind, len(values), buffers)
 
 
 def times_power_of_ten(size: Limbs, digits: int) -> Limbs:

@@ -29,6 +29,7 @@ from antiphon.protocol.plan import (
 from antiphon.replica.dataflow.builder import Graph, Node
 from antiphon.replica.dataflow.joins import render_join
 from antiphon.replica.dataflow.operators import distinct, linear, reduce, top_k
+from antiphon.replica.dataflow.operators.layout import AggregateInput
 
 
 def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
@@ -99,7 +100,7 @@ def _render_reduce(graph: Graph, plan: Reduce, node: Node) -> Node:
         return len(columns) - 1
 
     aggregates = [
-        reduce.AggregateInput(a, place(a.arguments[0] if a.arguments else None), place(a.filter))
+        AggregateInput(a, place(a.arguments[0] if a.arguments else None), place(a.filter))
         for a in plan.aggregates
     ]
     operator = reduce.Reduce(key_count, aggregates)

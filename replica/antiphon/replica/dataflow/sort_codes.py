@@ -1,30 +1,52 @@
-"""Order as integers: uint64 codes that sort as SQL sorts the values."""
+"""Order as integers: uint64 codes that sort as SQL sorts the values, and sorting by them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from antiphon.protocol.buffers import fixed_width, valid_of, values_of
+from antiphon.protocol.buffers import array_of, fixed_width, offsets_of, valid_of, values_of
 from antiphon.protocol.row_hash import Words, interval_words
+from antiphon.replica.dataflow.batch import Rows
+from antiphon.replica.dataflow.limbs import decimal128_of
 
 _SIGN: Final = np.uint64(1 << 63)
+_WORD_BITS: Final = 64
+_NAN_CODE: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
+_INT64_DIGITS: Final = 18
+_PREFIX_MASKS: Final = np.array(
+    [((1 << (8 * size)) - 1) << (_WORD_BITS - 8 * size) for size in range(9)], np.uint64
+)
+_FLOATS: Final = (pa.float32(), pa.float64())
+
+
+def has_global_codes(kind: pa.DataType) -> bool:
+    """Whether codes of different columns of this type compare, and can be turned back."""
+    if pa.types.is_boolean(kind):
+        return True
+    if pa.types.is_decimal128(kind):
+        return bool(kind.precision <= _INT64_DIGITS)
+    return fixed_width(kind) is not None and kind != pa.month_day_nano_interval()
 
 
 def order_codes(array: pa.Array) -> Words:
     """Codes of a column's values: a < b in SQL where code(a) < code(b). Undefined at nulls.
 
-    Of fixed-width types they mean the same everywhere; of text, bytes, decimals and uuids they are
-    ranks among the values of this array alone.
+    Where `has_global_codes` they mean the same everywhere; of other types they are ranks among the
+    values of this array alone.
     """
     kind = array.type
     if pa.types.is_boolean(kind):
         return values_of(array).astype(np.uint64)
-    if kind in (pa.float32(), pa.float64()):
-        return _float_codes(array)
+    if kind in _FLOATS:
+        return _float_codes(values_of(array).astype(np.float64))
+    if pa.types.is_decimal128(kind) and kind.precision <= _INT64_DIGITS:
+        return _coefficients(array)[0].view(np.uint64) ^ _SIGN
     if kind == pa.month_day_nano_interval():
         days, rest = interval_words(values_of(array))
         order = np.unique(np.stack([days, rest]), axis=1, return_inverse=True)[1]
@@ -38,20 +60,78 @@ def order_codes(array: pa.Array) -> Words:
     return ranks
 
 
-def _float_codes(array: pa.Array) -> Words:
+def values_of_codes(
+    codes: Words, kind: pa.DataType, valid: npt.NDArray[np.bool_] | None
+) -> pa.Array:
+    """The column that has these codes, of a type that `has_global_codes`."""
+    if kind in _FLOATS:
+        words = np.where(codes & _SIGN, codes ^ _SIGN, ~codes)
+        floats = words.view(np.float64).copy()
+        floats[codes == _NAN_CODE] = np.nan
+        return array_of(floats.astype(fixed_width(kind)), kind, valid)
+    if pa.types.is_boolean(kind):
+        return array_of(codes != 0, kind, valid)
+    integers = (codes ^ _SIGN).view(np.int64)
+    if pa.types.is_decimal128(kind):
+        return decimal128_of(integers, kind, valid)
+    dtype = fixed_width(kind)
+    assert dtype is not None, f"{kind} has no global codes"
+    return array_of(integers.astype(dtype), kind, valid)
+
+
+def coarse_codes(array: pa.Array) -> Words:
+    """Codes that mean the same everywhere, of any type: code(a) < code(b) only where a < b.
+
+    Values that differ may share a code: text goes by its first eight bytes.
+    """
+    kind = array.type
+    if has_global_codes(kind):
+        return order_codes(array)
+    if pa.types.is_decimal128(kind):  # beyond 64 bits all are as large, or as small, as can be
+        low, high = _coefficients(array)
+        limits = np.where(high < 0, np.iinfo(np.int64).min, np.iinfo(np.int64).max)
+        return np.where(high == low >> 63, low, limits).view(np.uint64) ^ _SIGN
+    if kind == pa.month_day_nano_interval():
+        days, rest = interval_words(values_of(array))
+        return _float_codes(days.astype(np.float64) + rest / 86_400e9)
+    if pa.types.is_fixed_size_binary(kind):
+        array = array.cast(pa.binary())
+    assert kind in (pa.string(), pa.binary()) or pa.types.is_binary(array.type), f"order of {kind}"
+    return _prefix_codes(array)
+
+
+def _coefficients(array: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The (low, high) words of a decimal128."""
+    raw = np.frombuffer(array.buffers()[1], np.int64, 2 * len(array), 16 * array.offset)
+    return raw[0::2].copy(), raw[1::2].copy()
+
+
+def _prefix_codes(array: pa.Array) -> Words:
+    """The first eight bytes as a big-endian word, zeros behind what is shorter."""
+    offsets = offsets_of(array).astype(np.int64)
+    data = array.buffers()[2]
+    first, last = int(offsets[0]), int(offsets[-1])
+    padded = np.zeros(last - first + 8, np.uint8)
+    if last > first:
+        padded[:-8] = np.frombuffer(data, np.uint8, last - first, first)
+    window: Words = np.ndarray((last - first + 1,), ">u8", padded.data, strides=(1,))
+    sizes = np.minimum(np.diff(offsets), 8)
+    kept = window[offsets[:-1] - first].astype(np.uint64)
+    return kept & _PREFIX_MASKS[sizes]
+
+
+def _float_codes(values: npt.NDArray[np.float64]) -> Words:
     """NaN is above infinity and equal to itself; -0.0 equals 0.0."""
-    values = values_of(array).astype(np.float64) + 0.0
+    values = values + 0.0
     missing = np.isnan(values)
     words = values.view(np.uint64)
     codes = np.where(words & _SIGN, ~words, words | _SIGN)
     if missing.any():
-        codes[missing] = np.uint64(0xFFFFFFFFFFFFFFFF)
+        codes[missing] = _NAN_CODE
     return codes
 
 
-def sort_codes(
-    array: pa.Array, *, descending: bool, nulls_first: bool
-) -> list[Words]:
+def sort_codes(array: pa.Array, *, descending: bool, nulls_first: bool) -> list[Words]:
     """One or two keys, the more significant first, for a sort with nulls in their place."""
     codes = order_codes(array)
     if descending:
@@ -62,3 +142,35 @@ def sort_codes(
     place = valid if nulls_first else ~valid
     codes = np.where(valid, codes, np.uint64(0))
     return [place.astype(np.uint64), codes]
+
+
+def sorted_rows(group: Rows, keys: Sequence[Words]) -> Rows:
+    """The order by (group, keys); ties in any order. `group`: small numbers from 0.
+
+    Group and first key are squeezed into one word, which sorts many times faster than two; the few
+    rows that it leaves undecided are then sorted by everything.
+    """
+    if len(group) == 0:
+        return group
+    spread = keys[0] - keys[0].min()
+    key_bits = int(spread.max()).bit_length()
+    group_bits = int(group.max()).bit_length()
+    lost = max(0, group_bits + key_bits - _WORD_BITS)
+    word = spread >> np.uint64(lost)
+    if group_bits:
+        word |= group.view(np.uint64) << np.uint64(key_bits - lost)
+    order = np.argsort(word)
+    if lost == 0 and len(keys) == 1:
+        return order
+    ordered = word[order]
+    tied = ordered[1:] == ordered[:-1]
+    if not tied.any():
+        return order
+    in_run = np.zeros(len(order), np.bool_)
+    in_run[1:] = tied
+    in_run[:-1] |= tied
+    places = np.flatnonzero(in_run)
+    rows = order[places]
+    inner = np.lexsort([*(key[rows] for key in reversed(keys)), ordered[places]])
+    order[places] = rows[inner]
+    return order

@@ -112,7 +112,7 @@ class Integers(Accumulator):
         if self._limbs <= 2 and self.type.precision == DECIMAL_PRECISION_MAX:  # noqa: PLR2004
             values, wrong = limb.to_int64(total)
             if not wrong.any() and self.type.scale == 0:
-                return limb.to_decimal128(values, 0, valid)
+                return limb.decimal128_of(values, pa.decimal128(38, 0), valid)
         exact = limb.to_decimal256(total, self._source.scale, valid)
         return decimals.fit(frame, "sum", exact, self.type).array
 

@@ -4,47 +4,29 @@ rows must be read again. Only groups that a change touches are looked at."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, valid_of, values_of
 from antiphon.protocol.errors import NotServed
-from antiphon.protocol.plan import Aggregate, AggregateFunction
+from antiphon.protocol.plan import AggregateFunction
 from antiphon.protocol.schema import arrow_type
 from antiphon.replica.dataflow.batch import Rows
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
-from antiphon.replica.dataflow.operators.accumulators import Accumulator, accumulator_for
+from antiphon.replica.dataflow.operators.accumulators import accumulator_for
 from antiphon.replica.dataflow.operators.distinct import Distinct
-from antiphon.replica.dataflow.operators.extremes import Extremes
+from antiphon.replica.dataflow.operators.extremes import Extremes, tracked_values
+from antiphon.replica.dataflow.operators.layout import AggregateInput, Layout, Part
 from antiphon.replica.dataflow.operators.linear import error_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
+from antiphon.replica.dataflow.sort_codes import has_global_codes
 from antiphon.replica.dataflow.zset import Diffs, Zset
 
 _EXTREMES = (AggregateFunction.MIN, AggregateFunction.MAX)
-
-
-@dataclass(frozen=True, slots=True)
-class AggregateInput:
-    """Where an aggregate finds its argument and its filter among the input's columns."""
-
-    aggregate: Aggregate
-    argument: int | None
-    filter: int | None
-
-
-@dataclass(slots=True)
-class _Accumulated:
-    """An accumulator, the column its numbers start at, and the distinct values it has seen."""
-
-    accumulator: Accumulator
-    source: AggregateInput
-    start: int
-    distinct: Distinct | None
 
 
 class Reduce(Operator):
@@ -57,73 +39,86 @@ class Reduce(Operator):
         self.runs_first = key_count == 0
         self._key_count = key_count
         self._aggregates = tuple(aggregates)
-        self._accumulated: dict[int, _Accumulated] = {}
+        self._layout = Layout()
+        # By argument and filter: min and max of one column share its values.
         self._extremes: dict[tuple[int, int | None], Extremes] = {}
-        width = 1  # the first number: how many rows the group has
         for index, source in enumerate(aggregates):
             if source.aggregate.function in _EXTREMES:
                 assert source.argument is not None, "min and max have an argument"
                 self._extremes[source.argument, source.filter] = Extremes(key_count)
+                if has_global_codes(arrow_type(source.aggregate.type)):
+                    self._layout.add(index, source)
                 continue
             accumulator = accumulator_for(source.aggregate)
             if accumulator is None:
                 name = source.aggregate.function.name.lower()
                 raise NotServed(f"the aggregate {name} is not served", function=name)
             distinct = Distinct(once=True) if source.aggregate.distinct else None
-            self._accumulated[index] = _Accumulated(accumulator, source, width, distinct)
-            width += accumulator.width
-        self._table = GroupTable(width)
-        self._width = width
+            self._layout.add(index, source, accumulator, distinct)
+        self._table = GroupTable(self._layout.width)
         self._pending: tuple[Rows, Groups, Numbers] | None = None
 
     def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
         change = inputs[0]
         if change is None:
             assert self.runs_first and step.is_first, "the scheduler runs only what has input"
-            return self._first_row(step)
-        keys = change.columns[: self._key_count]
-        groups = group_rows(keys, change.row_count)
-        numbers = self._contributions(change, step)
-        sums = np.add.reduceat(numbers[groups.order], groups.heads, axis=0)
+            return self._first_row()
+        groups = group_rows(change.columns[: self._key_count], change.row_count)
+        added = self._contributions(change)
+        if len(groups) < change.row_count:
+            added = np.add.reduceat(added[groups.order], groups.heads, axis=0)
+        else:
+            added = added[groups.order]
         slots = self._table.locate(groups.low, groups.high)
         before = self._table.read(slots)
-        after = before + sums
-        for part in self._accumulated.values():
-            part.accumulator.normalise(after[:, part.start : part.start + part.accumulator.width])
+        after = before + added
+        for part in self._layout.parts.values():
+            if part.accumulator is not None:
+                part.accumulator.normalise(part.of(after))
+        read = self._follow_extremes(change, groups, after)
         self._pending = (slots, groups, after)
-        results, frame = self._results(change, groups, np.concatenate([before, after]))
-        return self._difference(keys, groups, before, after, results, frame, step)
+        numbers = np.concatenate([before, after])
+        frame = Frame((), len(numbers))
+        results = [
+            read[index] if index in read else self._finished(index, numbers, frame)
+            for index in range(len(self._aggregates))
+        ]
+        return self._difference(change, groups, before, after, results, frame, step)
 
-    def _first_row(self, step: Step) -> Zset:
+    def _first_row(self) -> Zset:
         """The row of no input at all."""
         frame = Frame((), 1)
-        nothing: Numbers = np.zeros((1, self._width), np.int64)
+        nothing: Numbers = np.zeros((1, self._layout.width), np.int64)
         columns = []
         for index, source in enumerate(self._aggregates):
-            if index in self._accumulated:
+            if index in self._layout.parts:
                 columns.append(self._finished(index, nothing, frame))
             else:
-                columns.append(pa.nulls(1, _arrow(source)))
+                columns.append(pa.nulls(1, arrow_type(source.aggregate.type)))
         return Zset(tuple(columns), np.ones(1, np.int64))
 
-    def _contributions(self, change: Zset, step: Step) -> Numbers:
-        count = change.row_count
-        counted = []
-        for part in self._accumulated.values():
+    def _contributions(self, change: Zset) -> Numbers:
+        """What each row of the change adds to its group's numbers."""
+        summed: list[tuple[Part, Diffs]] = []
+        for part in self._layout.parts.values():
+            if part.accumulator is None:
+                continue
             diffs = self._counted(change, part.source)
             if part.distinct is not None:
-                diffs = self._distinct(change, part, diffs, step)
-            counted.append(diffs)
-            self._make_room(change, part, diffs)
-        numbers: Numbers = np.empty((count, self._width), np.int64)
+                diffs = self._entered(change, part, part.distinct, diffs)
+            if part.source.argument is not None:
+                column = change.columns[part.source.argument]
+                self._layout.make_room(self._table, part, column, diffs)
+            summed.append((part, diffs))
+        numbers: Numbers = np.zeros((change.row_count, self._layout.width), np.int64)
         numbers[:, 0] = change.diffs
-        for part, diffs in zip(self._accumulated.values(), counted, strict=True):
-            own = numbers[:, part.start : part.start + part.accumulator.width]
+        for part, diffs in summed:
             argument = part.source.argument
+            assert part.accumulator is not None, "only sums contribute"
             if argument is None:
-                own[:, 0] = diffs
+                part.of(numbers)[:, 0] = diffs
             else:
-                part.accumulator.contribute(change.columns[argument], diffs, own)
+                part.accumulator.contribute(change.columns[argument], diffs, part.of(numbers))
         return numbers
 
     def _counted(self, change: Zset, source: AggregateInput) -> Diffs:
@@ -139,76 +134,52 @@ class Reduce(Operator):
             diffs = diffs if valid is None else diffs * valid
         return diffs
 
-    def _distinct(
-        self, change: Zset, part: _Accumulated, diffs: Diffs, step: Step
-    ) -> Diffs:
+    def _entered(self, change: Zset, part: Part, distinct: Distinct, diffs: Diffs) -> Diffs:
         """Instead of the diffs: +1 where a value enters its group, -1 where the last one leaves."""
-        assert part.distinct is not None and part.source.argument is not None, "distinct of a value"
+        assert part.source.argument is not None, "distinct values of an argument"
         keys = change.columns[: self._key_count]
         columns = (*keys, change.columns[part.source.argument])
+        rows, moved = distinct.transitions(Zset(columns, diffs))
         entered = np.zeros(change.row_count, np.int64)
-        rows, moved = part.distinct.transitions(Zset(columns, diffs))
         entered[rows] = moved
         return entered
 
-    def _make_room(self, change: Zset, part: _Accumulated, diffs: Diffs) -> None:
-        """Widen the state where a sum meets bits beyond its window; numbers stay what they are."""
-        if part.source.argument is None:
-            return
-        low, high = part.accumulator.room_for(change.columns[part.source.argument], diffs)
-        if low == 0 and high == 0:
-            return
-        end = part.start + part.accumulator.width
-        slots = len(self._table.all_numbers)
-        if high:
-            # The last limb carries the sign: spread it upwards, and keep 32 bits of it.
-            last = self._table.all_numbers[:, end - 1]
-            spread = np.repeat((last >> 32)[:, None], 1, axis=1)
-            fill = np.repeat(np.where(last < 0, 0xFFFFFFFF, 0)[:, None], high - 1, axis=1)
-            self._table.widen(end, _lifted(last, spread, fill, high))
-            self._table.all_numbers[:, end - 1] &= 0xFFFFFFFF
-        at = part.start + part.accumulator.grow(low, high)
-        if low:
-            self._table.widen(at, np.zeros((slots, low), np.int64))
-        self._width += low + high
-        for other in self._accumulated.values():
-            if other.start > part.start:
-                other.start += low + high
-
-    def _results(
-        self, change: Zset, groups: Groups, numbers: Numbers
-    ) -> tuple[list[pa.Array], Frame]:
-        """Each aggregate's column: the groups as they were, then as they are now."""
-        frame = Frame((), len(numbers))
-        columns: list[pa.Array | None] = [None] * len(self._aggregates)
-        for index in self._accumulated:
-            columns[index] = self._finished(index, numbers, frame)
-        for (argument, condition), extremes in self._extremes.items():
+    def _follow_extremes(
+        self, change: Zset, groups: Groups, after: Numbers
+    ) -> dict[int, pa.Array]:
+        """Update tracked extremes in `after`; the others' columns, before and after, are returned.
+        """
+        keys = change.columns[: self._key_count]
+        found: dict[int, pa.Array] = {}
+        for place, extremes in self._extremes.items():
             wanted = [
-                i for i, source in enumerate(self._aggregates)
+                index
+                for index, source in enumerate(self._aggregates)
                 if source.aggregate.function in _EXTREMES
-                and (source.argument, source.filter) == (argument, condition)
-            ]  # fmt: skip
-            source = self._aggregates[wanted[0]]
-            found = extremes.step(
-                change.columns[: self._key_count],
-                change.columns[argument],
-                self._counted(change, source),
-                groups,
-                [self._aggregates[i].aggregate.function for i in wanted],
-            )
-            for i, column in zip(wanted, found, strict=True):
-                columns[i] = column
-        return [column for column in columns if column is not None], frame
+                and (source.argument, source.filter) == place
+            ]
+            functions = [self._aggregates[index].aggregate.function for index in wanted]
+            diffs = self._counted(change, self._aggregates[wanted[0]])
+            column = change.columns[place[0]]
+            if wanted[0] in self._layout.parts:
+                own = [self._layout.parts[index].of(after) for index in wanted]
+                tracked = list(zip(functions, own, strict=True))
+                extremes.track(keys, column, diffs, groups, tracked)
+            else:
+                columns = extremes.read(keys, column, diffs, groups, functions)
+                found.update(zip(wanted, columns, strict=True))
+        return found
 
     def _finished(self, index: int, numbers: Numbers, frame: Frame) -> pa.Array:
-        part = self._accumulated[index]
-        own = numbers[:, part.start : part.start + part.accumulator.width]
-        return part.accumulator.finish(own, frame)
+        part = self._layout.parts[index]
+        if part.accumulator is not None:
+            return part.accumulator.finish(part.of(numbers), frame)
+        aggregate = part.source.aggregate
+        return tracked_values(part.of(numbers), aggregate.function, arrow_type(aggregate.type))
 
     def _difference(
         self,
-        keys: Sequence[pa.Array],
+        change: Zset,
         groups: Groups,
         before: Numbers,
         after: Numbers,
@@ -216,29 +187,29 @@ class Reduce(Operator):
         frame: Frame,
         step: Step,
     ) -> Zset | None:
+        """The groups' rows as they were, negative, and as they are; errors in place of rows."""
         count = len(groups)
-        if self._key_count:
-            there, stays = before[:, 0] > 0, after[:, 0] > 0
-        else:
+        there, stays = before[:, 0] > 0, after[:, 0] > 0
+        if self._key_count == 0:
             stays = np.ones(1, np.bool_)
             there = np.zeros(1, np.bool_) if step.is_first else stays
-        every = np.arange(count)
-        same = equal_rows(results, every, results, every + count)
         if frame.failed is None:
+            every = np.arange(count)
+            same = equal_rows(results, every, results, every + count)
             unchanged = there & stays
             unchanged = unchanged if same is None else unchanged & same
             there, stays = there & ~unchanged, stays & ~unchanged
         diffs = np.concatenate([-there.astype(np.int64), stays.astype(np.int64)])
         if frame.failed is not None:
-            frame.failed = frame.failed & (diffs != 0)
-            step.errors.extend(_present(error) for error in error_rows(frame, diffs))
+            for error in error_rows(frame, diffs):
+                step.errors.append(error.take(np.flatnonzero(error.diffs)))
             diffs = np.where(frame.failed, 0, diffs)
         rows = np.flatnonzero(diffs)
         if len(rows) == 0:
             return None
         key_index = array_of(groups.first_rows[rows % count], pa.int64())
         index = array_of(rows, pa.int64())
-        columns = [key.take(key_index) for key in keys]
+        columns = [key.take(key_index) for key in change.columns[: self._key_count]]
         columns += [result.take(index) for result in results]
         return Zset(tuple(columns), diffs[rows])
 
@@ -248,23 +219,18 @@ class Reduce(Operator):
         slots, groups, after = self._pending
         self._table.write(slots, groups.low, groups.high, after)
         self._pending = None
-        for part in self._accumulated.values():
-            if part.distinct is not None:
-                part.distinct.commit()
-        for extremes in self._extremes.values():
-            extremes.commit()
+        for part in self._parts():
+            part.commit()
 
     def maintain(self, fuel_rows: int) -> bool:
         more = self._table.maintain(fuel_rows)
-        for part in self._accumulated.values():
-            if part.distinct is not None:
-                more |= part.distinct.maintain(fuel_rows)
-        for extremes in self._extremes.values():
-            more |= extremes.maintain(fuel_rows)
+        for part in self._parts():
+            more |= part.maintain(fuel_rows)
         return more
 
     def _parts(self) -> list[Distinct | Extremes]:
-        distincts = [p.distinct for p in self._accumulated.values() if p.distinct is not None]
+        parts = self._layout.parts.values()
+        distincts = [part.distinct for part in parts if part.distinct is not None]
         return [*distincts, *self._extremes.values()]
 
     @property
@@ -274,21 +240,3 @@ class Reduce(Operator):
     @property
     def state_bytes(self) -> int:
         return self._table.byte_count + sum(part.state_bytes for part in self._parts())
-
-
-def _lifted(last: Rows, spread: Numbers, fill: Numbers, high: int) -> Numbers:
-    """The limbs above one that held the sign: its upper half, then the sign."""
-    lifted = np.concatenate([spread, fill], axis=1)
-    if high > 1:  # only the topmost limb may be negative
-        lifted[:, 0] &= 0xFFFFFFFF
-        lifted[:, -1] = np.where(last < 0, -1, 0)
-    return lifted
-
-
-def _present(error: Zset) -> Zset:
-    rows = np.flatnonzero(error.diffs)
-    return error.take(rows)
-
-
-def _arrow(source: AggregateInput) -> pa.DataType:
-    return arrow_type(source.aggregate.type)

@@ -15,7 +15,7 @@ from antiphon.replica.dataflow.batch import Batch, Rows, build_batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.sort_codes import sort_codes
+from antiphon.replica.dataflow.sort_codes import sort_codes, sorted_rows
 from antiphon.replica.dataflow.spine import Spine, probe_keys
 from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows
 
@@ -72,12 +72,12 @@ class TopK(Operator):
     def _sorted(self, sources: list[tuple[Batch, Rows]], group: Rows) -> tuple[Rows, Rows]:
         """(all rows in order, where each distinct row begins in it)."""
         hashes: Words = values_of(_column(sources, -1)).view(np.uint64)
-        keys = [group.view(np.uint64)]
+        keys: list[Words] = []
         for key in self._order_by:
             column = _column(sources, key.column)
             keys += sort_codes(column, descending=key.descending, nulls_first=key.nulls_first)
         keys.append(hashes)
-        order = np.lexsort(keys[::-1])
+        order = sorted_rows(group, keys)
         starts = np.ones(len(order), np.bool_)
         sorted_group, sorted_hash = group[order], hashes[order]
         starts[1:] = (sorted_group[1:] != sorted_group[:-1]) | (sorted_hash[1:] != sorted_hash[:-1])

@@ -1,0 +1,92 @@
+"""Where each aggregate keeps its numbers in a group's row, also when one of them needs more room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from antiphon.protocol.plan import Aggregate
+from antiphon.replica.dataflow.group_table import GroupTable, Numbers
+from antiphon.replica.dataflow.operators.accumulators import Accumulator
+from antiphon.replica.dataflow.operators.distinct import Distinct
+from antiphon.replica.dataflow.operators.extremes import TRACKED_WIDTH
+from antiphon.replica.dataflow.zset import Diffs
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateInput:
+    """Where an aggregate finds its argument and its filter among the input's columns."""
+
+    aggregate: Aggregate
+    argument: int | None
+    filter: int | None
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """An aggregate's stretch of the numbers: an accumulator's, or a tracked extreme's."""
+
+    source: AggregateInput
+    start: int
+    accumulator: Accumulator | None = None
+    distinct: Distinct | None = None  # the values seen, if each counts once
+
+    @property
+    def width(self) -> int:
+        return TRACKED_WIDTH if self.accumulator is None else self.accumulator.width
+
+    def of(self, numbers: Numbers) -> Numbers:
+        """This part's columns, a view."""
+        return numbers[:, self.start : self.start + self.width]
+
+
+class Layout:
+    """The first number of a row is how many rows the group has; the parts follow."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, Part] = {}  # by the aggregate's index
+        self.width = 1
+
+    def add(
+        self,
+        index: int,
+        source: AggregateInput,
+        accumulator: Accumulator | None = None,
+        distinct: Distinct | None = None,
+    ) -> None:
+        part = Part(source, self.width, accumulator, distinct)
+        self.parts[index] = part
+        self.width += part.width
+
+    def make_room(self, table: GroupTable, part: Part, column: pa.Array, diffs: Diffs) -> None:
+        """Widen the state where a sum meets bits beyond its window; numbers stay what they are."""
+        accumulator = part.accumulator
+        assert accumulator is not None, "extremes have a fixed width"
+        low, high = accumulator.room_for(column, diffs)
+        if low == 0 and high == 0:
+            return
+        end = part.start + part.width
+        if high:
+            _lift(table, end, high)
+        at = part.start + accumulator.grow(low, high)
+        if low:
+            table.widen(at, np.zeros((len(table.all_numbers), low), np.int64))
+        self.width += low + high
+        for other in self.parts.values():
+            if other.start > part.start:
+                other.start += low + high
+
+
+def _lift(table: GroupTable, end: int, high: int) -> None:
+    """Put `high` limbs above the last one, which carries the sign: spread it upwards."""
+    last = table.all_numbers[:, end - 1]
+    lifted: Numbers = np.empty((len(last), high), np.int64)
+    lifted[:, 1:] = np.where(last < 0, 0xFFFFFFFF, 0)[:, None]
+    lifted[:, 0] = last >> 32
+    if high > 1:  # only the topmost limb may be negative
+        lifted[:, 0] &= 0xFFFFFFFF
+        lifted[:, -1] = np.where(last < 0, -1, 0)
+    table.widen(end, lifted)
+    table.all_numbers[:, end - 1] &= 0xFFFFFFFF
