@@ -10,20 +10,18 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from antiphon.client import AsyncClient, Frontier, connect_async
+from antiphon.client import AsyncClient, connect_async
 from antiphon.protocol.errors import (
     CollectionMissing,
     DuplicateKey,
     InvalidArgument,
-    LimitExceeded,
     OutcomeUnknown,
     SchemaMismatch,
-    SinceViolation,
     Unauthenticated,
     Unavailable,
 )
 from antiphon.protocol.schema import INT64, TEXT, Column, Schema
-from tests.client.fake_control import Chunk, ConnectionBroken, FakeControl, Planned, broken
+from tests.client.fake_control import FakeControl, Planned, broken
 
 SALES = Schema((Column(name="id", type=INT64, nullable=False), Column(name="region", type=TEXT)))
 
@@ -236,64 +234,6 @@ async def test_a_peek_names_columns_times_and_keys(
 async def test_a_key_without_an_index_is_refused(client: AsyncClient) -> None:
     with pytest.raises(InvalidArgument, match="no key of its own"):
         await client.peek("sales", key=1)
-
-
-async def test_a_subscription_goes_on_where_it_was_after_the_controller_is_gone(
-    control: FakeControl, client: AsyncClient
-) -> None:
-    control.streams.append(([Chunk(0, 5, ((1, "a", 4, 1),)), Chunk(5, 7)], ConnectionBroken()))
-    control.streams.append(([Chunk(6, 9, ((2, "b", 6, 1), (3, "c", 8, 1)))], None))
-    control.streams.append(([Chunk(9, None, ((1, "a", 9, -1),))], None))
-    batches = [batch async for batch in client.subscribe("sales")]
-    assert [[c.row[0] for c in batch] for batch in batches] == [[1], [3], [1]]
-    assert [b.is_snapshot for b in batches] == [True, False, False]
-    resumed = [r.resume_from.time for r in control.requests["Subscribe"][1:]]
-    assert resumed == [7, 9]
-    assert not any(r.with_snapshot for r in control.requests["Subscribe"][1:])
-
-
-async def test_a_subscription_may_begin_at_a_frontier_of_an_earlier_one(
-    control: FakeControl, client: AsyncClient
-) -> None:
-    control.streams.append(([Chunk(5, 6, ((1, "a", 5, 1),)), Chunk(6, None)], None))
-    async with client.subscribe("sales", from_frontier=Frontier(5)) as changes:
-        batch = await anext(changes)
-        assert not batch.is_snapshot
-        assert changes.frontier == Frontier(6)
-    assert control.requests["Subscribe"][0].resume_from.time == 5
-
-
-async def test_progress_is_handed_out_when_asked_for_and_an_empty_snapshot_always(
-    control: FakeControl, client: AsyncClient
-) -> None:
-    chunks = [Chunk(0, 5), Chunk(5, 6), Chunk(6, None)]
-    control.streams.append((chunks, None))
-    plain = [b.upper async for b in client.subscribe("sales")]
-    control.streams.append((chunks, None))
-    whole = [b.upper async for b in client.subscribe("sales", with_progress=True)]
-    assert plain == [Frontier(5)]
-    assert whole == [Frontier(5), Frontier(6), Frontier(None)]
-
-
-async def test_a_query_is_told_from_a_name(control: FakeControl, client: AsyncClient) -> None:
-    control.add("query", SALES)
-    control.streams.append(([Chunk(0, None)], None))
-    async for _ in client.subscribe("SUBSCRIBE TO (SELECT 1);"):
-        pass
-    assert control.requests["Subscribe"][0].query == "(SELECT 1)"
-
-
-async def test_a_subscriber_that_was_too_slow_goes_on_and_one_that_is_too_late_is_told(
-    control: FakeControl, client: AsyncClient
-) -> None:
-    slow = LimitExceeded("too slow", limit="SUBSCRIBE_QUEUE_BYTES_MAX")
-    control.streams.append(([Chunk(0, 5)], slow))
-    control.streams.append(([Chunk(5, 6, ((1, "a", 5, 1),))], SinceViolation("folded")))
-    async with client.subscribe("sales") as changes:
-        assert (await anext(changes)).upper == Frontier(5)
-        assert (await anext(changes)).upper == Frontier(6)
-        with pytest.raises(SinceViolation):
-            await anext(changes)
 
 
 async def test_patience_ends_with_the_last_error(control: FakeControl) -> None:

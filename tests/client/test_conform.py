@@ -13,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.client.conform import chunks, conform, deleting, table_from_rows
-from antiphon.client.keys import key_table
-from antiphon.client.sources import table_of
-from antiphon.protocol.errors import InvalidArgument, SchemaMismatch
+from antiphon.protocol.errors import SchemaMismatch
 
 SCHEMA = pa.schema(
     [
@@ -118,62 +116,3 @@ def test_chunks_are_the_table_in_order_within_both_bounds(
     pieces = list(chunks(table, rows_max=rows_max, bytes_max=bytes_max))
     assert [i for piece in pieces for i in piece["id"].to_pylist()] == list(range(rows))
     assert all(1 <= len(p) <= rows_max and (len(p) * 8 <= bytes_max or len(p) == 1) for p in pieces)
-
-
-def test_every_accepted_form_gives_the_same_table() -> None:
-    pandas = pytest.importorskip("pandas")
-    rows = [{"id": 1, "name": "a"}, {"id": 2, "name": None}]
-    table = pa.Table.from_pylist(rows, SCHEMA.remove(2))
-    forms = [
-        table,
-        table.to_batches()[0],
-        rows,
-        tuple(rows),
-        pandas.DataFrame({"id": [1, 2], "name": ["a", None]}),
-        table.to_reader(),
-    ]
-    expected = conform(table, SCHEMA)
-    for form in forms:
-        assert conform(table_of(form, SCHEMA), SCHEMA).equals(expected), type(form)
-
-
-@pytest.mark.parametrize("data", [7, [1, 2], b"no path"])
-def test_other_forms_are_refused(data: object) -> None:
-    with pytest.raises(InvalidArgument):
-        table_of(data, SCHEMA)
-
-
-KEY = pa.schema([pa.field("a", pa.string()), pa.field("b", pa.int64())])
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        ("x", 1),
-        {"b": 1, "a": "x"},
-        [("x", 1)],
-        [{"a": "x", "b": 1}],
-        pa.table({"b": [1], "a": ["x"]}),
-        pa.RecordBatch.from_pydict({"a": ["x"], "b": [1]}),
-    ],
-)
-def test_a_key_may_be_given_in_any_form(key: object) -> None:
-    assert key_table(key, KEY).to_pylist() == [{"a": "x", "b": 1}]
-
-
-def test_a_single_column_key_is_a_plain_value_or_a_list_of_them() -> None:
-    one = pa.schema([pa.field("a", pa.int64())])
-    assert key_table(5, one).to_pylist() == [{"a": 5}]
-    assert key_table([5, None, 6], one)["a"].to_pylist() == [5, None, 6]
-    assert key_table([], one).num_rows == 0
-
-
-def test_a_key_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(InvalidArgument, match="2 values, not 1"):
-        key_table("x", KEY)
-    with pytest.raises(InvalidArgument, match="lacks b"):
-        key_table({"a": "x"}, KEY)
-    with pytest.raises(InvalidArgument, match="no key"):
-        key_table(1, pa.schema([]))
-    with pytest.raises(SchemaMismatch, match="column 'b'"):
-        key_table(("x", "y"), KEY)

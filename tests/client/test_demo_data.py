@@ -15,8 +15,6 @@ from antiphon.demo.events import ARRIVED, CANCELLED, DEPARTED, SCHEDULED, Events
 from antiphon.demo.meter import Pace, Sent, ViewMeter
 from antiphon.demo.views import TABLES, VIEWS, View
 
-pytest.importorskip("duckdb")
-
 
 @cache
 def year() -> Year:
