@@ -14,7 +14,7 @@ from typing import Final
 
 from antiphon.protocol.dataflow import Import
 from antiphon.protocol.errors import ComputeError, SchemaMismatch, SinceViolation
-from antiphon.protocol.frontier import START, Frontier, meet_all
+from antiphon.protocol.frontier import Frontier, meet_all
 from antiphon.protocol.ids import CollectionId
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks, decode
@@ -55,8 +55,9 @@ class Inputs:
         self._sources: dict[CollectionId, list[Source]] = {}
         self._loads: dict[int, _Load] = {}
         self._tail = 0
-        self._covered: frozenset[CollectionId] = frozenset()
-        self._reached: Frontier = START  # the open tail delivers from here on
+        # What the open tail covers, and from where on it still delivers each collection: a batch
+        # may begin earlier, because of another collection, and then lacks this one's first deltas.
+        self._reached: dict[CollectionId, Frontier] = {}
         self._gap = False
 
     def attach(self, imported: Import, as_of: int) -> Input:
@@ -135,21 +136,22 @@ class Inputs:
         if batch.tail != self._tail:
             return  # of a tail that was replaced: it does not speak of all of today's sources
         for collection, sources in self._sources.items():
-            if collection not in self._covered:
+            reached = self._reached.get(collection)
+            if reached is None:
                 continue
+            lower = batch.lower.join(reached)
             ticks: Ticks | None = None
             for source in sources:
                 if not source.live or batch.upper.less_equal(source.frontier):
                     continue
-                if source.frontier.less_than(batch.lower):
+                if source.frontier.less_than(lower):
                     self._gap = True
                     continue
                 if ticks is None:
                     delta = batch.deltas.get(collection)
                     ticks = [] if delta is None else decode(delta, source.imported.schema)
                 source.advance(ticks, batch.upper)
-        if not self._gap:
-            self._reached = self._reached.join(batch.upper)
+            self._reached[collection] = reached.join(batch.upper)
 
     def maintain(self, fuel_rows: int) -> bool:
         """Background work of what feeds keep; True: there is more."""
@@ -166,15 +168,17 @@ class Inputs:
             live = [source.frontier for source in sources if source.live]
             if live:
                 wanted[collection] = meet_all(live)
-        behind = any(lower.less_than(self._reached) for lower in wanted.values())
-        if self._gap or behind or wanted.keys() != self._covered:
+        if self._gap or wanted.keys() != self._reached.keys() or self._is_behind(wanted):
             self._open_tail(wanted)
         return self._retry(now_ms)
 
+    def _is_behind(self, wanted: dict[CollectionId, Frontier]) -> bool:
+        """Whether a source has yet to read what the open tail has passed."""
+        return any(lower.less_than(self._reached[c]) for c, lower in wanted.items())
+
     def _open_tail(self, wanted: dict[CollectionId, Frontier]) -> None:
         self._tail = self._number()
-        self._covered = frozenset(wanted)
-        self._reached = meet_all(list(wanted.values()))
+        self._reached = dict(wanted)
         self._gap = False
         self._requests.append(OpenTail(tail=self._tail, collections=wanted))
 
