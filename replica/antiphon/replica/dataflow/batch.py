@@ -25,11 +25,12 @@ Rows = npt.NDArray[np.int64]
 _ROW_BITS: Final = np.uint64(40)  # shift that leaves 24 bits of the row hash
 KEY_MASK: Final = np.uint64(0xFFFFFFFFFF000000)
 ROW_MASK: Final = np.uint64(0x0000000000FFFFFF)
+FORGOTTEN: Final = np.uint64(0)  # the time of what no reader can date any more
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """A sorted, consolidated run. `times` None: all at or before the arrangement's since."""
+    """A sorted, consolidated run. `times` None: all FORGOTTEN, at or before since."""
 
     ranks: Words
     columns: tuple[pa.Array, ...]

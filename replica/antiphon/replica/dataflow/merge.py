@@ -8,14 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.row_hash import Words
-from antiphon.replica.dataflow.batch import Batch, sorted_batch
+from antiphon.replica.dataflow.batch import FORGOTTEN, Batch, sorted_batch
 from antiphon.replica.dataflow.column_builder import ColumnBuilder
 
 
 class Merge:
     """Several batches becoming one. They stay readable until `result` takes their place.
 
-    Times at or before `since` are forgotten, so that updates which only differed by them cancel.
+    Times at or before `since` are forgotten, so that updates which only differed by them cancel;
+    None: there are no times, or all stay.
     """
 
     def __init__(self, inputs: Sequence[Batch], since: int | None) -> None:
@@ -79,8 +80,8 @@ class Merge:
         times = None
         if any(batch.times is not None for batch, _ in pieces):
             times = np.concatenate([_times(b, p) for b, p in pieces])
-            assert self._since is not None, "times without a since"
-            np.maximum(times, np.uint64(self._since), out=times)
+            if self._since is not None:
+                times[times <= np.uint64(self._since)] = FORGOTTEN
         ranks = np.concatenate([b.ranks[p] for b, p in pieces])
         diffs = np.concatenate([b.diffs[p] for b, p in pieces])
         merged = sorted_batch(ranks, columns, diffs, times, runs=True)
@@ -88,7 +89,7 @@ class Merge:
 
     def _timeless(self, batch: Batch) -> Batch:
         times = batch.times
-        if times is None or bool((times > np.uint64(self._since or 0)).any()):
+        if times is None or bool((times != FORGOTTEN).any()):
             return batch
         return Batch(batch.ranks, batch.columns, batch.diffs)
 
@@ -109,7 +110,7 @@ class Merge:
         self._ranks[place] = part.ranks
         self._diffs[place] = part.diffs
         if self._times is not None:
-            self._times[place] = 0 if part.times is None else part.times
+            self._times[place] = FORGOTTEN if part.times is None else part.times
         for builder, column in zip(self._builders, part.columns, strict=True):
             builder.append(column)
         self._written += len(part)
@@ -127,7 +128,7 @@ class Merge:
 
 def _times(batch: Batch, part: slice) -> Words:
     if batch.times is None:
-        return np.zeros(part.stop - part.start, np.uint64)
+        return np.full(part.stop - part.start, FORGOTTEN)
     return batch.times[part]
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from antiphon.protocol.row_hash import Words
-from antiphon.replica.dataflow.batch import KEY_MASK, ROW_MASK, Batch, Rows
+from antiphon.replica.dataflow.batch import FORGOTTEN, KEY_MASK, ROW_MASK, Batch, Rows
 from antiphon.replica.dataflow.merge import Merge
 
 _RATIO: Final = 3
@@ -41,6 +41,7 @@ class Spine:
         self._merge: Merge | None = None
         self._merge_at = 0
         self._since: int | None = None
+        self._may_forget = False  # whether since moved and nobody has looked yet
 
     @property
     def row_count(self) -> int:
@@ -62,6 +63,7 @@ class Spine:
         """Times at or before it may be forgotten by merges that start from now on."""
         assert self._since is None or self._since <= since, "since moves back"
         self._since = since
+        self._may_forget = True
 
     def maintain(self, fuel_rows: int) -> bool:
         """Spend up to about `fuel_rows` on merges. True: there is more to do."""
@@ -73,31 +75,37 @@ class Spine:
             fuel -= self._merge.work(fuel)
             if self._merge.result is not None:
                 self._replace()
-        return self._merge is not None or self._next_start() is not None
+        return self._merge is not None or self._next_merge() is not None
 
     def _start(self) -> bool:
-        at = self._next_start()
-        if at is None:
+        chosen = self._next_merge()
+        if chosen is None:
             return False
-        self._merge = Merge(self.batches[at:], self._since)
-        self._merge_at = at
+        self._merge = Merge(self.batches[chosen], self._since)
+        self._merge_at = chosen.start
         return True
 
-    def _next_start(self) -> int | None:
-        """The first batch that what comes after it has grown up to."""
+    def _next_merge(self) -> slice | None:
+        """All from the first batch on that what comes after it has grown up to; else a batch that
+        would forget half of its times."""
         after = sum(len(batch) for batch in self.batches)
         for index, batch in enumerate(self.batches[:-1]):
             after -= len(batch)
             if len(batch) <= _RATIO * after and self._fits(index):
-                return index
-        if len(self.batches) == 1 and self._forgets(self.batches[0]):
-            return 0
+                return slice(index, len(self.batches))
+        if self._may_forget:
+            for index, batch in enumerate(self.batches):
+                if self._forgets(batch):
+                    return slice(index, index + 1)
+            self._may_forget = False
         return None
 
     def _forgets(self, batch: Batch) -> bool:
-        """Whether merging the batch with nothing would rid it of its times."""
         times = batch.times
-        return times is not None and self._since is not None and int(times.max()) <= self._since
+        if times is None or self._since is None:
+            return False
+        forgettable = (times <= np.uint64(self._since)) & (times != FORGOTTEN)
+        return 2 * int(forgettable.sum()) >= len(batch)
 
     def _fits(self, index: int) -> bool:
         merged = self.batches[index:]

@@ -138,9 +138,9 @@ def _instant_field(unit: str, instants: Integers) -> Integers:
         year, _, _ = _year_month(thursday)
         if unit == "isoyear":
             return _counted(year)
-        return (thursday - _first_day((year - 1970) * 12)) // 7 + 1
+        return np.asarray((thursday - _first_day((year - 1970) * 12)) // 7 + 1)
     if unit in ("dow", "isodow"):
-        return (weekday + 1) % 7 if unit == "dow" else weekday + 1
+        return np.asarray((weekday + 1) % 7 if unit == "dow" else weekday + 1)
     year, month, day = _year_month(days)
     if unit == "doy":
         return days - _first_day((year - 1970) * 12) + 1

@@ -104,7 +104,7 @@ class Integers(Accumulator):
             values, wrong = limb.to_int64(total)
             kind = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}[_width(self.type)]
             narrow = values.astype(f"i{_width(self.type)}")
-            frame.fail(np.asarray(wrong | (narrow != values)), OUT_OF_RANGE, out_of_range(self.type), "sum")
+            frame.fail(np.logical_or(wrong, np.not_equal(narrow, values)), OUT_OF_RANGE, out_of_range(self.type), "sum")
             return array_of(narrow, kind, valid)
         if self.type.is_float:
             floats = limb.to_float(total, 0) / 10.0**self._source.scale
@@ -133,11 +133,10 @@ class Integers(Accumulator):
         else:
             exact = limb.divided(limb.times_power_of_ten(size, extra), some, rounding=True)
         # A quotient beyond seven limbs is far beyond any decimal.
-        wide = exact[:, 7:].any(axis=1) if exact.shape[1] > 7 else None  # noqa: PLR2004
+        wide = np.asarray(exact[:, 7:].any(axis=1))
+        frame.fail(wide, OUT_OF_RANGE, out_of_range(self.type), "avg")
         exact = exact[:, :7]
-        if wide is not None:
-            frame.fail(wide, OUT_OF_RANGE, out_of_range(self.type), "avg")
-            exact[wide] = 0
+        exact[wide] = 0
         exact[negative] = -exact[negative]
         limb.normalise(exact)
         return decimals.fit(frame, "avg", limb.to_decimal256(exact, scale, valid), self.type).array

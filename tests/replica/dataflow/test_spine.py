@@ -1,0 +1,91 @@
+"""A spine holds the sum of what was inserted, in few batches, however its merges are cut."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+from antiphon.protocol.row_hash import hash_keys
+from antiphon.replica.dataflow.batch import build_batch
+from antiphon.replica.dataflow.spine import Spine, probe_keys
+from antiphon.replica.dataflow.zset import Zset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.reference.plans import clean
+from tests.replica.dataflow.changes import SCHEMA, rows_of, ticks, zset
+
+
+def content(spine):
+    total = Counter()
+    for batch in spine.batches:
+        assert (batch.ranks[1:] >= batch.ranks[:-1]).all(), "a batch is sorted"
+        assert (batch.diffs != 0).all(), "a batch is consolidated"
+        for row, diff in rows_of(Zset(batch.columns, batch.diffs))[0].items():
+            total[row] += diff
+    return clean(total)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ticks(tick_count=8, row_count=8), st.sampled_from([1, 2, 5, 1_000]))
+def test_merges_of_any_size_keep_the_sum(changes, fuel):
+    spine, total = Spine(), Counter()
+    for tick in changes:
+        change = zset(SCHEMA, tick)
+        spine.insert(build_batch(change.columns, change.diffs, (0, 3)))
+        for row, diff in rows_of(change)[0].items():
+            total[row] += diff
+        spine.maintain(fuel)
+        assert content(spine) == clean(total)
+    while spine.maintain(fuel):
+        pass
+    assert content(spine) == clean(total)
+
+
+def test_the_ladder_stays_short_and_merges_are_bounded():
+    spine = Spine()
+    rng = np.random.default_rng(7)
+    longest = 0
+    for step in range(400):
+        keys = pa.array(rng.integers(0, 10**6, 50))
+        texts = pa.array([f"row {step} {i}" if i % 7 else None for i in range(50)])
+        flags = pa.array(rng.random(50) < 0.5)
+        spine.insert(build_batch((keys, texts, flags), np.ones(50, np.int64), (0,)))
+        spine.maintain(500)
+        longest = max(longest, len(spine.batches))
+    assert longest <= 16
+    while spine.maintain(137):
+        pass
+    assert len(spine.batches) <= 6
+    assert sum(int(batch.diffs.sum()) for batch in spine.batches) == 400 * 50
+    texts = pa.concat_arrays([batch.columns[1] for batch in spine.batches])
+    assert len(texts.unique()) == 400 * 42 + 1
+
+
+def test_without_maintenance_the_ladder_is_bounded_too():
+    spine = Spine()
+    for step in range(200):
+        keys = pa.array([step, step + 1])
+        spine.insert(build_batch((keys,), np.ones(2, np.int64), (0,)))
+        assert len(spine.batches) <= 16
+    assert sum(int(batch.diffs.sum()) for batch in spine.batches) == 400
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 30), max_size=20), max_size=6), st.lists(st.integers(0, 40)))
+def test_a_probe_finds_every_row_of_its_key_once(parts, wanted):
+    spine, total = Spine(), Counter()
+    for number, part in enumerate(parts):
+        others = pa.array([number] * len(part), pa.int64())
+        columns = (pa.array(part, pa.int64()), others)
+        spine.insert(build_batch(columns, np.ones(len(part), np.int64), (0,)))
+        total.update(part)
+    keys = pa.array(wanted, pa.int64())
+    found = Counter()
+    for match in probe_keys(spine.batches, hash_keys([keys], len(wanted))):
+        rows = match.batch.columns[0].take(pa.array(match.rows)).to_pylist()
+        for probe, row, diff in zip(
+            match.probes.tolist(), rows, match.batch.diffs[match.rows].tolist(), strict=True
+        ):
+            assert wanted[probe] == row
+            found[probe] += diff
+    assert found == {i: total[key] for i, key in enumerate(wanted) if total[key]}
