@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pyarrow as pa
 import pytest
+import pytest_asyncio
 
 from antiphon.controller.io.process import Controller
 from antiphon.protocol import errors
@@ -22,7 +23,7 @@ from antiphon.protocol.io.status import from_rpc_error
 from antiphon.v1 import control_pb2 as pb
 from tests.controller.io.serving import Client, arrow_stream, serving, until
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.asyncio(loop_scope="module")]
 
 SCHEMA = """
 CREATE TABLE orders (id bigint PRIMARY KEY, customer text, amount bigint);
@@ -34,18 +35,39 @@ CREATE MATERIALIZED VIEW large AS SELECT id, amount FROM orders WHERE amount >= 
 """
 
 
-@pytest.fixture
-async def system(tmp_path: Path) -> AsyncIterator[tuple[Controller, Client]]:
-    """Two replicas that are up to date with an example."""
-    async with serving(tmp_path, local_replicas=2) as (controller, client):
-        await client.sql(SCHEMA)
-        await client.ready(2)
-        yield controller, client
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[Controller, Client]]:
+    """Two replicas, for all tests: processes take their time to start."""
+    async with serving(tmp_path_factory.mktemp("system"), local_replicas=2) as system:
+        yield system
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def system(
+    running: tuple[Controller, Client],
+) -> AsyncIterator[tuple[Controller, Client]]:
+    """The same two, up to date with an example that no other test has touched."""
+    _, client = running
+    await client.sql(SCHEMA)
+    await client.ready(2)
+    yield running
+    await client.sql("DROP TABLE orders CASCADE; DROP FEED prices CASCADE")
 
 
 def process_of(status: pb.GetStatusResponse, name: str) -> int:
     (found,) = [r.process_id for r in status.replicas if r.name == name]
     return int(found)
+
+
+async def replaced(client: Client, name: str, process_id: int) -> None:
+    """Another process runs in place of one that was killed."""
+
+    async def reached() -> bool:
+        return process_of(await client.status(), name) not in (0, process_id)
+
+    await until(reached, 30, f"another process of {name}")
 
 
 class Subscriber:
@@ -164,7 +186,8 @@ async def test_killed_replicas_lose_and_double_nothing(
         for _ in range(10):
             await client.append("orders", id=[written], customer=[str(written % 3)], amount=[1])
             written += 1
-        os.kill(process_of(await client.status(), victim), signal.SIGKILL)
+        killed = process_of(await client.status(), victim)
+        os.kill(killed, signal.SIGKILL)
         for _ in range(10):
             reply = await client.append(
                 "orders", id=[written], customer=[str(written % 3)], amount=[1]
@@ -172,6 +195,7 @@ async def test_killed_replicas_lose_and_double_nothing(
             written += 1
         (row,) = await client.sql("SELECT sum(n) AS n FROM totals")
         assert int(row["n"]) == written
+        await replaced(client, victim, killed)
         await client.ready(2)
     await subscriber.reach(reply.time)
     totals = await client.sql("SELECT * FROM totals")

@@ -48,6 +48,8 @@ from antiphon.v1 import compute_pb2 as pb
 from antiphon.v1.compute_pb2_grpc import ComputeStub
 
 PROBE_DEADLINE_S: Final = 5.0
+# A replica of this machine that starts is not worth waiting long for, and asking costs nothing.
+LOCAL_BACKOFF_MAX_S: Final = 1.0
 STABLE_SESSION_S: Final = 10.0  # a session that lasted so long ends a row of failures
 
 Post = Callable[[DriverEvent], None]
@@ -183,11 +185,12 @@ class Link:
     # The rounds.
 
     async def _run(self) -> None:
+        is_local = self._address.startswith("unix:")
         while True:
             wait = wait_random_exponential(
                 multiplier=RECONNECT_BACKOFF_MIN_MS / 1000,
                 min=RECONNECT_BACKOFF_MIN_MS / 1000,
-                max=RECONNECT_BACKOFF_MAX_MS / 1000,
+                max=LOCAL_BACKOFF_MAX_S if is_local else RECONNECT_BACKOFF_MAX_MS / 1000,
             )
             rounds = AsyncRetrying(
                 wait=wait,
