@@ -105,6 +105,28 @@ def test_a_gap_opens_the_tail_anew_from_where_the_source_stands() -> None:
     assert reader.pending_count == 2
 
 
+def test_a_source_takes_no_batch_that_begins_before_its_own_deltas_do() -> None:
+    """A tail's first batch begins at the lowest frontier of all its collections. A source that
+    came to life behind its collection's own frontier must not think itself served by it."""
+    reading, reader = started(as_of=20)
+    other = reading.inputs.attach(feed(), 5)
+    reading.answer()
+    early = reading.inputs.attach(table(), 10)
+    assert reading.tails()[-1].collections == {TABLE: at(21), FEED: at(6)}
+    snapshot = reading.snapshots()[-1]
+    # The early source comes to life, and this batch was on its way before the tail is reopened.
+    reading.inputs.snapshot_part(
+        SnapshotPart(snapshot=snapshot.snapshot, delta=delta(), rows_total=0, last=True)
+    )
+    reading.inputs.tail_received(
+        TailReceived(tail=reading.tails()[-1].tail, lower=at(6), upper=at(30), deltas={})
+    )
+    reading.inputs.settle(0)
+    assert (reader.frontier, other.frontier) == (at(30), at(30))
+    assert early.frontier == at(11), "the table's deltas from 11 on were not in the batch"
+    assert reading.tails()[-1].collections == {TABLE: at(11), FEED: at(30)}
+
+
 def test_a_batch_of_a_replaced_tail_does_not_count() -> None:
     reading, reader = started()
     old = reading.tails()[-1].tail
