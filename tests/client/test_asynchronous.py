@@ -209,6 +209,17 @@ async def test_a_producer_whose_change_may_still_arrive_is_not_used_again(
     assert first != second
 
 
+async def test_a_lost_answer_is_not_forgotten_when_the_last_attempt_is_refused(
+    control: FakeControl,
+) -> None:
+    async with await connect_async(control.address, patience_s=0.5) as client:
+        control.fail("Append", *broken(1, applied=True))
+        control.fail("Append", *(Planned(Unavailable("not now")) for _ in range(1000)))
+        with pytest.raises(OutcomeUnknown, match="not now"):
+            await client.append("sales", [{"id": 1}])
+    assert len(control.rows("sales")) == 1
+
+
 async def test_a_subscribe_statement_is_sent_elsewhere(client: AsyncClient) -> None:
     with pytest.raises(InvalidArgument, match="subscribe"):
         await client.sql("SUBSCRIBE sales")

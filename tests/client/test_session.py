@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.client.session import Lease, Producers, explain, is_harmless, is_known, may_repeat
+from antiphon.client.session import (
+    Attempts,
+    Lease,
+    Producers,
+    explain,
+    is_harmless,
+    is_known,
+    may_repeat,
+)
 from antiphon.client.statements import Effect
 from antiphon.protocol.errors import (
     AntiphonError,
@@ -90,3 +98,35 @@ def test_changes_are_harmless_with_a_sequence_and_catalog_statements_never() -> 
 def test_an_error_is_explained_in_one_line_without_repeating_itself() -> None:
     error = CollectionMissing("there is no\n collection 'x'", name="x", position=7)
     assert explain(error) == "there is no collection 'x' (position=7)"
+
+
+def test_a_refusal_after_a_lost_answer_leaves_the_outcome_open() -> None:
+    attempts = Attempts()
+    attempts.failed(OutcomeUnknown("lost"))
+    last = Unavailable("nobody there")
+    attempts.failed(last)
+    assert not attempts.is_known
+    told = attempts.outcome(last)
+    assert isinstance(told, OutcomeUnknown)
+    assert not told.definite
+    assert "nobody there" in told.message
+
+
+def test_a_refusal_alone_and_one_by_the_store_are_certain() -> None:
+    attempts = Attempts()
+    last = Unavailable("nobody there")
+    attempts.failed(last)
+    assert attempts.is_known
+    assert attempts.outcome(last) is last
+    attempts.failed(OutcomeUnknown("lost"))
+    duplicate = DuplicateKey("taken")
+    attempts.failed(duplicate)
+    assert attempts.is_known
+    assert attempts.outcome(duplicate) is duplicate
+
+
+def test_a_success_settles_everything() -> None:
+    attempts = Attempts()
+    attempts.failed(OutcomeUnknown("lost"))
+    attempts.succeeded()
+    assert attempts.is_known

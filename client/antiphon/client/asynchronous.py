@@ -32,7 +32,12 @@ from antiphon.client.sources import (
 )
 from antiphon.client.statements import Effect
 from antiphon.client.subscription import Subscription
-from antiphon.protocol.errors import CollectionMissing, InvalidArgument, SchemaMismatch
+from antiphon.protocol.errors import (
+    CollectionMissing,
+    ComputeError,
+    InvalidArgument,
+    SchemaMismatch,
+)
 from antiphon.protocol.frontier import Frontier
 from antiphon.v1 import control_pb2 as wire
 
@@ -118,22 +123,37 @@ class AsyncClient:
         return await self._change(request.producer, attempt)
 
     async def _change(self, producer: wire.Producer, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Runs a data change under a producer's next sequence, written into `producer` first."""
+        """Runs a data change under a producer's next sequence, written into `producer` first.
+
+        Raises:
+            OutcomeUnknown: also where the last attempt was refused for certain, if an earlier one
+                may have taken effect.
+        """
         lease = self._producers.lease()
         producer.producer_id = lease.producer.value
         producer.sequence = lease.sequence
-        known = False
+        attempts = session.Attempts()
+
+        async def noted() -> T:
+            try:
+                return await attempt()
+            except BaseException as error:
+                attempts.failed(error)
+                raise
+
         try:
             answer = await self._retry.run(
-                attempt, lambda error: session.may_repeat(error, harmless=True)
+                noted, lambda error: session.may_repeat(error, harmless=True)
             )
-            known = True
+            attempts.succeeded()
             return answer
-        except Exception as error:
-            known = session.is_known(error)
-            raise
+        except ComputeError as error:
+            outcome = attempts.outcome(error)
+            if outcome is error:
+                raise
+            raise outcome from error
         finally:
-            self._producers.settle(lease, known=known)
+            self._producers.settle(lease, known=attempts.is_known)
 
     # Appending
 

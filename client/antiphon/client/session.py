@@ -16,6 +16,7 @@ from antiphon.client.statements import Effect
 from antiphon.protocol.errors import (
     AntiphonError,
     ComputeError,
+    DuplicateKey,
     LinkTimeout,
     OutcomeUnknown,
     StorePoisoned,
@@ -67,6 +68,35 @@ def may_repeat(error: BaseException, *, harmless: bool) -> bool:
 def is_known(error: BaseException) -> bool:
     """Whether the error says for certain that nothing happened."""
     return isinstance(error, ComputeError) and error.definite
+
+
+@dataclass(slots=True)
+class Attempts:
+    """What the attempts of one numbered change, taken together, say of its outcome.
+
+    A refusal speaks for the attempt it answers. An earlier one, whose answer was lost, may still
+    have taken effect: only a refusal that the store gave for this very sequence rules that out.
+    """
+
+    is_known: bool = True
+
+    def failed(self, error: BaseException) -> None:
+        if isinstance(error, DuplicateKey):
+            self.is_known = True  # the store looks at the sequence first, and found it unused
+        elif not is_known(error):
+            self.is_known = False
+
+    def succeeded(self) -> None:
+        self.is_known = True
+
+    def outcome(self, error: ComputeError) -> ComputeError:
+        """What to tell of the last attempt's error."""
+        if self.is_known or not error.definite:
+            return error
+        return OutcomeUnknown(
+            f"the last attempt failed ({error.message}), an earlier one may have taken effect",
+            code=error.code,
+        )
 
 
 def is_harmless(effect: Effect, *, sequenced: bool) -> bool:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from antiphon.demo.meter import Pace
 from antiphon.demo.replay import Run
+from antiphon.protocol.ids import CollectionId, is_transient
 from antiphon.protocol.stage import Stage
 from antiphon.v1 import control_pb2 as wire
 
@@ -135,13 +136,14 @@ def _replicas(run: Run) -> Table:
         table.add_column(name, justify="right")
     for replica in run.status.replicas:
         well = replica.stage == int(Stage.READ_WRITE) and replica.link == "connected"
-        fresh = sum(c.hydrated for c in replica.collections)
+        views = [c for c in replica.collections if not is_transient(CollectionId(c.collection))]
+        fresh = sum(c.hydrated for c in views)
         table.add_row(
             replica.name,
             Text(replica.link or "-", style="green" if well else "red"),
             Text(_stage(replica), style="green" if well else "red"),
             f"{replica.lag_ms} ms",
-            f"{fresh} of {len(replica.collections)}",
+            f"{fresh} of {len(views)}",
             f"{replica.resident_bytes / 2**20:.0f} MiB",
             str(replica.restarts),
             str(replica.process_id or "-"),
