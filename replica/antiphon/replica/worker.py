@@ -46,6 +46,10 @@ from antiphon.replica.ports import (
 from antiphon.replica.sink import Sink
 
 PROGRESS_INTERVAL_MS: Final = 250  # heartbeats are four times rarer
+# Merging the few rows of one tick costs as much as merging those of several together; more
+# unmerged ones would make lookups dear.
+MAINTAIN_SLICES: Final = 4
+MAINTAIN_IDLE_MS: Final = 20  # without work for so long: merge what there is
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +69,8 @@ class Worker:
         self._connection: _Connection | None = None
         self._applied: Position = NO_POSITION
         self._busy = False
+        self._unmaintained = 0  # slices of work since the last maintenance
+        self._maintain_at_ms: int | None = None
         self._turn = 0  # whose dataflow ran last
         self._progress: WorkerProgress | None = None  # as last told
         self._progress_due = True
@@ -85,9 +91,15 @@ class Worker:
         about `fuel_rows` rows; a single time is never cut in two."""
         used = self._run(fuel_rows)
         self._held.peeks.answer_ready(self._held.configuration)
-        more = self._maintain(max(fuel_rows - used, 1))
-        self._busy = more or any(one.is_ready for one in self._held.installed.dataflows)
-        self._progress_due = self._progress_due or used > 0
+        self._busy = any(one.is_ready for one in self._held.installed.dataflows)
+        if used > 0:
+            self._progress_due = True
+            self._unmaintained += 1
+            self._maintain_at_ms = now_ms + MAINTAIN_IDLE_MS
+        if self._unmaintained >= MAINTAIN_SLICES or not (self._busy or used):
+            self._unmaintained = 0
+            self._maintain_at_ms = None
+            self._busy = self._maintain(fuel_rows) or self._busy
         return self._ready(now_ms)
 
     def _run(self, fuel_rows: int) -> int:
@@ -257,7 +269,7 @@ class Worker:
         held.settle_drops()
         if connection is not None and connection.initialized:
             held.report()
-        wakes = [sink.work(now_ms) for sink in held.sinks.values()]
+        wakes = [self._maintain_at_ms, *(sink.work(now_ms) for sink in held.sinks.values())]
         held.compact()
         wakes.append(held.inputs.settle(now_ms))
         progress = self._progress_news(now_ms)

@@ -12,6 +12,7 @@ import structlog
 from antiphon.protocol.codec import commands_from_batch, facts_to_proto, responses_to_batch
 from antiphon.protocol.describe import describe
 from antiphon.protocol.errors import (
+    AntiphonError,
     InvalidArgument,
     NotServed,
     RemoteProtocolError,
@@ -69,6 +70,11 @@ class ComputeService(compute_pb2_grpc.ComputeServicer):
             if stream.error is not None:
                 log.info("stream ended", stream=stream.number, reason=str(stream.error))
                 raise stream.error
+        except (AntiphonError, grpc.aio.BaseError):
+            raise
+        except Exception as error:
+            self._crashed(error)
+            raise
         finally:
             # The reader is a task of ours; cancelling it does not touch the call.
             reader.cancel()
