@@ -13,6 +13,7 @@ from typing import Final, assert_never
 
 import pyarrow as pa
 
+from antiphon.controller.catalog import ItemKind
 from antiphon.controller.instance.event import PeekRequested, RequestCanceled
 from antiphon.controller.kernel import Kernel
 from antiphon.controller.ports import (
@@ -191,9 +192,11 @@ class Changes:
         except ComputeError as error:
             self._finish(run, ErrorReply(error))
             return
-        if answer.num_rows == 0:
+        if answer.num_rows == 0 and run.event.producer is None:
             self._finish(run, DoneReply(tag=f"{statement.tag} 0", time=time))
             return
+        # With a producer even nothing is appended: a retry that finds nothing left to change is
+        # answered with what its first attempt did, and when.
         append = Append(
             collection=statement.item.id,
             rows=rows,
@@ -205,9 +208,10 @@ class Changes:
 
     def _on_outcome(self, run: _Run, row_count: int, result: AppendApplied | AppendRefused) -> None:
         match result:
-            case AppendApplied(time=time):
+            case AppendApplied(time=time, row_count=appended, duplicate=duplicate):
+                changed = _changed_count(run.statement, appended) if duplicate else row_count
                 reply = DoneReply(
-                    tag=f"{run.statement.tag} {row_count}", row_count=row_count, time=time
+                    tag=f"{run.statement.tag} {changed}", row_count=changed, time=time
                 )
                 self._finish(run, reply)
             case AppendRefused(error=ReadConflict()) if run.reads < READS_MAX:
@@ -244,6 +248,12 @@ def _changed_rows(statement: ReadingStatement, answer: pa.RecordBatch) -> pa.Rec
             limit="APPEND_ROWS_MAX",
         )
     return rows
+
+
+def _changed_count(statement: ReadingStatement, appended: int) -> int:
+    """Rows that a person would say were changed: a table's update appends each old and new row."""
+    replaces = isinstance(statement, Update) and statement.item.kind is ItemKind.TABLE
+    return appended // 2 if replaces else appended
 
 
 def _one_batch(batches: tuple[bytes, ...], schema: pa.Schema) -> pa.RecordBatch:

@@ -160,8 +160,10 @@ class Writer(Client):
             return
         self.busy = True
         self._sequence += 1
-        change, collection, rows = self._draw()
-        self._attempt(self.world.now_ms, change, collection, rows)
+        if self._random.chance(20):
+            self._attempt_sql(self.world.now_ms, *self._draw_sql())
+        else:
+            self._attempt(self.world.now_ms, *self._draw())
 
     def _attempt(self, began_ms: int, change: Change, collection: str, rows: pa.Table) -> None:
         sequence = ProducerSequence(producer_id=self._producer, sequence=self._sequence)
@@ -191,12 +193,48 @@ class Writer(Client):
 
         self.call(event_of, replied, lambda reason: self.later(again))
 
+    def _attempt_sql(self, began_ms: int, change: Change, sql: str) -> None:
+        """An UPDATE or DELETE, which reads before it appends; under the sequence it counts once."""
+        sequence = ProducerSequence(producer_id=self._producer, sequence=self._sequence)
+
+        def event_of() -> EventOf:
+            statement, version = self.controller.plan(sql)
+            return lambda request: StatementReceived(
+                request=request, statement=statement, catalog_version=version, producer=sequence
+            )
+
+        def again() -> None:
+            self._attempt_sql(began_ms, change, sql)
+
+        def replied(reply: Reply) -> None:
+            match reply:
+                case DoneReply(time=int(time)):
+                    self._acknowledge(began_ms, change, time)
+                case ErrorReply() | ReplanReply():
+                    self.later(again)
+                case _:
+                    raise AssertionError(f"{type(reply).__name__} answers a change")
+
+        self.call(event_of, replied, lambda reason: self.later(again))
+
     def _acknowledge(self, began_ms: int, change: Change, time: int) -> None:
         self._observed.writes.append(
             Acknowledged(began_ms=began_ms, ended_ms=self.world.now_ms, time=time, change=change)
         )
         self.busy = False
         self.later(self._next, (0, 120))
+
+    def _draw_sql(self) -> tuple[Change, str]:
+        label = self._random.choose(LABELS)
+        found = tuple(item for item in self._items.values() if item[1] == label)
+        for item in found:
+            del self._items[item[0]]
+        if self._random.chance(50):
+            return Change(deleted=found), f"DELETE FROM items WHERE label = '{label}'"
+        grown = tuple((number, name, amount + 1) for number, name, amount in found)
+        self._items.update({item[0]: item for item in grown})
+        sql = f"UPDATE items SET amount = amount + 1 WHERE label = '{label}'"
+        return Change(inserted=grown, deleted=found), sql
 
     def _draw(self) -> tuple[Change, str, pa.Table]:
         if self._random.chance(30):
