@@ -10,6 +10,8 @@ from antiphon.proof.simulation.run import simulate
 
 SEEDS = range(1, 51)
 
+pytestmark = pytest.mark.slow  # once is enough: the traces are compared across hash seeds below
+
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_client_ever_sees_a_wrong_doubled_or_missing_answer(seed: int) -> None:
