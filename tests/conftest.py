@@ -1,4 +1,4 @@
-"""What holds for every test: how hypothesis searches."""
+"""What holds for every test: how hypothesis searches, and that gRPC tells only of errors."""
 
 from __future__ import annotations
 
@@ -10,5 +10,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
+settings.register_profile("quick", settings.get_profile("default"), max_examples=20)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Connections that tests cut on purpose are news to gRPC; it reads this before it is first imported.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
