@@ -3,7 +3,9 @@ to run plans. The same statements go to DuckDB, which says what the answer is.""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,7 +23,9 @@ from antiphon.controller.catalog import (
     empty_catalog,
 )
 from antiphon.controller.sql.change import deleted_rows, inserted_rows, updated_rows
+from antiphon.controller.sql.expressions import all_of, any_of, equal
 from antiphon.controller.sql.planner import plan_statement, split_statements
+from antiphon.controller.sql.plans import filtered, rewrite_plan
 from antiphon.controller.sql.statement import (
     CreateFeed,
     CreateIndex,
@@ -43,6 +47,7 @@ from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.command import IndexTarget
 from antiphon.protocol.delta import decode_batch
 from antiphon.protocol.errors import DataError
+from antiphon.protocol.expression import ColumnReference, Literal
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Get, Plan, imports_of
 from antiphon.protocol.schema import arrow_schema
@@ -66,6 +71,7 @@ def plan_one(text: str, catalog: Catalog, now_ms: int | None = None) -> Statemen
 class World:
     catalog: Catalog = field(default_factory=empty_catalog)
     content: dict[CollectionId, Zset] = field(default_factory=dict)
+    _duck: duckdb.DuckDBPyConnection | None = None
 
     def run(self, text: str) -> Statement:
         """Perform every statement of a text; the last one's plan."""
@@ -165,10 +171,15 @@ class World:
         return tuples(self.answer(statement.read))
 
     def duck(self, text: str) -> list[Row]:
-        """DuckDB's answer over the same rows."""
+        """DuckDB's answer over the rows as they were when it was first asked."""
+        if self._duck is None:
+            self._duck = self._loaded()
+        return [tuple(row) for row in self._duck.execute(text).fetchall()]
+
+    def _loaded(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
-        connection.execute(
-            "SET integer_division = true; SET TimeZone = 'UTC'; SET default_null_order = 'postgres'")
+        connection.execute("SET threads = 1; SET integer_division = true")
+        connection.execute("SET TimeZone = 'UTC'; SET default_null_order = 'postgres'")
         for item in self.catalog.items.values():
             if item.kind in (ItemKind.TABLE, ItemKind.FEED):
                 rows = self.content[item.id]
@@ -179,16 +190,12 @@ class World:
             elif item.kind is ItemKind.VIEW:
                 connection.execute(item.sql)
             elif item.kind is ItemKind.MATERIALIZED_VIEW:
-                connection.execute(item.sql.replace("MATERIALIZED ", "", 1))
-        return [tuple(row) for row in connection.execute(text).fetchall()]
+                connection.execute(re.sub("(?i)materialized", "", item.sql, count=1))
+        return connection
 
 
 def _filtered_by_keys(plan: Plan, key_columns: tuple[int, ...], keys: bytes) -> Plan:
     """The plan, reading only rows of its one index whose key is one of `keys`."""
-    from antiphon.controller.sql.expressions import all_of, any_of, equal
-    from antiphon.controller.sql.plans import filtered, rewrite_plan
-    from antiphon.protocol.expression import ColumnReference, Literal
-
     rows = pa.ipc.open_stream(keys).read_all()
 
     def replace(node: Plan) -> Plan | None:
@@ -221,7 +228,9 @@ def _plain(value: Any) -> Any:
         number = float(value)
         return "nan" if math.isnan(number) else float(f"{number:.10g}")
     if isinstance(value, pa.MonthDayNano):
-        return (value.months, value.days, value.nanoseconds)
+        return dt.timedelta(days=value.months * 30 + value.days) + dt.timedelta(
+            microseconds=value.nanoseconds // 1000
+        )
     if hasattr(value, "tzinfo") and getattr(value, "tzinfo", None) is not None:
         return value.replace(tzinfo=None)
     return value

@@ -136,7 +136,5 @@ def _types(
     if function in (AggregateFunction.BOOL_AND, AggregateFunction.BOOL_OR) and given != BOOLEAN:
         raise scalars.source.mismatch(call, f"there is no {name}({given})")
     if function in (AggregateFunction.MIN, AggregateFunction.MAX) and given == BOOLEAN:
-        raise scalars.source.mismatch(
-            call, f"there is no {name}(boolean); use bool_and or bool_or"
-        )
+        raise scalars.source.mismatch(call, f"there is no {name}(boolean); use bool_and or bool_or")
     return given, None

@@ -15,7 +15,7 @@ from antiphon.controller.sql.literal_text import read_value
 from antiphon.controller.sql.source import Source, Spot
 from antiphon.controller.sql.types import assignable, castable, common_type, widens
 from antiphon.protocol.expression import Cast, Expression, Literal
-from antiphon.protocol.schema import INTEGERS, TEXT, Type, TypeKind
+from antiphon.protocol.schema import INTEGERS, TEXT, Type, TypeKind, decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +171,18 @@ def _adopt(expression: Expression, wanted: Type) -> Expression:
     assert isinstance(value, int | Decimal), f"not a number: {value!r}"
     assert isinstance(expression.value, int | Decimal), f"not a number: {expression.value!r}"
     return Literal(value=value, type=wanted) if value == expression.value else expression
+
+
+def snug(typed: Typed, beside: Typed) -> Typed:
+    """An integer literal beside a decimal, as a decimal of no more digits than it has: the result
+    then has no more either, and the other side often needs no cast."""
+    if (
+        isinstance(typed, Literal)
+        and isinstance(typed.value, int)
+        and typed.type.is_integer
+        and not isinstance(beside, Unknown)
+        and beside.type.kind is TypeKind.DECIMAL
+    ):
+        digits = len(str(abs(typed.value)))
+        return Literal(value=Decimal(typed.value), type=decimal(digits, 0))
+    return typed

@@ -64,6 +64,7 @@ def resolved(
     expression: Expression, place: Callable[[Expression], Expression], base: int
 ) -> Expression:
     """OUTER columns where `place` puts them, the others moved by `base`."""
+
     def replace(part: Expression) -> Expression | None:
         if not isinstance(part, ColumnReference):
             return None

@@ -14,7 +14,8 @@ from antiphon.protocol.limits import NAME_BYTES_MAX
 from antiphon.protocol.schema import RESERVED_PREFIX
 
 _TOKEN: Final = re.compile(
-    r"""(?:\s+|--[^\n]*|/\*.*?\*/)*
+    # Atomic: else a comment would be given back letter by letter to find a lexeme in it.
+    r"""(?>(?:\s+|--[^\n]*|/\*.*?\*/)*)
         (?: (?P<word>[A-Za-z_\u0080-\uffff][A-Za-z_0-9$\u0080-\uffff]*)
           | (?P<quoted>"(?:[^"]|"")*")
           | (?P<number>\d+)

@@ -84,17 +84,20 @@ def _kind(cursor: Cursor, verb: str) -> ItemKind:
     raise cursor.unexpected("TABLE, FEED, VIEW, MATERIALIZED VIEW or INDEX")
 
 
-def _unless_taken(
-    catalog: Catalog, made: Statement, name: str, exists_is_fine: bool
-) -> Statement:
+def _unless_taken(catalog: Catalog, made: Statement, name: str, exists_is_fine: bool) -> Statement:
     present = catalog.find(name)
     if present is None:
         return made
-    message = f'"{name}" exists already: it is a {KIND_NAMES[present.kind]}'
+    message = f'"{name}" exists already: it is {_a(present)}'
     if exists_is_fine:
         assert not isinstance(made, Nothing), "made once"
         return Nothing(tag=made.tag, notices=(f"{message}, skipping",))
     raise CollectionExists(message, name=name)
+
+
+def _a(item: CatalogItem) -> str:
+    name = KIND_NAMES[item.kind]
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 # Tables and feeds.
@@ -359,7 +362,7 @@ def plan_drop(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
     if item.kind is not kind:
         raise source.invalid(
             start,
-            f'"{name}" is a {KIND_NAMES[item.kind]}; use DROP {KIND_NAMES[item.kind].upper()}',
+            f'"{name}" is {_a(item)}; use DROP {KIND_NAMES[item.kind].upper()}',
         )
     return _drop(catalog, item, cascade, tag)
 
@@ -379,4 +382,3 @@ def _drop(catalog: Catalog, item: CatalogItem, cascade: bool, tag: str) -> DropI
         )
     notices = tuple(f'drop cascades to {KIND_NAMES[o.kind]} "{o.name}"' for o in reversed(others))
     return DropItems(items=(*dependants, item), tag=tag, notices=notices)
-

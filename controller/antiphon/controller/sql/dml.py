@@ -38,9 +38,7 @@ from antiphon.protocol.plan import Constant, Plan
 from antiphon.protocol.schema import Column, Schema
 
 
-def plan_insert(
-    source: Source, cursor: Cursor, catalog: Catalog, now_us: int | None
-) -> Statement:
+def plan_insert(source: Source, cursor: Cursor, catalog: Catalog, now_us: int | None) -> Statement:
     """The statement after INSERT."""
     cursor.expect("INTO")
     start = cursor.peek().start
@@ -196,14 +194,14 @@ def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Stateme
         value = lowering.scalars("UPDATE").typed(part.expression)
         column = schema.columns[index]
         changed[index] = assign(source, part.expression, value, column.type, column.name)
+    lowering.refuse_grouping(node, "UPDATE")
     lowering.join_values()
     future = [
         lowering.place(changed.get(index, reference)) for index, reference in enumerate(current)
     ]
     plan = optimized(computed(lowering.plan, [*current, *future]), catalog, maintained=False)
     both = Schema(
-        schema.columns
-        + tuple(Column(name=f"new_{c.name}", type=c.type) for c in schema.columns)
+        schema.columns + tuple(Column(name=f"new_{c.name}", type=c.type) for c in schema.columns)
     )
     return Update(item=item, read=_whole_read(plan, both, catalog))
 

@@ -9,9 +9,17 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, ItemKind
-from antiphon.controller.sql.literal_text import write_value
+from antiphon.controller.sql.literal_text import MICROSECONDS, to_datetime, write_value
 from antiphon.protocol.dataflow import Finishing
-from antiphon.protocol.expression import Call, Case, Cast, ColumnReference, Expression, Literal
+from antiphon.protocol.expression import (
+    Call,
+    Case,
+    Cast,
+    ColumnReference,
+    Expression,
+    Interval,
+    Literal,
+)
 from antiphon.protocol.ids import CollectionId, show
 from antiphon.protocol.plan import (
     Aggregate,
@@ -36,7 +44,7 @@ from antiphon.protocol.plan import (
     children,
     schema_of,
 )
-from antiphon.protocol.schema import TEXT
+from antiphon.protocol.schema import TEXT, TIMESTAMP, TIMESTAMPTZ
 
 _SYMBOLS = {
     "equal": "=", "not_equal": "<>", "less": "<", "less_equal": "<=", "greater": ">",
@@ -48,6 +56,7 @@ _SUFFIXES = {
     "is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"
 }  # fmt: skip
 _ROWS_SHOWN = 3
+_NAME_MAX = 40
 
 
 def explain_plan(plan: Plan, catalog: Catalog) -> list[str]:
@@ -69,12 +78,38 @@ def explain_finishing(finishing: Finishing, names: Sequence[str]) -> str | None:
 
 
 def column_names(plan: Plan) -> list[str]:
-    """The names of a plan's columns; `#i` for those without, or with another's."""
-    names = [column.name for column in schema_of(plan).columns]
+    """What a plan's columns are called: by name or by what computes them; `#i` where two would be
+    called alike or the text is long."""
+    names = _origins(plan)
     return [
-        name if name and names.count(name) == 1 else f"#{index}"
+        name if name and names.count(name) == 1 and len(name) <= _NAME_MAX else f"#{index}"
         for index, name in enumerate(names)
     ]
+
+
+def _origins(plan: Plan) -> list[str]:
+    match plan:
+        case MapFilterProject():
+            names = column_names(plan.input)
+            for expression in plan.maps:
+                names.append(show_expression(expression, names))
+            return [names[index] for index in plan.project]
+        case Reduce():
+            names = column_names(plan.input)
+            keys = [show_expression(key, names) for key in plan.keys]
+            return keys + [_aggregate(aggregate, names) for aggregate in plan.aggregates]
+        case Join(kind=JoinKind.SEMI | JoinKind.ANTI):
+            return column_names(plan.left)
+        case Join():
+            return [*column_names(plan.left), *column_names(plan.right)]
+        case Distinct() | TopK() | Negate() | Threshold() | TemporalFilter():
+            return column_names(plan.input)
+        case Union():
+            return column_names(plan.inputs[0])
+        case Let():
+            return column_names(plan.body)
+        case _:
+            return [column.name for column in schema_of(plan).columns]
 
 
 def _render(plan: Plan, catalog: Catalog, depth: int, lines: list[str]) -> None:
@@ -248,6 +283,10 @@ def _call(call: Call, names: Sequence[str]) -> str:
 def _value(literal: Literal) -> str:
     if literal.value is None:
         return "NULL"
+    if isinstance(literal.value, Interval):
+        return _interval(literal.value)
+    if literal.type in (TIMESTAMP, TIMESTAMPTZ) and isinstance(literal.value, int):
+        return to_datetime(literal.value).isoformat(sep=" ")
     written = write_value(literal.value, literal.type)
     if written is None:
         return str(literal.value)
@@ -255,3 +294,11 @@ def _value(literal: Literal) -> str:
         escaped = written.replace("'", "''")
         return f"'{escaped}'"
     return written
+
+
+def _interval(value: Interval) -> str:
+    parts = [(value.months, "months"), (value.days, "days")]
+    shown = [f"{count} {unit}" for count, unit in parts if count]
+    if value.microseconds or not shown:
+        shown.append(f"{value.microseconds / MICROSECONDS:g} seconds")
+    return " ".join(shown)

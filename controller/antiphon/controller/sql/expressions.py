@@ -55,9 +55,7 @@ def with_inputs(expression: Expression, parts: Sequence[Expression]) -> Expressi
         case ColumnReference() | Literal():
             return expression
         case Call():
-            return Call(
-                function=expression.function, arguments=tuple(parts), type=expression.type
-            )
+            return Call(function=expression.function, arguments=tuple(parts), type=expression.type)
         case Cast():
             return Cast(input=parts[0], type=expression.type)
         case Case():
@@ -193,8 +191,6 @@ def _narrows(given: Type, wanted: Type) -> bool:
         if _WIDENING[given.kind] > _WIDENING[wanted.kind]:
             return True
         both_decimal = given.kind is wanted.kind is TypeKind.DECIMAL
-        return both_decimal and (
-            given.precision - given.scale > wanted.precision - wanted.scale
-        )
+        return both_decimal and (given.precision - given.scale > wanted.precision - wanted.scale)
     # Anything may be written as text; text may be read as little.
     return given.kind is TypeKind.TEXT and wanted.kind is not TypeKind.TEXT

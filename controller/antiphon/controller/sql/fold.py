@@ -7,6 +7,7 @@ as it is for any row.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
@@ -80,6 +81,9 @@ def cast_value(value: Value, given: Type, wanted: Type) -> Value:
 
 def _fold_call(expression: Call | Cast) -> Expression:
     parts = inputs_of(expression)
+    strict = isinstance(expression, Call) and expression.function in _NULL_IF_ANY_IS
+    if strict and any(isinstance(part, Literal) and part.value is None for part in parts):
+        return Literal(value=None, type=expression.type)
     if not all(isinstance(part, Literal) for part in parts):
         return expression
     literals = [part for part in parts if isinstance(part, Literal)]
@@ -184,7 +188,8 @@ def _cast_number(value: int | float | Decimal, wanted: Type) -> Value:
     if wanted.kind is TypeKind.FLOAT64:
         return float(value)
     if wanted.kind is TypeKind.FLOAT32:
-        raise _NotFolded  # rounding to 32 bits is the replica's
+        narrow: float = struct.unpack("f", struct.pack("f", float(value)))[0]
+        return narrow
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} is out of range for {wanted}")
@@ -318,6 +323,13 @@ def _ascii(change: Callable[[str], str]) -> Callable[[list[Any], list[Type], Typ
     return evaluate
 
 
+# Null whatever the other arguments are.
+_NULL_IF_ANY_IS: Final = frozenset(
+    {
+        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract",
+        "multiply", "divide", "modulo", "concat", "like", "ilike",
+    }
+)  # fmt: skip
 _SEES_NULLS: Final = frozenset({"is_null", "is_not_null", "is_true", "is_false", "nullif"})
 
 _FUNCTIONS: Final[Mapping[str, Callable[[list[Any], list[Type], Type], Value]]] = MappingProxyType(

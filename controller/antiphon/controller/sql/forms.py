@@ -179,9 +179,7 @@ def _concatenate(scalars: Scalars, node: exp.Expr) -> Expression:
         raise scalars.source.mismatch(node, "|| needs text on one side; cast one")
     if any(not isinstance(t, Unknown) and t.type == BYTEA for t in typed):
         raise scalars.source.unsupported(node, "|| of bytea")
-    parts = [
-        cast(settle(scalars.source, n, t), TEXT) for n, t in zip(nodes, typed, strict=True)
-    ]
+    parts = [cast(settle(scalars.source, n, t), TEXT) for n, t in zip(nodes, typed, strict=True)]
     return call("concat", parts, TEXT)
 
 

@@ -94,9 +94,7 @@ class FromClause:
             raise source.invalid(node, f'"{name}" is an index; select from what it is on')
         self.context.used.setdefault(item.id)
         columns = tuple(
-            ScopeColumn(
-                name=c.name, qualifier=alias, index=i, type=c.type, nullable=c.nullable
-            )
+            ScopeColumn(name=c.name, qualifier=alias, index=i, type=c.type, nullable=c.nullable)
             for i, c in enumerate(item.schema.columns)
         )
         return Relation(
@@ -107,9 +105,7 @@ class FromClause:
 
     def _subquery(self, node: exp.Subquery) -> Relation:
         expect_only(self.context.source, node, "this", "alias", "joins")
-        if isinstance(node.this, exp.Table | exp.Subquery) and not isinstance(
-            node.this, exp.Query
-        ):
+        if isinstance(node.this, exp.Table | exp.Subquery) and not isinstance(node.this, exp.Query):
             return self.item(node.this)  # a join in parentheses
         return self.lower_query(node.this, self.environment).relation(_alias_name(node))
 
@@ -186,9 +182,7 @@ class FromClause:
                     raise source.invalid(node, f'column "{name}" in USING {problem}')
                 sides.append(found[0])
             pairs.append((sides[0], sides[1]))
-            a, b = unify_compared(
-                source, (node, node), sides[0].reference, sides[1].reference, "="
-            )
+            a, b = unify_compared(source, (node, node), sides[0].reference, sides[1].reference, "=")
             conditions.append(Call(function="equal", arguments=(a, b), type=BOOLEAN))
         result = self._joined(kind, left, right, conditions, both)
         return _merge(result, kind, pairs)

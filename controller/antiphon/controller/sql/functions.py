@@ -336,4 +336,3 @@ FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
 CLOCKS: Final = frozenset(
     {"now", "current_timestamp", "transaction_timestamp", "statement_timestamp"}
 )
-

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from antiphon.controller.sql.expressions import (
+    all_of,
     columns_of_all,
     conjuncts,
     remap,
     rewrite,
+    substitute,
 )
 from antiphon.controller.sql.fold import fold
 from antiphon.controller.sql.plans import identity, width_of, with_children
-from antiphon.protocol.expression import ColumnReference, Expression, Literal
+from antiphon.protocol.expression import ColumnReference, Expression, Literal, Value
 from antiphon.protocol.plan import (
     Constant,
     Distinct,
@@ -38,14 +40,42 @@ def fuse(plan: Plan) -> Plan:
                 for part in plan.inputs
                 for inner in (part.inputs if isinstance(part, Union) else (part,))
             ]
-            rows = [part for part in flat if not _is_empty(part)]
-            if not rows:
-                return flat[0]
-            return rows[0] if len(rows) == 1 else Union(inputs=tuple(rows))
+            return _union(flat)
         case Distinct() if isinstance(plan.input, Distinct) or _has_unique_rows(plan.input):
             return plan.input
         case _:
             return plan
+
+
+def _union(parts: list[Plan]) -> Plan:
+    """Their union, without empty parts and with one constant for all."""
+    constants = [part for part in parts if isinstance(part, Constant)]
+    others: list[Plan] = [part for part in parts if not isinstance(part, Constant)]
+    rows = tuple(row for part in constants for row in part.rows)
+    if rows or not others:
+        others.insert(0, Constant(schema=schema_of(parts[0]), rows=rows))
+    return others[0] if len(others) == 1 else Union(inputs=tuple(others))
+
+
+def _of_constant(plan: MapFilterProject, constant: Constant) -> Constant | None:
+    """The step's result, row by row; None if the planner cannot compute all of it."""
+    rows: list[tuple[tuple[Value, ...], int]] = []
+    for values, count in constant.rows:
+        row: list[Expression] = [
+            Literal(value=value, type=kind)
+            for value, kind in zip(values, constant.schema.types, strict=True)
+        ]
+        for expression in plan.maps:
+            row.append(fold(substitute(expression, row)))
+        kept = all_of([fold(substitute(part, row)) for part in plan.filters])
+        outputs = [row[index] for index in plan.project]
+        literals = [output for output in outputs if isinstance(output, Literal)]
+        condition = fold(kept)
+        if not isinstance(condition, Literal) or len(literals) < len(outputs):
+            return None
+        if condition.value is True:
+            rows.append((tuple(literal.value for literal in literals), count))
+    return Constant(schema=schema_of(plan), rows=tuple(rows))
 
 
 def _is_empty(plan: Plan) -> bool:
@@ -67,6 +97,8 @@ def _row_wise(plan: MapFilterProject) -> Plan:
         return plan.input
     if _is_empty(plan.input) or any(_is_never(part) for part in plan.filters):
         return Constant(schema=schema_of(plan), rows=())
+    if isinstance(plan.input, Constant):
+        return _of_constant(plan, plan.input) or plan
     return plan
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from antiphon.controller.sql.expressions import (
     columns_of,
@@ -16,6 +17,8 @@ from antiphon.controller.sql.join_shape import Push, conditions_of, key_pair
 from antiphon.controller.sql.plans import filtered, projected, width_of
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
 from antiphon.protocol.plan import Join, JoinKind, Plan
+
+_EQUALITIES: Final = ("equal", "is_not_distinct_from")
 
 
 @dataclass(slots=True)
@@ -97,29 +100,38 @@ def _joined_in_order(
             places[cluster.starts[chosen] + offset] = left_width + offset
         ready = [part for part in waiting if columns_of(part) <= places.keys()]
         waiting = [part for part in waiting if part not in ready]
-        keys: list[tuple[Expression, Expression]] = []
-        rest: list[Expression] = []
-        for condition in ready:
-            here = remap(condition, places)
-            pair = key_pair(here, left_width, "equal")
-            if pair is None:
-                rest.append(here)
-            elif pair not in keys:
-                keys.append(pair)
-        joined = Join(
-            kind=JoinKind.INNER, left=plan, right=inputs[chosen],
-            left_keys=tuple(key for key, _ in keys), right_keys=tuple(key for _, key in keys),
-        )  # fmt: skip
-        plan = filtered(joined, rest)
+        here = [remap(condition, places) for condition in ready]
+        plan = _joined(plan, inputs[chosen], left_width, here)
     assert not waiting, f"conditions on no column of the join: {waiting}"
     return projected(plan, [places[column] for column in range(cluster.width)])
+
+
+def _joined(left: Plan, right: Plan, left_width: int, conditions: Sequence[Expression]) -> Plan:
+    """Equalities become keys; without any, those that let nulls match; the rest filters."""
+    function = "equal"
+    if not any(key_pair(part, left_width, function) for part in conditions):
+        function = "is_not_distinct_from"
+    keys: list[tuple[Expression, Expression]] = []
+    rest: list[Expression] = []
+    for condition in conditions:
+        pair = key_pair(condition, left_width, function)
+        if pair is None:
+            rest.append(condition)
+        elif pair not in keys:
+            keys.append(pair)
+    join = Join(
+        kind=JoinKind.INNER, left=left, right=right,
+        left_keys=tuple(key for key, _ in keys), right_keys=tuple(key for _, key in keys),
+        nulls_match=bool(keys) and function != "equal",
+    )  # fmt: skip
+    return filtered(join, rest)
 
 
 def _is_tied(
     cluster: _Cluster, candidate: int, places: dict[int, int], conditions: Sequence[Expression]
 ) -> bool:
     for condition in conditions:
-        if not (isinstance(condition, Call) and condition.function == "equal"):
+        if not (isinstance(condition, Call) and condition.function in _EQUALITIES):
             continue
         for a, b in (condition.arguments, condition.arguments[::-1]):
             ours, theirs = columns_of(a), columns_of(b)

@@ -6,19 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from antiphon.controller.sql.expressions import (
-    TRUE,
-    all_of,
     columns_of,
     conjuncts,
     equal,
-    null,
     remap,
     shift,
 )
 from antiphon.controller.sql.fold import fold
-from antiphon.controller.sql.plans import computed, projected, width_of
-from antiphon.protocol.expression import Call, ColumnReference, Expression
-from antiphon.protocol.plan import Join, JoinKind, Plan, Union, schema_of
+from antiphon.controller.sql.plans import projected, width_of
+from antiphon.protocol.expression import Call, Expression
+from antiphon.protocol.plan import Join, JoinKind, Plan
 
 Push = Callable[[Plan, Sequence[Expression]], Plan]
 
@@ -116,9 +113,7 @@ def left_of_right(join: Join) -> Plan:
     return projected(swapped, [*range(right_width, width), *range(right_width)])
 
 
-def _swapped(
-    condition: Expression | None, left_width: int, right_width: int
-) -> Expression | None:
+def _swapped(condition: Expression | None, left_width: int, right_width: int) -> Expression | None:
     if condition is None:
         return None
     width = left_width + right_width
@@ -127,32 +122,3 @@ def _swapped(
         for index in range(width)
     }
     return remap(condition, order)
-
-
-def decomposed_full(join: Join, push: Push) -> Plan:
-    """A full join: the left join, and the right side's rows without a partner, nulls before them.
-
-    Each side's own conditions are part of what makes partners, so none moves below the join.
-    """
-    left_width, right_width = width_of(join.left), width_of(join.right)
-    shape = split_condition(join, left_width)
-    ours, theirs = push(join.left, ()), push(join.right, ())
-    own = [shift(part, left_width) for part in shape.right]
-    condition = all_of([*shape.left, *own, *shape.both])
-    residual = None if condition == TRUE else condition
-    left_keys = tuple(key for key, _ in shape.keys)
-    right_keys = tuple(key for _, key in shape.keys)
-    outer = Join(
-        kind=JoinKind.LEFT, left=ours, right=theirs, left_keys=left_keys, right_keys=right_keys,
-        nulls_match=shape.nulls_match, residual=residual,
-    )  # fmt: skip
-    lonely = Join(
-        kind=JoinKind.ANTI, left=theirs, right=ours, left_keys=right_keys, right_keys=left_keys,
-        nulls_match=shape.nulls_match, residual=_swapped(residual, left_width, right_width),
-    )  # fmt: skip
-    nulls = [null(kind) for kind in schema_of(join.left).types]
-    columns = [
-        ColumnReference(index=index, type=kind)
-        for index, kind in enumerate(schema_of(join.right).types)
-    ]
-    return Union(inputs=(outer, computed(lonely, [*nulls, *columns])))

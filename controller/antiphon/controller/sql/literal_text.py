@@ -18,9 +18,7 @@ from typing import Final
 from antiphon.protocol.expression import Interval, Value
 from antiphon.protocol.schema import INTEGERS, Type, TypeKind
 
-INTEGER_BITS: Final = MappingProxyType(
-    {TypeKind.INT16: 16, TypeKind.INT32: 32, TypeKind.INT64: 64}
-)
+INTEGER_BITS: Final = MappingProxyType({TypeKind.INT16: 16, TypeKind.INT32: 32, TypeKind.INT64: 64})
 MICROSECONDS: Final = 1_000_000
 DAY_MICROSECONDS: Final = 86_400 * MICROSECONDS
 _EPOCH: Final = date(1970, 1, 1)
@@ -262,9 +260,7 @@ def _carry_fractions(months: Decimal, days: Decimal, micros: Decimal, sign: int)
     whole_days = int(days)
     micros += (days - whole_days) * DAY_MICROSECONDS
     rounded = int(micros.quantize(Decimal(1), ROUND_HALF_UP))
-    return Interval(
-        months=sign * whole_months, days=sign * whole_days, microseconds=sign * rounded
-    )
+    return Interval(months=sign * whole_months, days=sign * whole_days, microseconds=sign * rounded)
 
 
 def _interval(text: str, kind: Type) -> Value:

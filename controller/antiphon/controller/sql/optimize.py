@@ -34,8 +34,8 @@ from antiphon.protocol.plan import (
 
 
 def optimized(plan: Plan, catalog: Catalog, *, maintained: bool) -> Plan:
-    """The plan to run. `maintained`: it is kept up to date, so it reads tables and feeds from the
-    store, where their changes come from; a read once prefers an index on them.
+    """The plan to run. `maintained`: it is kept up to date, so it reads what is stored from where
+    its changes come; a read once prefers an index on it. Views are read from an index either way.
 
     Raises:
         UnsupportedSql: a step that replicas do not serve yet.
@@ -84,8 +84,7 @@ def _expand(plan: Plan, catalog: Catalog, bindings: _Bindings, maintained: bool)
             return None
         item = catalog.get(node.collection)
         indexes = catalog.indexes_on(item.id)
-        stored = item.kind in (ItemKind.TABLE, ItemKind.FEED)
-        if indexes and not (maintained and stored):
+        if indexes and (item.kind is ItemKind.VIEW or not maintained):
             return Get(collection=indexes[0].id, schema=node.schema)
         if item.kind is not ItemKind.VIEW:
             return None
@@ -164,9 +163,7 @@ def _for_keys(catalog: Catalog, side: Plan, keys: tuple[Expression, ...]) -> Pla
     return found if inner is side else with_children(side, [found])
 
 
-def _index_where(
-    catalog: Catalog, node: Get, fits: Callable[[CatalogItem], bool]
-) -> Get | None:
+def _index_where(catalog: Catalog, node: Get, fits: Callable[[CatalogItem], bool]) -> Get | None:
     """The first other index on the same item that fits, if the one that is read does not."""
     item = catalog.items.get(node.collection)
     if item is None or item.kind is not ItemKind.INDEX or item.on is None or fits(item):
@@ -200,4 +197,3 @@ def _column_equals(expression: Expression) -> tuple[int, Literal] | None:
     if isinstance(a, ColumnReference) and isinstance(b, Literal) and b.value is not None:
         return a.index, b
     return None
-

@@ -188,9 +188,7 @@ def _plan_subscribe(source: Source, cursor: Cursor, catalog: Catalog) -> Stateme
     return replace(statement, with_snapshot=with_snapshot, as_of=as_of)
 
 
-_SNAPSHOT: Final = re.compile(
-    r"\bwith\s*\(\s*(\w+)\s*(?:=?\s*(\w+)\s*)?\)\s*$", re.IGNORECASE
-)
+_SNAPSHOT: Final = re.compile(r"\bwith\s*\(\s*(\w+)\s*(?:=?\s*(\w+)\s*)?\)\s*$", re.IGNORECASE)
 _BOOLEANS: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 
 
@@ -309,9 +307,7 @@ def plan_collection_read(
     return read_of(plan, item.schema.project(tuple(wanted)), UNFINISHED, catalog)
 
 
-def _read_by_key(
-    item: CatalogItem, catalog: Catalog, keys: bytes, wanted: tuple[int, ...]
-) -> Read:
+def _read_by_key(item: CatalogItem, catalog: Catalog, keys: bytes, wanted: tuple[int, ...]) -> Read:
     try:
         rows = pa.ipc.open_stream(keys).read_all()
     except (pa.ArrowInvalid, OSError) as error:
@@ -368,5 +364,3 @@ def _column_index(item: CatalogItem, name: str) -> int:
         hint = near_miss(name, item.schema.names)
         raise InvalidArgument(f'column "{name}" does not exist{hint}', column=name)
     return index
-
-

@@ -119,9 +119,7 @@ def filtered(plan: Plan, predicates: Sequence[Expression]) -> Plan:
     parts = tuple(part for predicate in predicates for part in conjuncts(predicate))
     if not parts:
         return plan
-    return MapFilterProject(
-        input=plan, maps=(), filters=parts, project=identity(width_of(plan))
-    )
+    return MapFilterProject(input=plan, maps=(), filters=parts, project=identity(width_of(plan)))
 
 
 def extended(plan: Plan, maps: Sequence[Expression]) -> Plan:

@@ -168,9 +168,7 @@ def _moved(aggregate: Aggregate, places: dict[int, int]) -> Aggregate:
 
 def _sorted_by(keys: Sequence[SortKey], places: dict[int, int]) -> tuple[SortKey, ...]:
     return tuple(
-        SortKey(
-            column=places[key.column], descending=key.descending, nulls_first=key.nulls_first
-        )
+        SortKey(column=places[key.column], descending=key.descending, nulls_first=key.nulls_first)
         for key in keys
     )
 

@@ -18,11 +18,12 @@ from antiphon.controller.sql.expressions import (
     columns_of,
     conjuncts,
     is_risky,
+    shift,
     substitute,
 )
 from antiphon.controller.sql.fold import fold
 from antiphon.controller.sql.join_order import inner_join
-from antiphon.controller.sql.join_shape import decomposed_full, left_of_right, split_condition
+from antiphon.controller.sql.join_shape import left_of_right, split_condition
 from antiphon.controller.sql.plans import filtered, width_of, with_children
 from antiphon.controller.sql.row_number import bounded
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
@@ -166,7 +167,7 @@ def _through_join(plan: Join, predicates: list[Expression]) -> Plan:
         case JoinKind.LEFT:
             return _left(plan, predicates)
         case JoinKind.FULL:
-            return filtered(decomposed_full(plan, push), predicates)
+            return filtered(_full(plan), predicates)
         case _:
             assert_never(plan.kind)
 
@@ -194,9 +195,17 @@ def _left(plan: Join, predicates: list[Expression]) -> Plan:
     shape = split_condition(plan, width)
     left, right = push(plan.left, ours), push(plan.right, shape.right)
     conditions = (*shape.left, *shape.both)
-    return filtered(
-        _rebuilt(plan, left, right, shape.keys, conditions, shape.nulls_match), others
-    )
+    return filtered(_rebuilt(plan, left, right, shape.keys, conditions, shape.nulls_match), others)
+
+
+def _full(plan: Join) -> Plan:
+    """Each side's own conditions are part of what makes partners: none moves below the join."""
+    width = width_of(plan.left)
+    shape = split_condition(plan, width)
+    own = [shift(part, width) for part in shape.right]
+    conditions = (*shape.left, *own, *shape.both)
+    left, right = push(plan.left), push(plan.right)
+    return _rebuilt(plan, left, right, shape.keys, conditions, shape.nulls_match)
 
 
 def _rejects_nulls(predicate: Expression, width: int) -> bool:

@@ -79,13 +79,9 @@ class QueryLowering:
         self, node: exp.Select, environment: Environment, outer: Scope | None
     ) -> SelectLowering:
         """A SELECT of which FROM is lowered and nothing else."""
-        clause = FromClause(
-            context=self.context, environment=environment, lower_query=self.lower
-        )
+        clause = FromClause(context=self.context, environment=environment, lower_query=self.lower)
         first = node.args.get("from_")
-        relation = clause.lower(
-            None if first is None else first.this, node.args.get("joins") or ()
-        )
+        relation = clause.lower(None if first is None else first.this, node.args.get("joins") or ())
         return SelectLowering(
             context=self.context,
             relation=relation,
@@ -172,9 +168,7 @@ class QueryLowering:
                 Unknown(None) if index in side.unknown else column.reference
                 for side, column in ((left, a), (right, b))
             ]
-            _, common = unify(
-                source, (node.this, node.expression), typed, f'column "{a.name}"'
-            )
+            _, common = unify(source, (node.this, node.expression), typed, f'column "{a.name}"')
             for side, column in zip(outputs, (a, b), strict=True):
                 side.append(cast(column.reference, common))
             nullable = a.nullable or b.nullable
@@ -192,9 +186,7 @@ class QueryLowering:
         query = self.lower(node.this, environment, outer)
         if not any(node.args.get(part) for part in ("order", "limit", "offset")):
             return query
-        inner = replace(
-            query, plan=query.finished(), order_by=(), limit=None, offset=0
-        )
+        inner = replace(query, plan=query.finished(), order_by=(), limit=None, offset=0)
         return self._cut(node, inner)
 
     def _cut(self, node: exp.Expr, query: Query) -> Query:
@@ -204,9 +196,7 @@ class QueryLowering:
         items = order_items(source, node.args.get("order"), names, None)
         limit, offset = limit_and_offset(source, node)
         order_by = tuple(
-            SortKey(
-                column=item.output, descending=item.descending, nulls_first=item.nulls_first
-            )
+            SortKey(column=item.output, descending=item.descending, nulls_first=item.nulls_first)
             for item in items
             if item.output is not None
         )
@@ -255,9 +245,7 @@ class QueryLowering:
         return self._cut(node, query)
 
 
-def _constant(
-    columns: list[tuple[Expression, ...]], names: list[str], types: list[Type]
-) -> Plan:
+def _constant(columns: list[tuple[Expression, ...]], names: list[str], types: list[Type]) -> Plan:
     """The rows as a constant; rows that the planner cannot compute are left to the replica."""
     schema = Schema(tuple(Column(name=n, type=t) for n, t in zip(names, types, strict=True)))
     ready: list[tuple[tuple[Expression, ...], bool]] = []
@@ -313,9 +301,7 @@ def _matching(kind: JoinKind, left: Plan, right: Plan) -> Plan:
 
 def bind(binding: int, value: Plan, body: Plan) -> Plan:
     """`body` with the binding in reach: in place if it is read once, shared if more often."""
-    uses = sum(
-        isinstance(node, LocalGet) and node.binding == binding for node in walk_plan(body)
-    )
+    uses = sum(isinstance(node, LocalGet) and node.binding == binding for node in walk_plan(body))
     if uses == 0:
         return body
     if uses > 1:

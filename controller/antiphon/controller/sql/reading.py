@@ -59,8 +59,7 @@ def read_of(
     imports = imports_of(plan)
     by_index = _index_target(plan, catalog)
     return Read(
-        target=by_index
-        or PlanTarget(plan=plan_to_bytes(plan), imports=imports_for(plan, catalog)),
+        target=by_index or PlanTarget(plan=plan_to_bytes(plan), imports=imports_for(plan, catalog)),
         schema=schema,
         finishing=finishing,
         imports=imports,
@@ -111,9 +110,7 @@ def _index_target(plan: Plan, catalog: Catalog) -> IndexTarget | None:
         return IndexTarget(collection=item.id, plan=plan_to_bytes(node))
     rest = replace(node, filters=_without(node.filters, frozenset(item.key_columns)))
     whole = not rest.maps and not rest.filters and rest.project == identity(len(item.schema))
-    return IndexTarget(
-        collection=item.id, keys=keys, plan=None if whole else plan_to_bytes(rest)
-    )
+    return IndexTarget(collection=item.id, keys=keys, plan=None if whole else plan_to_bytes(rest))
 
 
 def _key_rows(node: MapFilterProject, index: CatalogItem) -> bytes | None:
@@ -141,9 +138,7 @@ def key_stream(index: CatalogItem, keys: pa.RecordBatch) -> bytes:
     return stream
 
 
-def _without(
-    filters: tuple[Expression, ...], columns: frozenset[int]
-) -> tuple[Expression, ...]:
+def _without(filters: tuple[Expression, ...], columns: frozenset[int]) -> tuple[Expression, ...]:
     """The filters that the key does not already answer: not the first that pins each column."""
     answered: set[int] = set()
     rest: list[Expression] = []
@@ -154,4 +149,3 @@ def _without(
         else:
             rest.append(part)
     return tuple(rest)
-

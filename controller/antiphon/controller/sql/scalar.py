@@ -19,6 +19,7 @@ from antiphon.controller.sql.coercion import (
     Unknown,
     coerce,
     settle,
+    snug,
     unify,
     unify_compared,
 )
@@ -115,6 +116,7 @@ class Scalars:
         moment = temporal.arithmetic(self.source, node, function, left, right)
         if moment is not None:
             return moment
+        left, right = snug(left, right), snug(right, left)
         (a, b), common = unify(
             self.source, (node.this, node.expression), (left, right), f'the sides of "{symbol}"'
         )

@@ -100,9 +100,7 @@ def resolve(
         hint = near_miss(qualifier, tables)
         raise source.invalid(spot, f'"{qualifier}" is not a table of this query{hint}')
     candidates = [c.name for c in scope.columns if qualifier in (None, c.qualifier)]
-    raise source.invalid(
-        spot, f'column "{shown}" does not exist{near_miss(name, candidates)}'
-    )
+    raise source.invalid(spot, f'column "{shown}" does not exist{near_miss(name, candidates)}')
 
 
 def _knows(scope: Scope, outer: Scope | None, qualifier: str) -> bool:
@@ -112,8 +110,6 @@ def _knows(scope: Scope, outer: Scope | None, qualifier: str) -> bool:
 def relabel(columns: Sequence[ScopeColumn], qualifier: str | None) -> tuple[ScopeColumn, ...]:
     """The visible columns, numbered from 0, under one qualifier."""
     return tuple(
-        ScopeColumn(
-            name=c.name, qualifier=qualifier, index=index, type=c.type, nullable=c.nullable
-        )
+        ScopeColumn(name=c.name, qualifier=qualifier, index=index, type=c.type, nullable=c.nullable)
         for index, c in enumerate(columns)
     )

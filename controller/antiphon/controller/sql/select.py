@@ -117,15 +117,15 @@ class SelectLowering:
         if isinstance(node, exp.Subquery | exp.Exists | exp.In):
             value = self.subqueries.value(node, self.scalars("a subquery", special=False))
             self.values.append(value)
-            return ColumnReference(
-                index=SUBQUERIES + len(self.values) - 1, type=value.value.type
-            )
+            return ColumnReference(index=SUBQUERIES + len(self.values) - 1, type=value.value.type)
         return self.aggregates.lower(self.scalars("an aggregate", special=False), node)
 
     def outputs(self, node: exp.Select) -> list[Output]:
         """The select list, with `*` spelled out, lowered over the columns of FROM."""
         scalars = self.scalars("SELECT")
         result: list[Output] = []
+        if not node.expressions:
+            raise self.context.source.invalid(node, "SELECT of no columns")
         for item in node.expressions:
             star = isinstance(item, exp.Star)
             if star or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
@@ -155,8 +155,7 @@ class SelectLowering:
                 what = "SELECT * without FROM"
             raise source.invalid(node, what)
         return [
-            Output(name=c.name, value=c.reference, node=node, nullable=c.nullable)
-            for c in columns
+            Output(name=c.name, value=c.reference, node=node, nullable=c.nullable) for c in columns
         ]
 
     # The clauses.
@@ -170,7 +169,6 @@ class SelectLowering:
         """Apply all conditions but those that mention the outer query; return these."""
         if node is None:
             return []
-        source = self.context.source
         scalars = self.scalars("WHERE")
         plain: list[Expression] = []
         late: list[tuple[Expression, exp.Expr]] = []
@@ -188,9 +186,7 @@ class SelectLowering:
                 plain.append(predicate)
             else:
                 late.append((predicate, part))
-        if self.aggregates.calls or self.windows.calls:
-            what = "an aggregate" if self.aggregates.calls else "a window function"
-            raise source.invalid(node, f"{what} cannot stand in WHERE")
+        self.refuse_grouping(node, "WHERE")
         self.plan = filtered(self.plan, plain)
         inner = self.scalars("IN or EXISTS", special=False)
         for part in semijoins:
@@ -198,6 +194,15 @@ class SelectLowering:
         self.join_values()
         self.plan = filtered(self.plan, [self.place(value, spot) for value, spot in late])
         return ties
+
+    def refuse_grouping(self, spot: exp.Expr, place: str) -> None:
+        """
+        Raises:
+            InvalidSql: an aggregate or window function has been lowered, where none may stand.
+        """
+        if self.aggregates.calls or self.windows.calls:
+            what = "an aggregate" if self.aggregates.calls else "a window function"
+            raise self.context.source.invalid(spot, f"{what} cannot stand in {place}")
 
     def sort_values(self, node: exp.Select) -> list[tuple[Expression, bool, bool]]:
         """ORDER BY as (value, descending, nulls first), over the columns of FROM."""
@@ -238,9 +243,7 @@ class SelectLowering:
                 if key not in keys:
                     keys.append(key)
         self.keys = tuple(keys)
-        self.plan = Reduce(
-            input=self.plan, keys=self.keys, aggregates=tuple(self.aggregates.calls)
-        )
+        self.plan = Reduce(input=self.plan, keys=self.keys, aggregates=tuple(self.aggregates.calls))
         for number, aggregate in enumerate(self.aggregates.calls):
             self.places[AGGREGATES + number] = ColumnReference(
                 index=len(keys) + number, type=aggregate.type

@@ -59,9 +59,7 @@ def _named(source: Source, cursor: Cursor, catalog: Catalog) -> CatalogItem:
 def _rows(names: Sequence[str], rows: Sequence[Sequence[Value]]) -> Rows:
     """An answer of text columns, but for those called `nullable`."""
     schema = Schema(
-        tuple(
-            Column(name=name, type=BOOLEAN if name == "nullable" else TEXT) for name in names
-        )
+        tuple(Column(name=name, type=BOOLEAN if name == "nullable" else TEXT) for name in names)
     )
     return Rows(schema=schema, rows=batch_of(schema, rows), tag="SHOW")
 

@@ -53,9 +53,7 @@ class Source:
     def mismatch(self, spot: Spot, message: str) -> TypeMismatch:
         return self._error(TypeMismatch, spot, message)
 
-    def missing(
-        self, spot: Spot, what: str, name: str, known: Iterable[str]
-    ) -> CollectionMissing:
+    def missing(self, spot: Spot, what: str, name: str, known: Iterable[str]) -> CollectionMissing:
         message = f'{what} "{name}" does not exist{near_miss(name, known)}'
         error = self._error(CollectionMissing, spot, message)
         error.details["name"] = name
@@ -71,9 +69,7 @@ class Source:
         before = self.piece.text[: offset or 0].rstrip().rstrip("(").rstrip()
         return before.upper().endswith(word)
 
-    def _error(
-        self, kind: type[E], spot: Spot, message: str, construct: str | None = None
-    ) -> E:
+    def _error(self, kind: type[E], spot: Spot, message: str, construct: str | None = None) -> E:
         line, column = self.place(spot)
         error = kind(f"line {line}:{column}: {message}", line=line, column=column)
         if construct is not None:
@@ -91,8 +87,6 @@ def _offset_of(node: exp.Expr) -> int | None:
     """The parser notes positions of names, calls and literals; a node begins where the first of
     these under it does."""
     offsets = [
-        found.meta["start"]
-        for found in node.walk()
-        if found._meta and "start" in found._meta
+        found.meta["start"] for found in node.walk() if found._meta and "start" in found._meta
     ]
     return min(offsets, default=None)

@@ -77,6 +77,7 @@ from antiphon.protocol.schema import BOOLEAN, INT64
 if TYPE_CHECKING:
     from antiphon.controller.sql.select import SelectLowering
 
+
 class OpenSelect(Protocol):
     """Begins a SELECT: its FROM is lowered, nothing else."""
 
@@ -88,9 +89,7 @@ class OpenSelect(Protocol):
 class LowerWhole(Protocol):
     """Lowers any query."""
 
-    def __call__(
-        self, node: exp.Expr, environment: Environment, outer: Scope | None
-    ) -> Query: ...
+    def __call__(self, node: exp.Expr, environment: Environment, outer: Scope | None) -> Query: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +146,7 @@ class Subqueries:
         conditions = [resolved(part, lambda e: e, base) for part in residual]
         return joined(kind, plan, right, keys, conditions)
 
-    def _existence(
-        self, node: exp.Expr, scope: Scope
-    ) -> tuple[Plan, Keys, tuple[Expression, ...]]:
+    def _existence(self, node: exp.Expr, scope: Scope) -> tuple[Plan, Keys, tuple[Expression, ...]]:
         select = plain_select(node)
         if select is None:
             return self._whole(node, scope).finished(), (), ()
@@ -183,9 +180,7 @@ class Subqueries:
                 ColumnReference(index=width + i, type=value.type) for i, value in enumerate(values)
             ]
         if len(inner) != len(sides):
-            raise source.invalid(
-                node, f"IN compares {len(sides)} values with {len(inner)} columns"
-            )
+            raise source.invalid(node, f"IN compares {len(sides)} values with {len(inner)} columns")
         pairs = tuple(
             unify_compared(source, (side, query), scalars.typed(side), column, "IN")
             for side, column in zip(sides, inner, strict=True)
@@ -322,6 +317,7 @@ class Subqueries:
         value = lowering.place(settle(source, outputs[0].node, outputs[0].value))
         keys = [inner for _, inner in correlated.keys]
         order = lowering.sort_values(select)
+        lowering.refuse_grouping(node, "this subquery")
         right = computed(lowering.plan, [*keys, value, *(v for v, _, _ in order)])
         if limited:
             right = TopK(

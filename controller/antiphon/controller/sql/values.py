@@ -85,9 +85,7 @@ def _cells(source: Source, start: int, columns: Sequence[Column]) -> list[list[C
             if match["end"] == ")":
                 break
         if count != width:
-            raise source.invalid(
-                begin - 1, f"row {row} has {count} values for {width} columns"
-            )
+            raise source.invalid(begin - 1, f"row {row} has {count} values for {width} columns")
         ending = _ROW_END.match(text, position)
         if ending is None:
             return None
@@ -105,7 +103,7 @@ def _cell(match: re.Match[str], kind: Type | None) -> Cell | None:
         typed = match["typed"]
         if typed is not None and (kind is None or _TYPED[typed.lower()] is not kind.kind):
             return None  # a conversion: the parser's work
-        return _STRING, string.replace("''", "'"), match.start("string")
+        return _STRING, string.replace("''", "'"), match.start("string") - 1
     folded = word.lower()
     if folded in ("null", "default"):
         return _NULL, word, where

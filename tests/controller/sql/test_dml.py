@@ -1,0 +1,9 @@
+"""INSERT, UPDATE and DELETE, and what they refuse."""
+
+from __future__ import annotations
+
+from tests.controller.sql.recorded import check
+
+
+def test_changes_are_planned_or_refused_as_recorded() -> None:
+    check("dml")

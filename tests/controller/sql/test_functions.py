@@ -1,0 +1,9 @@
+"""Functions: what they take and give."""
+
+from __future__ import annotations
+
+from tests.controller.sql.recorded import check
+
+
+def test_functions_have_the_recorded_types() -> None:
+    check("functions")

@@ -1,0 +1,9 @@
+"""Window functions: one form is served, the others are refused by name."""
+
+from __future__ import annotations
+
+from tests.controller.sql.recorded import check
+
+
+def test_windows_are_served_or_refused_as_recorded() -> None:
+    check("windows")
