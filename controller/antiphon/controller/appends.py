@@ -40,9 +40,12 @@ def prepare(item: CatalogItem, sent: pa.Table) -> pa.RecordBatch:
     check_appendable(item)
     _check_size(sent)
     _check_names(item, sent)
-    diffs = _diffs(item, sent)
-    inserted = None if pc.all(pc.greater(diffs, 0)).as_py() in (True, None) else diffs
-    columns = [_column(item, wanted, sent, inserted) for wanted in item.schema.columns]
+    if DIFF_COLUMN in sent.column_names:
+        diffs = _diffs(item, sent)
+        signs = None if pc.all(pc.greater(diffs, 0)).as_py() in (True, None) else diffs
+    else:
+        diffs, signs = pa.array(np.ones(sent.num_rows, dtype=np.int64)), None
+    columns = [_column(item, wanted, sent, signs) for wanted in item.schema.columns]
     return pa.RecordBatch.from_arrays([*columns, diffs], schema=change_schema(item.schema))
 
 
@@ -57,15 +60,18 @@ def _check_size(sent: pa.Table) -> None:
             f"{sent.num_rows} rows in one append, at most {APPEND_ROWS_MAX}",
             limit="APPEND_ROWS_MAX",
         )
-    if sent.nbytes > APPEND_BYTES_MAX:
+    bytes_count = sent.nbytes
+    if bytes_count > APPEND_BYTES_MAX:
         raise LimitExceeded(
-            f"{sent.nbytes} bytes in one append, at most {APPEND_BYTES_MAX}",
+            f"{bytes_count} bytes in one append, at most {APPEND_BYTES_MAX}",
             limit="APPEND_BYTES_MAX",
         )
 
 
 def _check_names(item: CatalogItem, sent: pa.Table) -> None:
     names = sent.column_names
+    if tuple(names) == item.schema.names:
+        return  # as nearly always
     wanted = {*item.schema.names, DIFF_COLUMN}
     strange = [name for name in names if name not in wanted]
     if strange:
@@ -78,8 +84,6 @@ def _check_names(item: CatalogItem, sent: pa.Table) -> None:
 
 
 def _diffs(item: CatalogItem, sent: pa.Table) -> pa.Array:
-    if DIFF_COLUMN not in sent.column_names:
-        return pa.array(np.ones(sent.num_rows, dtype=np.int64))
     diffs = _one(sent.column(DIFF_COLUMN))
     if not pt.is_integer(diffs.type):
         raise SchemaMismatch(f"{DIFF_COLUMN} is {diffs.type}, not int64", column=DIFF_COLUMN)

@@ -32,6 +32,7 @@ class PendingAppend:
 
     request: int
     append: Append
+    bytes: int  # of its columns; asking Arrow is not free
 
 
 class Oracle:
@@ -85,8 +86,9 @@ class Oracle:
             raise LimitExceeded(
                 f"appends of {self._pending_bytes} bytes wait already", limit="PENDING_BYTES_MAX"
             )
-        self._pending.append(PendingAppend(request, append))
-        self._pending_bytes += append.rows.nbytes
+        pending = PendingAppend(request, append, append.rows.nbytes)
+        self._pending.append(pending)
+        self._pending_bytes += pending.bytes
 
     def _check_clock(self, now_ms: int) -> None:
         trusted = self._trusted_now_ms
@@ -116,7 +118,7 @@ class Oracle:
         batch: list[PendingAppend] = []
         batch_bytes = 0
         while self._pending and len(batch) < TICK_APPENDS_MAX:
-            rows_bytes = self._pending[0].append.rows.nbytes
+            rows_bytes = self._pending[0].bytes
             if batch and batch_bytes + rows_bytes > TICK_BYTES_MAX:
                 break
             batch.append(self._pending.popleft())
