@@ -118,13 +118,14 @@ def _division(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     scale = call.type.scale + 1
     divisor = _trimmed(right)
     digits = divisor.type.precision
-    # Arrow gives a quotient the scale max(6, scale of the dividend + digits of the divisor + 1).
-    dividend_scale = max(left.type.scale, scale - digits - 1)
+    # Arrow cuts a quotient at max(4, s1 + p2 - s2 + 1) digits after the point.
+    added = digits - divisor.type.scale + 1
+    dividend_scale = max(left.type.scale, scale - added)
     grown = dividend_scale - left.type.scale
     precision = min(WIDE_DIGITS_MAX, digits_of(left) + grown)
     wide = left.cast(pa.decimal256(WIDE_DIGITS_MAX, left.type.scale))
     wide = wide.cast(pa.decimal256(WIDE_DIGITS_MAX, dividend_scale))
-    quotient_scale = max(6, dividend_scale + digits + 1)
+    quotient_scale = max(4, dividend_scale + added)
     room = precision - dividend_scale + divisor.type.scale + quotient_scale
     if room > WIDE_DIGITS_MAX:
         return _long_division(frame, call, left, right)

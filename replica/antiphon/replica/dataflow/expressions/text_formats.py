@@ -24,10 +24,23 @@ def _plain(array: pa.Array) -> pa.Array:
     return array.cast(pa.string())
 
 
-_FLOAT_NOTATION: Final = (
+# What Arrow prints to what PostgreSQL prints, in this order.
+_SMALL: Final = (
     (r"^(-?)0\.0000([1-9])([0-9]*)$", r"\1\2.\3e-5"),
     (r"^(-?)0\.00000([1-9])([0-9]*)$", r"\1\2.\3e-6"),
-    (r"\.e-", "e-"),
+)
+_LONG_DOUBLES: Final = tuple(
+    (rf"^(-?[0-9])\.([0-9]{{{n}}})([0-9]+)e\+{n}$", r"\1\2.\3") for n in range(10, 15)
+)
+_LONG_REALS: Final = (
+    *(
+        (rf"^(-?[0-9])([0-9]{{{n}}})(?:\.([0-9]+))?$", rf"\1.\2\3e+0{n}")
+        for n in range(6, 10)
+    ),
+    (r"(\.[0-9]*?)0+e", r"\1e"),
+)
+_EXPONENTS: Final = (
+    (r"\.e", "e"),
     (r"e-([0-9])$", r"e-0\1"),
     (r"e\+?([0-9])$", r"e+0\1"),
     (r"^-?nan$", "NaN"),
@@ -36,15 +49,24 @@ _FLOAT_NOTATION: Final = (
 
 
 def _float(array: pa.Array) -> pa.Array:
-    """The shortest text that reads back as the same value; exponents below -4 and from 15 on."""
+    """The shortest text that reads back as the same value. Exponents below 1e-4, and from 1e15 on
+    (real: from 1e6 on)."""
     text = array.cast(pa.string())
     values = np.abs(values_of(array))
-    plain = (values == 0) | ((values >= 1e-4) & (values < 1e15))  # noqa: PLR2004
+    is_double = array.type == pa.float64()
+    most = 1e10 if is_double else 1e6
+    plain = (values == 0) | ((values >= 1e-4) & (values < most))  # noqa: PLR2004
     if plain.all():
         return text
-    for pattern, replacement in _FLOAT_NOTATION:
+    for pattern, replacement in (*_SMALL, *(_LONG_DOUBLES if is_double else _LONG_REALS)):
         text = pc.replace_substring_regex(text, pattern, replacement)
-    return text
+    if is_double:
+        whole = (values >= most) & (values < 1e15) & (np.trunc(values) == values)  # noqa: PLR2004
+        integers = array_of(np.where(whole, values_of(array), 0).astype(np.int64), pa.int64())
+        text = pc.if_else(array_of(whole, pa.bool_()), integers.cast(pa.string()), text)
+    for pattern, replacement in _EXPONENTS:
+        text = pc.replace_substring_regex(text, pattern, replacement)
+    return pc.if_else(array.is_valid(), text, pa.scalar(None, pa.string()))
 
 
 def _timestamp(array: pa.Array) -> pa.Array:
