@@ -233,10 +233,24 @@ def _shifted(values: list[Any], types: list[Type], kind: Type, sign: int) -> Val
             return _fit(_WIDE.add(values[0], sign * values[1]), kind)
         return _fit(values[0] + sign * values[1], kind)
     if types[0].kind is TypeKind.DATE and (types[1].is_integer or types[1].kind is TypeKind.DATE):
-        return int(values[0] + sign * values[1])
+        days = int(values[0] + sign * values[1])
+        if kind.kind is TypeKind.DATE:
+            _check_calendar(days * DAY_MICROSECONDS)
+        return days
     if types[0].kind in _STAMPS and types[1].kind is TypeKind.INTERVAL:
-        return _add_interval(values[0], values[1], sign)
+        moved = _add_interval(values[0], values[1], sign)
+        _check_calendar(moved)
+        return moved
     raise _NotFolded
+
+
+def _check_calendar(micros: int) -> None:
+    """Outside the years 1 to 9999 the replica decides what is in range.
+
+    Raises:
+        OverflowError
+    """
+    to_datetime(micros)
 
 
 def _add_interval(micros: int, interval: Interval, sign: int) -> int:
