@@ -22,7 +22,8 @@ class Mailbox:
 
     def __init__(self, request: int) -> None:
         self.request = request
-        self.is_over = False  # the last reply was taken
+        self.is_over = False  # the driver's last reply was taken
+        self._overflowed = False
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._bytes = 0
@@ -34,6 +35,8 @@ class Mailbox:
     def put(self, reply: Reply) -> None:
         self._bytes += _size(reply)
         if self._bytes > SUBSCRIBE_QUEUE_BYTES_MAX and isinstance(reply, SubscribeReply):
+            # The driver knows nothing of this end: the call still has to be canceled there.
+            self._overflowed = True
             self._replies.clear()
             limit = LimitExceeded(
                 f"the subscriber is {SUBSCRIBE_QUEUE_BYTES_MAX} bytes behind; subscribe again from "
@@ -56,7 +59,8 @@ class Mailbox:
             await self._waiter
         reply = self._replies.popleft()
         self._bytes -= _size(reply)
-        self.is_over = not isinstance(reply, SubscribeReply) or reply.upper.is_closed
+        is_last = not isinstance(reply, SubscribeReply) or reply.upper.is_closed
+        self.is_over = is_last and not self._overflowed
         if isinstance(reply, ErrorReply):
             raise reply.error
         return reply
