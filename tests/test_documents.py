@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 from packaging.requirements import Requirement
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
 from antiphon.cli.settings import ClientSettings
 from antiphon.controller.io.config import ControllerConfig
@@ -176,7 +177,9 @@ def test_the_map_names_every_source_root_and_only_what_exists() -> None:
 
 def test_every_setting_is_documented_with_its_default() -> None:
     text = (ROOT / "docs/configuration.md").read_text("utf-8")
-    parts = {"client": ClientSettings, "controller": ControllerConfig, "replica": ReplicaConfig}
+    parts: dict[str, type[BaseSettings]] = {
+        "client": ClientSettings, "controller": ControllerConfig, "replica": ReplicaConfig,
+    }  # fmt: skip
     offences = []
     for part, settings in parts.items():
         _, _, section = text.partition(f"## `[{part}]`")
