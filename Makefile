@@ -87,8 +87,9 @@ check: setup ## format, lint, types, import contracts, wire rules, tidiness
 	$(BIN)/python -m pytest -q -p no:xdist tests/test_tidy.py tests/test_wire.py tests/test_documents.py
 
 .PHONY: proto
-proto: setup ## regenerate antiphon.v1 from proto/ and record the wire's shape
+proto: setup ## regenerate antiphon.v1 and docs/protocol.md, and record the wire's shape
 	$(BIN)/python proto/generate.py
+	$(BIN)/python proto/document.py
 	$(BIN)/python -m tests.wire.record $(ARGS)
 
 .PHONY: clean
