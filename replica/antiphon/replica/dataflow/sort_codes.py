@@ -100,6 +100,19 @@ def coarse_codes(array: pa.Array) -> Words:
     return _prefix_codes(array)
 
 
+def coarse_order(array: pa.Array, *, descending: bool, nulls_first: bool) -> Words:
+    """As `coarse_codes`, in the order asked for, nulls in their place."""
+    codes = coarse_codes(array)
+    if descending:
+        codes = ~codes
+    codes = codes >> np.uint64(1)
+    valid = valid_of(array)
+    if nulls_first:
+        codes = codes | _SIGN
+        return codes if valid is None else np.where(valid, codes, np.uint64(0))
+    return codes if valid is None else np.where(valid, codes, _SIGN)
+
+
 def _coefficients(array: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The (low, high) words of a decimal128."""
     raw = np.frombuffer(array.buffers()[1], np.int64, 2 * len(array), 16 * array.offset)

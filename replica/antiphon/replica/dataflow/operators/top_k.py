@@ -1,4 +1,11 @@
-"""Top-k: the first rows of each group, after an offset. Touched groups alone are read and sorted."""
+"""Top-k: the first rows of each group, after an offset. Only touched groups are read.
+
+Of a large group only its *front* is read: the rows that are not beyond a bound, kept in an
+arrangement of their own. A change beyond the bound cannot be seen; one within it moves the front.
+When the front runs short it is filled again from all rows, and then holds twice what is needed, so
+that this is rare. Bounds are compared by a coarse code of the first sort key, which means the same
+at every time; rows that share the bound's code all belong to the front.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +13,33 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from antiphon.protocol.buffers import array_of, values_of
+from antiphon.protocol.buffers import array_of
 from antiphon.protocol.plan import SortKey
 from antiphon.protocol.row_hash import Words, hash_keys
-from antiphon.replica.dataflow.batch import Batch, Rows, build_batch
+from antiphon.replica.dataflow.batch import Batch, Rows, build_batch, sorted_batch
 from antiphon.replica.dataflow.equality import equal_rows
+from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.sort_codes import sort_codes, sorted_rows
+from antiphon.replica.dataflow.operators.ranking import Candidates, Ranking, rank
+from antiphon.replica.dataflow.sort_codes import coarse_order
 from antiphon.replica.dataflow.spine import Spine, probe_keys
-from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows
+from antiphon.replica.dataflow.zset import Zset
 
+Mask = npt.NDArray[np.bool_]
 _NO_LIMIT: Final = 2**62
+_NO_BOUND: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
+_FRONT_ROWS: Final = 32  # a front is never cut shorter than this
+# Of a group with a front: its bound (complemented: 0 where there is none), the rows in the front,
+# all rows. Groups without a front are not in the table.
+_BOUND, _IN_FRONT, _TOTAL = range(3)
 
 
 class TopK(Operator):
-    """Rows of equal order are taken by their row hash, which the arrangement keeps beside them."""
+    """Rows of equal order are taken by their row hash, which the arrangements keep beside them."""
 
     def __init__(
         self, group_by: Sequence[int], order_by: Sequence[SortKey], limit: int | None, offset: int
@@ -32,119 +48,190 @@ class TopK(Operator):
         self._order_by = tuple(order_by)
         self._first = offset
         self._last = offset + (_NO_LIMIT if limit is None else limit)
-        self._spine = Spine()
-        self._pending: Batch | None = None
+        self._has_fronts = limit is not None and len(order_by) > 0
+        self._kept = 2 * self._last + _FRONT_ROWS  # what a front is cut to
+        self._most = 2 * self._kept  # when it is
+        self._all = Spine()
+        self._front = Spine()
+        self._table = GroupTable(3)
+        self._pending: tuple[Batch, Batch | None, Rows, Groups, Numbers] | None = None
 
     def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
         self._pending = None
         change = inputs[0]
         assert change is not None, "the scheduler runs only what has input"
-        hashes = array_of(hash_keys(change.columns, change.row_count).view(np.int64), pa.int64())
-        batch = build_batch((*change.columns, hashes), change.diffs, self._group_by)
+        hashes = hash_keys(change.columns, change.row_count) if change.hashes is None else (
+            change.hashes[1]
+        )  # fmt: skip
+        stored = array_of(hashes.view(np.int64), pa.int64())
+        batch = build_batch(
+            (*change.columns, stored), change.diffs, self._group_by, row_hashes=hashes
+        )
         if len(batch) == 0:
             return None
-        self._pending = batch
         groups = group_rows([batch.columns[i] for i in self._group_by], len(batch))
-        sources, group = self._touched(batch, groups)
-        held = len(group) - len(batch)
-        diffs = _joined([source.diffs[rows] for source, rows in sources])
-        order, heads = self._sorted(sources, group)
-        moved, rows = self._moved(order, heads, group, diffs, held)
-        return self._gathered(sources, rows, moved) if len(rows) else None
+        slots = self._table.locate(groups.low, groups.high)
+        state = self._table.read(slots)
+        candidates = self._candidates(batch, groups, state)
+        if candidates is None:  # all of the change is beyond the fronts
+            self._pending = (batch, None, slots, groups, state)
+            return None
+        ranking = rank(candidates, self._order_by, coarse=self._has_fronts)
+        front = self._moved_fronts(candidates, ranking, state) if self._has_fronts else None
+        state[state[:, _TOTAL] == 0] = 0  # nothing is left of the group
+        self._pending = (batch, front, slots, groups, state)
+        moved = ranking.included(ranking.after, self._first, self._last)
+        moved = moved - ranking.included(ranking.before, self._first, self._last)
+        places = np.flatnonzero(moved)
+        if len(places) == 0:
+            return None
+        rows, diffs = ranking.rows[places], moved[places]
+        order = np.argsort(rows)
+        _, columns = candidates.gathered(rows[order])
+        return Zset(columns[:-1], diffs[order])
 
-    def _touched(
-        self, batch: Batch, groups: Groups
-    ) -> tuple[list[tuple[Batch, Rows]], Rows]:
-        """All rows of the groups, held ones first and the change last; and the group of each."""
-        index = array_of(groups.first_rows, pa.int64())
+    def _candidates(self, batch: Batch, groups: Groups, state: Numbers) -> Candidates | None:
+        """The rows that decide; brings the state's counts to after the change."""
+        of_row = groups.of_rows()
+        has_front = state[:, _BOUND] != 0
+        if not has_front.any():
+            sources, found = self._held(self._all, batch, groups, np.arange(len(groups)))
+            return _candidates(sources, found, batch, np.arange(len(batch)), of_row)
+        key = self._order_by[0]
+        codes = coarse_order(
+            batch.columns[key.column], descending=key.descending, nulls_first=key.nulls_first
+        )
+        inside = codes <= _bounds(state)[of_row]
+        np.add.at(state[:, _IN_FRONT], of_row, np.where(inside & has_front[of_row], batch.diffs, 0))
+        np.add.at(state[:, _TOTAL], of_row, np.where(has_front[of_row], batch.diffs, 0))
+        short = (state[:, _IN_FRONT] < self._last) & (state[:, _TOTAL] > state[:, _IN_FRONT])
+        whole = ~has_front | short
+        rows = np.flatnonzero(whole[of_row] | inside)
+        if len(rows) == 0:
+            return None
+        touched = np.zeros(len(groups), np.bool_)
+        touched[of_row[rows]] = True
+        sources, found = self._held(self._all, batch, groups, np.flatnonzero(touched & whole))
+        fronts, of_fronts = self._held(self._front, batch, groups, np.flatnonzero(touched & ~whole))
+        return _candidates(
+            sources + fronts, found + of_fronts, batch, rows, of_row[rows]
+        )
+
+    def _held(
+        self, spine: Spine, batch: Batch, groups: Groups, which: Rows
+    ) -> tuple[list[tuple[Batch, Rows]], list[Rows]]:
+        """The rows that a spine holds of some groups, and the group of each."""
+        if len(which) == 0:
+            return [], []
+        index = array_of(groups.first_rows[which], pa.int64())
         own = [batch.columns[i].take(index) for i in self._group_by]
-        sources: list[tuple[Batch, Rows]] = []
-        found: list[Rows] = []
-        for match in probe_keys(self._spine.batches, groups.low):
+        sources, found = [], []
+        for match in probe_keys(spine.batches, groups.low[which]):
             others = [match.batch.columns[i] for i in self._group_by]
             same = equal_rows(own, match.probes, others, match.rows)
-            sources.append((match.batch, match.rows if same is None else match.rows[same]))
-            found.append(match.probes if same is None else match.probes[same])
-        sources.append((batch, np.arange(len(batch))))
-        found.append(groups.of_rows())
-        return sources, np.concatenate(found)
+            rows, probes = match.rows, match.probes
+            if same is not None:
+                rows, probes = rows[same], probes[same]
+            sources.append((match.batch, rows))
+            found.append(which[probes])
+        return sources, found
 
-    def _sorted(self, sources: list[tuple[Batch, Rows]], group: Rows) -> tuple[Rows, Rows]:
-        """(all rows in order, where each distinct row begins in it)."""
-        hashes: Words = values_of(_column(sources, -1)).view(np.uint64)
-        keys: list[Words] = []
-        for key in self._order_by:
-            column = _column(sources, key.column)
-            keys += sort_codes(column, descending=key.descending, nulls_first=key.nulls_first)
-        keys.append(hashes)
-        order = sorted_rows(group, keys)
-        starts = np.ones(len(order), np.bool_)
-        sorted_group, sorted_hash = group[order], hashes[order]
-        starts[1:] = (sorted_group[1:] != sorted_group[:-1]) | (sorted_hash[1:] != sorted_hash[:-1])
-        return order, np.flatnonzero(starts)
-
-    def _moved(
-        self, order: Rows, heads: Rows, group: Rows, diffs: Diffs, held: int
-    ) -> tuple[Diffs, Rows]:
-        """How the output changes: (diffs, rows)."""
-        rows = order[heads]
-        counts = diffs[order]
-        after = np.add.reduceat(counts, heads)
-        before = np.add.reduceat(np.where(order < held, counts, 0), heads)
-        starts = np.ones(len(rows), np.bool_)
-        of_row = group[rows]
-        starts[1:] = of_row[1:] != of_row[:-1]
-        moved = self._included(after, starts) - self._included(before, starts)
-        changed = np.flatnonzero(moved)
-        return moved[changed], rows[changed]
-
-    def _included(self, counts: Diffs, starts: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Diffs:
-        """How many copies of each row are among the first: rows of a group lie in order."""
-        counts = np.maximum(counts, 0)
-        ends = np.cumsum(counts)
-        group = np.cumsum(starts) - 1
-        base = (ends - counts)[starts][group]
-        ends = ends - base
-        found: Diffs = np.clip(ends, self._first, self._last) - np.clip(
-            ends - counts, self._first, self._last
+    def _moved_fronts(
+        self, candidates: Candidates, ranking: Ranking, state: Numbers
+    ) -> Batch | None:
+        """Set the state to how the groups are after the change; what that does to the fronts."""
+        assert ranking.coarse is not None, "fronts go by coarse codes"
+        heads = np.flatnonzero(ranking.starts)
+        of_head = ranking.group[heads]
+        counted = np.add.reduceat(ranking.after, heads)
+        old_bounds = _bounds(state)
+        whole = np.ones(len(state), np.bool_)
+        had_front = state[:, _BOUND] != 0
+        read_all = ~had_front | (
+            (state[:, _IN_FRONT] < self._last) & (state[:, _TOTAL] > state[:, _IN_FRONT])
         )
-        return found
+        whole[of_head] = read_all[of_head]
+        cut = counted > self._most
+        # A group that was read whole and is small needs no front any more.
+        state[of_head[whole[of_head] & ~cut]] = 0
+        if cut.any():
+            self._cut(ranking, heads, of_head, cut, counted, whole, state)
+        if not had_front.any() and not cut.any():
+            return None
+        bounds = _bounds(state)
+        has_front = state[:, _BOUND] != 0
+        group, coarse = ranking.group, ranking.coarse
+        was = np.where(had_front[group] & (coarse <= old_bounds[group]), ranking.before, 0)
+        now = np.where(has_front[group] & (coarse <= bounds[group]), ranking.after, 0)
+        in_front = np.add.reduceat(now, heads)
+        state[of_head, _IN_FRONT] = in_front
+        return self._front_change(candidates, ranking.rows, now - was)
 
-    def _gathered(self, sources: list[tuple[Batch, Rows]], rows: Rows, diffs: Diffs) -> Zset:
-        parts = []
-        start = 0
-        for batch, available in sources:
-            inside = (rows >= start) & (rows < start + len(available))
-            if inside.any():
-                index = array_of(available[rows[inside] - start], pa.int64())
-                columns = tuple(column.take(index) for column in batch.columns[:-1])
-                parts.append(Zset(columns, diffs[inside]))
-            start += len(available)
-        found = concat_rows(parts)
-        assert found is not None, "some rows moved"
-        return found
+    def _cut(
+        self,
+        ranking: Ranking,
+        heads: Rows,
+        of_head: Rows,
+        cut: Mask,
+        counted: Rows,
+        whole: Mask,
+        state: Numbers,
+    ) -> None:
+        """Give groups with too many candidates a bound behind the first `_kept` of them."""
+        assert ranking.coarse is not None, "fronts go by coarse codes"
+        _, ends = ranking.within(ranking.after)
+        reached = np.flatnonzero(ends >= self._kept)
+        first = reached[np.searchsorted(reached, heads[cut])]
+        codes = ranking.coarse[first]
+        chosen = of_head[cut]
+        bounded = codes != _NO_BOUND
+        chosen, codes = chosen[bounded], codes[bounded]
+        state[chosen, _BOUND] = (~codes).view(np.int64)
+        total = counted[cut][bounded]
+        state[chosen, _TOTAL] = np.where(whole[chosen], total, state[chosen, _TOTAL])
+
+    def _front_change(
+        self, candidates: Candidates, rows: Rows, diffs: Rows
+    ) -> Batch | None:
+        places = np.flatnonzero(diffs)
+        if len(places) == 0:
+            return None
+        order = np.argsort(rows[places])
+        ranks, columns = candidates.gathered(rows[places][order])
+        return sorted_batch(ranks, columns, diffs[places][order], None)
 
     def commit(self) -> None:
-        if self._pending is not None:
-            self._spine.insert(self._pending)
-            self._pending = None
+        if self._pending is None:
+            return
+        batch, front, slots, groups, state = self._pending
+        self._pending = None
+        self._all.insert(batch)
+        if front is not None:
+            self._front.insert(front)
+        if self._has_fronts:
+            self._table.write(slots, groups.low, groups.high, state)
 
     def maintain(self, fuel_rows: int) -> bool:
-        return self._spine.maintain(fuel_rows)
+        more = self._all.maintain(fuel_rows)
+        more |= self._front.maintain(fuel_rows)
+        return self._table.maintain(fuel_rows) or more
 
     @property
     def state_rows(self) -> int:
-        return self._spine.row_count
+        return self._all.row_count + self._front.row_count + self._table.group_count
 
     @property
     def state_bytes(self) -> int:
-        return self._spine.byte_count
+        return self._all.byte_count + self._front.byte_count + self._table.byte_count
 
 
-def _column(sources: list[tuple[Batch, Rows]], index: int) -> pa.Array:
-    pieces = [batch.columns[index].take(array_of(rows, pa.int64())) for batch, rows in sources]
-    return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
+def _bounds(state: Numbers) -> Words:
+    bounds: Words = ~np.ascontiguousarray(state[:, _BOUND]).view(np.uint64)
+    return bounds
 
 
-def _joined(parts: list[Diffs]) -> Diffs:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def _candidates(
+    sources: list[tuple[Batch, Rows]], found: list[Rows], batch: Batch, rows: Rows, of_rows: Rows
+) -> Candidates:
+    held = sum(len(part) for part in found)
+    return Candidates([*sources, (batch, rows)], np.concatenate([*found, of_rows]), held)

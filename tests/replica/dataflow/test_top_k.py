@@ -1,0 +1,100 @@
+"""Top-k of large groups: what is read is the front, and the answer is the same."""
+
+import math
+import random
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from antiphon.protocol.plan import SortKey, TopK
+from antiphon.protocol.schema import DATE, FLOAT64, INT64, TEXT, Column, Schema
+from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
+
+from tests.reference.plans import canonical_row, clean, result_of
+from tests.replica.dataflow.changes import MONEY, A, add, get, rows_of, unquoted, zset
+
+SCHEMA = Schema(
+    tuple(
+        Column(name=n, type=t)
+        for n, t in (
+            ("g", INT64), ("n", INT64), ("x", FLOAT64), ("s", TEXT), ("m", MONEY), ("d", DATE)
+        )
+    )
+)  # fmt: skip
+WORDS = ["", "a", "prefix of eight", "prefix of eighty", "prefix o", "z", "\u00e9t\u00e9"]
+
+
+def random_row(rng):
+    return (
+        rng.randrange(2),
+        rng.choice([None, rng.randrange(-50, 50), rng.randrange(10**6)]),
+        rng.choice([None, math.nan, math.inf, rng.random(), -rng.random()]),
+        rng.choice([None, *WORDS]),
+        rng.choice([None, Decimal(rng.randrange(-9999, 9999)).scaleb(-2)]),
+        rng.choice([None, rng.randrange(-9, 9)]),
+    )
+
+
+class Checked:
+    def __init__(self, plan):
+        self.plan = plan
+        self.flow = Dataflow.build(plan, {A: ImportSpec(schema=SCHEMA)})
+        self.content, self.seen, self.time = Counter(), Counter(), 0
+
+    def step(self, tick):
+        self.time += 1
+        for row, diff in tick:
+            self.content[canonical_row(row)] += diff
+        self.content = clean(self.content)
+        add(self.seen, rows_of(self.flow.step(self.time, {A: zset(SCHEMA, tick)}))[0])
+        assert clean(self.seen) == result_of(self.plan, {A: self.content})[0]
+        self.flow.maintain(50)
+
+    def best(self):
+        return [(unquoted(row), -count) for row, count in clean(self.seen).items()]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_fronts_follow_inserts_deletes_and_refills(seed):
+    rng = random.Random(seed)
+    order = tuple(
+        SortKey(column=c, descending=rng.random() < 0.5, nulls_first=rng.random() < 0.5)
+        for c in rng.sample(range(1, 6), rng.choice([1, 2]))
+    )
+    plan = TopK(
+        input=get(A, SCHEMA), group_by=(0,) if seed % 2 else (), order_by=order,
+        limit=rng.choice([1, 3]), offset=rng.choice([0, 2]),
+    )  # fmt: skip
+    checked = Checked(plan)
+    checked.step([(random_row(rng), 1) for _ in range(250)])
+    for _ in range(14):
+        tick = [(random_row(rng), 1) for _ in range(rng.choice([0, 1, 5, 40]))]
+        if rng.random() < 0.7:
+            tick += checked.best()  # take the winners away: fronts run dry
+        present = list(checked.content)
+        chosen = rng.sample(present, min(len(present), rng.choice([0, 10, 60])))
+        leaving = {canonical_row(row) for row, diff in tick if diff < 0}
+        tick += [(unquoted(row), -1) for row in chosen if row not in leaving]
+        checked.step(tick)
+    checked.step([(unquoted(row), -count) for row, count in checked.content.items()])
+    while checked.flow.maintain(1_000):
+        pass
+    assert checked.flow.state_rows == 0
+
+
+def test_a_large_group_is_not_read_for_what_cannot_be_seen():
+    plan = TopK(
+        input=get(A, SCHEMA), group_by=(), order_by=(SortKey(column=1, descending=True),), limit=5
+    )
+    flow = Dataflow.build(plan, {A: ImportSpec(schema=SCHEMA)})
+    rows = [((0, n, None, None, None, None), 1) for n in range(5_000)]
+    assert flow.step(1, {A: zset(SCHEMA, rows)}).row_count == 5
+    while flow.maintain(10_000):
+        pass
+    assert flow.state_rows < 5_000 + 100, "the front is short"
+    assert flow.step(2, {A: zset(SCHEMA, rows[:1_000])}).is_empty
+    change = flow.step(3, {A: zset(SCHEMA, [((0, 9_999, None, None, None, None), 1)])})
+    assert rows_of(change)[0] == {
+        (0, 9_999, None, None, None, None): 1,
+        (0, 4_995, None, None, None, None): -1,
+    }
