@@ -75,9 +75,9 @@ class Up:
             self._process = subprocess.Popen(
                 [
                     *CLI, "up", "--data", str(self.data), "--listen", self.address,
-                    "--replicas", str(self._replicas), *self._options,
+                    "--replicas", str(self._replicas), "--watch-stdin", *self._options,
                 ],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # closes with the tests
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._environment,

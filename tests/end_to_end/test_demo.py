@@ -17,6 +17,5 @@ def test_the_demo_is_equal_to_duckdb_on_every_replica_after_a_kill(tmp_path: Pat
     assert {c["replica"] for c in summary["comparisons"]} == {"r1", "r2", "subscription"}
     assert len(summary["comparisons"]) == 8 * 5
     assert summary["kill"]["back_seconds"] is not None
-    assert summary["stop_seconds"] < 2.0
     assert list(tmp_path.iterdir()) == [], "its folder is gone"
     assert not processes_of(tmp_path)

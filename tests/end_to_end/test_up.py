@@ -149,6 +149,22 @@ def test_bad_settings_are_one_clear_line(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1, done.stderr
 
 
+def test_a_path_too_long_for_sockets_is_told_before_anything_starts(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    done = cli("up", "--data", str(deep), "--listen", f"127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert "shorter --data" in done.stderr
+    assert not deep.exists()
+
+
+def test_it_ends_with_the_process_that_started_it(up: Up) -> None:
+    up.ready().close()
+    assert up.process.stdin is not None
+    up.process.stdin.close()
+    assert up.process.wait(10) == 0
+    until(lambda: not processes_of(up.data), 5, up.tail())
+
+
 def test_a_stock_client_lists_services_and_reads_the_status_by_reflection(up: Up) -> None:
     up.ready().close()
     with grpc.insecure_channel(up.address) as channel:

@@ -41,6 +41,7 @@ Config = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Data = Annotated[str | None, typer.Option("--data", help="The data directory.", metavar="DIR")]
+WatchStdin = Annotated[bool, typer.Option("--watch-stdin", help="Stop when standard input closes.")]
 Replica = Annotated[
     str, typer.Option("--replica", help="Read from this replica alone.", metavar="NAME")
 ]
@@ -53,13 +54,21 @@ def up(
         int | None, typer.Option("--replicas", min=0, help="How many to run.")
     ] = None,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
+    watch_stdin: WatchStdin = False,
     token: Token = None,
     config: Config = None,
 ) -> None:
     """Start everything on this machine: a controller and its replicas."""
     from antiphon.cli import serve
 
-    serve.up(data=data, replicas=replicas, listen=listen, token=token, config=config)
+    serve.up(
+        data=data,
+        replicas=replicas,
+        listen=listen,
+        token=token,
+        watch_stdin=watch_stdin,
+        config=config,
+    )
 
 
 @app.command()
@@ -81,9 +90,7 @@ def replica(
     data: Data = None,
     controller: Annotated[str | None, typer.Option(metavar="ADDR")] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME")] = None,
-    watch_stdin: Annotated[
-        bool, typer.Option("--watch-stdin", help="Stop when standard input closes.")
-    ] = False,
+    watch_stdin: WatchStdin = False,
     token: Token = None,
     config: Config = None,
 ) -> None:

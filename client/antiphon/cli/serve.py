@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from antiphon.controller.io.config import ControllerConfig
 from antiphon.controller.io.config import load_config as load_controller_config
 from antiphon.controller.io.process import Controller, configure_logging
 from antiphon.controller.io.process import run_controller as serve_controller
+from antiphon.protocol.errors import InvalidArgument
+from antiphon.protocol.io.channel import UNIX_PATH_BYTES_MAX
 from antiphon.replica.io.config import load_config as load_replica_config
 from antiphon.replica.io.process import run_replica as serve_replica
 
@@ -26,6 +29,7 @@ def up(
     replicas: int | None,
     listen: str | None,
     token: str | None,
+    watch_stdin: bool,
     config: str | None,
 ) -> None:
     """A controller in this process, its replicas as children; ends all of them on Ctrl-C."""
@@ -37,8 +41,9 @@ def up(
     # People read what this prints; what the parts log is for when something is wrong.
     if "log" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log": "warning"})
+    _check_sockets(settings)
     configure_logging(settings.log)
-    raise typer.Exit(asyncio.run(_up(settings)))
+    raise typer.Exit(asyncio.run(_up(settings, watch_stdin=watch_stdin)))
 
 
 def controller(
@@ -72,15 +77,33 @@ def replica(
     raise typer.Exit(serve_replica(settings))
 
 
-async def _up(settings: ControllerConfig) -> int:
+def _check_sockets(settings: ControllerConfig) -> None:
+    """Raises:
+    InvalidArgument: the system does not take sockets with paths as long as the replicas' are.
+    """
+    for number in range(1, settings.local_replicas + 1):
+        path = settings.data.absolute() / "replicas" / f"r{number}" / "socket"
+        if len(os.fsencode(path)) > UNIX_PATH_BYTES_MAX:
+            raise InvalidArgument(
+                f"{settings.data}: the path is too long for the replicas' sockets, which have at"
+                f" most {UNIX_PATH_BYTES_MAX} bytes; use a shorter --data"
+            )
+
+
+async def _up(settings: ControllerConfig, *, watch_stdin: bool) -> int:
     running = Controller(settings)
     with _until_signal(running.ask_to_stop):
         await running.start()
+        watching = asyncio.ensure_future(_stdin_closed()) if watch_stdin else None
+        if watching is not None:
+            watching.add_done_callback(lambda _: running.ask_to_stop())
         try:
             _say(_banner(running.address, settings))
             await running.stopped.wait()
             _say("stopping")
         finally:
+            if watching is not None:
+                watching.cancel()
             await running.stop()
     if running.failure is not None:
         print(f"antiphon: {running.failure}", file=sys.stderr)
@@ -100,7 +123,17 @@ Ctrl-C stops everything."""
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    with contextlib.suppress(BrokenPipeError):  # who started us may be gone, and we are to follow
+        print(text, flush=True)
+
+
+async def _stdin_closed() -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    while await reader.read(1 << 16):
+        pass
 
 
 @contextlib.contextmanager

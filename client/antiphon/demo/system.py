@@ -34,7 +34,7 @@ class System:
     def __enter__(self) -> Self:
         if self._parent is not None:
             Path(self._parent).mkdir(parents=True, exist_ok=True)
-        self._directory = Path(tempfile.mkdtemp(prefix="antiphon-demo-", dir=self._parent))
+        self._directory = Path(tempfile.mkdtemp(prefix="demo-", dir=self._parent))
         try:
             self._start(self._directory)
         except BaseException:
@@ -45,13 +45,13 @@ class System:
     def _start(self, directory: Path) -> None:
         self.address = f"127.0.0.1:{_free_port()}"
         arguments = [
-            sys.executable, "-m", "antiphon.cli", "up", "--data", str(directory / "data"),
-            "--replicas", str(self._replicas), "--listen", self.address,
+            sys.executable, "-m", "antiphon.cli", "up", "--data", str(directory / "d"),
+            "--replicas", str(self._replicas), "--listen", self.address, "--watch-stdin",
         ]  # fmt: skip
         with (directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 arguments,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # closes with us, however we end: nothing is left behind
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is ours to handle: it stops the child by `stop`
