@@ -95,6 +95,11 @@ def indexed(collection: CollectionId) -> Import:
     return Import(collection=collection, kind=CollectionKind.INDEX, schema=PAIRS)
 
 
+def materialized(collection: CollectionId) -> Import:
+    """A materialized view of the same replica."""
+    return Import(collection=collection, kind=CollectionKind.MATERIALIZED_VIEW, schema=PAIRS)
+
+
 def dataflow(
     imports: Sequence[Import],
     *exports: tuple[CollectionId, ExportKind],

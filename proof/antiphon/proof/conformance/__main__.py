@@ -1,0 +1,46 @@
+"""`python -m antiphon.proof.conformance replica ADDRESS`: the suite, line by line; exit 1 on a
+failure, 2 if it cannot run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from antiphon.proof.conformance import COLLECTIONS_LISTEN, Outcome, row_of, run
+from antiphon.protocol.errors import AntiphonError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m antiphon.proof.conformance",
+        description="Check a replica against the compute protocol.",
+    )
+    parser.add_argument("party", choices=["replica"])
+    parser.add_argument("address", help="HOST:PORT or unix:PATH")
+    parser.add_argument("--collections-listen", default=COLLECTIONS_LISTEN, metavar="ADDR")
+    parser.add_argument("--only", default="", metavar="N,...", help="numbers of checks")
+    options = parser.parse_args(arguments)
+    try:
+        report = asyncio.run(
+            run(
+                options.address,
+                collections_listen=options.collections_listen,
+                only=[number for number in options.only.split(",") if number],
+                progress=_show,
+            )
+        )
+    except AntiphonError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(report.summary)
+    return 0 if report.conforms else 1
+
+
+def _show(outcome: Outcome) -> None:
+    number, title, verdict, seconds = row_of(outcome)
+    print(f"{number:>6}  {verdict:<5} {seconds:>5} s  {title}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
