@@ -10,33 +10,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from antiphon.controller.engine.observation import Observation
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.errors import VersionMismatch
-from antiphon.protocol.facts import ReplicaFacts
-from antiphon.protocol.ids import Epoch, HistoryId, InstanceId, Position
-from antiphon.protocol.version import SPOKEN, VersionRange, choose
+from antiphon.protocol.ids import NO_POSITION, Position
+from antiphon.protocol.version import choose
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """What the replica says, beside what the controller knows at the same moment."""
-
-    facts: ReplicaFacts
-    instance_id: InstanceId
-    history_id: HistoryId
-    epoch: Epoch
-    head: Position
-    head_digest: bytes
-    versions: VersionRange = SPOKEN
+__all__ = ["Decision", "Observation", "Refusal", "Sync", "decide"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
-    """Open a session of this kind."""
+    """Open a session of this kind. `code` names the row of the table that chose it."""
 
     sync: SyncDecision
     protocol_version: int
     reason: str
+    code: str = ""
+    start: Position = NO_POSITION  # commands after it are sent
+    target: Position = NO_POSITION  # frozen: the head at the moment of the decision
+    # State counts as the same only if its content digest is: its commands are not those of ours.
+    verify_content: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
