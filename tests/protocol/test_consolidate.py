@@ -3,12 +3,13 @@
 from collections import Counter
 
 import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from antiphon.protocol.consolidate import consolidate, consolidate_many
 from antiphon.protocol.delta import delta_schema
 from antiphon.protocol.row_hash import hash_rows
 from antiphon.protocol.schema import INT64, TEXT, Column, Schema
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SCHEMA = delta_schema(Schema((Column(name="a", type=INT64), Column(name="b", type=TEXT))))
 ROW = st.tuples(

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from antiphon.protocol.row_hash import hash_keys, hash_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antiphon.protocol.row_hash import hash_keys, hash_rows
 from tests.reference.row_hash import row_hash
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "row_hash.md"
@@ -71,9 +71,7 @@ def hashes(columns):
 def tables(draw):
     kinds = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
     rows = draw(st.integers(1, 6))
-    return [
-        (k, draw(st.lists(st.none() | VALUES[k], min_size=rows, max_size=rows))) for k in kinds
-    ]
+    return [(k, draw(st.lists(st.none() | VALUES[k], min_size=rows, max_size=rows))) for k in kinds]
 
 
 @given(tables())

@@ -28,7 +28,6 @@ from antiphon.protocol.plan import (
     schema_of,
 )
 from antiphon.protocol.schema import TypeKind
-
 from tests.reference.row_hash import row as hash_row
 
 RANGES = {TypeKind.INT16: 2**15, TypeKind.INT32: 2**31, TypeKind.INT64: 2**63}

@@ -71,10 +71,9 @@ def _hash(columns: Sequence[pa.Array], row_count: int | None, lanes: int) -> Wor
     cells = np.empty((lanes, len(columns), count), np.uint64)
     families: list[int] = []
     nulls: list[tuple[int, npt.NDArray[np.bool_]]] = []
-    for index, column in enumerate(columns):
-        assert len(column) == count, f"column {index} has {len(column)} rows, not {count}"
-        if isinstance(column, pa.ChunkedArray):
-            column = column.combine_chunks()
+    for index, given in enumerate(columns):
+        assert len(given) == count, f"column {index} has {len(given)} rows, not {count}"
+        column = given.combine_chunks() if isinstance(given, pa.ChunkedArray) else given
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
         families.append(_fill(column, cells[:, index]))
@@ -184,7 +183,7 @@ def _fill_wide(column: pa.Array, out: Words) -> int:
     if types.is_decimal128(kind):
         _fill_decimal(column, out)
         return _NUMBER
-    if types.is_fixed_size_binary(kind) and kind.byte_width == 16:  # noqa: PLR2004 - a uuid
+    if types.is_fixed_size_binary(kind) and kind.byte_width == 16:
         raw = np.frombuffer(column.buffers()[1], "<u8", 2 * len(column), 16 * column.offset)
         _sum_words(raw.reshape(-1, 2).T, out)
         return _UUID

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import strategies as st
+
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Get, imports_of
 from antiphon.protocol.schema import (
@@ -23,8 +25,6 @@ from antiphon.protocol.schema import (
 )
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
 from antiphon.replica.dataflow.zset import Zset
-from hypothesis import strategies as st
-
 from tests.reference.plans import canonical_row, clean, result_of
 
 A, B = CollectionId(1), CollectionId(2)

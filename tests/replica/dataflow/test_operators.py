@@ -2,6 +2,9 @@
 forgets everything when everything is taken back."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from antiphon.protocol.errors import NotServed
 from antiphon.protocol.expression import Branch, Call, Case, ColumnReference, Literal
 from antiphon.protocol.plan import (
@@ -24,9 +27,6 @@ from antiphon.protocol.plan import (
 )
 from antiphon.protocol.schema import BOOLEAN, FLOAT64, INT64, TEXT, Column, Schema, decimal
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec, evaluate_once
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.replica.dataflow.changes import (
     MONEY,
     SCHEMA,
@@ -291,9 +291,7 @@ def test_what_is_not_served_is_named():
     until = TemporalFilter(input=get(), valid_from=None, valid_until=None)
     with pytest.raises(NotServed, match="TemporalFilter"):
         Dataflow.build(until, {A: ImportSpec(schema=SCHEMA)})
-    clock = MapFilterProject(
-        input=get(), maps=(call("now", kind=INT64),), filters=(), project=(7,)
-    )
+    clock = MapFilterProject(input=get(), maps=(call("now", kind=INT64),), filters=(), project=(7,))
     with pytest.raises(NotServed, match="now"):
         Dataflow.build(clock, {A: ImportSpec(schema=SCHEMA)})
     median = aggregate("PERCENTILE_CONT", X, FLOAT64)

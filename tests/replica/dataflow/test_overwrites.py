@@ -3,11 +3,11 @@
 from collections import Counter
 
 import pyarrow as pa
-from antiphon.protocol.schema import INT64, TEXT, Column, Schema
-from antiphon.replica.dataflow.overwrites import Overwrites
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antiphon.protocol.schema import INT64, TEXT, Column, Schema
+from antiphon.replica.dataflow.overwrites import Overwrites
 from tests.reference.plans import clean
 from tests.replica.dataflow.changes import add, rows_of, zset
 
@@ -44,7 +44,12 @@ def test_overwrites_are_the_differences_of_a_dictionary(changes, fuel):
 
 def test_the_last_overwrite_of_a_key_counts():
     state = Overwrites(SCHEMA, (0, 1))
-    rows = [((1, "", "old", 0), 1), ((1, "", "new", 0), 1), ((2, "", "x", 0), 1), ((2, "", None, None), -1)]
+    rows = [
+        ((1, "", "old", 0), 1),
+        ((1, "", "new", 0), 1),
+        ((2, "", "x", 0), 1),
+        ((2, "", None, None), -1),
+    ]
     found = state.apply(zset(SCHEMA, rows))
     assert rows_of(found)[0] == {(1, "", "new", 0): 1}
 

@@ -4,13 +4,13 @@ from collections import Counter
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from antiphon.protocol.row_hash import hash_keys
 from antiphon.replica.dataflow.batch import build_batch
 from antiphon.replica.dataflow.spine import Spine, probe_keys
 from antiphon.replica.dataflow.zset import Zset
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.reference.plans import clean
 from tests.replica.dataflow.changes import SCHEMA, rows_of, ticks, zset
 
@@ -71,7 +71,9 @@ def test_without_maintenance_the_ladder_is_bounded_too():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 30), max_size=20), max_size=6), st.lists(st.integers(0, 40)))
+@given(
+    st.lists(st.lists(st.integers(0, 30), max_size=20), max_size=6), st.lists(st.integers(0, 40))
+)
 def test_a_probe_finds_every_row_of_its_key_once(parts, wanted):
     spine, total = Spine(), Counter()
     for number, part in enumerate(parts):

@@ -6,9 +6,12 @@ from decimal import ROUND_HALF_UP, Decimal, getcontext
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Aggregate, AggregateFunction, Get, Reduce
-from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.schema import (
     FLOAT32,
     FLOAT64,
@@ -21,8 +24,6 @@ from antiphon.protocol.schema import (
 )
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
 from antiphon.replica.dataflow.zset import Zset
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 getcontext().prec = 90
 A = CollectionId(1)

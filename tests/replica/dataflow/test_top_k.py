@@ -6,10 +6,10 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+
 from antiphon.protocol.plan import SortKey, TopK
 from antiphon.protocol.schema import DATE, FLOAT64, INT64, TEXT, Column, Schema
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-
 from tests.reference.plans import canonical_row, clean, result_of
 from tests.replica.dataflow.changes import MONEY, A, add, get, rows_of, unquoted, zset
 

@@ -4,13 +4,13 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from antiphon.protocol.errors import NotComplete, SinceViolation
 from antiphon.protocol.frontier import CLOSED, START, Frontier
 from antiphon.replica.dataflow.trace import Trace
 from antiphon.replica.dataflow.zset import ERRORS, Zset, split_delta, to_delta
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.reference.plans import canonical_row, clean
 from tests.replica.dataflow.changes import SCHEMA, add, rows_of, ticks, zset
 

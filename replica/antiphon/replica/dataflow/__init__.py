@@ -23,7 +23,7 @@ What callers use, and nothing else:
                     `schema`, `imports`, `state_rows`, `state_bytes`, `counters()`.
                     `evaluate_once(plan, imports, inputs) -> Zset`: build, one step, discard.
 
-`trace.Trace`       `Trace(schema, key_columns, since)`: a collection at all times in [since, upper).
+`trace.Trace`       `Trace(schema, key_columns, since)`: a collection, at times in [since, upper).
                     `insert(lower, upper, [(time, Zset)])`: the updates of [lower, upper); `lower`
                     is the trace's `upper` (Frontier). `upper`, `since`: Frontiers.
                     `allow_compaction(frontier)`: since moves forward, never back.

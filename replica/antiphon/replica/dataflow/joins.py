@@ -148,16 +148,12 @@ def _not_in(graph: Graph, match_: _Match) -> Node:
     with_null = graph.filtered(right.node, right.width, _any_null(right.keys))
     without = graph.filtered(right.node, right.width, _negation(_any_null(right.keys)))
     # A right row with a null key is unknown to every left row that it could match.
-    nulls = _Match(
-        _Side(definite, left.types, ()), _Side(with_null, right.types, ()), maybe, False
-    )
+    nulls = _Match(_Side(definite, left.types, ()), _Side(with_null, right.types, ()), maybe, False)
     kept = graph.minus(definite, _semi(graph, nulls))
     # So is every right row that a left row with a null key could match.
     known = graph.filtered(kept, left.width, _negation(_any_null(left.keys)))
     unknown = graph.filtered(kept, left.width, _any_null(left.keys))
-    others = _Match(
-        _Side(unknown, left.types, ()), _Side(without, right.types, ()), maybe, False
-    )
+    others = _Match(_Side(unknown, left.types, ()), _Side(without, right.types, ()), maybe, False)
     return graph.sum(known, graph.minus(unknown, _semi(graph, others)))
 
 
@@ -175,7 +171,7 @@ def _could_match(match_: _Match) -> Expression | None:
             parts.append(_call("or", same, _call("is_null", left), _call("is_null", moved)))
     if match_.residual is not None:
         parts.append(match_.residual)
-    if len(parts) < 2:  # noqa: PLR2004 - a conjunction takes two
+    if len(parts) < 2:
         return parts[0] if parts else None
     return _call("and", *parts)
 

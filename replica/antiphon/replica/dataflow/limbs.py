@@ -72,12 +72,10 @@ def to_int64(limbs: Limbs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]
     return (top << LIMB_BITS) | limbs[:, 0], wrong
 
 
-def to_decimal256(
-    limbs: Limbs, scale: int, valid: npt.NDArray[np.bool_] | None
-) -> pa.Array:
+def to_decimal256(limbs: Limbs, scale: int, valid: npt.NDArray[np.bool_] | None) -> pa.Array:
     """As coefficients of 76 digits; normalised limbs, at most seven."""
     count = len(limbs)
-    assert limbs.shape[1] <= 7, "more limbs than a decimal holds"  # noqa: PLR2004
+    assert limbs.shape[1] <= 7, "more limbs than a decimal holds"
     words = np.empty((count, 8), np.uint32)
     width = limbs.shape[1]
     words[:, : width - 1] = limbs[:, : width - 1]

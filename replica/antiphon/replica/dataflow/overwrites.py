@@ -60,9 +60,7 @@ class Overwrites:
         difference = difference.consolidated()
         if difference.row_count:
             low = None if difference.hashes is None else difference.hashes[1]
-            batch = build_batch(
-                difference.columns, difference.diffs, self._keys, row_hashes=low
-            )
+            batch = build_batch(difference.columns, difference.diffs, self._keys, row_hashes=low)
             self._spine.insert(batch)
             self._row_count += int(difference.diffs.sum())
         return Zset(difference.columns, difference.diffs, errors, difference.hashes)

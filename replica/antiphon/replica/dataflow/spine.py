@@ -116,7 +116,8 @@ class Spine:
         )
 
     def _replace(self) -> None:
-        assert self._merge is not None and self._merge.result is not None, "no merge is done"
+        assert self._merge is not None, "no merge is under way"
+        assert self._merge.result is not None, "the merge is not done"
         at, count = self._merge_at, len(self._merge.inputs)
         assert tuple(self.batches[at : at + count]) == self._merge.inputs, "the spine moved"
         self.batches[at : at + count] = [self._merge.result] if len(self._merge.result) else []

@@ -201,7 +201,9 @@ class _TimedSpine:
         return parts
 
 
-def _until(batch: Batch, rows: np.ndarray[tuple[int], np.dtype[np.int64]] | None, time: int) -> Zset:
+def _until(
+    batch: Batch, rows: np.ndarray[tuple[int], np.dtype[np.int64]] | None, time: int
+) -> Zset:
     """The given rows of a batch, or all, at or before `time`."""
     whole = Zset(batch.columns, batch.diffs)
     times = batch.times

@@ -54,7 +54,7 @@ def _integers(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
             operands[1] = np.where(zero, 1, operands[1])
     result, wrong = _INTEGERS[call.function](*operands)
     narrow = result.astype(dtype, copy=False)
-    if dtype.itemsize < 8:  # noqa: PLR2004 - int64 itself
+    if dtype.itemsize < 8:
         wrong = wrong | (narrow != result) if wrong is not None else narrow != result
     if wrong is not None:
         fail_valid(frame, call, wrong, valid, OUT_OF_RANGE, out_of_range(call.type))

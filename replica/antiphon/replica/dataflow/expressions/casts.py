@@ -18,7 +18,10 @@ from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out
 from antiphon.replica.dataflow.expressions.temporal import DAY_US, days_of
 from antiphon.replica.dataflow.expressions.vector import Vector
 
-_FLOATS: Final[dict[TypeKind, np.dtype[np.floating[Any]]]] = {TypeKind.FLOAT32: np.dtype(np.float32), TypeKind.FLOAT64: np.dtype(np.float64)}
+_FLOATS: Final[dict[TypeKind, np.dtype[np.floating[Any]]]] = {
+    TypeKind.FLOAT32: np.dtype(np.float32),
+    TypeKind.FLOAT64: np.dtype(np.float64),
+}
 _INSTANTS: Final = (TypeKind.TIMESTAMP, TypeKind.TIMESTAMPTZ)
 _INTEGER_DIGITS: Final = {TypeKind.INT16: 5, TypeKind.INT32: 10, TypeKind.INT64: 19}
 
@@ -131,9 +134,7 @@ def _float_to_decimal(frame: Frame, vector: Vector, target: Type) -> Vector:
 
 
 def _boolean_to_integer(_: Frame, vector: Vector, target: Type) -> Vector:
-    return Vector.of_values(
-        target, vector.values.astype(INTEGER_TYPES[target.kind]), vector.valid
-    )
+    return Vector.of_values(target, vector.values.astype(INTEGER_TYPES[target.kind]), vector.valid)
 
 
 def _integer_to_boolean(_: Frame, vector: Vector, target: Type) -> Vector:

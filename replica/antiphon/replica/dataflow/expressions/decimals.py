@@ -1,4 +1,4 @@
-"""Decimal arithmetic: exact in 256 bits, then rounded half away from zero into the result's type."""
+"""Decimal arithmetic: exact in 256 bits, then rounded half away from zero to the result."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def digits_of(array: pa.Array) -> int:
         return 1
     high = np.abs(raw[1::2].astype(np.float64))
     low = np.abs(raw[0::2].astype(np.float64))
-    small = (raw[1::2] == (raw[0::2] >> 63))
+    small = raw[1::2] == (raw[0::2] >> 63)
     size = np.where(small, low, (high + 1) * 2.0**64)
     if array.null_count:
         size = np.where(values_of(array.is_valid()), size, 0)
@@ -94,9 +94,7 @@ def _shortened(frame: Frame, call: Call, array: pa.Array, precision: int) -> pa.
     return short.cast(pa.decimal256(precision, scale))
 
 
-def _without(
-    frame: Frame, function: str, array: pa.Array, rows: pa.Array, kind: Type
-) -> pa.Array:
+def _without(frame: Frame, function: str, array: pa.Array, rows: pa.Array, kind: Type) -> pa.Array:
     """Null where `rows` is true; those rows fail."""
     if not pc.any(rows).as_py():
         return array

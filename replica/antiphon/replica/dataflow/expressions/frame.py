@@ -64,9 +64,7 @@ class Frame:
         """A column's values; a subclass may compute some when they are first asked for."""
         return Vector.of_array(reference.type, self.columns[reference.index])
 
-    def fail(
-        self, rows: Mask, code: str, messages: str | pa.Array, expression: str
-    ) -> None:
+    def fail(self, rows: Mask, code: str, messages: str | pa.Array, expression: str) -> None:
         """Rows that are active and have not failed yet fail now."""
         if not rows.any():
             return

@@ -101,9 +101,7 @@ def _instant(
     return Vector.of_values(call.type, moved, valid)
 
 
-def _narrowed(
-    frame: Frame, call: Call, days: npt.NDArray[np.int64], valid: Mask | None
-) -> Vector:
+def _narrowed(frame: Frame, call: Call, days: npt.NDArray[np.int64], valid: Mask | None) -> Vector:
     """To a date or an integer type."""
     dtype = {TypeKind.INT64: np.int64, TypeKind.INT16: np.int16}.get(call.type.kind, np.int32)
     narrow = days.astype(dtype)

@@ -41,7 +41,8 @@ _DIGITS: Final = {"second": 6, "epoch": 6, "milliseconds": 3}
 
 def _unit(call: Call, arguments: list[Vector]) -> str:
     literal = arguments[0].literal
-    assert literal is not None and isinstance(literal.value, str), f"{call.function} of a literal"
+    assert literal is not None, f"{call.function} names its field by a literal"
+    assert isinstance(literal.value, str), f"{call.function} names its field by text"
     return literal.value
 
 
@@ -222,7 +223,7 @@ def _to_timestamp(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
 def _make_date(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     year, month, day = (argument.values.astype(np.int64) for argument in arguments)
     valid = both_valid(*arguments)
-    good: Mask = (year != 0) & (np.abs(year) < 300_000) & (month >= 1) & (month <= 12)  # noqa: PLR2004
+    good: Mask = (year != 0) & (np.abs(year) < 300_000) & (month >= 1) & (month <= 12)
     year = np.where(year < 0, year + 1, year)
     number = np.where(good, (year - 1970) * 12 + month - 1, 0)
     first, following = _first_day(number), _first_day(number + 1)

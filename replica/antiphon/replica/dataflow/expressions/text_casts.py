@@ -101,9 +101,7 @@ def _to_float(frame: Frame, vector: Vector, target: Type) -> Vector:
 def _to_boolean(frame: Frame, vector: Vector, target: Type) -> Vector:
     pattern = r"^(t(r(ue?)?)?|y(es?)?|on|1|f(a(l(se?)?)?)?|no?|off?|0)$"
     text = _well_formed(frame, vector, pattern, target, INVALID_TEXT, fold=True)
-    return Vector.of_array(
-        target, pc.match_substring_regex(text, r"^(t|y|on|1)", ignore_case=True)
-    )
+    return Vector.of_array(target, pc.match_substring_regex(text, r"^(t|y|on|1)", ignore_case=True))
 
 
 def _to_date(frame: Frame, vector: Vector, target: Type) -> Vector:
@@ -120,7 +118,8 @@ def _to_timestamptz(frame: Frame, vector: Vector, target: Type) -> Vector:
     text = _well_formed(frame, vector, _TIMESTAMPTZ, target, INVALID_DATETIME)
     local = pc.replace_substring_regex(text, r" ?(Z|UTC)$", "")
     zone = pc.extract_regex(
-        local, r"^.{10}(?P<time>[ T][^+-]*)(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2})?$"
+        local,
+        r"^.{10}(?P<time>[ T][^+-]*)(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2})?$",
     )
     local = pc.replace_substring_regex(local, r"^(.{10}[ T][^+-]*)[+-][0-9:]+$", r"\1")
     stamps = _stamps(frame, vector, pc.ascii_rtrim(local, " "), target)

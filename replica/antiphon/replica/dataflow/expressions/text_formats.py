@@ -33,10 +33,7 @@ _LONG_DOUBLES: Final = tuple(
     (rf"^(-?[0-9])\.([0-9]{{{n}}})([0-9]+)e\+{n}$", r"\1\2.\3") for n in range(10, 15)
 )
 _LONG_REALS: Final = (
-    *(
-        (rf"^(-?[0-9])([0-9]{{{n}}})(?:\.([0-9]+))?$", rf"\1.\2\3e+0{n}")
-        for n in range(6, 10)
-    ),
+    *((rf"^(-?[0-9])([0-9]{{{n}}})(?:\.([0-9]+))?$", rf"\1.\2\3e+0{n}") for n in range(6, 10)),
     (r"(\.[0-9]*?)0+e", r"\1e"),
 )
 _EXPONENTS: Final = (
@@ -55,13 +52,13 @@ def _float(array: pa.Array) -> pa.Array:
     values = np.abs(values_of(array))
     is_double = array.type == pa.float64()
     most = 1e10 if is_double else 1e6
-    plain = (values == 0) | ((values >= 1e-4) & (values < most))  # noqa: PLR2004
+    plain = (values == 0) | ((values >= 1e-4) & (values < most))
     if plain.all():
         return text
     for pattern, replacement in (*_SMALL, *(_LONG_DOUBLES if is_double else _LONG_REALS)):
         text = pc.replace_substring_regex(text, pattern, replacement)
     if is_double:
-        whole = (values >= most) & (values < 1e15) & (np.trunc(values) == values)  # noqa: PLR2004
+        whole = (values >= most) & (values < 1e15) & (np.trunc(values) == values)
         integers = array_of(np.where(whole, values_of(array), 0).astype(np.int64), pa.int64())
         text = pc.if_else(array_of(whole, pa.bool_()), integers.cast(pa.string()), text)
     for pattern, replacement in _EXPONENTS:

@@ -99,7 +99,5 @@ def _take_clock(
         + values_of(seconds)
     )
     negative = values_of(pc.equal(parts.field("sign"), "-"))
-    rest = pc.replace_substring_regex(
-        text, _CLOCK.replace("?P<n>", "?:"), " ", max_replacements=1
-    )
+    rest = pc.replace_substring_regex(text, _CLOCK.replace("?P<n>", "?:"), " ", max_replacements=1)
     return rest, clock + np.where(negative, -size, size) * 1_000_000

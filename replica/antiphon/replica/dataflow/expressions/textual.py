@@ -33,9 +33,7 @@ def _nulled(call: Call, array: pa.Array, valid: Mask | None) -> Vector:
     """The text, null where an argument is."""
     if valid is None:
         return _text(array, call)
-    return _text(
-        pc.if_else(array_of(valid, pa.bool_()), array, pa.scalar(None, array.type)), call
-    )
+    return _text(pc.if_else(array_of(valid, pa.bool_()), array, pa.scalar(None, array.type)), call)
 
 
 def _concat(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
@@ -55,7 +53,7 @@ def _length(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
 def _substring(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     value, start = arguments[0], _whole(arguments[1]) - 1
     valid = both_valid(*arguments)
-    if len(arguments) == 2:  # noqa: PLR2004 - to the end
+    if len(arguments) == 2:
         ends = np.full(frame.count, np.iinfo(np.int64).max)
     else:
         size = _whole(arguments[2])
@@ -90,7 +88,7 @@ def _pad(*, left: bool) -> Callable[..., Vector]:
         long = size > _TEXT_BYTES_MAX
         fail_valid(frame, call, long, valid, *_TOO_LONG)
         size = np.where(long, 0, np.maximum(size, 0))
-        fill = arguments[2].array if len(arguments) > 2 else None  # noqa: PLR2004 - optional
+        fill = arguments[2].array if len(arguments) > 2 else None
         if fill is None:
             fill = pa.repeat(pa.scalar(" "), frame.count)
         characters = Characters(value)
@@ -258,9 +256,7 @@ def _checked_patterns(frame: Frame, call: Call, arguments: list[Vector]) -> Vect
         return patterns
     wrong = values_of(pc.is_in(patterns.array, pa.array(bad, pa.string())))
     message = "invalid regular expression"
-    fail_valid(
-        frame, call, wrong, both_valid(*arguments), "invalid_regular_expression", message
-    )
+    fail_valid(frame, call, wrong, both_valid(*arguments), "invalid_regular_expression", message)
     kept = pc.if_else(array_of(wrong, pa.bool_()), pa.scalar(None, pa.string()), patterns.array)
     return Vector.of_array(patterns.type, kept)
 

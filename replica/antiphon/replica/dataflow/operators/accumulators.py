@@ -86,7 +86,7 @@ class Integers(Accumulator):
         if self._limbs == 1:
             np.multiply(values_of(column), diffs, out=out[:, 1], casting="unsafe")
             return
-        if self._limbs == 2:  # noqa: PLR2004 - a 64-bit integer
+        if self._limbs == 2:
             limb.split_int64(values_of(column), out[:, 1:])
         else:
             limb.split_decimal128(column, out[:, 1:])
@@ -100,16 +100,21 @@ class Integers(Accumulator):
         valid = None if bool((count > 0).all()) else count > 0
         if self.aggregate.function is AggregateFunction.AVG:
             return self._average(count, total, valid, frame)
-        if self.type.is_integer and self._limbs <= 2:  # noqa: PLR2004 - fits, or is an error
+        if self.type.is_integer and self._limbs <= 2:
             values, wrong = limb.to_int64(total)
             kind = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}[_width(self.type)]
             narrow = values.astype(f"i{_width(self.type)}")
-            frame.fail(np.logical_or(wrong, np.not_equal(narrow, values)), OUT_OF_RANGE, out_of_range(self.type), "sum")
+            frame.fail(
+                np.logical_or(wrong, np.not_equal(narrow, values)),
+                OUT_OF_RANGE,
+                out_of_range(self.type),
+                "sum",
+            )
             return array_of(narrow, kind, valid)
         if self.type.is_float:
             floats = limb.to_float(total, 0) / 10.0**self._source.scale
             return _floats(floats, self.type, valid)
-        if self._limbs <= 2 and self.type.precision == DECIMAL_PRECISION_MAX:  # noqa: PLR2004
+        if self._limbs <= 2 and self.type.precision == DECIMAL_PRECISION_MAX:
             values, wrong = limb.to_int64(total)
             if not wrong.any() and self.type.scale == 0:
                 return limb.decimal128_of(values, pa.decimal128(38, 0), valid)

@@ -1,4 +1,4 @@
-"""Arrangements: an input kept sorted by key, shared by all operators that look it up by that key."""
+"""Arrangements: an input kept sorted by key, shared by all who look it up by that key."""
 
 from __future__ import annotations
 

@@ -104,9 +104,7 @@ class Extremes:
             directed = _directed(found_codes[present], function)
             numbers[unsure] = _largest(directed, group[present], len(unsure))
 
-    def _change(
-        self, keys: Sequence[pa.Array], column: pa.Array, diffs: Diffs, rows: Rows
-    ) -> Zset:
+    def _change(self, keys: Sequence[pa.Array], column: pa.Array, diffs: Diffs, rows: Rows) -> Zset:
         """Make the change pending; returns its values alone, in the rows' order."""
         change = Zset((*keys, column), diffs)
         if len(rows) < len(diffs):
@@ -149,9 +147,7 @@ class Extremes:
         return self._spine.byte_count
 
 
-def tracked_values(
-    numbers: Numbers, function: AggregateFunction, kind: pa.DataType
-) -> pa.Array:
+def tracked_values(numbers: Numbers, function: AggregateFunction, kind: pa.DataType) -> pa.Array:
     """The extremes that a group table remembers."""
     codes = _directed(np.ascontiguousarray(numbers[:, 1]).view(np.uint64), function)
     return values_of_codes(codes, kind, numbers[:, 0] > 0)

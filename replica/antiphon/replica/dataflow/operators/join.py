@@ -27,9 +27,7 @@ LEFT, RIGHT = 0, 1
 class Join(Operator):
     """`output`: (side, column) of each output column. Reads two arrangements, has no state."""
 
-    def __init__(
-        self, left: Arrange, right: Arrange, output: Sequence[tuple[int, int]]
-    ) -> None:
+    def __init__(self, left: Arrange, right: Arrange, output: Sequence[tuple[int, int]]) -> None:
         assert len(left.key_indices) == len(right.key_indices), "keys differ in number"
         self._sides = (left, right)
         self._output = tuple(output)

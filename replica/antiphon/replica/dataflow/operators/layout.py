@@ -1,4 +1,4 @@
-"""Where each aggregate keeps its numbers in a group's row, also when one of them needs more room."""
+"""Where each aggregate keeps its numbers in a group's row, even when one needs more room."""
 
 from __future__ import annotations
 

@@ -65,9 +65,7 @@ class _MapFrame(Frame):
     A filter that comes first thereby keeps rows away from maps that would fail in them.
     """
 
-    def __init__(
-        self, columns: Sequence[pa.Array], count: int, maps: Sequence[Expression]
-    ) -> None:
+    def __init__(self, columns: Sequence[pa.Array], count: int, maps: Sequence[Expression]) -> None:
         super().__init__(columns, count)
         self._maps = maps
         self.computed: dict[int, Vector] = {}

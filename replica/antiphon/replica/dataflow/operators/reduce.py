@@ -61,7 +61,8 @@ class Reduce(Operator):
     def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
         change = inputs[0]
         if change is None:
-            assert self.runs_first and step.is_first, "the scheduler runs only what has input"
+            assert self.runs_first, "the scheduler runs only what has input"
+            assert step.is_first, "without input only the first step has output"
             return self._first_row()
         groups = group_rows(change.columns[: self._key_count], change.row_count)
         added = self._contributions(change)
@@ -144,11 +145,8 @@ class Reduce(Operator):
         entered[rows] = moved
         return entered
 
-    def _follow_extremes(
-        self, change: Zset, groups: Groups, after: Numbers
-    ) -> dict[int, pa.Array]:
-        """Update tracked extremes in `after`; the others' columns, before and after, are returned.
-        """
+    def _follow_extremes(self, change: Zset, groups: Groups, after: Numbers) -> dict[int, pa.Array]:
+        """Update tracked extremes in `after`; returns the others' columns, before and after."""
         keys = change.columns[: self._key_count]
         found: dict[int, pa.Array] = {}
         for place, extremes in self._extremes.items():

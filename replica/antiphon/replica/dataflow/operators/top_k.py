@@ -113,9 +113,7 @@ class TopK(Operator):
         touched[of_row[rows]] = True
         sources, found = self._held(self._all, batch, groups, np.flatnonzero(touched & whole))
         fronts, of_fronts = self._held(self._front, batch, groups, np.flatnonzero(touched & ~whole))
-        return _candidates(
-            sources + fronts, found + of_fronts, batch, rows, of_row[rows]
-        )
+        return _candidates(sources + fronts, found + of_fronts, batch, rows, of_row[rows])
 
     def _held(
         self, spine: Spine, batch: Batch, groups: Groups, which: Rows
@@ -190,9 +188,7 @@ class TopK(Operator):
         total = counted[cut][bounded]
         state[chosen, _TOTAL] = np.where(whole[chosen], total, state[chosen, _TOTAL])
 
-    def _front_change(
-        self, candidates: Candidates, rows: Rows, diffs: Rows
-    ) -> Batch | None:
+    def _front_change(self, candidates: Candidates, rows: Rows, diffs: Rows) -> Batch | None:
         places = np.flatnonzero(diffs)
         if len(places) == 0:
             return None
