@@ -338,14 +338,14 @@ class Controller:
         if self._timer is not None:
             self._timer.cancel()
         health, self._health = self._health, None
-        if health is not None:
-            await health.drain()
         server, self._server = self._server, None
         orchestrator, self._orchestrator = self._orchestrator, None
-        await self._links.stop()
+        # The replicas first: they take longest, and all of this goes on at once.
         ending = [
-            *(() if server is None else (asyncio.ensure_future(server.stop(STOP_GRACE_S)),)),
             *(() if orchestrator is None else (asyncio.ensure_future(orchestrator.stop_all()),)),
+            *(() if health is None else (asyncio.ensure_future(health.drain()),)),
+            asyncio.ensure_future(self._links.stop()),
+            *(() if server is None else (asyncio.ensure_future(server.stop(STOP_GRACE_S)),)),
         ]
         store, self._store = self._store, None
         if store is not None:
