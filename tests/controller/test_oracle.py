@@ -115,14 +115,6 @@ def test_a_tick_is_bounded_in_bytes_but_takes_at_least_one(monkeypatch: pytest.M
     assert len(second.appends) == 2
 
 
-def test_draining_gives_back_what_was_not_submitted() -> None:
-    oracle = Oracle(upper=1)
-    for request in (1, 2, 3):
-        oracle.enqueue(request, append(), 1)
-    assert list(oracle.drain()) == [1, 2, 3]
-    assert oracle.begin_tick(1) is None
-
-
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.booleans()), max_size=40))
 def test_times_ascend_whatever_the_clock_does(steps: list[tuple[int, bool]]) -> None:
     oracle = Oracle(upper=1, allow_clock_jump=True)
@@ -138,5 +130,4 @@ def test_times_ascend_whatever_the_clock_does(steps: list[tuple[int, bool]]) -> 
             times.append(tick.time)
         else:
             oracle.refuse_tick()
-        oracle.drain()
     assert times == sorted(set(times))

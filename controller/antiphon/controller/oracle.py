@@ -138,13 +138,6 @@ class Oracle:
         _, batch = self._take_in_flight()
         return [pending.request for pending in batch]
 
-    def drain(self) -> Sequence[int]:
-        """Give up everything that waits and was not submitted. Returns the requests."""
-        requests = [pending.request for pending in self._pending]
-        self._pending.clear()
-        self._pending_bytes = 0
-        return requests
-
     def _take_in_flight(self) -> tuple[Tick, tuple[PendingAppend, ...]]:
         assert self._in_flight is not None, "no tick is in flight"
         in_flight, self._in_flight = self._in_flight, None

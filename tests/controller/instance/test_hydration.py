@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from antiphon.controller.instance.hydration import hydrated_anywhere
 from antiphon.protocol.command import Command, Schedule
 from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.ids import CollectionId
@@ -61,14 +60,3 @@ def test_a_dependant_never_takes_the_slot_of_its_own_input() -> None:
     assert schedules(machine.connect("r1")) == [A]
     machine.report("r1", A, 100)
     assert schedules(machine.take("r1")) == [B]
-
-
-def test_hydrated_means_past_as_of_somewhere_or_nobody_to_wait_for() -> None:
-    """Number 79, first half."""
-    machine = Machine()
-    machine.install(index(A))
-    assert hydrated_anywhere(machine.state, A)
-    machine.connect("r1")
-    assert not hydrated_anywhere(machine.state, A)
-    machine.report("r1", A, 100)
-    assert hydrated_anywhere(machine.state, A)

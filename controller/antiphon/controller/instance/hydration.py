@@ -55,14 +55,3 @@ def _is_past(replica: Replica, needed: CollectionId, as_of: int) -> bool:
     # An input that was dropped since is inside the replica only as far as its readers keep it.
     found = replica.installed.get(needed)
     return found is None or found.output_frontier.passes(as_of)
-
-
-def hydrated_anywhere(state: State, collection: CollectionId) -> bool:
-    """Whether some replica can answer reads of it. With no replica there is nothing to wait for."""
-    if not state.replicas:
-        return True
-    return any(
-        installed.hydrated
-        for replica in state.open_replicas()
-        if (installed := replica.installed.get(collection)) is not None
-    )

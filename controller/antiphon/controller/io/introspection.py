@@ -31,7 +31,6 @@ from antiphon.protocol.stage import Stage
 from antiphon.v1 import command_pb2, response_pb2
 from antiphon.v1 import control_pb2 as pb
 
-PAGE_COMMANDS: Final = 1_000
 VERSION: Final = version("antiphon")
 _STAGES: Final = {stage: response_pb2.Stage.Value(f"STAGE_{stage.name}") for stage in Stage}
 
@@ -119,22 +118,20 @@ class Introspection:
 
     async def history(self, request: pb.ReadHistoryRequest) -> AsyncIterator[pb.HistoryRecord]:
         """The durable commands, oldest first; or what of them still matters."""
-        stored = await self._store.commands(Position(1))
-        wanted = [command for command in stored if command.position >= request.from_position]
+        # What a later command left of an earlier one is known only from the beginning.
+        start = Position(1) if request.reduced else Position(max(request.from_position, 1))
+        stored = await self._store.commands(start)
+        records = [record_of(command) for command in stored]
         if request.reduced:
-            compaction = {
-                collection.id: collection.since
-                for collection in self._driver.kernel.instance.state.live_dataflows()
-            }
-            reduced = reduce((record_of(command) for command in stored), compaction)
-            by_position = {command.position: command for command in stored}
-            sents = [
-                (by_position.get(record.position), sent_of(record))
-                for record in reduced
-                if record.position >= request.from_position
-            ]
-        else:
-            sents = [(command, sent_of(record_of(command))) for command in wanted]
+            live = self._driver.kernel.instance.state.live_dataflows()
+            compaction = {collection.id: collection.since for collection in live}
+            records = list(reduce(records, compaction))
+        by_position = {command.position: command for command in stored}
+        sents = [
+            (by_position.get(record.position), sent_of(record))
+            for record in records
+            if record.position >= request.from_position
+        ]
         for count, (command, sent) in enumerate(sents):
             if request.records_max and count >= request.records_max:
                 return

@@ -194,13 +194,17 @@ class Link:
             )
             rounds = AsyncRetrying(
                 wait=wait,
-                retry=retry_if_exception_type(_Ended),
+                retry=retry_if_exception_type(Exception),
                 before_sleep=self._before_sleep,
             )
             await rounds(self._round)
 
     def _before_sleep(self, state: RetryCallState) -> None:
         self.phase = "backing off"
+        error = None if state.outcome is None else state.outcome.exception()
+        if not isinstance(error, _Ended):
+            # A bug of ours, on this link alone: the others go on, and so may this one.
+            _log.error("link.failed", replica=self.replica, exc_info=error)
         waits_s = 0.0 if state.next_action is None else state.next_action.sleep
         _log.info(
             "link.waits",
@@ -290,6 +294,8 @@ class _Session:
             asyncio.ensure_future(self._read(call, post)),
             asyncio.ensure_future(self._watch()),
         ]
+        for task in tasks:
+            task.add_done_callback(self._done)
         try:
             return await self._ended
         finally:
@@ -297,6 +303,12 @@ class _Session:
                 task.cancel()
             call.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """Nobody waits for a task that fails, so its failure ends the session."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("link.failed", replica=self._replica, exc_info=error)
+            self.end(f"a bug: {error}")
 
     async def _write(self, call: Any) -> None:
         try:
