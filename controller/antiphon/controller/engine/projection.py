@@ -43,6 +43,7 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "awaiting_links_configured": "the links are not configured yet",
         "awaiting_links_connected": "no replica is connected yet",
         "awaiting_sync": "no replica is up to date yet",
+        "awaiting_report": "it has not reported yet",
         "awaiting_barrier_durability": "the store has confirmed nothing yet",
         "bootstrap_pending": "it is starting",
         "": "all is well",
@@ -136,7 +137,7 @@ def _partly(state: EngineState) -> Finding | None:
 def _starting(state: EngineState) -> Finding | None:
     if state.role is None:
         return None
-    waiting = _first(state, lambda view: not view.is_synced, "awaiting_sync")
+    waiting = _first(state, lambda view: not view.is_synced, "awaiting_report")
     return _missing(state) or waiting or Finding("bootstrap_pending")
 
 
