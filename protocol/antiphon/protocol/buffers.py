@@ -11,22 +11,24 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyarrow import lib
 
-_NUMPY: Final[dict[pa.DataType, np.dtype[np.generic]]] = {
-    pa.int8(): np.dtype(np.int8),
-    pa.int16(): np.dtype(np.int16),
-    pa.int32(): np.dtype(np.int32),
-    pa.int64(): np.dtype(np.int64),
-    pa.uint8(): np.dtype(np.uint8),
-    pa.uint16(): np.dtype(np.uint16),
-    pa.uint32(): np.dtype(np.uint32),
-    pa.uint64(): np.dtype(np.uint64),
-    pa.float32(): np.dtype(np.float32),
-    pa.float64(): np.dtype(np.float64),
-    pa.date32(): np.dtype(np.int32),
-    pa.timestamp("us"): np.dtype(np.int64),
-    pa.timestamp("us", tz="UTC"): np.dtype(np.int64),
-    pa.month_day_nano_interval(): np.dtype(
+_LARGE: Final = (lib.Type_LARGE_STRING, lib.Type_LARGE_BINARY, lib.Type_LARGE_LIST)
+# By type id: hashing an Arrow type costs more than reading a small column.
+_NUMPY: Final[dict[int, np.dtype[np.generic]]] = {
+    lib.Type_INT8: np.dtype(np.int8),
+    lib.Type_INT16: np.dtype(np.int16),
+    lib.Type_INT32: np.dtype(np.int32),
+    lib.Type_INT64: np.dtype(np.int64),
+    lib.Type_UINT8: np.dtype(np.uint8),
+    lib.Type_UINT16: np.dtype(np.uint16),
+    lib.Type_UINT32: np.dtype(np.uint32),
+    lib.Type_UINT64: np.dtype(np.uint64),
+    lib.Type_FLOAT: np.dtype(np.float32),
+    lib.Type_DOUBLE: np.dtype(np.float64),
+    lib.Type_DATE32: np.dtype(np.int32),
+    lib.Type_TIMESTAMP: np.dtype(np.int64),
+    lib.Type_INTERVAL_MONTH_DAY_NANO: np.dtype(
         [("months", np.int32), ("days", np.int32), ("nanoseconds", np.int64)]
     ),
 }
@@ -34,19 +36,17 @@ _NUMPY: Final[dict[pa.DataType, np.dtype[np.generic]]] = {
 
 def fixed_width(kind: pa.DataType) -> np.dtype[np.generic] | None:
     """The numpy type that shares memory with an Arrow column of this type, or None."""
-    found = _NUMPY.get(kind)
-    if found is None and pa.types.is_timestamp(kind) and kind.unit == "us":
-        return np.dtype(np.int64)
-    return found
+    return _NUMPY.get(kind.id)
 
 
 def values_of(array: pa.Array) -> npt.NDArray[Any]:
     """The values of a fixed-width column; undefined where null. Booleans: a copy, one byte each."""
     data = array.buffers()[1]
     count, offset = len(array), array.offset
-    if pa.types.is_boolean(array.type):
+    kind = array.type.id
+    if kind == lib.Type_BOOL:
         return bits_of(data, offset, count)
-    dtype = fixed_width(array.type)
+    dtype = _NUMPY.get(kind)
     assert dtype is not None, f"{array.type} has no numpy view"
     if count == 0 or data is None:
         return np.zeros(count, dtype)
@@ -67,7 +67,7 @@ def valid_of(array: pa.Array) -> npt.NDArray[np.bool_] | None:
     """Which rows are not null, one byte each; None if all are."""
     if array.null_count == 0:
         return None
-    if pa.types.is_null(array.type):
+    if array.type.id == lib.Type_NA:
         return np.zeros(len(array), np.bool_)
     return bits_of(array.buffers()[0], array.offset, len(array))
 
@@ -84,7 +84,7 @@ def array_of(
     count = len(values)
     mask = None if valid is None else packed(valid)
     nulls = 0 if valid is None else -1
-    if pa.types.is_boolean(kind):
+    if kind.id == lib.Type_BOOL:
         return pa.Array.from_buffers(kind, count, [mask, packed(values.view(np.bool_))], nulls)
     assert values.flags.c_contiguous, "an Arrow column is contiguous"
     return pa.Array.from_buffers(kind, count, [mask, pa.py_buffer(values)], nulls)
@@ -92,12 +92,7 @@ def array_of(
 
 def offsets_of(array: pa.Array) -> npt.NDArray[np.int64] | npt.NDArray[np.int32]:
     """The `len + 1` offsets of a text, bytes or list column, into its unsliced values."""
-    kind = array.type
-    wide = (
-        pa.types.is_large_string(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_large_list(kind)
-    )
+    wide = array.type.id in _LARGE
     dtype = np.dtype(np.int64 if wide else np.int32)
     buffer = array.buffers()[1]
     if buffer is None or buffer.size == 0:

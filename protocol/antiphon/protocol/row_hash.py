@@ -8,13 +8,14 @@ values hash equal: integers of every width, decimals by value (and as integers w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyarrow import lib
 
 from antiphon.protocol.buffers import offsets_of, valid_of, values_of
 
@@ -74,7 +75,7 @@ def _hash(columns: Sequence[pa.Array], row_count: int | None, lanes: int) -> Wor
     for index, given in enumerate(columns):
         assert len(given) == count, f"column {index} has {len(given)} rows, not {count}"
         column = given.combine_chunks() if isinstance(given, pa.ChunkedArray) else given
-        if pa.types.is_dictionary(column.type):
+        if column.type.id == lib.Type_DICTIONARY:
             column = column.dictionary_decode()
         families.append(_fill(column, cells[:, index]))
         valid = valid_of(column)
@@ -150,55 +151,45 @@ def _positions(lanes: int, count: int) -> Words:
 
 def _fill(column: pa.Array, out: Words) -> int:
     """Write the words of a column (lanes, rows); what stands at nulls is overwritten later."""
-    kind = column.type
-    types = pa.types
-    if types.is_signed_integer(kind) or types.is_date(kind) or types.is_timestamp(kind):
+    kind = column.type.id
+    family = _INTEGERS.get(kind)
+    if family is not None:
         out[:] = values_of(column).astype(np.int64, copy=False).view(np.uint64)
-        if types.is_date(kind):
-            return _DATE
-        if types.is_timestamp(kind):
-            return _TIMESTAMP if kind.tz is None else _TIMESTAMPTZ
-        return _NUMBER
-    if types.is_boolean(kind):
+        if kind == lib.Type_TIMESTAMP:
+            assert column.type.unit == "us", f"a timestamp of unit {column.type.unit}"
+            return _TIMESTAMP if column.type.tz is None else _TIMESTAMPTZ
+        return family
+    if kind == lib.Type_BOOL:
         out[:] = values_of(column)
         return _BOOLEAN
-    if kind in (pa.float64(), pa.float32()):
+    if kind in (lib.Type_DOUBLE, lib.Type_FLOAT):
         out[:] = _float_words(values_of(column))
         return _FLOAT
-    if types.is_null(kind):
+    if kind == lib.Type_NA:
         out[:] = 0
         return _NULL
-    return _fill_wide(column, out)
+    filler = _FILLERS.get(kind)
+    if filler is None:
+        raise TypeError(f"no SQL type is stored as {column.type}")
+    family, fill = filler
+    fill(column, out)
+    return family
 
 
-def _fill_wide(column: pa.Array, out: Words) -> int:
-    kind = column.type
-    types = pa.types
-    if types.is_string(kind) or types.is_large_string(kind):
-        _fill_bytes(column, out)
-        return _TEXT
-    if types.is_binary(kind) or types.is_large_binary(kind):
-        _fill_bytes(column, out)
-        return _BYTES
-    if types.is_decimal128(kind):
-        _fill_decimal(column, out)
-        return _NUMBER
-    if types.is_fixed_size_binary(kind) and kind.byte_width == 16:
-        raw = np.frombuffer(column.buffers()[1], "<u8", 2 * len(column), 16 * column.offset)
-        _sum_words(raw.reshape(-1, 2).T, out)
-        return _UUID
-    if kind == pa.month_day_nano_interval():
-        _sum_words(interval_words(values_of(column)), out)
-        return _INTERVAL
-    if types.is_list(kind) or types.is_large_list(kind):
-        _fill_list(column, out)
-        return _LIST
-    if types.is_struct(kind):
-        # flatten() respects the offset and pushes the struct's own nulls down.
-        fields = column.flatten()
-        out[:] = _hash(fields, len(column), out.shape[0])
-        return _STRUCT
-    raise TypeError(f"no SQL type is stored as {kind}")
+def _fill_uuid(column: pa.Array, out: Words) -> None:
+    if column.type.byte_width != 16:
+        raise TypeError(f"no SQL type is stored as {column.type}")
+    raw = np.frombuffer(column.buffers()[1], "<u8", 2 * len(column), 16 * column.offset)
+    _sum_words(raw.reshape(-1, 2).T, out)
+
+
+def _fill_interval(column: pa.Array, out: Words) -> None:
+    _sum_words(interval_words(values_of(column)), out)
+
+
+def _fill_struct(column: pa.Array, out: Words) -> None:
+    # flatten() respects the offset and pushes the struct's own nulls down.
+    out[:] = _hash(column.flatten(), len(column), out.shape[0])
 
 
 def _float_words(values: npt.NDArray[np.generic]) -> Words:
@@ -340,3 +331,25 @@ def _tenth(
     top[negative] = ~top[negative] + (bottom[negative] == 0)
     bottom[negative] = ~bottom[negative] + np.uint64(1)
     return bottom, top.view(np.int64), rest == 0
+
+
+_INTEGERS: Final = {
+    lib.Type_INT8: _NUMBER,
+    lib.Type_INT16: _NUMBER,
+    lib.Type_INT32: _NUMBER,
+    lib.Type_INT64: _NUMBER,
+    lib.Type_DATE32: _DATE,
+    lib.Type_TIMESTAMP: _TIMESTAMP,
+}
+_FILLERS: Final[dict[int, tuple[int, Callable[[pa.Array, Words], None]]]] = {
+    lib.Type_STRING: (_TEXT, _fill_bytes),
+    lib.Type_LARGE_STRING: (_TEXT, _fill_bytes),
+    lib.Type_BINARY: (_BYTES, _fill_bytes),
+    lib.Type_LARGE_BINARY: (_BYTES, _fill_bytes),
+    lib.Type_DECIMAL128: (_NUMBER, _fill_decimal),
+    lib.Type_FIXED_SIZE_BINARY: (_UUID, _fill_uuid),
+    lib.Type_INTERVAL_MONTH_DAY_NANO: (_INTERVAL, _fill_interval),
+    lib.Type_LIST: (_LIST, _fill_list),
+    lib.Type_LARGE_LIST: (_LIST, _fill_list),
+    lib.Type_STRUCT: (_STRUCT, _fill_struct),
+}

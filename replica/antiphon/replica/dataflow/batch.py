@@ -16,11 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from antiphon.protocol.buffers import array_of
 from antiphon.protocol.row_hash import Words, hash_keys, hash_rows
+from antiphon.replica.dataflow.gather import Rows, taken_rows
 from antiphon.replica.dataflow.zset import Diffs
-
-Rows = npt.NDArray[np.int64]
 
 _ROW_BITS: Final = np.uint64(40)  # shift that leaves 24 bits of the row hash
 KEY_MASK: Final = np.uint64(0xFFFFFFFFFF000000)
@@ -101,10 +99,9 @@ def sorted_batch(
     present = sums != 0
     if not present.all():
         order, ranks, sums = order[present], ranks[present], sums[present]
-    index = array_of(order, pa.int64())
     return Batch(
         ranks,
-        tuple(column.take(index) for column in columns),
+        taken_rows(columns, order),
         sums,
         None if times is None else times[order],
     )
@@ -125,8 +122,7 @@ def _sum_tied(
     in_run[:-1] |= tied
     places = np.flatnonzero(in_run)
     rows = order[places]
-    index = array_of(rows, pa.int64())
-    high, low = hash_rows([column.take(index) for column in columns], len(rows))
+    high, low = hash_rows(taken_rows(columns, rows), len(rows))
     identity = [high, low, ranks[places]]
     if times is not None:
         identity.insert(0, times[rows])

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import lib
 
-from antiphon.protocol.buffers import array_of, fixed_width, values_of
+from antiphon.protocol.buffers import values_of
 from antiphon.protocol.row_hash import hash_rows
-from antiphon.replica.dataflow.batch import Rows
+from antiphon.replica.dataflow.gather import Rows, index_of, taken
 
-_FLOATS = (pa.float32(), pa.float64())
+# Type ids.
+_FLOATS: Final = (lib.Type_FLOAT, lib.Type_DOUBLE)
+_TEXTS: Final = (lib.Type_STRING, lib.Type_BINARY)
+_COMPARABLE: Final = frozenset(
+    {
+        lib.Type_BOOL,
+        lib.Type_INT16,
+        lib.Type_INT32,
+        lib.Type_INT64,
+        lib.Type_DATE32,
+        lib.Type_TIMESTAMP,
+        *_FLOATS,
+    }
+)
 
 
 def equal_rows(
@@ -35,18 +50,19 @@ def _equal_column(
     left: pa.Array, left_rows: Rows, right: pa.Array, right_rows: Rows
 ) -> npt.NDArray[np.bool_]:
     if left.null_count == 0 and right.null_count == 0:
-        if _comparable(left.type) and _comparable(right.type):
+        kind = left.type.id
+        if _comparable(kind) and _comparable(right.type.id):
             first, second = values_of(left)[left_rows], values_of(right)[right_rows]
             same: npt.NDArray[np.bool_] = first == second
-            if left.type in _FLOATS and not same.all():
+            if kind in _FLOATS and not same.all():
                 same = same | (np.isnan(first) & np.isnan(second))
             return same
-        if left.type == right.type and pa.types.is_decimal128(left.type):
+        if kind == lib.Type_DECIMAL128 and left.type == right.type:
             words: npt.NDArray[np.bool_] = (
                 _words_of(left)[left_rows] == _words_of(right)[right_rows]
             ).all(axis=1)
             return words
-        if left.type == right.type and left.type in (pa.string(), pa.binary()):
+        if kind in _TEXTS and left.type == right.type:
             texts: npt.NDArray[np.bool_] = values_of(
                 pc.equal(_taken(left, left_rows), _taken(right, right_rows))
             )
@@ -62,12 +78,10 @@ def _words_of(column: pa.Array) -> npt.NDArray[np.int64]:
     return raw.reshape(-1, 2)
 
 
-def _comparable(kind: pa.DataType) -> bool:
+def _comparable(kind: int) -> bool:
     """Whether numpy's == is SQL's (floats but for NaN)."""
-    if pa.types.is_boolean(kind):
-        return True
-    return fixed_width(kind) is not None and kind != pa.month_day_nano_interval()
+    return kind in _COMPARABLE
 
 
 def _taken(column: pa.Array, rows: Rows) -> pa.Array:
-    return column.take(array_of(rows, pa.int64()))
+    return taken(column, index_of(rows))

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, values_of
 from antiphon.protocol.row_hash import Words
-from antiphon.replica.dataflow.batch import Batch, Rows
+from antiphon.replica.dataflow.batch import Batch
+from antiphon.replica.dataflow.gather import Rows
 from antiphon.replica.dataflow.spine import Spine, probe_ranks
 
 Numbers = npt.NDArray[np.int64]

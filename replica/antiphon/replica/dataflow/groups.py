@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.row_hash import Words, hash_rows
-from antiphon.replica.dataflow.batch import Rows
+from antiphon.replica.dataflow.gather import Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)

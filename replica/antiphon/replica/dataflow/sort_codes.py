@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import lib
 
 from antiphon.protocol.buffers import array_of, fixed_width, offsets_of, valid_of, values_of
 from antiphon.protocol.row_hash import Words, interval_words
-from antiphon.replica.dataflow.batch import Rows
+from antiphon.replica.dataflow.gather import Rows
 from antiphon.replica.dataflow.limbs import decimal128_of
 
 _SIGN: Final = np.uint64(1 << 63)
@@ -22,16 +23,16 @@ _INT64_DIGITS: Final = 18
 _PREFIX_MASKS: Final = np.array(
     [((1 << (8 * size)) - 1) << (_WORD_BITS - 8 * size) for size in range(9)], np.uint64
 )
-_FLOATS: Final = (pa.float32(), pa.float64())
+_FLOATS: Final = (lib.Type_FLOAT, lib.Type_DOUBLE)
 
 
 def has_global_codes(kind: pa.DataType) -> bool:
     """Whether codes of different columns of this type compare, and can be turned back."""
-    if pa.types.is_boolean(kind):
+    if kind.id == lib.Type_BOOL:
         return True
-    if pa.types.is_decimal128(kind):
+    if kind.id == lib.Type_DECIMAL128:
         return bool(kind.precision <= _INT64_DIGITS)
-    return fixed_width(kind) is not None and kind != pa.month_day_nano_interval()
+    return fixed_width(kind) is not None and kind.id != lib.Type_INTERVAL_MONTH_DAY_NANO
 
 
 def order_codes(array: pa.Array) -> Words:
@@ -41,20 +42,20 @@ def order_codes(array: pa.Array) -> Words:
     values of this array alone.
     """
     kind = array.type
-    if pa.types.is_boolean(kind):
+    if kind.id == lib.Type_BOOL:
         return values_of(array).astype(np.uint64)
-    if kind in _FLOATS:
+    if kind.id in _FLOATS:
         return _float_codes(values_of(array).astype(np.float64))
-    if pa.types.is_decimal128(kind) and kind.precision <= _INT64_DIGITS:
+    if kind.id == lib.Type_DECIMAL128 and kind.precision <= _INT64_DIGITS:
         return _coefficients(array)[0].view(np.uint64) ^ _SIGN
-    if kind == pa.month_day_nano_interval():
+    if kind.id == lib.Type_INTERVAL_MONTH_DAY_NANO:
         days, rest = interval_words(values_of(array))
         order = np.unique(np.stack([days, rest]), axis=1, return_inverse=True)[1]
         return order.reshape(-1).astype(np.uint64)
     if fixed_width(kind) is not None:
         integers: Words = values_of(array).astype(np.int64).view(np.uint64)
         return integers ^ _SIGN
-    if pa.types.is_fixed_size_binary(kind):
+    if kind.id == lib.Type_FIXED_SIZE_BINARY:
         array = array.cast(pa.binary())
     ranks: Words = values_of(pc.rank(array, sort_keys="ascending", tiebreaker="dense"))
     return ranks
@@ -64,15 +65,15 @@ def values_of_codes(
     codes: Words, kind: pa.DataType, valid: npt.NDArray[np.bool_] | None
 ) -> pa.Array:
     """The column that has these codes, of a type that `has_global_codes`."""
-    if kind in _FLOATS:
+    if kind.id in _FLOATS:
         words = np.where(codes & _SIGN, codes ^ _SIGN, ~codes)
         floats = words.view(np.float64).copy()
         floats[codes == _NAN_CODE] = np.nan
         return array_of(floats.astype(fixed_width(kind)), kind, valid)
-    if pa.types.is_boolean(kind):
+    if kind.id == lib.Type_BOOL:
         return array_of(codes != 0, kind, valid)
     integers = (codes ^ _SIGN).view(np.int64)
-    if pa.types.is_decimal128(kind):
+    if kind.id == lib.Type_DECIMAL128:
         return decimal128_of(integers, kind, valid)
     dtype = fixed_width(kind)
     assert dtype is not None, f"{kind} has no global codes"
@@ -87,14 +88,14 @@ def coarse_codes(array: pa.Array) -> Words:
     kind = array.type
     if has_global_codes(kind):
         return order_codes(array)
-    if pa.types.is_decimal128(kind):  # beyond 64 bits all are as large, or as small, as can be
+    if kind.id == lib.Type_DECIMAL128:  # beyond 64 bits all are as large, or as small, as can be
         low, high = _coefficients(array)
         limits = np.where(high < 0, np.iinfo(np.int64).min, np.iinfo(np.int64).max)
         return np.where(high == low >> 63, low, limits).view(np.uint64) ^ _SIGN
-    if kind == pa.month_day_nano_interval():
+    if kind.id == lib.Type_INTERVAL_MONTH_DAY_NANO:
         days, rest = interval_words(values_of(array))
         return _float_codes(days.astype(np.float64) + rest / 86_400e9)
-    if pa.types.is_fixed_size_binary(kind):
+    if kind.id == lib.Type_FIXED_SIZE_BINARY:
         array = array.cast(pa.binary())
     assert kind in (pa.string(), pa.binary()) or pa.types.is_binary(array.type), f"order of {kind}"
     return _prefix_codes(array)

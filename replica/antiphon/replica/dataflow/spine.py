@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from antiphon.protocol.row_hash import Words
-from antiphon.replica.dataflow.batch import FORGOTTEN, KEY_MASK, ROW_MASK, Batch, Rows
+from antiphon.replica.dataflow.batch import FORGOTTEN, KEY_MASK, ROW_MASK, Batch
+from antiphon.replica.dataflow.gather import Rows
 from antiphon.replica.dataflow.merge import Merge
 
 _RATIO: Final = 3

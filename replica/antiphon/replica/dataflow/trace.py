@@ -21,6 +21,7 @@ from antiphon.protocol.row_hash import Words, hash_keys
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.batch import Batch, build_batch
 from antiphon.replica.dataflow.equality import equal_rows
+from antiphon.replica.dataflow.gather import taken_rows
 from antiphon.replica.dataflow.groups import group_rows
 from antiphon.replica.dataflow.spine import Spine, probe_keys
 from antiphon.replica.dataflow.zset import ERRORS, Zset, concat_rows
@@ -128,8 +129,7 @@ class Trace:
         assert len(key_columns) == len(self._keys), "one column for each key column"
         count = len(key_columns[0]) if key_columns else 1
         groups = group_rows(key_columns, count)
-        index = pa.array(groups.first_rows)
-        wanted = [column.take(index) for column in key_columns]
+        wanted = taken_rows(key_columns, groups.first_rows)
         return self._result(concat_rows(self._rows.found(wanted, time)), time)
 
     def _result(self, rows: Zset | None, time: int) -> Zset:

@@ -14,6 +14,7 @@ from antiphon.protocol.consolidate import canonical_order, sum_equal
 from antiphon.protocol.delta import ERROR_SCHEMA, Delta, delta_schema
 from antiphon.protocol.row_hash import Words, hash_rows
 from antiphon.protocol.schema import TEXT, Column, Schema, arrow_schema
+from antiphon.replica.dataflow.gather import taken_rows
 
 Diffs = npt.NDArray[np.int64]
 
@@ -66,8 +67,7 @@ class Zset:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Zset:
         """The rows at these positions; without errors."""
-        index = array_of(rows, pa.int64())
-        return Zset(tuple(column.take(index) for column in self.columns), self.diffs[rows])
+        return Zset(taken_rows(self.columns, rows), self.diffs[rows])
 
     def consolidated(self) -> Zset:
         """Each row once, none with diff 0, sorted by (low, high) row hash; errors too."""
@@ -88,8 +88,7 @@ class Zset:
         keep, sums = sum_equal(order, self.diffs, hashes)
         if len(keep) == count and bool((keep[1:] > keep[:-1]).all()):
             return Zset(self.columns, self.diffs, errors, hashes)
-        index = array_of(keep, pa.int64())
-        columns = tuple(column.take(index) for column in self.columns)
+        columns = taken_rows(self.columns, keep)
         return Zset(columns, sums, errors, (high[keep], low[keep]))
 
 

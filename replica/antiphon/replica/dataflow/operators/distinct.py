@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from antiphon.replica.dataflow.batch import Rows
+from antiphon.replica.dataflow.gather import Rows
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step

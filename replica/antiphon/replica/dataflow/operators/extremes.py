@@ -16,8 +16,9 @@ import pyarrow as pa
 from antiphon.protocol.buffers import array_of, valid_of
 from antiphon.protocol.plan import AggregateFunction
 from antiphon.protocol.row_hash import Words
-from antiphon.replica.dataflow.batch import Batch, Rows, build_batch
+from antiphon.replica.dataflow.batch import Batch, build_batch
 from antiphon.replica.dataflow.equality import equal_rows
+from antiphon.replica.dataflow.gather import Rows, taken_rows
 from antiphon.replica.dataflow.group_table import Numbers
 from antiphon.replica.dataflow.groups import Groups
 from antiphon.replica.dataflow.sort_codes import order_codes, sorted_rows, values_of_codes
@@ -114,8 +115,7 @@ class Extremes:
 
     def _held(self, keys: Sequence[pa.Array], groups: Groups, which: Rows) -> tuple[Zset, Rows]:
         """The values held of some groups, and which of `which` each is of."""
-        index = array_of(groups.first_rows[which], pa.int64())
-        own = [key.take(index) for key in keys]
+        own = taken_rows(keys, groups.first_rows[which])
         parts, found = [], []
         for match in probe_keys(self._spine.batches, groups.low[which]):
             others = match.batch.columns[: self._key_count]

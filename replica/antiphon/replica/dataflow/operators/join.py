@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from antiphon.protocol.buffers import array_of
 from antiphon.protocol.row_hash import hash_keys
-from antiphon.replica.dataflow.batch import Batch, Rows
+from antiphon.replica.dataflow.batch import Batch
 from antiphon.replica.dataflow.equality import equal_rows
+from antiphon.replica.dataflow.gather import Rows, index_of, taken, taken_rows
 from antiphon.replica.dataflow.operators.arrange import Arrange
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.spine import probe_keys
@@ -62,15 +62,15 @@ class Join(Operator):
     def _assembled(
         self, side: int, change: Batch, own_rows: Rows, others: list[tuple[Batch, Rows]]
     ) -> Zset:
-        own_index = array_of(own_rows, pa.int64())
-        other_indices = [array_of(rows, pa.int64()) for _, rows in others]
+        own_index = index_of(own_rows)
+        other_indices = [index_of(rows) for _, rows in others]
         columns = []
         for from_side, column in self._output:
             if from_side == side:
-                columns.append(change.columns[column].take(own_index))
+                columns.append(taken(change.columns[column], own_index))
                 continue
             pieces = [
-                batch.columns[column].take(index)
+                taken(batch.columns[column], index)
                 for (batch, _), index in zip(others, other_indices, strict=True)
             ]
             columns.append(pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces))
@@ -130,7 +130,6 @@ class Unmatched(Operator):
             probes, rows = match.probes, match.rows
             if same is not None:
                 probes, rows = probes[same], rows[same]
-            index = array_of(rows, pa.int64())
-            columns = tuple(column.take(index) for column in match.batch.columns[: self._width])
+            columns = taken_rows(match.batch.columns[: self._width], rows)
             found.append(Zset(columns, -keys.diffs[probes] * match.batch.diffs[rows]))
         return found

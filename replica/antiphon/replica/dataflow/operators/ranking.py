@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from antiphon.protocol.buffers import array_of, values_of
+from antiphon.protocol.buffers import values_of
 from antiphon.protocol.plan import SortKey
 from antiphon.protocol.row_hash import Words
-from antiphon.replica.dataflow.batch import Batch, Rows
+from antiphon.replica.dataflow.batch import Batch
+from antiphon.replica.dataflow.gather import Rows, index_of, taken, taken_rows
 from antiphon.replica.dataflow.sort_codes import coarse_order, sort_codes, sorted_rows
 from antiphon.replica.dataflow.zset import Diffs
 
@@ -29,9 +30,7 @@ class Candidates:
     held: int
 
     def column(self, index: int) -> pa.Array:
-        pieces = [
-            batch.columns[index].take(array_of(rows, pa.int64())) for batch, rows in self.sources
-        ]
+        pieces = [taken(batch.columns[index], index_of(rows)) for batch, rows in self.sources]
         return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
 
     def gathered(self, rows: Rows) -> tuple[Words, tuple[pa.Array, ...]]:
@@ -42,9 +41,8 @@ class Candidates:
             first, last = np.searchsorted(rows, (start, end))
             if last > first:
                 inside = available[rows[first:last] - start]
-                index = array_of(inside, pa.int64())
                 ranks.append(batch.ranks[inside])
-                pieces.append([column.take(index) for column in batch.columns])
+                pieces.append(taken_rows(batch.columns, inside))
             start = end
         columns = tuple(
             parts[0] if len(parts) == 1 else pa.concat_arrays(list(parts))

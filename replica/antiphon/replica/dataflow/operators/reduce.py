@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from antiphon.protocol.buffers import array_of, valid_of, values_of
+from antiphon.protocol.buffers import valid_of, values_of
 from antiphon.protocol.errors import NotServed
 from antiphon.protocol.plan import AggregateFunction
 from antiphon.protocol.schema import arrow_type
-from antiphon.replica.dataflow.batch import Rows
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.expressions.frame import Frame
+from antiphon.replica.dataflow.gather import Rows, taken_rows
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.accumulators import accumulator_for
@@ -205,11 +205,8 @@ class Reduce(Operator):
         rows = np.flatnonzero(diffs)
         if len(rows) == 0:
             return None
-        key_index = array_of(groups.first_rows[rows % count], pa.int64())
-        index = array_of(rows, pa.int64())
-        columns = [key.take(key_index) for key in change.columns[: self._key_count]]
-        columns += [result.take(index) for result in results]
-        return Zset(tuple(columns), diffs[rows])
+        keys = taken_rows(change.columns[: self._key_count], groups.first_rows[rows % count])
+        return Zset((*keys, *taken_rows(results, rows)), diffs[rows])
 
     def commit(self) -> None:
         if self._pending is None:

@@ -19,8 +19,9 @@ import pyarrow as pa
 from antiphon.protocol.buffers import array_of
 from antiphon.protocol.plan import SortKey
 from antiphon.protocol.row_hash import Words, hash_keys
-from antiphon.replica.dataflow.batch import Batch, Rows, build_batch, sorted_batch
+from antiphon.replica.dataflow.batch import Batch, build_batch, sorted_batch
 from antiphon.replica.dataflow.equality import equal_rows
+from antiphon.replica.dataflow.gather import Rows, taken_rows
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
@@ -121,8 +122,7 @@ class TopK(Operator):
         """The rows that a spine holds of some groups, and the group of each."""
         if len(which) == 0:
             return [], []
-        index = array_of(groups.first_rows[which], pa.int64())
-        own = [batch.columns[i].take(index) for i in self._group_by]
+        own = taken_rows([batch.columns[i] for i in self._group_by], groups.first_rows[which])
         sources, found = [], []
         for match in probe_keys(spine.batches, groups.low[which]):
             others = [match.batch.columns[i] for i in self._group_by]

@@ -1,0 +1,34 @@
+"""Rows of columns by position: the one call that every operator makes most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from antiphon.protocol.buffers import array_of
+
+Rows = npt.NDArray[np.int64]
+
+# Held on to: looking the function up and making its options costs as much as a small gather.
+_TAKE: Final = pc.get_function("array_take")
+_OPTIONS: Final = pc.TakeOptions(boundscheck=True)
+_INDEX: Final = pa.int64()
+
+
+def taken(column: pa.Array, index: pa.Array) -> pa.Array:
+    """The column's values at these positions; null where the position is."""
+    return _TAKE.call([column, index], _OPTIONS)
+
+
+def index_of(rows: Rows) -> pa.Array:
+    return array_of(rows, _INDEX)
+
+
+def taken_rows(columns: Sequence[pa.Array], rows: Rows) -> tuple[pa.Array, ...]:
+    index = array_of(rows, _INDEX)
+    return tuple([_TAKE.call([column, index], _OPTIONS) for column in columns])
