@@ -131,3 +131,27 @@ def test_times_ascend_whatever_the_clock_does(steps: list[tuple[int, bool]]) -> 
         else:
             oracle.refuse_tick()
     assert times == sorted(set(times))
+
+
+def test_a_spaced_tick_waits_and_says_until_when() -> None:
+    oracle = Oracle(upper=1)
+    oracle.enqueue(1, append(), 1_000)
+    assert oracle.begin_tick(1_000, spacing_ms=50) is not None
+    oracle.commit_tick()
+    oracle.enqueue(2, append(), 1_010)
+    assert oracle.begin_tick(1_010, spacing_ms=50) is None
+    assert oracle.wake_at_ms == 1_050
+    oracle.enqueue(3, append(), 1_020)
+    tick = oracle.begin_tick(1_050, spacing_ms=50)
+    assert tick is not None
+    assert len(tick.appends) == 2, "what arrived meanwhile shares the tick"
+    assert oracle.wake_at_ms is None
+
+
+def test_a_clock_that_went_back_does_not_hold_a_spaced_tick_up() -> None:
+    oracle = Oracle(upper=1)
+    oracle.enqueue(1, append(), 100_000)
+    oracle.begin_tick(100_000, spacing_ms=50)
+    oracle.commit_tick()
+    oracle.enqueue(2, append(), 100_000)
+    assert oracle.begin_tick(5_000, spacing_ms=50) is not None

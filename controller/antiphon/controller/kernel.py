@@ -20,6 +20,7 @@ from antiphon.controller.instance.event import (
     ResponsesReceived,
     TimelineAdvanced,
 )
+from antiphon.controller.instance.progress import best_frontier
 from antiphon.controller.instance.ready import (
     CloseSession,
     CompactionEntry,
@@ -33,6 +34,7 @@ from antiphon.controller.instance.ready import (
 )
 from antiphon.controller.instance.step import Instance
 from antiphon.controller.oracle import Oracle
+from antiphon.controller.pace import Pace
 from antiphon.controller.ports import ErrorReply, Reply, World
 from antiphon.history.journal import new_command
 from antiphon.history.store import (
@@ -78,7 +80,8 @@ class Kernel:
         self.catalog = catalog
         self.fence = fence
         self.world = world
-        self.wake_at_ms: int | None = None
+        self.pace = Pace()
+        self._instance_wake_at_ms: int | None = None
         self.fault: ComputeError | None = None  # after it nothing becomes durable any more
         self._tokens = 0
         self._submitted: deque[tuple[int, OnCompletion]] = deque()
@@ -92,13 +95,19 @@ class Kernel:
     def now_ms(self) -> int:
         return self.world.clock.now_ms()
 
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When something is due by itself."""
+        due = (self._instance_wake_at_ms, self.oracle.wake_at_ms)
+        return min((at_ms for at_ms in due if at_ms is not None), default=None)
+
     # The instance.
 
     def step(self, event: Event) -> tuple[NumberedEntry, ...]:
         """Feed the instance and perform what it is owed; numbered entries go back to the caller,
         who makes them durable together with what they belong to."""
         ready = self.instance.step(event, self.now_ms)
-        self.wake_at_ms = ready.wake_at_ms
+        self._instance_wake_at_ms = ready.wake_at_ms
         return self._perform(ready)
 
     def _perform(self, ready: Ready) -> tuple[NumberedEntry, ...]:
@@ -275,7 +284,7 @@ class Kernel:
 
     def pump(self) -> None:
         """Start the next tick if something waits and none is in flight."""
-        tick = self.oracle.begin_tick(self.now_ms)
+        tick = self.oracle.begin_tick(self.now_ms, self.pace.spacing_ms)
         if tick is not None:
             self.submit(self._on_tick_completion, tick=tick)
 
@@ -294,6 +303,8 @@ class Kernel:
         upper = Frontier(tick.time + 1)
         self.world.tails.push(lower, upper, committed.deltas)
         self.step(TimelineAdvanced(upper=tick.time + 1))
+        if self.pace.ticked(tick.time):
+            self.pace.look(best_frontier(self.instance.state))
         for number, outcome in zip(numbers, committed.outcomes, strict=True):
             self._waiting.pop(number)(outcome)
 

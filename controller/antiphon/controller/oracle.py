@@ -2,7 +2,7 @@
 
 It owns the timeline's durable upper and the appends that wait for a tick. One tick is in flight at
 a time; whatever arrives meanwhile shares the next one, at one time: that is the group commit, and
-it needs no timer. A write is readable, and answered, once its tick is durable; a strict read is at
+it needs no timer. Only under overload does a tick wait (see `pace`). A write is readable, and answered, once its tick is durable; a strict read is at
 `upper - 1`, the latest time at which everything is final.
 """
 
@@ -46,6 +46,7 @@ class Oracle:
         self._pending: deque[PendingAppend] = deque()
         self._pending_bytes = 0
         self._in_flight: tuple[Tick, tuple[PendingAppend, ...]] | None = None
+        self._not_before_ms = 0
 
     @property
     def upper(self) -> int:
@@ -101,10 +102,22 @@ class Oracle:
                 trusted_ms=trusted,
             )
 
-    def begin_tick(self, now_ms: int) -> Tick | None:
-        """The next tick to make durable, or None: nothing waits, or one is in flight already."""
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When a tick that waits may begin; None: nothing waits, or one is in flight."""
         if self._in_flight is not None or not self._pending:
             return None
+        return self._not_before_ms
+
+    def begin_tick(self, now_ms: int, spacing_ms: int = 0) -> Tick | None:
+        """The next tick to make durable. None: nothing waits, one is in flight already, or the last
+        one began less than its `spacing_ms` ago."""
+        if self._in_flight is not None or not self._pending:
+            return None
+        # A clock that went back does not hold ticks up for longer than the spacing.
+        if now_ms < self._not_before_ms <= now_ms + spacing_ms:
+            return None
+        self._not_before_ms = now_ms + spacing_ms
         batch = self._next_batch()
         # A clock behind the upper yields the upper itself: time never goes back.
         tick = Tick(

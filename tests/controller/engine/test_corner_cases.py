@@ -45,20 +45,20 @@ def decision(run: Run) -> SyncDecision:
     return found.sync
 
 
-def test_1_from_the_very_beginning_the_log_is_enough() -> None:
+def test_case_1_from_the_very_beginning_the_log_is_enough() -> None:
     """Case 1: position 0, tail 1."""
     run = Run(assigned(R1), acked(at(0), base=0))
     assert decision(run) is CATCH_UP
     assert (run.session().start, run.session().target) == (0, 10)
 
 
-def test_2_from_the_beginning_the_base_is_needed() -> None:
+def test_case_2_from_the_beginning_the_base_is_needed() -> None:
     """Case 2: position 0, tail 2."""
     assert decision(Run(assigned(R1), acked(at(0), base=1))) is REBUILD
 
 
 @pytest.mark.parametrize("facts", [new(), at(0)])
-def test_3_nothing_on_both_sides_is_nothing_to_do(facts: ReplicaFacts) -> None:
+def test_case_3_nothing_on_both_sides_is_nothing_to_do(facts: ReplicaFacts) -> None:
     """Case 3, ours: no session that somebody would have to complete. Sync 1."""
     run = Run(assigned(R1), acked(facts, head=0, base=0))
     assert decision(run) is KEEP_UP
@@ -66,19 +66,19 @@ def test_3_nothing_on_both_sides_is_nothing_to_do(facts: ReplicaFacts) -> None:
     assert run.view().is_synced
 
 
-def test_4_a_replica_ahead_of_us_has_diverged() -> None:
+def test_case_4_a_replica_ahead_of_us_has_diverged() -> None:
     """Case 4, ours: never keep up. Sync 5."""
     assert decision(Run(assigned(R1), acked(at(11)))) is REBUILD
     assert decision(Run(assigned(R1), acked(at(11, holds=(1,))))) is RECONCILE
 
 
-def test_5_right_before_the_tail_nothing_is_missing() -> None:
+def test_case_5_right_before_the_tail_nothing_is_missing() -> None:
     """Case 5, ours: position + 1 == tail catches up."""
     run = Run(assigned(R1), acked(at(4), base=4))
     assert decision(run) is CATCH_UP
 
 
-def test_6_a_report_during_a_session_only_refreshes_facts() -> None:
+def test_case_6_a_report_during_a_session_only_refreshes_facts() -> None:
     """Case 6. Sync 12: no second command."""
     run = Run(assigned(R1), acked(at(7)))
     before = run.session()
@@ -91,7 +91,7 @@ def test_6_a_report_during_a_session_only_refreshes_facts() -> None:
     assert run.feed(acked(at(9), 3)).commands == ()
 
 
-def test_7_after_a_failure_the_next_report_decides() -> None:
+def test_case_7_after_a_failure_the_next_report_decides() -> None:
     """Case 7. Sync 13."""
     run = Run(assigned(R1), acked(at(7)))
     first = run.session()
@@ -103,7 +103,7 @@ def test_7_after_a_failure_the_next_report_decides() -> None:
     assert run.session().ref.session_id > first.ref.session_id
 
 
-def test_8_without_a_report_a_failure_stays() -> None:
+def test_case_8_without_a_report_a_failure_stays() -> None:
     """Case 8. Sync 13: nothing escalates by itself."""
     run = Run(assigned(R1), READY, connected(R1), barrier(), acked(at(7)))
     run.feed(failure(run.session().ref, "pin_lost"))
@@ -114,7 +114,7 @@ def test_8_without_a_report_a_failure_stays() -> None:
         assert stepped.projection.reason == "pin_lost"
 
 
-def test_9_an_assignment_may_be_repeated() -> None:
+def test_case_9_an_assignment_may_be_repeated() -> None:
     """Case 9: views and readiness stay, the commands are said again."""
     run = Run(assigned(R1, R2), READY, acked(at(7)))
     before = run.state
@@ -122,7 +122,7 @@ def test_9_an_assignment_may_be_repeated() -> None:
     assert run.state == before
 
 
-def test_10_a_replica_that_is_no_longer_assigned_is_forgotten() -> None:
+def test_case_10_a_replica_that_is_no_longer_assigned_is_forgotten() -> None:
     """Case 10, ours: its failure does not degrade the instance for ever."""
     run = Run(assigned(R1, R2), acked(at(7)))
     run.feed(failure(run.session().ref, "pin_lost"))
@@ -132,13 +132,13 @@ def test_10_a_replica_that_is_no_longer_assigned_is_forgotten() -> None:
     assert stepped.projection.replica is not R1
 
 
-def test_10_a_session_of_a_forgotten_replica_is_closed() -> None:
+def test_case_10_a_session_of_a_forgotten_replica_is_closed() -> None:
     run = Run(assigned(R1, R2), acked(at(7)))
     commands = run.feed(assigned(R2)).commands
     assert names(commands) == ["ApplyRole", "CloseSession", "Disconnect", "Connect"]
 
 
-def test_11_a_new_address_ends_the_session_at_the_old_one() -> None:
+def test_case_11_a_new_address_ends_the_session_at_the_old_one() -> None:
     """Case 11, ours."""
     run = Run(assigned(R1), connected(R1), acked(at(7)))
     ref = run.session().ref
@@ -154,7 +154,7 @@ def test_11_a_new_address_ends_the_session_at_the_old_one() -> None:
     assert run.refused(complete(ref)) is Rejection.NOT_ACTIVE
 
 
-def test_12_a_lower_epoch_is_refused() -> None:
+def test_case_12_a_lower_epoch_is_refused() -> None:
     """Case 12, ours. Sync 14: another claim of the same epoch too."""
     run = Run(assigned(R1, epoch=3), READY, acked(at(7)))
     assert run.refused(assigned(R1, epoch=2)) is Rejection.STALE_EPOCH
@@ -165,7 +165,7 @@ def test_12_a_lower_epoch_is_refused() -> None:
     assert not run.state.readiness.role_applied
 
 
-def test_13_a_completion_must_be_of_the_session_that_runs() -> None:
+def test_case_13_a_completion_must_be_of_the_session_that_runs() -> None:
     """Case 13, ours. Sync 22: and reach its target, with both lanes."""
     run = Run(assigned(R1), acked(at(7)))
     ref = run.session().ref
@@ -182,7 +182,7 @@ def test_13_a_completion_must_be_of_the_session_that_runs() -> None:
     assert run.refused(failure(ref)) is Rejection.NOT_ACTIVE
 
 
-def test_13_there_is_nothing_to_complete_without_a_session() -> None:
+def test_case_13_there_is_nothing_to_complete_without_a_session() -> None:
     run = Run(assigned(R1), acked(at(7)))
     ref = run.session().ref
     run.feed(complete(ref), acked(at(10), 2, over=2))
@@ -190,7 +190,7 @@ def test_13_there_is_nothing_to_complete_without_a_session() -> None:
     assert run.refused(complete(ref)) is Rejection.STALE_SESSION
 
 
-def test_14_progress_goes_forward_within_the_contract() -> None:
+def test_case_14_progress_goes_forward_within_the_contract() -> None:
     """Case 14, ours."""
     run = Run(assigned(R1), acked(at(7)))
     ref = run.session().ref
@@ -201,7 +201,7 @@ def test_14_progress_goes_forward_within_the_contract() -> None:
     assert run.session().progress == 9
 
 
-def test_15_durable_never_decreases_within_an_epoch() -> None:
+def test_case_15_durable_never_decreases_within_an_epoch() -> None:
     """Case 15, ours. Sync 17: each replica's own; a new epoch begins anew."""
     run = Run(assigned(R1, R2))
     run.feed(acked(replace(at(10), durable_position=at(8).applied_position)))
@@ -213,7 +213,7 @@ def test_15_durable_never_decreases_within_an_epoch() -> None:
     assert (run.view(R1).durable, run.state.barrier) == (0, None)
 
 
-def test_16_an_older_report_changes_nothing() -> None:
+def test_case_16_an_older_report_changes_nothing() -> None:
     """Case 16, ours: reports are numbered, and what we know of ourselves only grows."""
     run = Run(assigned(R1), acked(at(7), 5, head=10, base=4))
     assert run.refused(acked(at(9), 5)) is Rejection.STALE_REQUEST
@@ -222,7 +222,7 @@ def test_16_an_older_report_changes_nothing() -> None:
     assert (run.state.head, run.state.base) == (10, 4)
 
 
-def test_17_an_instance_that_was_never_assigned_stays_unknown() -> None:
+def test_case_17_an_instance_that_was_never_assigned_stays_unknown() -> None:
     """Case 17, ours. Sync 15."""
     run = Run()
     assert run.refused(acked(at(7))) is Rejection.UNKNOWN_REPLICA
@@ -235,7 +235,7 @@ def test_17_an_instance_that_was_never_assigned_stays_unknown() -> None:
 # Case 18 stands with the projection.
 
 
-def test_19_after_a_rebuild_the_store_has_to_confirm() -> None:
+def test_case_19_after_a_rebuild_the_store_has_to_confirm() -> None:
     """Case 19."""
     run = Run(assigned(R1), READY, connected(R1), acked(new()))
     run.feed(complete(run.session().ref))
@@ -246,7 +246,7 @@ def test_19_after_a_rebuild_the_store_has_to_confirm() -> None:
     assert run.feed(complete(run.session().ref)).projection.healthy
 
 
-def test_20_who_only_follows_decides_for_nobody() -> None:
+def test_case_20_who_only_follows_decides_for_nobody() -> None:
     """Case 20, ours: a standby decides for replicas of its own, and lets none of them write."""
     run = Run(assigned(R1, role=Role.FOLLOWER))
     stepped = run.feed(acked(at(7)))

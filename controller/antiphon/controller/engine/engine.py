@@ -325,8 +325,6 @@ def _current(state: EngineState, replica: ReplicaId, ref: SessionRef) -> View | 
     view = state.view(replica)
     if view is None:
         return Rejection.UNKNOWN_REPLICA
-    if ref.epoch != state.epoch:
-        return Rejection.STALE_EPOCH
     if view.session is None:
         return Rejection.STALE_SESSION
     return view.session.mismatch(ref) or view

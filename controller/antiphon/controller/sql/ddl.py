@@ -107,6 +107,8 @@ def _create_stored(
     source: Source, cursor: Cursor, catalog: Catalog, kind: ItemKind, name: str
 ) -> Statement:
     start = cursor.peek().start
+    if cursor.peek().upper == "AS":
+        raise source.unsupported(start, "CREATE TABLE ... AS", "; use CREATE MATERIALIZED VIEW")
     columns, key = _columns(source, cursor)
     if not cursor.at_end:
         raise source.unsupported(cursor.peek().start, f"{cursor.peek().text} after the columns")

@@ -230,6 +230,8 @@ def _plan_explain(
     cursor.accept("PLAN")
     cursor.accept("FOR")
     start = cursor.peek().start
+    if cursor.peek().upper in ("ANALYZE", "VERBOSE"):
+        raise source.unsupported(start, f"EXPLAIN {cursor.peek().upper}")
     if cursor.peek().upper in _QUERIES:
         context = Context(source=source, catalog=catalog, now_us=now_us)
         query = QueryLowering(context=context).lower(
