@@ -2,8 +2,9 @@
 
 It owns the timeline's durable upper and the appends that wait for a tick. One tick is in flight at
 a time; whatever arrives meanwhile shares the next one, at one time: that is the group commit, and
-it needs no timer. Only under overload does a tick wait (see `pace`). A write is readable, and answered, once its tick is durable; a strict read is at
-`upper - 1`, the latest time at which everything is final.
+it needs no timer. Only under overload does a tick wait (see `pace`). A write is readable, and
+answered, once its tick is durable; a strict read is at `upper - 1`, the latest time at which
+everything is final.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The best replica's frontier is the least of what it maintains; what it still fills is left out."""
+"""The best replica's frontier: the least of what it maintains, less what it is still filling."""
 
 from antiphon.controller.instance.progress import best_frontier
 from antiphon.controller.instance.state import Installed, LinkState, Replica, State
