@@ -16,7 +16,6 @@ from antiphon.protocol.errors import (
     ComputeError,
     StoreLocked,
     Unauthenticated,
-    Unavailable,
 )
 
 FAILURE: Final = 1
@@ -60,11 +59,6 @@ def report(error: Exception) -> int:
         line += f"; the traceback is in {place}"
     print(f"antiphon: {line}", file=sys.stderr)
     return FAILURE
-
-
-def is_unreachable(error: Exception) -> bool:
-    """Whether nobody answered at the address."""
-    return isinstance(error, Unavailable)
 
 
 def _log(error: Exception) -> Path | None:

@@ -14,7 +14,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from antiphon.demo.meter import Pace
 from antiphon.demo.replay import Run
 from antiphon.protocol.ids import CollectionId, is_transient
 from antiphon.protocol.stage import Stage
@@ -161,15 +160,11 @@ def _views(run: Run, now_s: float) -> Table:
             view.name,
             f"{view.rows:,}",
             f"{view.changes.total:,}",
-            f"{_rate(view.changes, now_s):,.0f}",
+            f"{view.changes.per_second(now_s):,.0f}",
             f"{view.latency_ms(50, RECENT):.0f} ms",
             f"{view.latency_ms(99):.0f} ms",
         )
     return table
-
-
-def _rate(pace: Pace, now_s: float) -> float:
-    return pace.per_second(now_s)
 
 
 def _stage(replica: wire.ReplicaInfo) -> str:
