@@ -220,10 +220,12 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_is_there_at_once() -> None:
     command = [sys.executable, "-m", "antiphon.cli", "--help"]
     best_s = 10.0
-    for _ in range(3):
+    for _ in range(10):  # of a busy machine, one of ten is let through
         started_s = time.monotonic()
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         best_s = min(best_s, time.monotonic() - started_s)
+        if best_s < 0.4:
+            break
     assert all(name in output for name in ("up", "sql", "load", "status", "demo"))
     assert best_s < 0.4
 
