@@ -12,8 +12,17 @@
 Nothing here imports a replica or a controller; the suite speaks `antiphon.v1` and judges by it.
 """
 
-from antiphon.proof.conformance.io.run import COLLECTIONS_LISTEN, run
+from antiphon.proof.conformance.io.run import COLLECTIONS_LISTEN, restart_by, run
 from antiphon.proof.conformance.report import COLUMNS, Report, row_of
 from antiphon.proof.conformance.verdict import Outcome, Verdict
 
-__all__ = ["COLLECTIONS_LISTEN", "COLUMNS", "Outcome", "Report", "Verdict", "row_of", "run"]
+__all__ = [
+    "COLLECTIONS_LISTEN",
+    "COLUMNS",
+    "Outcome",
+    "Report",
+    "Verdict",
+    "restart_by",
+    "row_of",
+    "run",
+]

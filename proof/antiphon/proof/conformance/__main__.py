@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import sys
 
-from antiphon.proof.conformance import COLLECTIONS_LISTEN, Outcome, row_of, run
+from antiphon.proof.conformance import COLLECTIONS_LISTEN, Outcome, restart_by, row_of, run
 from antiphon.protocol.errors import AntiphonError
 
 
@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("address", help="HOST:PORT or unix:PATH")
     parser.add_argument("--collections-listen", default=COLLECTIONS_LISTEN, metavar="ADDR")
     parser.add_argument("--only", default="", metavar="N,...", help="numbers of checks")
+    parser.add_argument("--restart", metavar="COMMAND", help="kills and starts the replica")
     options = parser.parse_args(arguments)
     try:
         report = asyncio.run(
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
                 options.address,
                 collections_listen=options.collections_listen,
                 only=[number for number in options.only.split(",") if number],
+                restart=restart_by(options.restart) if options.restart else None,
                 progress=_show,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import assert_never
 
 from antiphon.proof.conformance.content import Row, changes_of, rows_of, summed
 from antiphon.proof.conformance.dataflows import index, read, schedule, table
@@ -14,7 +15,7 @@ from antiphon.protocol.command import Peek
 from antiphon.protocol.errors import AntiphonError, NotServed
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, PeekId, show
-from antiphon.protocol.response import Failure, PeekRows
+from antiphon.protocol.response import Failure, PeekCanceled, PeekRows, PeekStashed
 
 ROWS: tuple[Row, ...] = ((1, "a"), (2, "b"), (3, "c"))
 QUIET_S = 0.2  # for what must not come: on a local socket answers take a few milliseconds
@@ -87,7 +88,7 @@ def counted(result: PeekResult) -> Counter[Row]:
     if isinstance(result, Failure) and result.code == NotServed.code:
         raise NotApplicable(f"not served: {result.message}")
     if not isinstance(result, PeekRows):
-        raise Failed("rows", one_line(result))
+        raise Failed("rows", shown(result))
     rows = rows_of(result.batches)
     expect(len(rows) == result.row_count, f"row_count {len(rows)}", result.row_count)
     return Counter(rows)
@@ -102,7 +103,20 @@ def expect_failure(result: PeekResult, *codes: str) -> None:
     wanted = f"a failure {' or '.join(codes)}"
     if isinstance(result, Failure) and result.code == NotServed.code:
         raise NotApplicable(f"not served: {result.message}")
-    expect(isinstance(result, Failure) and result.code in codes, wanted, result)
+    expect(isinstance(result, Failure) and result.code in codes, wanted, shown(result))
+
+
+def shown(result: PeekResult) -> str:
+    """An answer in a few words; rows are counted, not shown."""
+    match result:
+        case PeekRows(row_count=count) | PeekStashed(row_count=count):
+            return f"{count} rows{'' if isinstance(result, PeekRows) else ', stashed'}"
+        case PeekCanceled():
+            return "Canceled"
+        case Failure(code=code, message=message):
+            return f"the failure {code}: {message}"
+        case _:
+            assert_never(result)
 
 
 async def passes(

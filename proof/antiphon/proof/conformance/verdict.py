@@ -50,6 +50,6 @@ def expect_equal(seen: object, expected: object, what: str) -> None:
 
 
 def one_line(value: object, length_max: int = 300) -> str:
-    """The value as text without line breaks, cut if it is long."""
-    text = " ".join(str(value).split())
+    """The value as text without line breaks, cut if it is long; bytes in hexadecimal."""
+    text = value.hex() if isinstance(value, bytes) else " ".join(str(value).split())
     return text if len(text) <= length_max else text[: length_max - 3] + "..."

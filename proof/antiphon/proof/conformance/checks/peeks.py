@@ -32,8 +32,9 @@ from antiphon.proof.conformance.steps import (
     expect_failure,
     rows_at,
     serving,
+    shown,
 )
-from antiphon.proof.conformance.verdict import Failed, expect, expect_equal, one_line
+from antiphon.proof.conformance.verdict import Failed, expect, expect_equal
 from antiphon.protocol.command import CancelPeek, UpdateConfiguration
 from antiphon.protocol.dataflow import Finishing
 from antiphon.protocol.errors import (
@@ -96,7 +97,7 @@ async def canceled_peek(bench: Bench) -> None:
     await bench.pause(QUIET_S)
     await found.session.send(CancelPeek(peek_id=peek.peek_id))
     result = await answered(found.session, peek.peek_id)
-    expect(isinstance(result, PeekCanceled), "Canceled", result)
+    expect(isinstance(result, PeekCanceled), "Canceled", shown(result))
     await bench.append(30, found.table, ((4, "d"), 1))
     await bench.pause(QUIET_S)
     expect_count(found.session, peek.peek_id, 1)
@@ -208,7 +209,7 @@ async def stashed(bench: Bench) -> None:
         byte_count = sum(len(batch) for batch in result.batches)
         raise Failed(f"at most {PEEK_INLINE_BYTES_MAX} bytes inline", str(byte_count))
     if not isinstance(result, PeekStashed):
-        raise Failed("a stashed answer", one_line(result))
+        raise Failed("a stashed answer", shown(result))
     chunks = await bench.fetch(first.peek_id)
     rows = rows_of(batch for batch, _ in chunks)
     expect_equal(len(rows), LARGE_ROWS, "the rows fetched")

@@ -40,6 +40,8 @@ from antiphon.protocol.io.status import from_rpc_error
 from antiphon.v1 import compute_pb2, compute_pb2_grpc
 
 FACTS_POLL_S: Final = 0.05  # a probe is a call; facts may lag behind by a heartbeat
+DECISION_POLL_S: Final = 0.01
+DECISION_POLLS: Final = 50
 Answer = TypeVar("Answer")
 Restart = Callable[[], Awaitable[None]]
 
@@ -66,10 +68,8 @@ class Replica:
 
     async def probe(self) -> ReplicaFacts:
         """Raises ComputeError."""
-        answer = await self._call(
-            self.stub.Probe(compute_pb2.ProbeRequest(), timeout=self.patience_s)
-        )
-        return facts_from_proto(answer)
+        call = self.stub.Probe(compute_pb2.ProbeRequest(), timeout=self.patience_s)
+        return facts_from_proto(await self._call(call))
 
     async def returned(self) -> ReplicaFacts:
         """The facts of a replica that may just be starting. Raises Unavailable."""
@@ -144,6 +144,11 @@ class CheckBench:
         self.store.append(time, collection, *changes, errors=errors)
         self.store.mischief = mischief
         await self._replica.service.changed()
+        if mischief is not Mischief.NONE:
+            # The next tick would heal it before it was done.
+            await self.stored(
+                lambda store: store.mischief is Mischief.NONE, "an open tail of the table"
+            )
 
     async def stored(self, holds: Callable[[ScriptedStore], bool], expected: str) -> None:
         async def watch() -> None:
@@ -212,7 +217,16 @@ class CheckBench:
         await session.say(
             Sent(NO_POSITION, hello), create_instance(), *placed, self.history.complete()
         )
+        await self._decided(session, hello)
         return session
+
+    async def _decided(self, session: OpenSession, hello: Hello) -> None:
+        """Waits until the Hello was accepted or refused, if that is to be seen: gRPC forgets the
+        status of a stream that ends while something is being written to it."""
+        for _ in range(DECISION_POLLS):
+            if session.ended or (await self.probe()).session_id >= hello.session_id:
+                return
+            await asyncio.sleep(DECISION_POLL_S)
 
     async def fetch(self, peek_id: PeekId) -> list[tuple[bytes, int]]:
         request = compute_pb2.FetchResultRequest(peek_id=peek_id.value)

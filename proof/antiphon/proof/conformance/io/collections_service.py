@@ -27,6 +27,12 @@ class CollectionsService(CollectionsServicer):
     def __init__(self) -> None:
         self.store = ScriptedStore()
         self._changed = asyncio.Condition()
+        self._over = False
+
+    async def end(self) -> None:
+        """Ends every tail with a status; a server that stops would cancel them instead."""
+        self._over = True
+        await self.changed()
 
     async def changed(self) -> None:
         """Something happened to the store: tails look, and so does who waits in `until`."""
@@ -49,12 +55,16 @@ class CollectionsService(CollectionsServicer):
         await self.changed()
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: tail.is_due)
+                await self._changed.wait_for(lambda: tail.is_due or self._over)
+            if self._over:
+                raise Unavailable("the suite is over")
             try:
                 for push in tail.pushes():
                     yield _batch(push)
             except TailBroken:
+                await self.changed()
                 raise Unavailable("the script ends this tail") from None
+            await self.changed()
 
     async def Snapshot(
         self, request: pb.SnapshotRequest, context: Context

@@ -11,13 +11,14 @@ from typing import Final
 import grpc
 
 from antiphon.proof.conformance.checks import CHECKS
+from antiphon.proof.conformance.content import delta_of
 from antiphon.proof.conformance.dataflows import INSTANCE
 from antiphon.proof.conformance.io.bench import CheckBench, Replica, Restart
 from antiphon.proof.conformance.io.collections_service import CollectionsService
 from antiphon.proof.conformance.registry import Check, select
 from antiphon.proof.conformance.report import Finished, Report, settle
 from antiphon.proof.conformance.verdict import Failed, NotApplicable, Outcome, Verdict, one_line
-from antiphon.protocol.errors import AntiphonError, InvalidArgument, Unavailable
+from antiphon.protocol.errors import AntiphonError, InvalidArgument, NotServed, Unavailable
 from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.ids import NO_EPOCH, Epoch
 from antiphon.protocol.io.channel import create_server, listen, open_channel
@@ -28,6 +29,7 @@ from antiphon.v1 import collections_pb2_grpc
 
 COLLECTIONS_LISTEN: Final = "127.0.0.1:6870"  # where replicas look for their controller
 PATIENCE_S: Final = 10.0  # for what must come
+STOP_S: Final = 0.5  # for the replica to take note of the end
 CHECK_S_MAX: Final = 60.0  # of one check, whatever it waits for
 
 
@@ -59,6 +61,9 @@ async def run(
         Unavailable: nobody answers at `address`.
     """
     checks = select(CHECKS, only)
+    # The first array that Arrow makes of Python values imports pandas; a second later nobody
+    # should have to wait for that.
+    delta_of([((1, "a"), 1, 1)])
     async with _serving(collections_listen, token) as service, _channel(address, token) as channel:
         replica = Replica(
             channel=channel,
@@ -77,6 +82,18 @@ async def run(
             if progress is not None:
                 progress(one.outcome)
         return settle(facts.replica, finished)
+
+
+def restart_by(command: str) -> Restart:
+    """A shell command that kills the replica and starts it again, and then returns."""
+
+    async def restart() -> None:
+        process = await asyncio.create_subprocess_shell(command)
+        code = await process.wait()
+        if code != 0:
+            raise InvalidArgument(f"the restart command ended with {code}", code=code)
+
+    return restart
 
 
 def _check_free(facts: ReplicaFacts) -> None:
@@ -122,6 +139,8 @@ async def _judge(check: Check, bench: CheckBench) -> tuple[Verdict, str]:
         return Verdict.FAIL, str(failed)
     except NotApplicable as reason:
         return Verdict.NOT_APPLICABLE, one_line(reason)
+    except NotServed as error:
+        return Verdict.NOT_APPLICABLE, one_line(f"not served: {error}")
     except Unavailable as error:
         return Verdict.FAIL, one_line(f"the replica went away: {error}")
     except AntiphonError as error:
@@ -148,7 +167,8 @@ async def _serving(address: str, token: str | None) -> AsyncIterator[Collections
     try:
         yield service
     finally:
-        await server.stop(0)
+        await service.end()
+        await server.stop(STOP_S)
 
 
 @contextlib.asynccontextmanager
