@@ -1,6 +1,7 @@
 """Every operator, fed change by change, says what evaluation from scratch says, at every time; and
 forgets everything when everything is taken back."""
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from antiphon.protocol.plan import (
 )
 from antiphon.protocol.schema import BOOLEAN, FLOAT64, INT64, TEXT, Column, Schema, decimal
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec, evaluate_once
+from antiphon.replica.dataflow.zset import ERRORS, Zset, to_delta
 from tests.replica.dataflow.changes import (
     MONEY,
     SCHEMA,
@@ -299,3 +301,60 @@ def test_what_is_not_served_is_named():
         Dataflow.build(
             Reduce(input=get(), keys=(S,), aggregates=(median,)), {A: ImportSpec(schema=SCHEMA)}
         )
+
+
+DIAMOND = Join(
+    kind=JoinKind.LEFT, left=get(A, SMALL), right=Reduce(
+        input=get(A, SMALL), keys=(column(2, SMALL),),
+        aggregates=(
+            aggregate("SUM", column(1, SMALL), INT64), aggregate("MAX", column(0, SMALL), INT64),
+        ),
+    ),
+    left_keys=(column(2, SMALL),), right_keys=(ColumnReference(index=0, type=TEXT),),
+)  # fmt: skip
+
+
+@PROFILE
+@given(changes=ticks(SMALL), seed=st.randoms(use_true_random=False))
+def test_neither_the_split_into_ticks_nor_the_order_in_one_matters(changes, seed):
+    flows = [Dataflow.build(DIAMOND, {A: ImportSpec(schema=SMALL)}) for _ in range(3)]
+    finely, shuffled, at_once = [], [], []
+    for time, tick in enumerate(changes, 1):
+        mixed = list(tick)
+        seed.shuffle(mixed)
+        for flow, rows, found in ((flows[0], tick, finely), (flows[1], mixed, shuffled)):
+            found.append((time, flow.step(time, {A: zset(SMALL, rows)})))
+        flows[1].maintain(3)
+    everything_ = [change for tick in changes for change in tick]
+    at_once.append((1, flows[2].step(1, {A: zset(SMALL, everything_)})))
+    same = [to_delta(flows[0].schema, part) for part in (finely, shuffled)]
+    assert same[0] == same[1], "the same bytes, whatever the order"
+    total = Zset.concat(flows[0].schema, [change for _, change in finely]).consolidated()
+    assert to_delta(flows[0].schema, [(1, total)]) == to_delta(flows[0].schema, at_once)
+
+
+def test_errors_of_an_input_are_errors_of_the_result():
+    plan = Distinct(input=get(A, SMALL))
+    flow = Dataflow.build(plan, {A: ImportSpec(schema=SMALL)})
+    failure = zset(ERRORS, [(("data_error", "what", "where"), 1)])
+    rows = zset(SMALL, [((1, 1, "a"), 1)])
+    change = flow.step(1, {A: Zset(rows.columns, rows.diffs, failure)})
+    assert rows_of(change) == ({(1, 1, "a"): 1}, {"data_error": 1})
+    empty = Zset.empty(SMALL)
+    change = flow.step(2, {A: Zset(empty.columns, empty.diffs, failure.negated())})
+    assert rows_of(change) == ({}, {"data_error": -1})
+
+
+def test_a_step_that_raises_changes_nothing():
+    plan = Join(
+        kind=JoinKind.INNER, left=get(A, SMALL), right=get(B, SMALL),
+        left_keys=(column(2, SMALL),), right_keys=(column(2, SMALL),),
+    )  # fmt: skip
+    flow = Dataflow.build(plan, {c: ImportSpec(schema=SMALL) for c in (A, B)})
+    good = zset(SMALL, [((1, 1, "a"), 1)])
+    wrong = Zset((*good.columns[:2], pa.array([1], pa.duration("s"))), good.diffs)
+    with pytest.raises(TypeError, match="no SQL type"):
+        flow.step(1, {A: good, B: wrong})
+    assert flow.time is None
+    assert flow.state_rows == 0
+    assert flow.step(1, {A: good, B: good}).row_count == 1

@@ -166,10 +166,16 @@ def _probe(batches: Sequence[Batch], first: Words, last: Words) -> Iterator[Matc
         if len(found) == 0:
             continue
         begins = starts[found]
-        sizes = ranks.searchsorted(last[found], "right") - begins
+        ends = last[found]
+        more = np.flatnonzero(ranks.take(begins + 1, mode="clip") <= ends)
+        more = more[begins[more] + 1 < len(ranks)]
+        if len(more) == 0:  # one row each
+            yield Matches(batch, found, begins)
+            continue
+        sizes = np.ones(len(found), np.int64)
+        sizes[more] = ranks.searchsorted(ends[more], "right") - begins[more]
         runs, rows = expand(begins, sizes)
-        if len(rows):
-            yield Matches(batch, found if len(runs) == len(found) else found[runs], rows)
+        yield Matches(batch, found[runs], rows)
 
 
 def expand(

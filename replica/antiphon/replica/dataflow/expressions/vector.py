@@ -87,7 +87,9 @@ class Vector:
     def array(self) -> pa.Array:
         if self._array is None:
             kind = arrow_type(self.type)
-            if self.literal is not None:
+            if self.count == 0:
+                self._array = pa.array([], kind)
+            elif self.literal is not None:
                 self._array = pa.repeat(arrow_scalar(self.type, self.literal.value), self.count)
             else:
                 assert self._values is not None, "a vector without values"
