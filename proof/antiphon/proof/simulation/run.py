@@ -8,14 +8,16 @@ from typing import Final
 
 from antiphon.history.memory import MemoryStore
 from antiphon.proof.simulation.checkers import Observations, Violation, check
-from antiphon.proof.simulation.clients import Definer, Reader, Subscriber, Writer
+from antiphon.proof.simulation.client import Definer
 from antiphon.proof.simulation.collections import CollectionsLink
 from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.faults import Faults
 from antiphon.proof.simulation.model import SCHEMA_SQL, VIEWS
 from antiphon.proof.simulation.network import Network
+from antiphon.proof.simulation.readers import Reader, Subscriber
 from antiphon.proof.simulation.replica_process import ReplicaProcess
 from antiphon.proof.simulation.world import EPOCH_MS, World
+from antiphon.proof.simulation.writer import Writer
 from antiphon.protocol.ids import HistoryId, InstanceId, ReplicaId
 
 REPLICAS: Final = (ReplicaId("r1"), ReplicaId("r2"))
