@@ -97,6 +97,18 @@ def test_a_late_reader_brings_its_content_and_gets_the_rest() -> None:
     assert late.next_time == 13
 
 
+def test_a_late_reader_ahead_of_the_source_takes_nothing_twice() -> None:
+    """Its snapshot at as_of holds what the source has yet to bring up to there."""
+    source, _ = live_source(5)
+    late = Input(TABLE, 7)
+    assert source.attach(late), "it brings a snapshot of its own"
+    advance(source, 9, ((1, "a"), 6, 1), ((2, "b"), 8, 1))
+    late.load(content(((1, "a"), 7, 1)))
+    late.loaded = True
+    assert initial(late) == Counter({(1, "a"): 1})
+    assert late.next_time == 8
+
+
 def test_a_source_does_not_serve_what_it_has_forgotten() -> None:
     source, _ = live_source(10)
     assert source.serves(10)

@@ -33,6 +33,7 @@ class Input:
         self.as_of = as_of
         self.wanted = True  # whether the content may be fetched already
         self.loaded = False  # whether the content at or before as_of has arrived whole
+        self.has_own_snapshot = False  # of exactly as_of; else a source's base and what follows it
         self.rows_done = 0
         self.rows_total = 0
         self._delivered = START
@@ -74,7 +75,9 @@ class Input:
             if change.is_empty:
                 continue
             if time <= self.as_of:
-                self._initial.append(change)
+                # A snapshot of its own holds these already: taken again, they would count twice.
+                if not self.has_own_snapshot:
+                    self._initial.append(change)
             else:
                 self._pending.append((time, change))
         self._delivered = self._delivered.join(upper)
@@ -117,6 +120,7 @@ class Source:
         """Fills `reader` from now on. True: it needs a snapshot of its own at its as_of, because
         the base has gone by."""
         assert self.serves(reader.as_of), "the source does not reach back so far"
+        reader.has_own_snapshot = self.live
         if self.live:
             late = [(time, change) for time, change in self._recent if time > reader.as_of]
             reader.deliver(late, self.frontier)
