@@ -19,8 +19,9 @@ from antiphon.controller.engine.event import (
 from antiphon.controller.engine.policy import BUDGETS, Budget, Policy
 from antiphon.controller.engine.session import CIRCUMSTANCES, Rejection, SessionState
 from antiphon.controller.engine.view import Readiness
+from antiphon.history.retention import restored
 from antiphon.protocol.command import SyncDecision
-from antiphon.protocol.ids import Epoch, InstanceId, SessionId
+from antiphon.protocol.ids import Epoch, InstanceId, Position, SessionId
 from tests.controller.engine.facts import (
     R1,
     R2,
@@ -254,3 +255,18 @@ def test_a_new_role_begins_with_nothing() -> None:
 def test_replicas_are_sorted_whatever_order_they_came_in() -> None:
     run = Run(assigned(R2, R1))
     assert [view.replica for view in run.state.views] == [R1, R2]
+
+
+def test_a_thousand_reconnects_leave_nothing_behind() -> None:
+    """Sync 33: no session beyond the current one, no pin beyond the replica's."""
+    run = Run(assigned(R1, R2), READY, acked(at(10, R2)))
+    retention = restored(Position(4), [(1, 0)] * 6)
+    for request in range(1, 1_001):
+        retention.reserve(R1, Position(7))
+        commands = run.feed(acked(at(7), request, over=request)).commands
+        assert names(commands)[-1] == "OpenSession"
+        run.feed(connected(R1), connected(R1, is_so=False))
+    assert run.session().ref.session_id == 1_000
+    assert len(run.state.views) == len(run.state.sessions) == 2
+    assert list(retention.pins) == [R1]
+    assert run.view().failures == 0
