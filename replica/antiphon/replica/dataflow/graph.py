@@ -41,6 +41,7 @@ class Dataflow:
         self._graph = graph
         self._output = output
         self._time: int | None = None
+        self._tended = 0  # where `maintain` goes on
         self._counters = [OperatorCounters(name) for name in graph.names]
 
     @staticmethod
@@ -104,11 +105,17 @@ class Dataflow:
         return changes
 
     def maintain(self, fuel_rows: int) -> bool:
-        """Spend up to about `fuel_rows` on background merges; True: there is more to do."""
-        more = False
-        for operator in self._graph.operators:
-            more |= operator.maintain(fuel_rows)
-        return more
+        """Spend up to about `fuel_rows` on background merges; True: there is more to do.
+
+        One operator's merges may use all of it; the next call begins with the operator after.
+        """
+        operators = self._graph.operators
+        for offset in range(len(operators)):
+            place = (self._tended + offset) % len(operators)
+            if operators[place].maintain(fuel_rows):
+                self._tended = place + 1
+                return True
+        return False
 
     @property
     def state_rows(self) -> int:

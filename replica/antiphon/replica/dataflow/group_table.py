@@ -31,11 +31,12 @@ class GroupTable:
         self._high = np.zeros(_FIRST_SLOTS, np.uint64)
         self._numbers: Numbers = np.zeros((_FIRST_SLOTS, width), np.int64)
         self._used = 0  # slots ever handed out
-        self._free: Rows = np.zeros(0, np.int64)
+        self._free: list[Rows] = []  # slots given back, the latest last
+        self._free_count = 0
 
     @property
     def group_count(self) -> int:
-        return self._used - len(self._free)
+        return self._used - self._free_count
 
     @property
     def byte_count(self) -> int:
@@ -93,8 +94,7 @@ class GroupTable:
 
     def _add(self, low: Words, high: Words, numbers: Numbers) -> None:
         count = len(low)
-        reused = self._free[len(self._free) - min(count, len(self._free)) :]
-        self._free = self._free[: len(self._free) - len(reused)]
+        reused = self._reused(count)
         fresh = np.arange(self._used, self._used + count - len(reused))
         self._used += len(fresh)
         self._reserve(self._used)
@@ -103,12 +103,26 @@ class GroupTable:
         self._numbers[slots] = numbers
         self._enter(low, slots, 1)
 
+    def _reused(self, count: int) -> Rows:
+        """Up to `count` of the slots given back."""
+        parts: list[Rows] = [np.zeros(0, np.int64)]
+        while count and self._free:
+            latest = self._free.pop()
+            if len(latest) > count:
+                self._free.append(latest[: len(latest) - count])
+                latest = latest[len(latest) - count :]
+            parts.append(latest)
+            self._free_count -= len(latest)
+            count -= len(latest)
+        return np.concatenate(parts)
+
     def _drop(self, slots: Rows, low: Words) -> None:
         self._numbers[slots] = 0
         self._high[slots] = ~self._high[slots]  # matches no entry of the directory any more
-        self._free = np.concatenate([self._free, slots])
+        self._free.append(slots)
+        self._free_count += len(slots)
         self._enter(low, slots, -1)
-        if len(self._free) == self._used:
+        if self._free_count == self._used:
             self._clear()
 
     def _clear(self) -> None:
@@ -117,7 +131,7 @@ class GroupTable:
         self._high = np.zeros(_FIRST_SLOTS, np.uint64)
         self._numbers = np.zeros((_FIRST_SLOTS, self._numbers.shape[1]), np.int64)
         self._used = 0
-        self._free = np.zeros(0, np.int64)
+        self._free, self._free_count = [], 0
 
     def _enter(self, low: Words, slots: Rows, diff: int) -> None:
         entries = array_of(np.ascontiguousarray(slots), pa.int64())
