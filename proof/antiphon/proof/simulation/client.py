@@ -89,10 +89,20 @@ class Client:
 class Definer(Client):
     """Runs statements that change the catalog, each until it is known to have happened."""
 
-    def __init__(self, controller: ControllerProcess, statements: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        controller: ControllerProcess,
+        statements: tuple[str, ...],
+        pause_ms: tuple[int, int] = (0, 0),  # before each
+    ) -> None:
         super().__init__(controller, "definer")
         self._waiting = list(statements)
-        self.later(self._next)
+        self._pause_ms = pause_ms
+        self.later(self._next, pause_ms)
+
+    def stop(self) -> None:
+        """What has not begun is not wanted any more."""
+        del self._waiting[1:]
 
     @property
     def done(self) -> bool:
@@ -106,12 +116,10 @@ class Definer(Client):
     def _replied(self, reply: Reply) -> None:
         match reply:
             case DoneReply():
-                self._waiting.pop(0)
-                self._next()
+                self._done_one()
             case ErrorReply(error=error) if error.code == "collection_exists":
                 # The first attempt had happened, and only its answer was lost.
-                self._waiting.pop(0)
-                self._next()
+                self._done_one()
             case ReplanReply() | ErrorReply():
                 self.later(self._next)
             case _:
@@ -119,6 +127,10 @@ class Definer(Client):
 
     def _lost(self, reason: str) -> None:
         self.later(self._next)
+
+    def _done_one(self) -> None:
+        self._waiting.pop(0)
+        self.later(self._next, self._pause_ms)
 
 
 def _is_last(reply: Reply) -> bool:

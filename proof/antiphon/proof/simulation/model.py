@@ -23,6 +23,15 @@ SCHEMA_SQL = (
     "CREATE MATERIALIZED VIEW priced AS SELECT i.id, i.label, i.amount, p.price "
     "FROM items i LEFT JOIN prices p ON i.label = p.label",
 )
+# Made and dropped again and again while the others are read: other ways to the same answers.
+CHURN_SQL = 8 * (
+    "CREATE INDEX totals_by_n ON totals (n)",
+    "CREATE INDEX items_by_label ON items (label)",
+    "DROP INDEX IF EXISTS totals_by_n",
+    "CREATE MATERIALIZED VIEW large AS SELECT label, n FROM totals WHERE n > 2",
+    "DROP INDEX IF EXISTS items_by_label",
+    "DROP MATERIALIZED VIEW IF EXISTS large",
+)
 VIEWS = ("items", "prices", "totals", "priced")
 
 

@@ -12,7 +12,7 @@ from antiphon.proof.simulation.client import Definer
 from antiphon.proof.simulation.collections import CollectionsLink
 from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.faults import Faults
-from antiphon.proof.simulation.model import SCHEMA_SQL, VIEWS
+from antiphon.proof.simulation.model import CHURN_SQL, SCHEMA_SQL, VIEWS
 from antiphon.proof.simulation.network import Network
 from antiphon.proof.simulation.readers import Reader, Subscriber
 from antiphon.proof.simulation.replica_process import ReplicaProcess
@@ -23,6 +23,7 @@ from antiphon.protocol.ids import HistoryId, InstanceId, ReplicaId
 REPLICAS: Final = (ReplicaId("r1"), ReplicaId("r2"))
 DEFINE_MS_MAX: Final = 120_000
 FAULTY_MS: Final = 12_000
+CHURN_PAUSE_MS: Final = (50, 900)
 HEALED_MS_MAX: Final = 90_000
 
 
@@ -99,11 +100,14 @@ class Simulation:
         self.reader.begin()
         for subscriber in self.subscribers:
             subscriber.begin()
+        churn = Definer(self.controller, CHURN_SQL, CHURN_PAUSE_MS)
         self.world.run_until(self.world.now_ms + FAULTY_MS)
         self.faults.heal()
+        churn.stop()
         self.writer.stopped = True
         self.reader.stopped = True
         self._until(lambda: not self.writer.busy, HEALED_MS_MAX, "an append never got its answer")
+        self._until(lambda: churn.done, HEALED_MS_MAX, "a definition never got its answer")
         self._read_everything()
         self._catch_up()
         check(self.observed)
