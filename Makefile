@@ -47,9 +47,9 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@touch $@
 
 .PHONY: lock
-lock: $(VENV)/.installed ## resolve the dependencies anew into requirements.lock (fetches uv)
+lock: $(VENV)/.installed ## requirements.lock from pyproject.toml (ARGS=--upgrade: all anew; fetches uv)
 	@$(BIN)/python -m pip install --quiet 'uv>=0.9,<1'
-	@UV_CACHE_DIR=$(CURDIR)/.cache/uv $(BIN)/uv pip compile pyproject.toml --quiet --upgrade \
+	@UV_CACHE_DIR=$(CURDIR)/.cache/uv $(BIN)/uv pip compile pyproject.toml --quiet $(ARGS) \
 	    --extra demo --group dev --universal --python-version 3.11 --generate-hashes \
 	    --custom-compile-command 'make lock' --output-file requirements.lock
 

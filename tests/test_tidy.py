@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +62,8 @@ VAGUE_NAMES: Final = frozenset(
 MUTATORS: Final = re.compile(
     "add|append|clear|discard|extend|insert|pop|popitem|popleft|remove|send|setdefault|update|write"
 )
+# Imported only when there is something of theirs to handle.
+BROUGHT_ALONG: Final = ("pandas", "duckdb")
 UNFINISHED: Final = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK|PLACE" r"HOLDER)\b")
 LOCAL_PATHS: Final = re.compile(r"(?<![\w.])/(?:home|root|work|Users)/\w")
 
@@ -155,6 +159,33 @@ def test_the_product_does_not_import_its_tests() -> None:
         for name, line in module.imports()
         if name.partition(".")[0] in {"tests", "pytest", "hypothesis"}
     )
+
+
+def test_every_import_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    run_time = [project["project"]["dependencies"]]
+    anywhere = [
+        *run_time,
+        *project["project"]["optional-dependencies"].values(),
+        *project["dependency-groups"].values(),
+    ]
+    offences = []
+    distributions = packages_distributions()
+    for modules, groups in ((product_modules(), run_time), (test_modules(), anywhere)):
+        declared = {
+            re.split(r"[^A-Za-z0-9-]", requirement)[0].lower()
+            for group in groups
+            for requirement in group
+            if isinstance(requirement, str)
+        }
+        for module in modules:
+            for name, line in module.imports():
+                top = name.partition(".")[0]
+                owners = {owner.lower().replace("_", "-") for owner in distributions.get(top, [])}
+                theirs = "peers" in module.path.parts or top in BROUGHT_ALONG
+                if owners and not theirs and owners.isdisjoint(declared | {"antiphon"}):
+                    offences.append(module.at(line, f"{top} of {', '.join(sorted(owners))}"))
+    assert_none(offences)
 
 
 def test_files_are_small() -> None:
