@@ -63,7 +63,7 @@ class Zset:
 
     def negated(self) -> Zset:
         errors = None if self.errors is None else self.errors.negated()
-        return Zset(self.columns, -self.diffs, errors)
+        return Zset(self.columns, -self.diffs, errors, self.hashes)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Zset:
         """The rows at these positions; without errors."""
