@@ -29,6 +29,8 @@ config_app = typer.Typer(help="What is configured, and where it comes from.", no
 history_app = typer.Typer(help="The durable commands.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(history_app, name="history")
+conformance_app = typer.Typer(help="Whether a replica keeps to the protocol.", no_args_is_help=True)
+app.add_typer(conformance_app, name="conformance")
 
 Address = Annotated[
     str | None,
@@ -241,6 +243,38 @@ def history_show(
 
     settings = query.Settings(address=address, token=token, config=config, json=json)
     history.show(settings, from_position=from_position, records_max=limit, reduced=reduced)
+
+
+@conformance_app.command("replica")
+def conformance_replica(
+    address: Annotated[str, typer.Argument(metavar="HOST:PORT|unix:PATH")],
+    collections_listen: Annotated[
+        str,
+        typer.Option(
+            "--collections-listen",
+            help="Where the replica was told that its controller is.",
+            metavar="ADDR",
+        ),
+    ] = "127.0.0.1:6870",
+    only: Annotated[str, typer.Option("--only", help="Only these checks.", metavar="N,...")] = "",
+    restart: Annotated[
+        str | None,
+        typer.Option("--restart", help="Kills the replica and starts it.", metavar="COMMAND"),
+    ] = None,
+    token: Token = None,
+    json: Json = False,
+) -> None:
+    """Check a replica of any make against the compute protocol; it loses what it holds."""
+    from antiphon.cli import conformance
+
+    conformance.replica(
+        address,
+        collections_listen=collections_listen,
+        only=only,
+        token=token,
+        restart=restart,
+        as_json=json,
+    )
 
 
 @app.command()

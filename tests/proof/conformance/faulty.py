@@ -93,7 +93,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
         self._fault = fault
         self._channel = open_channel(controller)
         self._store = collections_pb2_grpc.CollectionsStub(self._channel)
-        self._facts = ReplicaFacts(
+        self.facts = ReplicaFacts(
             replica=ReplicaId("fake"),
             incarnation=Incarnation(secrets.token_bytes(16)),
             versions=SPOKEN,
@@ -109,8 +109,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
         self._shards: dict[CollectionId, int] = {}
 
     async def close(self) -> None:
-        tasks = [table.following for table in self._tables.values()]
-        tasks += self._writing.values()
+        tasks = [*(copy.following for copy in self._tables.values()), *self._writing.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -119,10 +118,8 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
     # The service.
 
     async def Probe(self, request: Any, context: Any) -> Any:
-        current = self._current
-        stage = Stage.CLOSED
-        if current is not None and current.session is not None:
-            stage = current.session.stage
+        session = None if self._current is None else self._current.session
+        stage = Stage.CLOSED if session is None else session.stage
         dataflows = tuple(
             DataflowFacts(
                 exports=(export.collection,),
@@ -133,7 +130,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             )
             for export in self._exports.values()
         )
-        return facts_to_proto(replace(self._facts, stage=stage, dataflows=dataflows))
+        return facts_to_proto(replace(self.facts, stage=stage, dataflows=dataflows))
 
     async def Session(self, requests: Any, context: Any) -> AsyncIterator[Any]:
         link = _Link()
@@ -172,8 +169,8 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
                     link,
                     Status(
                         stage=link.session.stage,
-                        applied_position=self._facts.applied_position,
-                        durable_position=self._facts.durable_position,
+                        applied_position=self.facts.applied_position,
+                        durable_position=self.facts.durable_position,
                     ),
                 )
 
@@ -196,13 +193,13 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
                 self._apply(link, command)
         else:
             if sent.position:
-                self._facts = replace(self._facts, applied_position=sent.position)
+                self.facts = replace(self.facts, applied_position=sent.position)
             self._apply(link, command)
             self._settle()
 
     def _begin(self, sent: Sent) -> ReplicaSession:
         """The session of a stream, as strict as the fault lets it be."""
-        facts, incumbent = self._facts, self._incumbent
+        facts, incumbent = self.facts, self._incumbent
         hello = sent.command
         if isinstance(hello, Hello):
             if self._fault is Fault.IGNORES_EPOCHS:
@@ -228,14 +225,14 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
         self._incumbent = Incumbent(
             epoch=hello.epoch, claim_id=hello.claim_id, connection_id=hello.connection_id
         )
-        self._facts = replace(
-            self._facts,
+        self.facts = replace(
+            self.facts,
             instance_id=hello.instance_id,
             highest_epoch=hello.epoch,
             session_id=hello.session_id,
         )
         if self._fault is Fault.SPEAKS_TOO_EARLY:
-            position = self._facts.applied_position
+            position = self.facts.applied_position
             early = Status(
                 stage=Stage.CREATION, applied_position=position, durable_position=position
             )
@@ -254,8 +251,8 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
         self._peeks.clear()
         for collected in link.collected:
             self._apply(link, collected)
-        self._facts = replace(
-            self._facts,
+        self.facts = replace(
+            self.facts,
             history_id=link.session.hello.history_id,
             applied_position=command.head_position,
             command_digest=command.head_digest,
@@ -438,7 +435,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
 
 
 @contextlib.asynccontextmanager
-async def serving(address: str, controller: str, fault: Fault) -> AsyncIterator[None]:
+async def serving(address: str, controller: str, fault: Fault) -> AsyncIterator[FaultyReplica]:
     """The replica at `address` until the end of the block."""
     server = create_server([Gate()])
     replica = FaultyReplica(controller, fault)
@@ -446,7 +443,7 @@ async def serving(address: str, controller: str, fault: Fault) -> AsyncIterator[
     listen(server, address)
     await server.start()
     try:
-        yield
+        yield replica
     finally:
         await replica.close()
         await server.stop(0)

@@ -41,8 +41,7 @@ from antiphon.protocol.stage import Stage
 
 chapter = Chapter()
 BEAT_S = HEARTBEAT_INTERVAL_MS / 1_000
-# A beat may be late by half an interval on a busy machine, and is never a whole one early.
-BEAT_LATE_MS = HEARTBEAT_INTERVAL_MS * 3 // 2
+BEAT_GAP_MS_MAX = 2 * HEARTBEAT_INTERVAL_MS  # a busy machine may delay one
 
 
 @chapter.check("1", title="Hello and CreateInstance alone are answered by heartbeats only")
@@ -134,10 +133,10 @@ async def heartbeat(bench: Bench) -> None:
     await bench.pause(3.3 * BEAT_S)
     expect(not idle.session.ended, "an open stream", "an end")
     beats = idle.session.transcript.statuses()
-    expect(len(beats) >= 3, "3 heartbeats in 3.3 s", len(beats))
+    expect(len(beats) >= 2, "a heartbeat each second, so 2 or more in 3.3 s", len(beats))
     for earlier, later in pairwise(beats):
         gap_ms = later.at_ms - earlier.at_ms
-        expect(gap_ms <= BEAT_LATE_MS, f"at most {BEAT_LATE_MS} ms between beats", gap_ms)
+        expect(gap_ms <= BEAT_GAP_MS_MAX, f"at most {BEAT_GAP_MS_MAX} ms between beats", gap_ms)
     last = beats[-1].response
     assert isinstance(last, Status), "a transcript's statuses are statuses"
     expect_equal(last.stage, Stage.READ_ONLY, "the stage")

@@ -22,7 +22,7 @@ from antiphon.proof.conformance.store import Mischief, ScriptedStore
 from antiphon.proof.conformance.verdict import Failed, NotApplicable, one_line
 from antiphon.protocol.codec import facts_from_proto
 from antiphon.protocol.command import Command, CommandSet, Hello, Sent, SyncDecision
-from antiphon.protocol.errors import Unavailable
+from antiphon.protocol.errors import OutcomeUnknown, Unavailable
 from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.ids import (
     NO_POSITION,
@@ -72,12 +72,16 @@ class Replica:
         return facts_from_proto(await self._call(call))
 
     async def returned(self) -> ReplicaFacts:
-        """The facts of a replica that may just be starting. Raises Unavailable."""
-        last: Unavailable | None = None
+        """The facts of a replica that may just be starting, or has just ended.
+
+        Raises:
+            Unavailable, OutcomeUnknown: it does not answer for as long as patience lasts.
+        """
+        last: Unavailable | OutcomeUnknown | None = None
         for _ in range(max(1, round(self.patience_s / FACTS_POLL_S))):
             try:
                 return await self.probe()
-            except Unavailable as error:
+            except (Unavailable, OutcomeUnknown) as error:
                 last = error
                 await asyncio.sleep(FACTS_POLL_S)
         assert last is not None, "a loop that ran at least once"

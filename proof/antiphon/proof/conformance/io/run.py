@@ -30,6 +30,8 @@ from antiphon.v1 import collections_pb2_grpc
 COLLECTIONS_LISTEN: Final = "127.0.0.1:6870"  # where replicas look for their controller
 PATIENCE_S: Final = 10.0  # for what must come
 STOP_S: Final = 0.5  # for the replica to take note of the end
+LEAVING_POLL_S: Final = 0.1
+LEAVING_POLLS: Final = 10
 CHECK_S_MAX: Final = 60.0  # of one check, whatever it waits for
 
 
@@ -72,8 +74,7 @@ async def run(
             restart=restart,
             epoch=NO_EPOCH,
         )
-        facts = await replica.returned()
-        _check_free(facts)
+        facts = await _free(replica)
         replica.epoch = Epoch(facts.highest_epoch + 2)  # one below it is an older one
         finished: list[Finished] = []
         for check in checks:
@@ -96,8 +97,10 @@ def restart_by(command: str) -> Restart:
     return restart
 
 
-def _check_free(facts: ReplicaFacts) -> None:
-    """A replica of a real instance is left alone: a run would fence its controller off for good."""
+async def _free(replica: Replica) -> ReplicaFacts:
+    """The facts of a replica that nobody uses; one of a real instance is left alone, because a run
+    would fence its controller off for good."""
+    facts = await replica.returned()
     if facts.instance_id not in (None, INSTANCE):
         raise InvalidArgument(
             f"replica {facts.replica} belongs to instance {facts.instance_id}: give the suite one"
@@ -105,10 +108,15 @@ def _check_free(facts: ReplicaFacts) -> None:
             replica=facts.replica,
             instance=facts.instance_id,
         )
-    if facts.stage is not Stage.CLOSED:
-        raise InvalidArgument(
-            f"replica {facts.replica} has a controller that is connected", replica=facts.replica
-        )
+    # A run that ended a moment ago may still be connected.
+    for _ in range(LEAVING_POLLS):
+        if facts.stage is Stage.CLOSED:
+            return facts
+        await asyncio.sleep(LEAVING_POLL_S)
+        facts = await replica.probe()
+    raise InvalidArgument(
+        f"replica {facts.replica} has a controller that is connected", replica=facts.replica
+    )
 
 
 async def _finish(check: Check, replica: Replica, before: Sequence[Finished]) -> Finished:
