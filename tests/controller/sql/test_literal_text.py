@@ -44,6 +44,12 @@ DAY = 86_400_000_000
         ("1.005", decimal(4, 2), Decimal("1.01")),
         ("-1.005", decimal(4, 2), Decimal("-1.01")),
         ("-0.001", decimal(4, 2), Decimal("0.00")),
+        ("9" * 38, decimal(38, 0), Decimal("9" * 38)),
+        (
+            "-" + "9" * 20 + "." + "9" * 18,
+            decimal(38, 18),
+            Decimal("-" + "9" * 20 + "." + "9" * 18),
+        ),
         ("1e3", FLOAT64, 1000.0),
         ("-Infinity", FLOAT64, -math.inf),
         ("1970-01-02", DATE, 1),
@@ -112,6 +118,8 @@ def test_an_unknown_unit_is_named() -> None:
         read_interval("1 fortnight")
     with pytest.raises(ValueError, match="not an interval"):
         read_interval("")
+    with pytest.raises(ValueError, match="not an interval"):
+        read_interval("2026-02-03")
 
 
 @given(st.integers(-(2**63), 2**63 - 1))

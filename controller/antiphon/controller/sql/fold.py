@@ -191,11 +191,11 @@ def _cast_number(value: int | float | Decimal, wanted: Type) -> Value:
         narrow: float = struct.unpack("f", struct.pack("f", float(value)))[0]
         return narrow
     if isinstance(value, float):
+        if not wanted.is_integer:
+            raise _NotFolded  # how many digits of a float count is the replica's to say
         if not math.isfinite(value):
             raise ValueError(f"{value} is out of range for {wanted}")
-        if wanted.is_integer:
-            return fit_integer(round(value), wanted)  # half to even, as PostgreSQL's rint
-        value = Decimal(repr(value))
+        return fit_integer(round(value), wanted)  # half to even, as PostgreSQL's rint
     if wanted.is_integer:
         if isinstance(value, Decimal):
             value = int(value.quantize(Decimal(1), "ROUND_HALF_UP", _WIDE))
@@ -230,7 +230,8 @@ def _subtract(values: list[Any], types: list[Type], kind: Type) -> Value:
 def _shifted(values: list[Any], types: list[Type], kind: Type, sign: int) -> Value:
     if types[0].is_numeric and types[1].is_numeric:
         if types[0].kind is TypeKind.DECIMAL:
-            return _fit(_WIDE.add(values[0], sign * values[1]), kind)
+            combine = _WIDE.add if sign > 0 else _WIDE.subtract
+            return _fit(combine(values[0], values[1]), kind)
         return _fit(values[0] + sign * values[1], kind)
     if types[0].kind is TypeKind.DATE and (types[1].is_integer or types[1].kind is TypeKind.DATE):
         days = int(values[0] + sign * values[1])
@@ -306,7 +307,13 @@ def _modulo(values: list[Any], types: list[Type], kind: Type) -> Value:
 def _negate(values: list[Any], types: list[Type], kind: Type) -> Value:
     if not kind.is_numeric:
         raise _NotFolded
-    return _fit(-values[0], kind)
+    value = values[0]
+    return _fit(value.copy_negate() if isinstance(value, Decimal) else -value, kind)
+
+
+def _absolute(values: list[Any], types: list[Type], kind: Type) -> Value:
+    value = values[0]
+    return _fit(value.copy_abs() if isinstance(value, Decimal) else abs(value), kind)
 
 
 def _comparison(decide: Callable[[Any, Any], bool]) -> Callable[..., Value]:
@@ -365,7 +372,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[[list[Any], list[Type], Type], Value]]] 
         "divide": _divide,
         "modulo": _modulo,
         "negate": _negate,
-        "abs": lambda values, types, kind: _fit(abs(values[0]), kind),
+        "abs": _absolute,
         "concat": lambda values, types, kind: "".join(values),
         "lower": _ascii(str.lower),
         "upper": _ascii(str.upper),

@@ -79,7 +79,8 @@ def fit_decimal(value: Decimal, kind: Type) -> Decimal:
     rounded = value.quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP, _WIDE)
     if len(rounded.as_tuple().digits) > kind.precision and rounded:
         raise ValueError(f"{value} is out of range for {kind}")
-    return rounded + 0  # no negative zero
+    # Without a negative zero; every other operator would round to the context's 28 digits.
+    return _WIDE.plus(rounded)
 
 
 def write_value(value: Value, kind: Type) -> str | None:
@@ -242,6 +243,8 @@ def read_interval(text: str, default_unit: str | None = None) -> Interval:
             span = clock * MICROSECONDS + Decimal(part["seconds"] or 0) * MICROSECONDS
             micros += -span if part["sign"] == "-" else span
             continue
+        if not part["unit"] and position < len(rest):
+            raise ValueError(f'"{text}" is not an interval')  # `2026-02-03` is none
         unit = part["unit"] or (default_unit or "second").lower()
         known = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))
         if known is None:
@@ -260,6 +263,9 @@ def _carry_fractions(months: Decimal, days: Decimal, micros: Decimal, sign: int)
     whole_days = int(days)
     micros += (days - whole_days) * DAY_MICROSECONDS
     rounded = int(micros.quantize(Decimal(1), ROUND_HALF_UP))
+    # Stored as 32-bit months and days, and 64-bit nanoseconds.
+    if max(abs(whole_months), abs(whole_days)) >= 1 << 31 or abs(rounded) * 1000 >= 1 << 63:
+        raise ValueError("interval out of range")
     return Interval(months=sign * whole_months, days=sign * whole_days, microseconds=sign * rounded)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from antiphon.controller.sql.literal_text import fit_decimal, fit_integer, read_value
 from antiphon.controller.sql.source import Source
 from antiphon.protocol.expression import Value
-from antiphon.protocol.schema import Column, Type, TypeKind
+from antiphon.protocol.schema import Column, Type, TypeKind, decimal
 
 # One cell with the mark that ends it: 1, -2.5e3, 'x', null, true, date '2026-01-01'.
 _CELL: Final = re.compile(
@@ -27,6 +27,7 @@ _CELL: Final = re.compile(
 _ROW_START: Final = re.compile(r"\s*\(")
 _ROW_END: Final = re.compile(r"\s*(,|$)")
 
+_WHOLE: Final = decimal(38, 0)
 _NULL: Final = 0
 _NUMBER: Final = 1
 _STRING: Final = 2
@@ -141,7 +142,7 @@ def _number_reader(kind: Type) -> Callable[[str], Value] | None:
             try:
                 value = int(text)
             except ValueError:
-                value = int(Decimal(text).quantize(Decimal(1), "ROUND_HALF_UP"))
+                value = int(fit_decimal(Decimal(text), _WHOLE))
             return fit_integer(value, kind)
 
         return integer
