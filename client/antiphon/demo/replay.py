@@ -100,7 +100,7 @@ class Replay:
             background = [group.create_task(self._watch())]
             background += [group.create_task(self._follow(meter)) for meter in self._run.views]
             await self._feed()
-            await self._check("the end", subscriptions=True)
+            await self._check("at the end", subscriptions=True)
             for task in background:
                 task.cancel()
 
@@ -126,7 +126,7 @@ class Replay:
         marks: list[tuple[float, Callable[[], Awaitable[None]]]] = []
         if self._kill:
             marks.append((KILL_AT, self._kill_replica))
-        marks.append((CHECK_AT, lambda: self._check("the way", subscriptions=False)))
+        marks.append((CHECK_AT, lambda: self._check("on the way", subscriptions=False)))
         run.phase = "replaying"
         started_s, first_us = time.monotonic(), int(self._events.moment_us[0])
         for start in range(0, total, BATCH_EVENTS):
@@ -225,7 +225,7 @@ class Replay:
         if subscriptions:
             await self._check_subscriptions(place, at, expected)
         equal = sum(v.is_equal for p, v in run.verdicts if p == place)
-        self._say(f"compared with DuckDB on {place}, at time {at}: {equal} comparisons equal")
+        self._say(f"compared with DuckDB {place}, at time {at}: {equal} comparisons equal")
 
     async def _check_subscriptions(
         self, place: str, at: int, expected: dict[str, pa.Table]
