@@ -61,7 +61,7 @@ CHANNEL_OPTIONS: Final[Options] = (
 )
 SERVER_OPTIONS: Final[Options] = (
     *BOTH_SIDES,
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_INTERVAL_MIN_MS),
+    ("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MIN_MS),
     # Else two servers share one port unseen, and the kernel deals connections out between them.
     ("grpc.so_reuseport", 0),
 )
