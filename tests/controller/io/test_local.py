@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -72,6 +73,23 @@ async def test_a_child_that_dies_is_started_again(
     os.kill(child.process_id, signal.SIGKILL)
     await until(lambda: starts(tmp_path / "r1") == 2, 10, "another start")
     assert (child.restarts, child.last_exit) == (1, "SIGKILL")
+
+
+async def test_a_child_whose_directory_was_removed_is_started_in_a_new_one(
+    orchestrator: LocalOrchestrator, tmp_path: Path
+) -> None:
+    home = tmp_path / "r1"
+    await orchestrator.start("r1")
+    await until(lambda: starts(home) == 1, 10, "a start")
+    child = orchestrator.child("r1")
+    assert child is not None
+    assert child.process_id is not None
+    shutil.rmtree(home)
+    home.touch()  # in the way of the directory: for now nothing can be started
+    os.kill(child.process_id, signal.SIGKILL)
+    await until(lambda: child.last_exit.startswith("not started"), 10, "a failure to start")
+    home.unlink()
+    await until(lambda: starts(home) == 1, 10, "a start in a new directory")
 
 
 async def test_a_child_that_dies_at_once_is_started_ever_more_rarely(tmp_path: Path) -> None:

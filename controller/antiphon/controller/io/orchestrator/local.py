@@ -83,8 +83,7 @@ class LocalOrchestrator:
 
     async def start(self, name: str) -> str:
         home = self._directory / name
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        home.chmod(0o700)
+        _make(home)
         child = Child(name=name, address=f"unix:{home / 'socket'}")
         self._children[name] = child
         self._tasks[name] = asyncio.ensure_future(self._keep(child, home))
@@ -111,9 +110,14 @@ class LocalOrchestrator:
         backoff_s = RESTART_BACKOFF_MIN_S
         while True:
             started = loop.time()
-            with (home / "log").open("ab") as log:
-                code = await self._run(child, home, log)
-            child.last_exit = _exit(code)
+            try:
+                # Somebody may have removed it; a replica without its directory starts anew.
+                _make(home)
+                with (home / "log").open("ab") as log:
+                    child.last_exit = _exit(await self._run(child, home, log))
+            except OSError as error:
+                # No process or file to be had now: later, perhaps. Nobody else would try again.
+                child.last_exit = f"not started: {error}"
             lived_s = loop.time() - started
             _log.warning("replica.ended", replica=child.name, exit=child.last_exit)
             stable = lived_s >= STABLE_S
@@ -143,6 +147,11 @@ class LocalOrchestrator:
             await _end(process)
 
 
+def _make(home: Path) -> None:
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.chmod(0o700)
+
+
 async def _end(process: asyncio.subprocess.Process) -> None:
     """SIGTERM, and SIGKILL if it does not listen. Runs on cancellation too."""
     if process.returncode is not None:
@@ -158,4 +167,5 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _exit(code: int) -> str:
     if code >= 0:
         return f"exit {code}"
-    return signal.Signals(-code).name
+    known = {int(one): one.name for one in signal.Signals}
+    return known.get(-code, f"signal {-code}")
