@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.protocol.dataflow import UNFINISHED, Finishing
-from antiphon.protocol.errors import DataError, LimitExceeded, NotServed
+from antiphon.protocol.errors import DataError, InvalidArgument, LimitExceeded, NotServed
 from antiphon.protocol.limits import CHUNK_BYTES
 from antiphon.protocol.schema import (
     FLOAT64,
@@ -129,6 +129,25 @@ def test_columns_are_projected_last() -> None:
     order = Finishing(order_by=((0, True, False),), project=(1,))
     answer = finished([(1, "a"), (2, "b")], [1, 1], order)
     assert rows_of(answer.batches, schema_of(TEXT)) == [("b",), ("a",)]
+
+
+def test_columns_that_are_not_there_are_refused() -> None:
+    pairs = tuple(pa.array([value]) for value in (1, "a"))
+    for finishing, schema in (
+        (Finishing(order_by=((2, False, False),)), PAIRS),
+        (Finishing(project=(0, 2)), PAIRS),
+        (UNFINISHED, PAIRS.project((0,))),
+        (UNFINISHED, PAIRS.project((0, 0))),
+    ):
+        with pytest.raises(InvalidArgument):
+            finish(
+                pairs,
+                np.ones(1, np.int64),
+                finishing=finishing,
+                schema=schema,
+                rows_max=10,
+                bytes_max=1_000,
+            )
 
 
 def test_rows_are_counted_after_the_cut() -> None:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from antiphon.protocol.dataflow import Finishing
 from antiphon.protocol.delta import encode_batch
-from antiphon.protocol.errors import DataError, LimitExceeded, NotServed
+from antiphon.protocol.errors import DataError, InvalidArgument, LimitExceeded, NotServed
 from antiphon.protocol.limits import CHUNK_BYTES
 from antiphon.protocol.row_hash import hash_rows
 from antiphon.protocol.schema import Schema, arrow_schema
@@ -54,15 +54,17 @@ def finish(
 
     Raises:
         DataError: a row with a negative multiplicity.
+        InvalidArgument: the peek names columns that there are not, or other types.
         LimitExceeded: more rows than `rows_max` or bytes than `bytes_max`.
 
     O(n log n) where there is an order, else O(n).
     """
     if diffs.size and int(diffs.min()) < 0:
         raise DataError("a row has a negative multiplicity")
+    project = tuple(range(len(columns))) if finishing.project is None else finishing.project
+    _check_columns(len(columns), finishing, project, schema)
     order = _ordered(columns, finishing) if finishing.order_by else None
     taken = _window(diffs, order, finishing, rows_max)
-    project = range(len(columns)) if finishing.project is None else finishing.project
     target = arrow_schema(schema)
     chosen = [columns[index] for index in project]
     if taken is not None:
@@ -71,8 +73,22 @@ def finish(
     row_count = int(diffs.size) if taken is None else int(taken.size)
     if not chosen:
         return Answer(batches=(), row_counts=(), row_count=row_count, byte_count=0)
-    batch = pa.RecordBatch.from_arrays(chosen, schema=target)
+    try:
+        batch = pa.RecordBatch.from_arrays(chosen, schema=target)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InvalidArgument(f"the rows are not what the peek's schema says: {error}") from error
     return encode(batch, bytes_max)
+
+
+def _check_columns(
+    column_count: int, finishing: Finishing, project: tuple[int, ...], schema: Schema
+) -> None:
+    """The peek came over the wire: what it names need not be there. Raises InvalidArgument."""
+    for index in (*(key[0] for key in finishing.order_by), *project):
+        if index >= column_count:
+            raise InvalidArgument(f"the rows have {column_count} columns, and no column {index}")
+    if len(project) != len(schema):
+        raise InvalidArgument(f"{len(project)} columns where the peek's schema has {len(schema)}")
 
 
 def encode(batch: pa.RecordBatch, bytes_max: int) -> Answer:
