@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from antiphon.proof.conformance.content import Row, changes_of, rows_of, summed
@@ -13,7 +13,8 @@ from antiphon.proof.conformance.transcript import PeekResult, Transcript
 from antiphon.proof.conformance.verdict import Failed, NotApplicable, expect, one_line
 from antiphon.protocol.command import Peek
 from antiphon.protocol.errors import AntiphonError, NotServed
-from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.facts import ReplicaFacts
+from antiphon.protocol.frontier import CLOSED, Frontier
 from antiphon.protocol.ids import CollectionId, PeekId, show
 from antiphon.protocol.response import Failure, PeekCanceled, PeekRows, PeekStashed
 
@@ -43,6 +44,18 @@ async def still_serves(bench: Bench, serving: Serving) -> None:
     time = bench.store.upper - 1
     seen = await rows_at(bench, serving.session, serving.index, time)
     expect_content(seen, bench.store.content(serving.table, time), f"at {time}")
+
+
+async def settled_facts(bench: Bench, serving: Serving) -> ReplicaFacts:
+    """The facts once the index is among them. Its progress is left out: it may lag, and moves."""
+    facts = await bench.facts_where(
+        lambda facts: any(serving.index in dataflow.exports for dataflow in facts.dataflows),
+        "the index among the facts",
+    )
+    return replace(
+        facts,
+        dataflows=tuple(replace(one, hydrated=True, upper=CLOSED) for one in facts.dataflows),
+    )
 
 
 async def answer(session: Session, peek: Peek) -> PeekResult:

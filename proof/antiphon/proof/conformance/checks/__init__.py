@@ -9,6 +9,7 @@ from antiphon.proof.conformance.checks import (
     frontiers,
     handshake,
     inputs,
+    mistakes,
     peeks,
     reconnect,
     subscribes,
@@ -18,5 +19,15 @@ from antiphon.proof.conformance.registry import Check, ordered
 
 CHECKS: Final[tuple[Check, ...]] = ordered(
     module.chapter
-    for module in (handshake, frontiers, peeks, subscribes, writes, inputs, reconnect, fencing)
+    for module in (
+        handshake,
+        frontiers,
+        peeks,
+        subscribes,
+        writes,
+        inputs,
+        reconnect,
+        fencing,
+        mistakes,
+    )
 )

@@ -25,6 +25,7 @@ from antiphon.proof.conformance.steps import (
     passes,
     refused,
     serving,
+    settled_facts,
     still_serves,
 )
 from antiphon.proof.conformance.verdict import expect, expect_equal
@@ -60,23 +61,23 @@ async def silent_before_commands(bench: Bench) -> None:
 @chapter.check("2", title="a stream that does not begin with Hello is closed and changes nothing")
 async def hello_first(bench: Bench) -> None:
     incumbent = await serving(bench)
-    before = await bench.probe()
+    before = await settled_facts(bench, incumbent)
     stray = bench.open()
     await stray.say(create_instance())
     await refused(stray, ProtocolViolated)
-    expect_equal(await bench.probe(), before, "the facts")
+    expect_equal(await settled_facts(bench, incumbent), before, "the facts")
     await still_serves(bench, incumbent)
 
 
 @chapter.check("3", title="CreateDataflow before CreateInstance is rejected, not executed")
 async def instance_before_dataflow(bench: Bench) -> None:
     incumbent = await serving(bench)
-    before = await bench.probe()
+    before = await settled_facts(bench, incumbent)
     session = bench.open()
     early = bench.history.place(index(bench.collection(), table(incumbent.table)))
     await session.say(Sent(NO_POSITION, await bench.hello()), early)
     await refused(session, ProtocolViolated)
-    after = await bench.probe()
+    after = await settled_facts(bench, incumbent)
     expect_equal(after.applied_position, before.applied_position, "the applied position")
     expect_equal(after.dataflows, before.dataflows, "the dataflows")
 
