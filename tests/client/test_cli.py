@@ -94,7 +94,7 @@ def test_a_failure_is_one_line_on_stderr_and_exit_code_one(
     [
         (["sql", "-c", "SELECT 'a"], "inside a quote"),
         (["sql", "-f", "absent.sql"], "absent.sql: No such file"),
-        (["sql", "-c", "SELECT 1", "--config", "absent.toml"], "absent.toml: no such file"),
+        (["sql", "-c", "SELECT 1", "--config", "absent.toml"], "there is no settings file absent.toml"),
         (["load", "sales", "absent.csv"], "absent.csv: no such file"),
         (["load", "nothing", "absent.csv"], "no collection 'nothing'"),
     ],
@@ -205,6 +205,9 @@ def test_flags_win_over_the_environment_over_the_file(
     assert run(command) == 1
     monkeypatch.delenv("ANTIPHON_ADDRESS")
     assert run(command) == 0
+    (home / "antiphon.toml").write_text('[client]\nadress = "x:1"\n')
+    assert run(["status"]) == 1
+    assert "setting adress" in capsys.readouterr().err
     (home / "antiphon.toml").write_text("[client\n")
     assert run(command) == 1
     assert "antiphon.toml" in capsys.readouterr().err

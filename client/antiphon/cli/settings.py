@@ -5,9 +5,7 @@ Flags win over `ANTIPHON_*` in the environment, that over the TOML file, that ov
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import (
@@ -21,15 +19,14 @@ from antiphon.cli import output
 from antiphon.client import DEFAULT_ADDRESS, Tls
 from antiphon.controller.io.config import load_config as load_controller_config
 from antiphon.protocol.errors import InvalidArgument
+from antiphon.protocol.io.settings_file import settings_table
 from antiphon.replica.io.config import load_config as load_replica_config
-
-DEFAULT_FILE: Final = "antiphon.toml"
 
 
 class ClientSettings(BaseSettings):
     """Where the controller is and how to prove who we are. In the file: the table `[client]`."""
 
-    model_config = SettingsConfigDict(env_prefix="ANTIPHON_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ANTIPHON_", extra="forbid")
 
     address: str = DEFAULT_ADDRESS
     token: SecretStr | None = None
@@ -68,31 +65,11 @@ def client_settings(config: str | None, **flags: Any) -> ClientSettings:
     given = {name: value for name, value in flags.items() if value is not None}
     environment = EnvSettingsSource(ClientSettings)()
     try:
-        return ClientSettings(**{**file_table(config, "client"), **environment, **given})
+        return ClientSettings(**{**settings_table(config, "client"), **environment, **given})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise InvalidArgument(f"setting {name}: {first['msg']}", name=name) from error
-
-
-def file_table(config: str | None, table: str) -> dict[str, Any]:
-    """One table of the settings file; empty where there is none.
-
-    Raises:
-        InvalidArgument: as `client_settings`.
-    """
-    path = Path(config or DEFAULT_FILE)
-    if not path.is_file():
-        if config is not None:
-            raise InvalidArgument(f"{path}: no such file")
-        return {}
-    try:
-        found = tomllib.loads(path.read_text()).get(table, {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidArgument(f"{path}: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidArgument(f"{path}: {table} is a table of settings")
-    return found
 
 
 def show(config: str | None, *, as_json: bool) -> None:

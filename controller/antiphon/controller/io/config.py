@@ -7,7 +7,6 @@ without `CONTROLLER_` as well.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -21,9 +20,9 @@ from pydantic_settings import (
 
 from antiphon.protocol.errors import InvalidArgument
 from antiphon.protocol.io.security import ClientSecurity, ServerSecurity
+from antiphon.protocol.io.settings_file import settings_table
 from antiphon.protocol.limits import REPLICAS_MAX, RETAIN_MS
 
-DEFAULT_FILE: Final = Path("antiphon.toml")
 TABLE: Final = "controller"
 
 
@@ -108,28 +107,11 @@ def load_config(file: str | Path | None = None, **flags: Any) -> ControllerConfi
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         # Both go through the sources above, which order them around the environment.
-        return ControllerConfig(flags=given, table=_table(file))  # type: ignore[call-arg]
+        return ControllerConfig(flags=given, table=settings_table(file, TABLE))  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise InvalidArgument(f"setting {name}: {first['msg']}", name=name) from error
-
-
-def _table(file: str | Path | None) -> dict[str, Any]:
-    path = DEFAULT_FILE if file is None else Path(file)
-    try:
-        with path.open("rb") as stream:
-            content = tomllib.load(stream)
-    except FileNotFoundError as error:
-        if file is None:
-            return {}
-        raise InvalidArgument(f"there is no settings file {path}", path=str(path)) from error
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise InvalidArgument(f"{path} is no settings file: {error}", path=str(path)) from error
-    found = content.get(TABLE, {})
-    if not isinstance(found, dict):
-        raise InvalidArgument(f"{path}: {TABLE} is no table", path=str(path))
-    return found
 
 
 def _read(path: Path | None) -> bytes | None:
