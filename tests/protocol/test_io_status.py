@@ -103,6 +103,7 @@ async def test_a_long_message_is_cut_and_still_arrives() -> None:
     ("code", "details", "kind"),
     [
         (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses", errors.Unavailable),
+        (grpc.StatusCode.UNAVAILABLE, "errors resolving nowhere: [...]", errors.Unavailable),
         (grpc.StatusCode.UNAVAILABLE, "Socket closed", errors.OutcomeUnknown),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "", errors.LinkTimeout),
         (grpc.StatusCode.CANCELLED, "", errors.OutcomeUnknown),

@@ -144,7 +144,7 @@ def from_rpc_error(error: grpc.RpcError) -> ComputeError:
 
 
 # How gRPC's core says that no connection was ever made, so that the request was never sent.
-NEVER_CONNECTED: Final = "failed to connect to all addresses"
+NEVER_CONNECTED: Final = ("failed to connect to all addresses", "errors resolving ")
 
 
 def _code_and_text(error: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
