@@ -7,6 +7,7 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -87,6 +88,29 @@ def test_a_dict_with_an_unknown_key_or_a_wrong_value_is_refused() -> None:
         table_from_rows([{"id": 1, "nmae": "a"}], SCHEMA)
     with pytest.raises(SchemaMismatch, match="column 'id'"):
         table_from_rows([{"id": "one"}], SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pa.int32(), 1.5),
+        (pa.int64(), Decimal("0.1")),
+        (pa.int64(), float("inf")),
+        (pa.int16(), np.float32(2.5)),
+        (pa.int64(), 2**70),
+        (pa.date32(), datetime.datetime(2024, 1, 1, 5)),
+    ],
+)
+def test_a_value_that_would_be_cut_is_refused(kind: pa.DataType, value: Any) -> None:
+    with pytest.raises(SchemaMismatch, match="column 'a'"):
+        table_from_rows([{"a": value}], pa.schema([pa.field("a", kind)]))
+
+
+def test_whole_numbers_and_midnights_are_taken_whatever_their_type() -> None:
+    schema = pa.schema([pa.field("i", pa.int64()), pa.field("d", pa.date32())])
+    rows = [{"i": 2.0, "d": datetime.datetime(2024, 1, 1)}, {"i": np.int8(3), "d": None}]
+    taken = table_from_rows(rows, schema)
+    assert taken.to_pylist() == [{"i": 2, "d": datetime.date(2024, 1, 1)}, {"i": 3, "d": None}]
 
 
 def test_uuids_are_taken_as_text_and_as_objects() -> None:

@@ -6,7 +6,10 @@ null and a cast that would change a value are refused, with the column's name.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any, Final
 
 import pyarrow as pa
@@ -134,11 +137,27 @@ def _column_of_values(values: list[Any], field: pa.Field) -> pa.Array:
             values = [getattr(value, "bytes", value) for value in values]
             if any(isinstance(value, str) for value in values):
                 return _uuids(pa.chunked_array([pa.array(values, pa.string())]))
+        _refuse_cuts(values, field.type)
         return pa.array(values, field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError) as error:
+    except (
+        pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError, OverflowError,
+    ) as error:  # fmt: skip
         raise SchemaMismatch(
             f"column {field.name!r} is {field.type}: {error}", column=field.name
         ) from error
+
+
+def _refuse_cuts(values: list[Any], kind: pa.DataType) -> None:
+    """Arrow cuts fractions and times of day off Python's values, and says nothing."""
+    if pa.types.is_integer(kind):
+        for value in values:
+            is_fraction = isinstance(value, Decimal | Real) and not isinstance(value, Integral)
+            if is_fraction and int(value) != value:
+                raise ValueError(f"{value} is no integer")
+    elif pa.types.is_date(kind):
+        for value in values:
+            if isinstance(value, datetime.datetime) and value.time() != datetime.time():
+                raise ValueError(f"{value} is more than a date")
 
 
 def _field(schema: pa.Schema, name: str) -> pa.Field:
