@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
 from antiphon.cli.main import run
+from antiphon.cli.status import render
 from antiphon.client.io.loop import background_loop
 from antiphon.protocol.errors import InvalidSql, SinceViolation
 from antiphon.protocol.schema import INT64, TEXT, Column, Schema
@@ -94,7 +96,10 @@ def test_a_failure_is_one_line_on_stderr_and_exit_code_one(
     [
         (["sql", "-c", "SELECT 'a"], "inside a quote"),
         (["sql", "-f", "absent.sql"], "absent.sql: No such file"),
-        (["sql", "-c", "SELECT 1", "--config", "absent.toml"], "there is no settings file absent.toml"),
+        (
+            ["sql", "-c", "SELECT 1", "--config", "absent.toml"],
+            "there is no settings file absent.toml",
+        ),
         (["load", "sales", "absent.csv"], "absent.csv: no such file"),
         (["load", "nothing", "absent.csv"], "no collection 'nothing'"),
     ],
@@ -155,6 +160,44 @@ def test_a_subscription_prints_one_line_a_change(
     control.streams.append(([], SinceViolation("too late")))
     assert run(["subscribe", "sales", "--from", "3"]) == 1
     assert "since violation" in capsys.readouterr().err
+
+
+def test_json_is_strict_where_floats_are_not_finite(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    floats = [float("nan"), float("inf"), float("-inf"), 0.5]
+    control.answers["SELECT x"] = pa.table({"x": floats, "y": [[f] for f in floats]})
+    names = ["NaN", "Infinity", "-Infinity", 0.5]
+    assert run(["sql", "--json", "-c", "SELECT x"]) == 0
+    rows = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["rows"]
+    assert rows == [{"x": name, "y": [name]} for name in names]
+    assert run(["sql", "-c", "SELECT x"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split("\t") == ["NaN", '["NaN"]']
+
+
+@pytest.mark.parametrize(
+    "options", [["--as-of", "-1"], ["--as-of", str(2**70)], ["-f", "script.sql"]]
+)
+def test_options_that_make_no_sense_are_wrong_usage(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["sql", "-c", "SELECT 1", *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_status_cuts_no_cell_of_an_ordinary_terminal(width: int) -> None:
+    replica = wire.ReplicaInfo(
+        name="r1", link="connected", stage=5, lag_ms=123_456, resident_bytes=2**34, restarts=12,
+        process_id=4_194_304, decision="rebuild", address="unix:/data/replicas/r1/socket",
+    )  # fmt: skip
+    printed = Console(width=width, file=io.StringIO())
+    printed.print(render(wire.GetStatusResponse(replicas=[replica]), width=width))
+    assert isinstance(printed.file, io.StringIO)
+    text = printed.file.getvalue()
+    assert "…" not in text
+    assert "connected" in text
+    assert "restarts" in text
 
 
 @pytest.mark.usefixtures("control")

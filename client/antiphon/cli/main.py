@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from antiphon.protocol.frontier import TIME_MAX
+
 USAGE_ERROR: Final = 2
 FAILURE: Final = 1
 INTERRUPTED: Final = 128 + signal.SIGINT
@@ -119,7 +121,8 @@ def sql(
         str | None, typer.Option("--file", "-f", help="Run this file and exit.", metavar="FILE")
     ] = None,
     as_of: Annotated[
-        int | None, typer.Option("--as-of", help="Read at this time.", metavar="TIME")
+        int | None,
+        typer.Option("--as-of", help="Read at this time.", metavar="TIME", min=0, max=TIME_MAX),
     ] = None,
     replica: Replica = "",
     address: Address = None,
@@ -128,6 +131,8 @@ def sql(
     json: Json = False,
 ) -> None:
     """Run SQL: a shell on a terminal, else what stdin, -c or -f says."""
+    if command is not None and file is not None:
+        raise typer.BadParameter("-c and -f exclude each other")
     from antiphon.cli import query
 
     settings = query.Settings(address=address, token=token, config=config, json=json)
@@ -162,7 +167,8 @@ def load(
 def subscribe(
     target: Annotated[str, typer.Argument(help="A name or a SELECT.", metavar="TARGET")],
     from_frontier: Annotated[
-        int | None, typer.Option("--from", help="Go on after this time.", metavar="TIME")
+        int | None,
+        typer.Option("--from", help="Go on after this time.", metavar="TIME", min=0, max=TIME_MAX),
     ] = None,
     snapshot: Annotated[bool, typer.Option(help="Begin with the content so far.")] = True,
     progress: Annotated[bool, typer.Option("--progress", help="Print times too.")] = False,

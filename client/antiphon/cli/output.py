@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import math
 import sys
 import uuid
 from collections.abc import Iterable, Sequence
@@ -34,8 +35,29 @@ def is_terminal() -> bool:
 
 def print_json(value: Any) -> None:
     """One line."""
-    sys.stdout.write(json.dumps(value, default=json_value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
     sys.stdout.flush()
+
+
+def json_text(value: Any) -> str:
+    """Strict JSON, which has no word for NaN and the infinities: they become text."""
+    try:
+        return json.dumps(value, default=json_value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_named(value), default=json_value, ensure_ascii=False, allow_nan=False)
+
+
+def _named(value: Any) -> Any:
+    """The value with text for each float that is not finite."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else cell(value)
+        case dict():
+            return {name: _named(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_named(inner) for inner in value]
+        case _:
+            return value
 
 
 def json_value(value: Any) -> Any:
@@ -62,12 +84,14 @@ def cell(value: Any) -> str:
             return NULL
         case bool():
             return "true" if value else "false"
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         case bytes():
             return "\\x" + value.hex()
         case datetime.datetime():
             return value.isoformat(sep=" ")
         case list() | dict():
-            return json.dumps(value, default=json_value, ensure_ascii=False)
+            return json_text(value)
         case _:
             return str(value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from google.protobuf.json_format import MessageToDict
 from rich.box import SIMPLE_HEAD
@@ -17,6 +18,7 @@ from antiphon.protocol.stage import Stage
 from antiphon.v1 import control_pb2 as wire
 
 _WELL = ("read-write", "connected")
+WIDE_COLUMNS: Final = 120  # a narrower terminal would cut every cell of the table of replicas
 
 
 def status(settings: Settings, *, watch: bool) -> None:
@@ -31,7 +33,7 @@ def status(settings: Settings, *, watch: bool) -> None:
                 time.sleep(1.0)
         with Live(console=output.console(), auto_refresh=False, screen=True) as live:
             while True:
-                live.update(render(client.status()), refresh=True)
+                live.update(render(client.status(), width=live.console.width), refresh=True)
                 time.sleep(1.0)
 
 
@@ -40,16 +42,19 @@ def stage_name(stage: int) -> str:
     return Stage(stage).name.lower().replace("_", "-") if stage else "-"
 
 
-def render(status: wire.GetStatusResponse) -> RenderableType:
-    """The whole picture, as one thing to draw."""
-    return Group(Text(_headline(status)), _replica_table(status), _collection_table(status))
+def render(status: wire.GetStatusResponse, *, width: int) -> RenderableType:
+    """The whole picture, as one thing to draw in `width` columns. What a narrow terminal has no
+    room for is in the JSON."""
+    replicas = _replica_table(status, is_wide=width >= WIDE_COLUMNS)
+    return Group(Text(_headline(status)), replicas, _collection_table(status))
 
 
 def _print(status: wire.GetStatusResponse, *, as_json: bool) -> None:
     if as_json:
         output.print_json(as_dict(status))
     elif output.is_terminal():
-        output.console().print(render(status))
+        console = output.console()
+        console.print(render(status, width=console.width))
     else:
         print(_headline(status))
         for line in _plain(status):
@@ -102,25 +107,28 @@ def _headline(status: wire.GetStatusResponse) -> str:
     )
 
 
-def _replica_table(status: wire.GetStatusResponse) -> Table:
+def _replica_table(status: wire.GetStatusResponse, *, is_wide: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("replica", "link", "stage", "decision", "address"):
+    for name in ("replica", "link", "stage"):
         table.add_column(name)
-    for name in ("position", "lag", "memory", "restarts", "pid"):
-        table.add_column(name, justify="right")
+    for name in ("lag", "memory", "restarts", "pid"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if is_wide:
+        table.add_column("position", justify="right")
+        for name in ("decision", "address"):
+            table.add_column(name, overflow="fold")
     for replica in status.replicas:
         link, stage = replica.link or "-", stage_name(replica.stage)
+        details = (str(replica.applied_position), replica.decision, replica.address)
         table.add_row(
             replica.name,
             Text(link, style="green" if link in _WELL else "yellow"),
             Text(stage, style="green" if stage in _WELL else "yellow"),
-            replica.decision,
-            replica.address,
-            str(replica.applied_position),
             f"{replica.lag_ms} ms",
             f"{replica.resident_bytes / 2**20:.0f} MiB",
             str(replica.restarts),
             str(replica.process_id),
+            *(details if is_wide else ()),
         )
     return table
 
