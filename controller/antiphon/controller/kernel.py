@@ -33,6 +33,7 @@ from antiphon.controller.instance.ready import (
     SendCommands,
 )
 from antiphon.controller.instance.step import Instance
+from antiphon.controller.named_error import with_name
 from antiphon.controller.oracle import Oracle
 from antiphon.controller.pace import Pace
 from antiphon.controller.ports import ErrorReply, Reply, World
@@ -194,6 +195,8 @@ class Kernel:
     def reply(self, request: int, reply: Reply) -> None:
         """To whoever waits: the world, or a statement that reads on its way."""
         if request >= 0:
+            if isinstance(reply, ErrorReply):
+                reply = ErrorReply(with_name(reply.error, self.catalog))
             self.world.replies.reply(request, reply)
             return
         self._continuations.pop(request)(reply)
