@@ -16,11 +16,12 @@ from antiphon.protocol.command import (
     Command,
     Schedule,
     Sent,
+    SyncDecision,
     is_numbered,
 )
 from antiphon.protocol.errors import EpochFenced, SinceViolation
 from antiphon.protocol.frontier import START, Frontier
-from antiphon.protocol.ids import CollectionId, Epoch, PeekId, Position, transient
+from antiphon.protocol.ids import CollectionId, Epoch, HistoryId, PeekId, Position, transient
 from antiphon.protocol.response import (
     Dropped,
     Frontiers,
@@ -52,6 +53,7 @@ from antiphon.replica.worker import Worker
 from tests.replica.scripted import (
     CLAIM,
     FEED,
+    HISTORY,
     PAIRS,
     TABLE,
     Change,
@@ -141,18 +143,36 @@ class Bench:
 
     # What the controller does.
 
-    def connect(self, *commands: Command, writes: bool = False) -> None:
-        """A new connection with a full set, up to InitializationComplete."""
-        self.begin(*commands)
+    def connect(
+        self,
+        *commands: Command,
+        writes: bool = False,
+        decision: SyncDecision = SyncDecision.RECONCILE,
+        history: HistoryId = HISTORY,
+    ) -> None:
+        """A new connection, up to InitializationComplete; with a full set unless `decision` says
+        otherwise."""
+        self.begin(*commands, decision=decision, history=history)
         self.say(complete(self._position))
         if writes:
             self.send(AllowWrites())
 
-    def begin(self, *commands: Command) -> None:
+    def begin(
+        self,
+        *commands: Command,
+        decision: SyncDecision = SyncDecision.RECONCILE,
+        history: HistoryId = HISTORY,
+    ) -> None:
         """A new connection, whose initialization is not complete yet."""
         self._connection += 1
         self.handle(
-            Connected(connection_id=connection(self._connection), epoch=Epoch(1), claim_id=CLAIM)
+            Connected(
+                connection_id=connection(self._connection),
+                epoch=Epoch(1),
+                claim_id=CLAIM,
+                history_id=history,
+                decision=decision,
+            )
         )
         self.say(create_instance(), *map(self._numbered, commands))
 

@@ -13,26 +13,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
 
-from antiphon.history.digest import EMPTY_DIGEST, extend
-from antiphon.protocol.codec import command_to_bytes
-from antiphon.protocol.command import (
-    AllowCompaction,
-    Command,
-    CommandSet,
-    CreateDataflow,
-    Hello,
-    InitializationComplete,
-    Sent,
-    UpdateConfiguration,
-    is_numbered,
-)
+from antiphon.protocol.command import CommandSet, Hello, Sent
 from antiphon.protocol.errors import (
     AntiphonError,
     EpochFenced,
     LimitExceeded,
-    NotServed,
     RemoteProtocolError,
     Unavailable,
 )
@@ -43,10 +29,8 @@ from antiphon.protocol.ids import (
     NO_EPOCH,
     NO_POSITION,
     ConnectionId,
-    HistoryId,
     Incarnation,
     PeekId,
-    Position,
     ReplicaId,
     SessionId,
 )
@@ -59,6 +43,7 @@ from antiphon.protocol.response import Draining, PeekResponse, Response, Status
 from antiphon.protocol.session import ReplicaSession
 from antiphon.protocol.stage import Stage, may_respond
 from antiphon.protocol.version import SPOKEN
+from antiphon.replica.claims import Claims
 from antiphon.replica.ports import (
     CommandsReceived,
     Connected,
@@ -72,14 +57,8 @@ from antiphon.replica.ports import (
     WorkerProgress,
     WorkerReady,
 )
+from antiphon.replica.reconcile import Verdict
 from antiphon.replica.stash import StashedResult, Stashes
-
-# The kinds of numbered commands, as the digest chain names them.
-KINDS: Final[dict[type[Command], str]] = {
-    UpdateConfiguration: "update_configuration",
-    CreateDataflow: "create_dataflow",
-    AllowCompaction: "allow_compaction",
-}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,9 +94,7 @@ class Front:
         self._fence = fence
         self._connection_id: ConnectionId | None = None  # the last one accepted
         self._session_id = SessionId(0)
-        self._history_id: HistoryId | None = None
-        self._position: Position = NO_POSITION  # of what certainly takes effect
-        self._digest = EMPTY_DIGEST
+        self._claims = Claims()
         self._streams: dict[int, _Stream] = {}
         self._current: int | None = None
         self._progress = WorkerProgress(applied_position=NO_POSITION)
@@ -138,14 +115,18 @@ class Front:
             incarnation=self._incarnation,
             versions=SPOKEN,
             instance_id=None if fence is None else fence.instance_id,
-            history_id=self._history_id,
+            history_id=self._claims.history_id,
             highest_epoch=NO_EPOCH if fence is None else fence.epoch,
-            applied_position=self._position,
-            command_digest=self._digest,
+            applied_position=self._claims.position,
+            command_digest=self._claims.digest,
             stage=Stage.CLOSED if session is None else session.stage,
             session_id=self._session_id,
-            dataflows=self._progress.dataflows,
+            dataflows=self._claims.dataflows(self._progress),
         )
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the full set in force meant for what there was, as the worker last told."""
+        return self._progress.verdicts
 
     def take_result(self, peek_id: PeekId) -> StashedResult | None:
         return self._stashes.take(peek_id)
@@ -171,14 +152,13 @@ class Front:
             for sent in commands:
                 if found.session is None:
                     found.session = ReplicaSession(self.facts(), self._incumbent())
-                if isinstance(sent.command, Hello):
-                    _require_served(sent.command)
+                initialized = found.session.stage >= Stage.READ_ONLY
                 found.session.receive(sent)
                 if isinstance(sent.command, Hello):
                     self._take_over(stream, sent.command, ready, now_ms)
                 else:
+                    self._claims.note(sent, initialized=initialized)
                     passed.append(sent)
-                    self._note(sent, found.session.stage)
         except AntiphonError as error:
             self._forward(passed, ready)
             self._end(stream, error, ready)
@@ -220,9 +200,8 @@ class Front:
                         )
                 case DropStash():
                     self._stashes.take(request.peek_id)
-                case EndSession(connection_id=connection_id, error=error):
-                    if self._current is not None and connection_id == self._connection_id:
-                        self._end(self._current, error, ready)
+                case EndSession():
+                    self._end_session(request, ready)
                 case _:
                     ready.requests.append(request)
         self._respond(output, refused, ready)
@@ -304,27 +283,27 @@ class Front:
         self._current = stream
         self._next_beat_ms = now_ms + HEARTBEAT_INTERVAL_MS
         ready.events.append(
-            Connected(connection_id=hello.connection_id, epoch=hello.epoch, claim_id=hello.claim_id)
+            Connected(
+                connection_id=hello.connection_id,
+                epoch=hello.epoch,
+                claim_id=hello.claim_id,
+                history_id=hello.history_id,
+                decision=hello.decision,
+            )
         )
+        self._claims.begin(hello)
 
-    def _note(self, sent: Sent, stage: Stage) -> None:
-        """What is certain to take effect: all of it once InitializationComplete was forwarded,
-        nothing before."""
+    def _end_session(self, request: EndSession, ready: FrontReady) -> None:
         session = self._session
-        assert session is not None, "commands without a session"
-        assert session.hello is not None, "commands before Hello"
-        match sent.command:
-            case InitializationComplete(head_position=position, head_digest=digest):
-                self._history_id = session.hello.history_id
-                self._position, self._digest = position, digest
-            case command if is_numbered(command) and stage >= Stage.READ_ONLY:
-                payload = command_to_bytes(command)
-                self._digest = extend(
-                    self._digest or EMPTY_DIGEST, sent.position, KINDS[type(command)], payload
-                )
-                self._position = sent.position
-            case _:
-                pass
+        builds_on_it = False
+        if request.void:
+            self._claims.void()
+            if session is not None and session.hello is not None:
+                builds_on_it = session.hello.command_set is CommandSet.SUFFIX
+        if self._current is not None and (
+            builds_on_it or request.connection_id == self._connection_id
+        ):
+            self._end(self._current, request.error, ready)
 
     def _forward(self, commands: list[Sent], ready: FrontReady) -> None:
         if commands:
@@ -394,12 +373,6 @@ class Front:
 
     def _post(self, ready: FrontReady, now_ms: int) -> None:
         self._unhandled.extend(now_ms for _ in ready.events)
-
-
-def _require_served(hello: Hello) -> None:
-    """Raises NotServed: this version has no durable state to extend."""
-    if hello.command_set is not CommandSet.FULL:
-        raise NotServed(f"a {hello.command_set.name.lower()} of the history is not served yet")
 
 
 def _evicted(incumbent: Fence | None, newcomer: Fence) -> AntiphonError:

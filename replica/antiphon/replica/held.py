@@ -5,7 +5,9 @@ The one owner of all of it; `apply` changes it by commands, `worker` by everythi
 
 from __future__ import annotations
 
-from antiphon.protocol.dataflow import CollectionKind
+from collections.abc import Container
+
+from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
 from antiphon.protocol.frontier import START
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
 from antiphon.protocol.response import Dropped, Frontiers, PeekResponse, Response
@@ -15,6 +17,7 @@ from antiphon.replica.installed import Installed, InstalledDataflow, InstalledEx
 from antiphon.replica.peek import Peeks
 from antiphon.replica.ports import Request
 from antiphon.replica.progress import FrontierReports
+from antiphon.replica.reconcile import Key
 from antiphon.replica.sink import Sink
 from antiphon.replica.source import Input
 
@@ -85,7 +88,8 @@ class Held:
             for export in free:
                 self._remove(export)
                 self._reports.forget(export.collection)
-                self.responses.append(Dropped(collection=export.collection))
+                if not export.mute:
+                    self.responses.append(Dropped(collection=export.collection))
 
     def end_connection(self) -> None:
         """Nobody listens: what was for this connection alone goes, silently."""
@@ -99,28 +103,40 @@ class Held:
             sink.forbid()
         self.responses.clear()
 
-    def begin_connection(self) -> None:
+    def begin_connection(self, now_ms: int) -> None:
         """Somebody new listens: every frontier is news to them."""
+        self.inputs.resume(now_ms)
         self._reports.restart()
         self.moved = {export.collection: export for export in self.installed.exports()}
 
-    def clear(self) -> None:
-        """A full set replaces everything; nothing is said about what was."""
-        self.peeks.clear()
-        for sink in self.sinks.values():
-            sink.forbid()
-        self.sinks = {}
-        self._dropping = {}
-        self.inputs.close()
-        self.installed.clear()
-        self.moved = {}
-        self.writer = None
+    def mute_drops(self) -> None:
+        """What an earlier session dropped and something inside still reads: nobody who listens now
+        has heard of it."""
+        for export in self._dropping.values():
+            export.mute = True
+
+    def resume(self, description: DataflowDescription) -> None:
+        """A dataflow that was retained goes on, read from the description's as_of on."""
+        found = self.installed.find(description.exports[0].collection)
+        assert found is not None, "a retained dataflow is installed"
+        found.owner.resume(description.as_of)
+
+    def retain(self, kept: Container[Key]) -> None:
+        """A full set is about to take effect: all that it does not keep goes at once, those who
+        read before what they read, and nothing is ever said about it."""
+        self.mute_drops()
+        for dataflow in reversed(self.installed.dataflows):
+            if dataflow.standing().key not in kept:
+                for export in list(dataflow.exports):
+                    self._remove(export)
         self.configuration = Configuration()
-        self.responses.clear()
+        self.compaction_due = True
 
     def report(self) -> None:
         """What moved since the last report: subscribes' batches, then frontiers."""
         for export in self.moved.values():
+            if export.mute:
+                continue
             if export.subscription is not None:
                 batch = export.subscription.flush(self.configuration.subscribe_bytes_max)
                 if batch is not None:
@@ -156,7 +172,8 @@ class Held:
             self.stop_reading(export.owner)
 
     def _frontiers(self, export: InstalledExport) -> Frontiers | None:
-        reached = export.owner.frontier
+        # What was kept may lie behind the time from which this session reads it.
+        reached = export.owner.frontier.join(export.owner.start)
         written = reached
         if export.sink is not None:
             # Before the shard was heard of, nothing is known to be durable.

@@ -41,6 +41,7 @@ class _Load:
     source: Source | None  # None: for `reader` alone
     reader: Input | None
     retry_at_ms: int | None = None
+    refused: bool = False  # for good, as long as the commands are the same
 
 
 class Inputs:
@@ -59,6 +60,7 @@ class Inputs:
         # may begin earlier, because of another collection, and then lacks this one's first deltas.
         self._reached: dict[CollectionId, Frontier] = {}
         self._gap = False
+        self._failed = False
 
     def attach(self, imported: Import, as_of: int) -> Input:
         """An input that fills itself from the store."""
@@ -88,11 +90,6 @@ class Inputs:
         else:
             self._sources.pop(reader.collection, None)
 
-    def close(self) -> None:
-        """All readers are gone at once."""
-        self._cancel(list(self._loads))
-        self._sources.clear()
-
     def owns(self, snapshot: int) -> bool:
         return snapshot in self._loads
 
@@ -118,18 +115,30 @@ class Inputs:
 
     def snapshot_failed(self, event: SnapshotFailed, now_ms: int) -> ComputeError | None:
         """An error that only a new set of commands can mend; otherwise the read is repeated."""
-        if isinstance(event.error, SinceViolation | SchemaMismatch):
-            return event.error
-        # For one, the collection may just have been dropped, and the drop of its reader be on
-        # its way here.
         load = self._loads[event.snapshot]
-        load.retry_at_ms = now_ms + SNAPSHOT_RETRY_MS
+        load.refused = isinstance(event.error, SinceViolation | SchemaMismatch)
+        # What may pass by itself: the collection may just have been dropped, and the drop of its
+        # reader be on its way here.
+        load.retry_at_ms = None if load.refused else now_ms + SNAPSHOT_RETRY_MS
         # Parts may have arrived, and the repeat sends them again.
         if load.source is not None:
             load.source.restart_base()
         if load.reader is not None:
             load.reader.restart()
-        return None
+        return event.error if load.refused else None
+
+    def tail_failed(self) -> None:
+        """The open tail gives no more; it is opened again with the next session."""
+        self._failed = True
+
+    def resume(self, now_ms: int) -> None:
+        """A new session has begun, and may have mended what the store refused: ask again."""
+        self._gap = self._gap or self._failed
+        self._failed = False
+        for load in self._loads.values():
+            if load.refused:
+                load.refused = False
+                load.retry_at_ms = now_ms
 
     def tail_received(self, batch: TailReceived) -> None:
         """Raises SchemaMismatch if a delta is not of its collection."""
@@ -163,6 +172,8 @@ class Inputs:
 
     def settle(self, now_ms: int) -> int | None:
         """Reopens the tail and repeats reads where that is due; when to come again, if at all."""
+        if self._failed:
+            return self._retry(now_ms)
         wanted: dict[CollectionId, Frontier] = {}
         for collection, sources in self._sources.items():
             live = [source.frontier for source in sources if source.live]

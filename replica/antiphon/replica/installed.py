@@ -31,6 +31,7 @@ from antiphon.replica.dataflow.graph import Dataflow
 from antiphon.replica.dataflow.trace import Trace
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
+from antiphon.replica.reconcile import Standing
 from antiphon.replica.sink import Sink
 from antiphon.replica.source import Input
 from antiphon.replica.subscribe import Subscription
@@ -43,6 +44,7 @@ class InstalledExport:
         self.collection = export.collection
         self.owner = owner
         self.dropped = False  # by the controller
+        self.mute = False  # dropped in an earlier session: nobody waits for a word about it
         self.allowed = Frontier(owner.as_of)  # compaction, by the controller
         self.kept: Trace | None = None
         self.subscription: Subscription | None = None
@@ -131,6 +133,7 @@ class InstalledDataflow:
         assert description.as_of.time is not None, "a dataflow starts at a time"
         self.description = description
         self.as_of = description.as_of.time
+        self.start = description.as_of  # as the session in force asks for: reports begin there
         self.failure = failure
         self.scheduled = False
         self.hydrated = False
@@ -196,14 +199,53 @@ class InstalledDataflow:
         return more
 
     def facts(self) -> DataflowFacts:
-        since = [export.kept.since for export in self.exports if export.kept is not None]
         return DataflowFacts(
-            exports=tuple(export.collection for export in self.exports),
+            exports=self._live,
             fingerprint=self.fingerprint,
-            since=meet_all(since) if since else self.frontier,
+            since=self._since,
             upper=self.frontier,
             hydrated=self.hydrated,
         )
+
+    def standing(self) -> Standing:
+        """What reconciliation has to know of it."""
+        return Standing(
+            key=tuple(sorted(self._live)),
+            fingerprint=self.fingerprint,
+            as_of=Frontier(self.as_of),
+            since=self._since,
+            inputs_upper=self._inputs_upper,
+            runs=self.failure is None,
+        )
+
+    def resume(self, as_of: Frontier) -> None:
+        """It stays in a new session, which reads it from `as_of` on."""
+        self.start = as_of
+        for export in self.exports:
+            export.allowed = as_of
+
+    @property
+    def is_dropped(self) -> bool:
+        return all(export.dropped for export in self.exports)
+
+    @property
+    def _live(self) -> tuple[CollectionId, ...]:
+        return tuple(export.collection for export in self.exports if not export.dropped)
+
+    @property
+    def _since(self) -> Frontier:
+        since = [export.kept.since for export in self.exports if export.kept is not None]
+        return meet_all(since) if since else self.frontier
+
+    @property
+    def _inputs_upper(self) -> Frontier:
+        if self.frontier.is_closed:
+            return self.frontier
+        local = [reader for _, reader in self.upstream]
+        stored = [each for each in self.inputs if not any(each is other for other in local)]
+        if len(self.inputs) < len(self.description.imports):
+            return Frontier(self.as_of)  # not started: it has yet to ask for them
+        return meet_all([reader.frontier for reader in stored])
 
     def progress(self) -> HydrationProgress:
         return HydrationProgress(
@@ -285,10 +327,6 @@ class Installed:
         for upstream, reader in owner.upstream:
             upstream.dependents = [other for other in upstream.dependents if other is not reader]
         return True
-
-    def clear(self) -> None:
-        self.dataflows = []
-        self._exports = {}
 
 
 def _wanted(time: int, until: Frontier | None) -> bool:

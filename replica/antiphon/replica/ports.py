@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from antiphon.protocol.command import Sent
+from antiphon.protocol.command import Sent, SyncDecision
 from antiphon.protocol.errors import AntiphonError, ComputeError
 from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.frontier import Frontier
@@ -20,11 +20,13 @@ from antiphon.protocol.ids import (
     CollectionId,
     ConnectionId,
     Epoch,
+    HistoryId,
     InstanceId,
     PeekId,
     Position,
 )
 from antiphon.protocol.response import HydrationProgress, Response
+from antiphon.replica.reconcile import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +94,12 @@ class DropStash:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndSession:
     """The session cannot go on: the controller broke the protocol, or this replica needs a full
-    set of commands to mend itself. The front ends the stream with `error`."""
+    set of commands to mend itself. The front ends the stream with `error`. `void`: what took effect
+    so far is not known any more; otherwise the commands of the session still do."""
 
     connection_id: ConnectionId
     error: AntiphonError
+    void: bool = False
 
 
 Request = OpenTail | ReadSnapshot | CancelSnapshot | AppendShard | Stash | DropStash | EndSession
@@ -106,11 +110,14 @@ Request = OpenTail | ReadSnapshot | CancelSnapshot | AppendShard | Stash | DropS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """A new session began: greeting passed, fencing checked."""
+    """A new session began: greeting passed, fencing checked. `decision` says what its commands are
+    to those that took effect before."""
 
     connection_id: ConnectionId
     epoch: Epoch
     claim_id: ClaimId
+    history_id: HistoryId
+    decision: SyncDecision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +195,9 @@ class WorkerProgress:
     hydration: tuple[HydrationProgress, ...] = ()
     dataflows: tuple[DataflowFacts, ...] = ()
     backlog_ticks: int = 0
+    # The connection whose full set is in force; what is said here is of it and of what followed.
+    full_set: ConnectionId | None = None
+    verdicts: tuple[Verdict, ...] = ()  # what that full set meant for what there was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

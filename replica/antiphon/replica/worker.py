@@ -4,28 +4,52 @@
 ready. Both are deterministic: the clock comes in as an argument and serves deadlines only.
 
 The commands of a connection are collected until `InitializationComplete` and then take effect
-together: with a full set, what was there before is gone and everything is built anew. A connection
-that dies before that point has changed nothing. Dataflows outlive their connection; peeks,
-subscribes and the permission to write do not.
+together: a full set is reconciled with what is there, a suffix extends it. A connection that dies
+before that point has changed nothing. Dataflows outlive their connection; peeks, subscribes and the
+permission to write do not, so that what a new connection repeats of them replaces what was.
+
+Two kinds of trouble end a session. The store may refuse what a dataflow has yet to read: all
+commands still count, and the next session may mend it. A controller that broke the protocol leaves
+a state that nobody can name, which `void` says: the next session begins with a full set.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from typing import Final, TypeGuard, assert_never
 
-from antiphon.protocol.command import InitializationComplete, Peek, Sent
+from antiphon.protocol.command import (
+    Command,
+    CommandSet,
+    CreateDataflow,
+    CreateInstance,
+    InitializationComplete,
+    Peek,
+    Sent,
+    SyncDecision,
+)
+from antiphon.protocol.dataflow import DataflowDescription
 from antiphon.protocol.errors import (
     AntiphonError,
     ComputeError,
     RemoteProtocolError,
     SchemaMismatch,
+    Unavailable,
 )
+from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.failure import failure_of
-from antiphon.protocol.ids import NO_POSITION, ClaimId, ConnectionId, Epoch, Position
+from antiphon.protocol.greeting import COMMAND_SETS
+from antiphon.protocol.ids import (
+    NO_POSITION,
+    ClaimId,
+    ConnectionId,
+    Epoch,
+    HistoryId,
+    Position,
+)
 from antiphon.protocol.response import Response
 from antiphon.replica.apply import apply
-from antiphon.replica.held import Held
+from antiphon.replica.held import STORED, Held
 from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.ports import (
     CommandsReceived,
@@ -43,12 +67,22 @@ from antiphon.replica.ports import (
     WorkerProgress,
     WorkerReady,
 )
+from antiphon.replica.reconcile import (
+    Bar,
+    Key,
+    Outcome,
+    Verdict,
+    advanced,
+    key_of,
+    reconcile,
+)
 from antiphon.replica.sink import Sink
 
 PROGRESS_INTERVAL_MS: Final = 250  # heartbeats are four times rarer
 # Merging the few rows of one tick costs as much as merging those of several together; more
 # unmerged ones would make lookups dear.
 MAINTAIN_SLICES: Final = 4
+TROUBLES_MAX: Final = 1  # sessions in a row that the store's refusals may end
 MAINTAIN_IDLE_MS: Final = 20  # without work for so long: merge what there is
 
 
@@ -56,9 +90,12 @@ MAINTAIN_IDLE_MS: Final = 20  # without work for so long: merge what there is
 class _Connection:
     id: ConnectionId
     writer: tuple[Epoch, ClaimId]
+    history_id: HistoryId
+    decision: SyncDecision
     collected: list[Sent] = field(default_factory=list)
     initialized: bool = False
-    broken: bool = False  # its end was asked for: nothing it still says counts
+    ended: bool = False  # its end was asked for
+    void: bool = False  # nothing that it still says counts
 
 
 class Worker:
@@ -68,6 +105,11 @@ class Worker:
         self._held = Held()
         self._connection: _Connection | None = None
         self._applied: Position = NO_POSITION
+        self._history_id: HistoryId | None = None  # of what is installed
+        self._full_set: ConnectionId | None = None  # whose full set is in force
+        self._verdicts: tuple[Verdict, ...] = ()
+        self._troubles = 0  # with the store, since it last delivered
+        self._spoiled = False  # what is installed cannot go on: only a full set replaces it
         self._busy = False
         self._unmaintained = 0  # slices of work since the last maintenance
         self._maintain_at_ms: int | None = None
@@ -82,7 +124,8 @@ class Worker:
         try:
             self._dispatch(event, now_ms)
         except SchemaMismatch as error:
-            # The store and this replica disagree on a collection: only fresh commands can mend it.
+            # The store and this replica disagree on a collection: what was read may lack parts.
+            self._spoiled = True
             self._end_session(error)
         return self._ready(now_ms)
 
@@ -130,19 +173,24 @@ class Worker:
             case Connected():
                 self._disconnect()
                 self._connection = _Connection(
-                    id=event.connection_id, writer=(event.epoch, event.claim_id)
+                    id=event.connection_id,
+                    writer=(event.epoch, event.claim_id),
+                    history_id=event.history_id,
+                    decision=event.decision,
                 )
             case Disconnected(connection_id=connection_id):
                 if self._connection is not None and self._connection.id == connection_id:
                     self._disconnect()
             case CommandsReceived():
-                self._commands(event)
+                self._commands(event, now_ms)
             case TailReceived():
                 self._held.inputs.tail_received(event)
+                self._troubles = 0
                 self._busy = True
             case TailFailed(tail=tail, error=error):
                 if self._held.inputs.is_tail(tail):
-                    self._end_session(error)
+                    self._held.inputs.tail_failed()
+                    self._trouble(error)
             case SnapshotPart():
                 self._snapshot_part(event)
             case SnapshotFailed():
@@ -159,22 +207,22 @@ class Worker:
             case _:
                 assert_never(event)
 
-    def _commands(self, event: CommandsReceived) -> None:
+    def _commands(self, event: CommandsReceived, now_ms: int) -> None:
         connection = self._connection
         if connection is None or connection.id != event.connection_id:
             return
         for sent in event.commands:
-            if connection.broken:
+            if connection.void:
                 return
             try:
-                self._command(connection, sent)
+                self._command(connection, sent, now_ms)
             except RemoteProtocolError as error:
-                self._end_session(error)
+                self._void(connection, error)
 
-    def _command(self, connection: _Connection, sent: Sent) -> None:
+    def _command(self, connection: _Connection, sent: Sent, now_ms: int) -> None:
         if not connection.initialized:
             if isinstance(sent.command, InitializationComplete):
-                self._initialize(connection, sent.command)
+                self._initialize(connection, sent.command, now_ms)
             else:
                 connection.collected.append(sent)
             return
@@ -183,17 +231,67 @@ class Worker:
         if not isinstance(sent.command, Peek):
             self._busy = True
 
-    def _initialize(self, connection: _Connection, command: InitializationComplete) -> None:
-        """Everything collected takes effect, in place of everything there was."""
+    def _initialize(
+        self, connection: _Connection, command: InitializationComplete, now_ms: int
+    ) -> None:
+        """Everything collected takes effect at once."""
         collected, connection.collected = connection.collected, []
-        self._held.clear()
         connection.initialized = True
-        for sent in collected:
-            apply(self._held, sent.command, connection.writer)
+        try:
+            if COMMAND_SETS[connection.decision] is CommandSet.FULL:
+                self._replace(connection, collected)
+            else:
+                self._extend(connection, collected)
+        except RemoteProtocolError:
+            self._held.end_connection()
+            self._held.retain(())  # half of a set is nothing that anybody asked for
+            raise
         self._applied = command.head_position
-        self._held.begin_connection()
+        self._held.begin_connection(now_ms)
         self._busy = True
         self._progress_at_ms = None
+
+    def _replace(self, connection: _Connection, collected: list[Sent]) -> None:
+        """A full set: what it leaves out goes, what it keeps goes on where it is."""
+        wanted = [sent.command.dataflow for sent in collected if _creates(sent.command)]
+        verdicts = reconcile(
+            [one.standing() for one in self._held.installed.dataflows if not one.is_dropped],
+            wanted,
+            local_imports=[_local_imports(dataflow) for dataflow in wanted],
+            bar=self._bar(connection),
+        )
+        kept = {verdict.key for verdict in verdicts if verdict.outcome is Outcome.KEPT}
+        self._held.retain(kept)
+        self._verdicts = verdicts
+        self._history_id = connection.history_id
+        self._full_set = connection.id
+        self._spoiled = False
+        self._troubles = 0
+        for sent in collected:
+            if _creates(sent.command) and key_of(sent.command.dataflow) in kept:
+                self._held.resume(sent.command.dataflow)
+            else:
+                apply(self._held, sent.command, connection.writer)
+
+    def _bar(self, connection: _Connection) -> Bar | None:
+        """What speaks against keeping anything."""
+        if connection.decision is SyncDecision.REBUILD:
+            return Bar.DISCARDED
+        if self._spoiled:
+            return Bar.SPOILED
+        return Bar.FOREIGN if connection.history_id != self._history_id else None
+
+    def _extend(self, connection: _Connection, collected: list[Sent]) -> None:
+        """A suffix: everything stays, and goes on with what it adds."""
+        if self._history_id != connection.history_id:
+            raise RemoteProtocolError("a suffix of another history")
+        self._held.mute_drops()
+        for sent in advanced(collected):
+            # The instance was checked, and is configured: only its history changes that.
+            if not isinstance(sent.command, CreateInstance):
+                apply(self._held, sent.command, connection.writer)
+        if self._spoiled:
+            self._end_session(Unavailable("what is installed here cannot go on"))
 
     def _disconnect(self) -> None:
         if self._connection is not None and self._connection.initialized:
@@ -218,7 +316,7 @@ class Worker:
         if held.inputs.owns(event.snapshot):
             error = held.inputs.snapshot_failed(event, now_ms)
             if error is not None:
-                self._end_session(error)
+                self._trouble(error)
         elif held.peeks.owns(event.snapshot):
             held.peeks.snapshot_failed(event)
         else:
@@ -226,13 +324,32 @@ class Worker:
                 if sink.owns(event.snapshot):
                     sink.snapshot_failed(now_ms)
 
+    def _trouble(self, error: AntiphonError) -> None:
+        """The store refuses what the dataflows have yet to read. Another session may start them
+        where it does not; if that one fails as well, nothing here can go on."""
+        self._troubles += 1
+        self._spoiled = self._spoiled or self._troubles > TROUBLES_MAX
+        self._end_session(error)
+
     def _end_session(self, error: AntiphonError) -> None:
-        """Only a new set of commands can mend this. Without a connection one is on its way."""
+        """Only a new session can mend this. Without a connection one is on its way."""
         connection = self._connection
-        if connection is None or connection.broken:
+        self._progress_at_ms = None  # what can still be kept is news, at once
+        if connection is None or connection.ended:
             return
-        connection.broken = True
+        connection.ended = True
         self._held.requests.append(EndSession(connection_id=connection.id, error=error))
+
+    def _void(self, connection: _Connection, error: AntiphonError) -> None:
+        """What follows does not count, so nobody may go on from what the session said so far."""
+        connection.void = True
+        self._applied = NO_POSITION
+        self._history_id = None
+        self._full_set = None
+        self._progress_at_ms = None
+        self._held.requests.append(
+            EndSession(connection_id=connection.id, error=error, void=True)
+        )
 
     # Computation.
 
@@ -303,10 +420,26 @@ class Worker:
         progress = WorkerProgress(
             applied_position=self._applied,
             hydration=tuple(one.progress() for one in dataflows if not one.hydrated),
-            dataflows=tuple(one.facts() for one in dataflows),
+            dataflows=() if self._spoiled else _facts(dataflows),
             backlog_ticks=max((one.pending_ticks for one in dataflows), default=0),
+            full_set=self._full_set,
+            verdicts=self._verdicts,
         )
         if progress == self._progress:
             return None
         self._progress = progress
         return progress
+
+
+def _creates(command: Command) -> TypeGuard[CreateDataflow]:
+    return isinstance(command, CreateDataflow)
+
+
+def _local_imports(dataflow: DataflowDescription) -> Key:
+    return tuple(each.collection for each in dataflow.imports if each.kind not in STORED)
+
+
+def _facts(dataflows: list[InstalledDataflow]) -> tuple[DataflowFacts, ...]:
+    """Of all that a later session could use: not what was dropped, nor what could not run."""
+    usable = (one for one in dataflows if one.failure is None and not one.is_dropped)
+    return tuple(one.facts() for one in usable)
