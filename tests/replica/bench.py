@@ -49,6 +49,7 @@ from antiphon.replica.ports import (
     TailReceived,
     WorkerReady,
 )
+from antiphon.replica.reconcile import Verdict
 from antiphon.replica.worker import Worker
 from tests.replica.scripted import (
     CLAIM,
@@ -365,6 +366,13 @@ class Bench:
             and r.collection == collection
             and isinstance(r.result, SubscribeBatch)
         ]
+
+    def snapshots(self) -> list[ReadSnapshot]:
+        return [request for request in self.requests if isinstance(request, ReadSnapshot)]
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the last full set meant for what there was."""
+        return self.worker._verdicts
 
     def opened(self) -> list[OpenTail]:
         return [request for request in self.requests if isinstance(request, OpenTail)]

@@ -125,8 +125,8 @@ def create_instance(instance: InstanceId = INSTANCE, **configuration: str) -> Se
     return sent(CreateInstance(instance_id=instance, name="main", configuration=configuration))
 
 
-def complete(position: int = 0) -> Sent:
-    return sent(InitializationComplete(head_position=Position(position), head_digest=DIGEST))
+def complete(position: int = 0, digest: bytes = DIGEST) -> Sent:
+    return sent(InitializationComplete(head_position=Position(position), head_digest=digest))
 
 
 # Plans and dataflows.

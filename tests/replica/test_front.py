@@ -18,7 +18,6 @@ from antiphon.protocol.errors import (
     EpochFenced,
     InstanceMismatch,
     Internal,
-    NotServed,
     RemoteProtocolError,
     StaleFacts,
     Unavailable,
@@ -156,9 +155,9 @@ REFUSED: dict[str, tuple[dict[str, object], type[AntiphonError]]] = {
     "another position": ({"position": 5}, StaleFacts),
     "an old session": ({"session": 1}, StaleFacts),
     "a connection id that is not new": ({"connection_id": 1}, RemoteProtocolError),
-    "a suffix": (
-        {"decision": SyncDecision.KEEP_UP, "command_set": CommandSet.SUFFIX},
-        NotServed,
+    "a decision that contradicts its set": (
+        {"decision": SyncDecision.KEEP_UP, "command_set": CommandSet.FULL},
+        RemoteProtocolError,
     ),
 }
 
@@ -393,3 +392,29 @@ def test_68_the_last_of_many_connections_is_the_one_that_counts() -> None:
     ready = front.received(39, (create_instance(), complete()), 0)
     assert not ready.ends
     assert not front.received(38, (create_instance(),), 0).events, "its stream was ended"
+
+
+def test_a_voided_session_leaves_no_claims_and_whoever_builds_on_it_ends() -> None:
+    front = new_front()
+    connected(front)
+    front.received(1, (sent(index(7), 1),), 0)
+    front.closed(1, 0)
+    digest = front.facts().command_digest
+    follow_up = (
+        hello(
+            connection_id=2,
+            session=2,
+            position=1,
+            decision=SyncDecision.KEEP_UP,
+            command_set=CommandSet.SUFFIX,
+        ),
+        create_instance(),
+        complete(1, digest),
+    )
+    front.opened(2, 0)
+    assert not front.received(2, follow_up, 0).ends
+    late = EndSession(connection_id=connection(1), error=Internal("x"), void=True)
+    ready = front.worker_ready(WorkerReady(requests=(late,)), 0)
+    assert errors_of(ready.ends) == {2: Internal}
+    facts = front.facts()
+    assert (facts.history_id, facts.applied_position, facts.dataflows) == (None, 0, ())

@@ -71,11 +71,14 @@ def test_64_a_connection_that_dies_half_way_changes_nothing() -> None:
     assert bench.worker._held.installed.find(J) is None
 
 
-def test_57_a_full_set_rebuilds_and_reports_frontiers_again() -> None:
+def test_57_a_full_set_keeps_what_is_unchanged_and_reports_frontiers_again() -> None:
     bench = filled()
     bench.take()
+    read = len(bench.snapshots())
     bench.connect(index(X, as_of=15), schedule(X))
     bench.run()
+    assert len(bench.snapshots()) == read, "nothing is hydrated again"
+    assert [str(verdict) for verdict in bench.verdicts()] == ["u7 kept"]
     reports = bench.frontiers(X)
     assert all(at(15).less_equal(frontier) for kind in reports.values() for frontier in kind)
     assert reports["output"][-1] == at(20)

@@ -13,6 +13,7 @@ from antiphon.controller.catalog import Catalog, CatalogItem, restore
 from antiphon.controller.catalog_codec import item_from_bytes
 from antiphon.controller.engine.as_of import Candidate, Selection, select
 from antiphon.controller.instance.event import StoredInput
+from antiphon.controller.instance.log import CommandLog
 from antiphon.controller.instance.on_request import add_stored, inputs_of, take_up
 from antiphon.controller.instance.state import STORED_KINDS, InstanceConfig, State
 from antiphon.controller.instance.step import Instance
@@ -48,11 +49,13 @@ def recover(
         MalformedEnvelope, RemoteProtocolError: the store holds what this version cannot read; a
             controller that guessed would tell its replicas something else than what is durable.
     """
+    stored_commands = list(commands)
     state = State(
         config=config,
         timeline_upper=opened.timeline_upper,
         head=opened.head,
         head_digest=opened.head_digest,
+        log=CommandLog(stored_commands),
     )
     items: list[CatalogItem] = [
         item_from_bytes(content) for _, content in sorted(opened.catalog.items())
@@ -61,7 +64,7 @@ def recover(
         if shard.kind in STORED_KINDS:
             stored = StoredInput(collection=shard.collection, kind=shard.kind, schema=shard.schema)
             add_stored(state, stored, since=shard.since)
-    records = reduce((record_of(stored) for stored in commands), opened.compaction)
+    records = reduce((record_of(stored) for stored in stored_commands), opened.compaction)
     selection = _take_up(state, opened, [sent_of(record) for record in records])
     return Recovered(
         instance=Instance(state),

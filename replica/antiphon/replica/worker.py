@@ -347,9 +347,7 @@ class Worker:
         self._history_id = None
         self._full_set = None
         self._progress_at_ms = None
-        self._held.requests.append(
-            EndSession(connection_id=connection.id, error=error, void=True)
-        )
+        self._held.requests.append(EndSession(connection_id=connection.id, error=error, void=True))
 
     # Computation.
 

@@ -26,6 +26,7 @@ from antiphon.controller.instance.event import (
     TimelineAdvanced,
 )
 from antiphon.controller.instance.invariants import check
+from antiphon.controller.instance.log import CommandLog
 from antiphon.controller.instance.ready import (
     CompactionEntry,
     NumberedEntry,
@@ -95,6 +96,7 @@ class Machine:
     def __init__(self, config: InstanceConfig = CONFIG, *, upper: int = 100) -> None:
         state = State(config=config, timeline_upper=upper, head=NO_POSITION, head_digest=b"")
         self.instance = Instance(state)
+        self.history = CommandLog()  # of the store
         self.now_ms = 1_000_000
         self.sent: dict[str, list[Command]] = {}
         self.replies: dict[int, list[Reply]] = {}
@@ -253,14 +255,16 @@ class Machine:
         )
         if request not in self.state.installs:
             return request
-        assert all(isinstance(entry, NumberedEntry) for entry in ready.entries)
+        for entry in ready.entries:
+            assert isinstance(entry, NumberedEntry)
+            self.history.append(entry.command)
         head = self.state.head
         self.step(
             InstallDurable(
                 request=request,
                 positions=tuple(Position(head + 1 + at) for at in range(len(ready.entries))),
                 head=Position(head + len(ready.entries)),
-                head_digest=b"d" * 32,
+                head_digest=self.history.digest_at(self.history.head) or b"",
             )
         )
         return request
@@ -346,7 +350,7 @@ def index(
     return DataflowDescription(
         name=f"i{number}",
         imports=(Import(collection=on, kind=kind, schema=SCHEMA),),
-        plan=b"",
+        plan=b"p",
         exports=(Export(collection=CollectionId(number), kind=IndexExport(key_columns=(0,))),),
         as_of=START,
         schema=SCHEMA,

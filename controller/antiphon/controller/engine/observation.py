@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from antiphon.history.digest import DIGEST_BYTES, EMPTY_DIGEST
 from antiphon.protocol.facts import DataflowFacts, ReplicaFacts
-from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import (
     NO_POSITION,
     CollectionId,
@@ -32,6 +32,8 @@ class Wanted:
     as_of: Frontier
     local_imports: tuple[CollectionId, ...] = ()  # of other dataflows: they have to be reused too
     restarts: bool = False  # a subscribe or a copy-to: it begins anew on every connection
+    position: Position = NO_POSITION  # of its creation; none: it is not expected anywhere
+    readable_from: Frontier = START  # what it reads from the store is readable there, not before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,34 @@ def maintained(facts: ReplicaFacts) -> tuple[DataflowFacts, ...]:
         for dataflow in facts.dataflows
         if not all(is_transient(export) for export in dataflow.exports)
     )
+
+
+def lacking(observation: Observation) -> tuple[Wanted, ...]:
+    """What the replica should have at its position, and cannot go on with as it is: it is missing,
+    is other work, or lies behind what is still kept for it."""
+    held = {tuple(sorted(each.exports)): each for each in maintained(observation.facts)}
+    return tuple(
+        wanted
+        for wanted in observation.wanted
+        if NO_POSITION < wanted.position <= observation.position
+        and not _goes_on(held.get(tuple(sorted(wanted.exports))), wanted)
+    )
+
+
+def _goes_on(found: DataflowFacts | None, wanted: Wanted) -> bool:
+    return (
+        found is not None
+        and found.fingerprint == wanted.fingerprint
+        and found.since.less_equal(wanted.as_of)
+        and wanted.readable_from.less_equal(needed_from(found))
+    )
+
+
+def needed_from(found: DataflowFacts) -> Frontier:
+    """The earliest time of its inputs that an installed dataflow may still ask for."""
+    if not found.hydrated:
+        return found.since
+    return found.upper if found.upper.is_closed else found.upper.step_back()
 
 
 def reusable(observation: Observation) -> tuple[Wanted, ...]:

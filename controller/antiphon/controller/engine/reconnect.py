@@ -20,7 +20,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from antiphon.controller.engine.decision import Decision, Refusal, Sync
-from antiphon.controller.engine.observation import Observation, maintained, reusable
+from antiphon.controller.engine.observation import (
+    Observation,
+    lacking,
+    maintained,
+    reusable,
+)
 from antiphon.controller.engine.policy import DEFAULT, Policy
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.describe import kebab
@@ -136,7 +141,7 @@ def _is_unproven(case: Case) -> bool:
 
 
 def _is_at_head(case: Case) -> bool:
-    return case.observation.position == case.observation.head
+    return case.observation.position == case.observation.head and not lacking(case.observation)
 
 
 def _is_settled(case: Case) -> bool:
@@ -148,7 +153,9 @@ def _is_settled(case: Case) -> bool:
 
 def _is_in_log(case: Case) -> bool:
     # A digest that we cannot compare proves nothing: then the suffix is not known to fit.
-    return case.observation.has_suffix and case.observation.digest_agrees is True
+    fits = case.observation.has_suffix and case.observation.digest_agrees is True
+    # Commands that it missed are no cure for a dataflow that cannot go on.
+    return fits and not lacking(case.observation)
 
 
 def _failed_often(case: Case) -> bool:

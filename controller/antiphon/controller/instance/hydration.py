@@ -30,11 +30,13 @@ def due(state: State, replica: Replica) -> list[Sent]:
     )
     commands: list[Sent] = []
     for collection, installed in sorted(replica.installed.items()):
-        if running >= state.config.hydration_limit:
-            break
         if installed.scheduled or installed.dropping:
             continue
-        if _inputs_are_past(state, replica, installed):
+        if installed.hydrated:  # kept from an earlier session: it fills nothing
+            installed.scheduled = True
+            commands.append(live(Schedule(collection=collection)))
+            continue
+        if running < state.config.hydration_limit and _inputs_are_past(state, replica, installed):
             installed.scheduled = True
             running += 1
             commands.append(live(Schedule(collection=collection)))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from antiphon.controller.engine.decision import Observation, Refusal, decide
+from antiphon.controller.engine.decision import Refusal
+from antiphon.controller.engine.observation import Observation, Wanted, maintained, needed_from
+from antiphon.controller.engine.reconnect import Case, decide
 from antiphon.controller.instance import holds, hydration, peeks, subscribes
 from antiphon.controller.instance.event import (
     LinkLost,
@@ -22,13 +24,17 @@ from antiphon.controller.instance.ready import (
     live,
 )
 from antiphon.controller.instance.state import (
+    STORED_KINDS,
     Collection,
     DecisionRecord,
+    Holder,
+    HoldKind,
     LinkState,
     Replica,
     State,
 )
 from antiphon.protocol.command import (
+    AllowCompaction,
     AllowWrites,
     CommandSet,
     CreateDataflow,
@@ -38,8 +44,11 @@ from antiphon.protocol.command import (
     Sent,
     SyncDecision,
 )
-from antiphon.protocol.facts import ReplicaFacts
-from antiphon.protocol.ids import ConnectionId, ReplicaId, SessionId
+from antiphon.protocol.dataflow import DataflowDescription
+from antiphon.protocol.facts import DataflowFacts, ReplicaFacts
+from antiphon.protocol.frontier import START
+from antiphon.protocol.greeting import COMMAND_SETS
+from antiphon.protocol.ids import ReplicaId, SessionId
 
 
 def on_replica_added(state: State, event: ReplicaAdded, out: Outbox) -> None:
@@ -67,16 +76,7 @@ def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: i
     facts = event.facts
     replica.facts = facts
     config = state.config
-    decision = decide(
-        Observation(
-            facts=facts,
-            instance_id=config.instance_id,
-            history_id=config.history_id,
-            epoch=config.epoch,
-            head=state.head,
-            head_digest=state.head_digest,
-        )
-    )
+    decision = decide(Case(observation=_observe(state, facts)))
     session_id = SessionId(max(replica.session_id, facts.session_id) + 1)
     record = DecisionRecord(at_ms=now_ms, session_id=session_id, decision=decision)
     replica.decisions.append(record)
@@ -86,6 +86,8 @@ def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: i
         out.sends.append(CloseSession(replica=replica.id, reason=decision.reason))
         return
     replica.session_id = session_id
+    # Content is not compared yet: what would have to be proven is built anew.
+    sync = SyncDecision.REBUILD if decision.verify_content else decision.sync
     hello = Hello(
         epoch=config.epoch,
         claim_id=config.claim_id,
@@ -94,34 +96,54 @@ def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: i
         instance_id=config.instance_id,
         history_id=config.history_id,
         replica=replica.id,
-        decision=decision.sync,
-        command_set=_command_set(decision.sync),
+        decision=sync,
+        command_set=COMMAND_SETS[sync],
         session_id=session_id,
         expected_incarnation=facts.incarnation,
         expected_position=facts.applied_position,
     )
-    _open(state, replica, hello, facts, event.connection_id, out)
+    _open(state, replica, hello, facts, out)
 
 
-def _command_set(sync: SyncDecision) -> CommandSet:
-    suffix = (SyncDecision.KEEP_UP, SyncDecision.CATCH_UP)
-    return CommandSet.SUFFIX if sync in suffix else CommandSet.FULL
+def _observe(state: State, facts: ReplicaFacts) -> Observation:
+    config = state.config
+    return Observation(
+        facts=facts,
+        instance_id=config.instance_id,
+        history_id=config.history_id,
+        epoch=config.epoch,
+        head=state.head,
+        head_digest=state.head_digest,
+        base=state.log.base,
+        digest_at_position=state.log.digest_at(facts.applied_position),
+        wanted=tuple(_wanted(state, collection) for collection in state.live_dataflows()),
+    )
 
 
-def _open(
-    state: State,
-    replica: Replica,
-    hello: Hello,
-    facts: ReplicaFacts,
-    connection_id: ConnectionId,
-    out: Outbox,
-) -> None:
-    """The full set: framing, the reduced history, live state, the head that it stands for."""
+def _wanted(state: State, collection: Collection) -> Wanted:
+    dataflow = _as_it_stands(collection)
+    stored = [i.collection for i in dataflow.imports if i.kind in STORED_KINDS]
+    readable_from = START
+    for needed in stored:
+        readable_from = readable_from.join(state.collections[needed].since)
+    return Wanted(
+        exports=(collection.id,),
+        fingerprint=collection.fingerprint,
+        as_of=dataflow.as_of,
+        local_imports=tuple(i.collection for i in dataflow.imports if i.kind not in STORED_KINDS),
+        position=collection.position,
+        readable_from=readable_from,
+    )
+
+
+def _open(state: State, replica: Replica, hello: Hello, facts: ReplicaFacts, out: Outbox) -> None:
+    """Framing, the numbered commands that the replica lacks, all live state, the head that this
+    leads to."""
     config = state.config
     replica.installed.clear()
     holds.release_replica(state, replica.id)
     replica.link = LinkState.OPEN
-    replica.connection_id = connection_id
+    replica.connection_id = hello.connection_id
     replica.connections += 1
     replica.lost_at_ms = None
     replica.draining = None
@@ -130,11 +152,10 @@ def _open(
         instance_id=config.instance_id, name=config.name, configuration=config.configuration
     )
     commands: list[Sent] = [live(hello), live(create)]
-    if state.configuration is not None:
-        position, update = state.configuration
-        commands.append(Sent(position, update))
-    for collection in state.live_dataflows():
-        commands.append(_installation(state, replica, collection))
+    if hello.command_set is CommandSet.FULL:
+        commands += _full_set(state, replica)
+    else:
+        commands += _suffix(state, replica, facts)
     commands += subscribes.replay(state, replica)
     commands += hydration.due(state, replica)
     commands += peeks.replay(state, replica, out)
@@ -146,16 +167,68 @@ def _open(
     out.sends.append(OpenSession(replica=replica.id, commands=tuple(commands)))
 
 
-def _installation(state: State, replica: Replica, collection: Collection) -> Sent:
-    """A dataflow as it stands: it starts where its readers are now, not where it once started."""
+def _full_set(state: State, replica: Replica) -> list[Sent]:
+    """The reduced history: a dataflow starts where its readers are now."""
+    commands: list[Sent] = []
+    if state.configuration is not None:
+        position, update = state.configuration
+        commands.append(Sent(position, update))
+    for collection in state.live_dataflows():
+        dataflow = _as_it_stands(collection)
+        _start(state, replica, collection, dataflow)
+        commands.append(Sent(collection.position, CreateDataflow(dataflow=dataflow)))
+    return commands
+
+
+def _suffix(state: State, replica: Replica, facts: ReplicaFacts) -> list[Sent]:
+    """What was missed, unedited, and the whole compaction map, from which new dataflows know where
+    to start. What the replica has goes on where it is."""
+    commands = state.log.suffix(facts.applied_position)
+    held = {each.exports: each for each in maintained(facts)}
+    for collection in state.live_dataflows():
+        dataflow = _as_it_stands(collection)
+        if collection.position > facts.applied_position:
+            _start(state, replica, collection, dataflow)
+        else:
+            _go_on(state, replica, collection, dataflow, held[(collection.id,)])
+        allowed = AllowCompaction(collection=collection.id, frontier=dataflow.as_of)
+        commands.append(live(allowed))
+    return commands
+
+
+def _as_it_stands(collection: Collection) -> DataflowDescription:
+    """A dataflow that starts where its readers are now, not where it once started."""
     dataflow = collection.dataflow
     assert dataflow is not None, "tables and feeds are not installed"
-    as_of = dataflow.as_of.join(collection.since)
-    dataflow = replace(dataflow, as_of=as_of)
+    return replace(dataflow, as_of=dataflow.as_of.join(collection.since))
+
+
+def _start(
+    state: State, replica: Replica, collection: Collection, dataflow: DataflowDescription
+) -> None:
     installed = subscribes.installed_on(dataflow, collection.id)
     replica.installed[collection.id] = installed
     subscribes.hold_inputs(state, replica, collection.id, installed)
-    return Sent(collection.position, CreateDataflow(dataflow=dataflow))
+
+
+def _go_on(
+    state: State,
+    replica: Replica,
+    collection: Collection,
+    dataflow: DataflowDescription,
+    found: DataflowFacts,
+) -> None:
+    """What the replica says of a dataflow is what it will report at least; until it has, the store
+    keeps what it may still ask for."""
+    installed = subscribes.installed_on(dataflow, collection.id)
+    if found.hydrated:
+        installed.output_frontier = installed.as_of.join(found.upper)
+    needed = needed_from(found)
+    installed.input_frontier = found.upper
+    replica.installed[collection.id] = installed
+    if needed.time is not None:
+        holder = Holder(HoldKind.INPUT, collection.id, replica.id)
+        holds.acquire_all(state, installed.stored_inputs, holder, needed.time)
 
 
 def on_link_lost(state: State, event: LinkLost, out: Outbox, now_ms: int) -> None:

@@ -28,6 +28,7 @@ from antiphon.protocol.dataflow import (
     MaterializedViewExport,
 )
 from antiphon.protocol.errors import ComputeError, LimitExceeded
+from antiphon.protocol.fingerprint import fingerprint_of
 from antiphon.protocol.frontier import CLOSED, Frontier
 from antiphon.protocol.ids import CollectionId, Position
 from antiphon.protocol.limits import DATAFLOWS_MAX
@@ -94,6 +95,8 @@ def on_install_durable(state: State, event: InstallDurable, out: Outbox) -> None
     expected = len(pending.dataflows) + len(maintained)
     assert len(event.positions) == expected, f"{len(event.positions)} positions for {expected}"
     positions = list(event.positions)
+    _extend_log(state, pending, maintained)
+    assert state.log.head == event.head, f"the log ends at {state.log.head}, not at {event.head}"
     state.head, state.head_digest = event.head, event.head_digest
     state.moved = True
     for stored in pending.stored:
@@ -108,6 +111,14 @@ def on_install_durable(state: State, event: InstallDurable, out: Outbox) -> None
     for dropped in pending.drops:
         position = positions.pop(0) if dropped in maintained else event.head
         drop(state, dropped, position, out)
+
+
+def _extend_log(state: State, pending: PendingInstall, dropped: list[CollectionId]) -> None:
+    """The entries of the statement, in the order in which they were handed out."""
+    for dataflow in pending.dataflows:
+        state.log.append(CreateDataflow(dataflow=dataflow))
+    for collection in dropped:
+        state.log.append(AllowCompaction(collection=collection, frontier=CLOSED))
 
 
 def add_stored(state: State, stored: StoredInput, *, since: int = 0) -> None:
@@ -142,6 +153,7 @@ def take_up(
         write_frontier=dataflow.as_of,
         dataflow=dataflow,
         position=position,
+        fingerprint=fingerprint_of(dataflow),
         shard_upper=shard_upper if is_sink else None,
     )
     holds.open_collection(state, collection)

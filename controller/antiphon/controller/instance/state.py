@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from antiphon.controller.engine.decision import Decision
 from antiphon.controller.instance.event import StoredInput
+from antiphon.controller.instance.log import CommandLog
 from antiphon.protocol.command import Peek, UpdateConfiguration
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
 from antiphon.protocol.facts import ReplicaFacts
@@ -88,6 +89,7 @@ class Collection:
     holds: dict[Holder, Frontier] = field(default_factory=dict)
     dataflow: DataflowDescription | None = None  # None: a table or a feed
     position: Position = NO_POSITION
+    fingerprint: bytes = b""  # of the dataflow
     shard_upper: Frontier | None = None  # materialized views only
     dropped_at: Position | None = None  # the position of its drop
 
@@ -195,6 +197,7 @@ class State:
     timeline_upper: int
     head: Position
     head_digest: bytes
+    log: CommandLog = field(default_factory=CommandLog)
     collections: dict[CollectionId, Collection] = field(default_factory=dict)
     replicas: dict[ReplicaId, Replica] = field(default_factory=dict)
     peeks: dict[PeekId, PendingPeek] = field(default_factory=dict)

@@ -1,0 +1,122 @@
+"""What a replica says of itself is what took effect: no more, and no less."""
+
+from __future__ import annotations
+
+import pytest
+
+from antiphon.history.digest import EMPTY_DIGEST
+from antiphon.protocol.command import (
+    AllowCompaction,
+    CommandSet,
+    Hello,
+    SyncDecision,
+)
+from antiphon.protocol.errors import RemoteProtocolError
+from antiphon.protocol.facts import DataflowFacts
+from antiphon.protocol.frontier import CLOSED
+from antiphon.protocol.ids import CollectionId, Position
+from antiphon.replica.claims import Claims
+from antiphon.replica.ports import WorkerProgress
+from tests.replica.scripted import at, complete, connection, hello, index, sent
+
+A, B = CollectionId(7), CollectionId(8)
+NOTHING_TOLD = WorkerProgress(applied_position=Position(0))
+
+
+def full(number: int = 1) -> Hello:
+    command = hello(connection_id=number, session=number).command
+    assert isinstance(command, Hello)
+    return command
+
+
+def suffix(number: int, position: int) -> Hello:
+    command = hello(
+        connection_id=number,
+        session=number,
+        position=position,
+        decision=SyncDecision.CATCH_UP,
+        command_set=CommandSet.SUFFIX,
+    ).command
+    assert isinstance(command, Hello)
+    return command
+
+
+def with_one() -> Claims:
+    """A full set with A, at position 4."""
+    claims = Claims()
+    claims.begin(full())
+    claims.note(sent(index(A), 3), initialized=False)
+    claims.note(complete(4), initialized=False)
+    return claims
+
+
+def exports(claims: Claims, progress: WorkerProgress = NOTHING_TOLD) -> list[CollectionId]:
+    return [facts.exports[0] for facts in claims.dataflows(progress)]
+
+
+def test_64_half_of_an_initialization_never_happened() -> None:
+    claims = with_one()
+    digest = claims.digest
+    claims.begin(full(2))
+    claims.note(sent(index(B), 5), initialized=False)
+    claims.begin(suffix(3, 4))
+    claims.note(sent(index(B), 5), initialized=False)
+    assert (claims.position, claims.digest, exports(claims)) == (4, digest, [A])
+
+
+def test_a_suffix_counts_with_its_end_if_it_leads_to_the_digest() -> None:
+    told = with_one()
+    told.note(sent(index(B), 5), initialized=True)
+    claims = with_one()
+    claims.begin(suffix(2, 4))
+    claims.note(sent(index(B), 5), initialized=False)
+    claims.note(complete(5, told.digest), initialized=False)
+    assert (claims.position, claims.digest) == (5, told.digest)
+    assert exports(claims) == [A, B]
+
+
+def test_a_suffix_that_leads_elsewhere_is_refused_and_changes_nothing() -> None:
+    claims = with_one()
+    claims.begin(suffix(2, 4))
+    claims.note(sent(index(B), 5), initialized=False)
+    with pytest.raises(RemoteProtocolError, match="does not lead to the digest"):
+        claims.note(complete(5, b"x" * 32), initialized=False)
+    assert (claims.position, exports(claims)) == (4, [A])
+
+
+def test_what_is_dropped_is_claimed_no_more() -> None:
+    claims = with_one()
+    claims.note(sent(AllowCompaction(collection=A, frontier=CLOSED), 5), initialized=True)
+    assert (claims.position, exports(claims)) == (5, [])
+
+
+def test_the_worker_tells_how_far_a_dataflow_is_and_leaves_out_what_is_of_no_use() -> None:
+    claims = with_one()
+    claims.note(sent(index(B), 5), initialized=True)
+    (fresh, _) = claims.dataflows(NOTHING_TOLD)
+    assert (fresh.since, fresh.upper, fresh.hydrated) == (at(10), at(10), False)
+    further = DataflowFacts(
+        exports=(A,), fingerprint=fresh.fingerprint, since=at(12), upper=at(30), hydrated=True
+    )
+    progress = WorkerProgress(
+        applied_position=Position(4), dataflows=(further,), full_set=connection(1)
+    )
+    assert claims.dataflows(progress)[0] == further
+    assert exports(claims, progress) == [A, B], "the worker has not come to B yet"
+    useless = WorkerProgress(applied_position=Position(4), full_set=connection(1))
+    assert exports(claims, useless) == [B]
+    of_an_earlier_set = WorkerProgress(
+        applied_position=Position(9), dataflows=(further,), full_set=connection(9)
+    )
+    assert claims.dataflows(of_an_earlier_set)[0] == fresh
+
+
+def test_void_claims_stay_void_until_a_full_set() -> None:
+    claims = with_one()
+    claims.void()
+    claims.note(sent(index(B), 5), initialized=True)
+    assert (claims.history_id, claims.position, claims.digest) == (None, 0, EMPTY_DIGEST)
+    claims.begin(full(2))
+    claims.note(sent(index(B), 5), initialized=False)
+    claims.note(complete(5), initialized=False)
+    assert (claims.position, exports(claims)) == (5, [B])
