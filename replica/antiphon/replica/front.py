@@ -124,9 +124,9 @@ class Front:
             dataflows=self._claims.dataflows(self._progress),
         )
 
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """What the full set in force meant for what there was, as the worker last told."""
-        return self._progress.verdicts
+    def reconciled(self) -> tuple[ConnectionId | None, tuple[Verdict, ...]]:
+        """Whose full set is in force, and what it meant for what there was, as the worker tells."""
+        return self._progress.full_set, self._progress.verdicts
 
     def take_result(self, peek_id: PeekId) -> StashedResult | None:
         return self._stashes.take(peek_id)

@@ -86,8 +86,10 @@ def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: i
         out.sends.append(CloseSession(replica=replica.id, reason=decision.reason))
         return
     replica.session_id = session_id
-    # Content is not compared yet: what would have to be proven is built anew.
-    sync = SyncDecision.REBUILD if decision.verify_content else decision.sync
+    # Content is not compared yet: what would have to be proven is built anew. And a history that
+    # the replica has never heard of begins with a full set, even an empty one.
+    anew = decision.verify_content or facts.history_id != config.history_id
+    sync = SyncDecision.REBUILD if anew else decision.sync
     hello = Hello(
         epoch=config.epoch,
         claim_id=config.claim_id,

@@ -3,15 +3,20 @@
 *Exact*: every answer is the model at the answer's time. *Strict*: a read that begins after a write
 was acknowledged, or after another read was answered, is not earlier than it. *Contiguous*: a
 subscriber's intervals follow each other without gap or repeat, and add up to the model at each
-upper. *Once*: an append that was tried again is in the model, and in the answers, once.
+upper. *Once*: an append that was tried again is in the model, and in the answers, once. *Spared*: a
+replica whose process lives is sent what it missed and nothing twice.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from antiphon.proof.simulation.model import Change, Model, Row
+from antiphon.protocol.command import Hello, InitializationComplete, Sent, SyncDecision
+from antiphon.protocol.facts import ReplicaFacts
 
 
 class Violation(AssertionError):
@@ -57,6 +62,35 @@ class Observations:
     writes: list[Acknowledged] = field(default_factory=list)
     # By subscribed view and attempt: "totals#2" began anew from a snapshot.
     intervals: dict[str, list[Interval]] = field(default_factory=dict)
+
+
+def check_session(hello: Hello, facts: ReplicaFacts, commands: Sequence[Sent]) -> None:
+    """What a replica is sent when it connects is no more than what it lacks.
+
+    Raises:
+        Violation
+    """
+    positions = [sent.position for sent in commands if sent.position]
+    first = facts.applied_position + 1
+    match hello.decision:
+        case SyncDecision.KEEP_UP:
+            wanted: list[int] = []
+        case SyncDecision.CATCH_UP:
+            wanted = list(range(first, _head(commands) + 1))
+        case SyncDecision.RECONCILE | SyncDecision.REBUILD:
+            if facts.applied_position:
+                raise Violation(f"{facts.replica} has everything, and gets a full set")
+            return
+        case _:
+            assert_never(hello.decision)
+    if positions != wanted:
+        raise Violation(f"{hello.decision.name} sends {positions}, where {wanted} are missing")
+
+
+def _head(commands: Sequence[Sent]) -> int:
+    ends = (sent.command for sent in commands)
+    (head,) = (end.head_position for end in ends if isinstance(end, InitializationComplete))
+    return head
 
 
 def check(observed: Observations) -> None:

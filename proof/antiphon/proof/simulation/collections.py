@@ -22,7 +22,7 @@ from antiphon.protocol.errors import (
     OutcomeUnknown,
     Unavailable,
 )
-from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.replica.ports import (
     AppendShard,
@@ -102,11 +102,21 @@ class CollectionsLink:
             return
         stream = self._open(lambda stream: _serve_tail(self._controller, stream, request))
         self._tail = (request.tail, stream)
-        stream.attach(
-            0,
-            self._replica.deliver,
-            lambda reason: self._later(lambda: self._start_tail(request)),
-        )
+        reached = START
+
+        def receive(event: Event) -> None:
+            nonlocal reached
+            if isinstance(event, TailReceived):
+                reached = event.upper
+            self._replica.deliver(event)
+
+        def lost(reason: str) -> None:
+            """A tail that breaks is asked for again from where it had got."""
+            rest = {c: lower.join(reached) for c, lower in request.collections.items()}
+            again = OpenTail(tail=request.tail, collections=rest)
+            self._later(lambda: self._start_tail(again))
+
+        stream.attach(0, receive, lost)
 
     def read_snapshot(self, request: ReadSnapshot) -> None:
         """All parts or none count: a cut read begins again where no part has arrived, and is a

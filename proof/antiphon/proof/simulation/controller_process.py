@@ -7,6 +7,7 @@ left to hear of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -26,11 +27,12 @@ from antiphon.controller.sql.planner import plan_statement, split_statements
 from antiphon.controller.sql.statement import Statement
 from antiphon.history.memory import MemoryStore
 from antiphon.history.store import Fence, Submission
+from antiphon.proof.simulation.checkers import check_session
 from antiphon.proof.simulation.collections import Tails
 from antiphon.proof.simulation.network import Network, Stream
 from antiphon.proof.simulation.replica_process import ReplicaProcess, Session
 from antiphon.proof.simulation.world import Process, World
-from antiphon.protocol.command import Hello, Sent
+from antiphon.protocol.command import Hello, Sent, SyncDecision
 from antiphon.protocol.describe import describe
 from antiphon.protocol.errors import ReplicaFailed
 from antiphon.protocol.frontier import Frontier
@@ -65,6 +67,7 @@ class ControllerProcess:
         self.process = Process("controller")
         self.driver: Driver | None = None
         self.tails = Tails(world)
+        self.decisions: Counter[SyncDecision] = Counter()  # over all lives
         self._callers: dict[int, Callable[[Reply], None]] = {}
         self._requests = 0
         self._wake_at_ms: int | None = None
@@ -200,6 +203,11 @@ class _Links:
         owner = self._owner
         hello = commands[0].command
         assert isinstance(hello, Hello), "a session begins with Hello"
+        assert owner.driver is not None, "a dead controller opens nothing"
+        facts = owner.driver.kernel.instance.state.replicas[replica].facts
+        assert facts is not None, "a session follows a probe"
+        check_session(hello, facts, commands)
+        owner.decisions[hello.decision] += 1
         target = owner.replicas[replica]
         stream = owner.network.open(owner.process, target.process)
         connection = hello.connection_id

@@ -23,7 +23,7 @@ import grpc
 import structlog
 
 from antiphon.protocol.errors import Unavailable
-from antiphon.protocol.ids import RANDOM_ID_BYTES, Incarnation, ReplicaId
+from antiphon.protocol.ids import RANDOM_ID_BYTES, ConnectionId, Incarnation, ReplicaId
 from antiphon.protocol.io.channel import create_server, listen, open_channel
 from antiphon.protocol.io.health import Health, add_health_and_reflection
 from antiphon.protocol.io.interceptor import Gate
@@ -89,6 +89,7 @@ class _Replica:
         self._reason = "stopped"
         self._exit_code = OK
         self._handled = 0
+        self._full_set: ConnectionId | None = None  # whose verdicts were logged last
         self._driver: ReplicaDriver | None = None
 
     async def run(self) -> int:
@@ -180,6 +181,11 @@ class _Replica:
         self._handled = message.handled
         for ready in message.ready:
             self._driver.worker_ready(ready, now_ms())
+        full_set, verdicts = self._driver.front.reconciled()
+        if full_set != self._full_set:
+            self._full_set = full_set
+            for verdict in verdicts:
+                log.info("reconciled", dataflow=str(verdict))
 
     def _deliver(self, event: Event) -> None:
         assert self._driver is not None, "an answer without a question"
