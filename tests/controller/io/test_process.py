@@ -88,6 +88,22 @@ async def test_stopping_takes_less_than_two_seconds_and_may_be_repeated(tmp_path
         await controller.stop()
 
 
+async def test_a_query_to_subscribe_to_is_read_as_the_client_wrote_it(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (controller, client):
+        await client.sql("CREATE TABLE t (k bigint)")
+        begun = client.control.Subscribe(pb.SubscribeRequest(query="SELECT k FROM t -- all of it"))
+        await until(lambda: controller.driver.status().subscribes_active, 5, "a subscribe")
+        begun.cancel()
+        for query, place in (
+            ("SELECT nope FROM t", "line 1:8:"),
+            ("SELECT k\nFROM nope", "line 2:6:"),
+            ("", "line 1:1:"),
+            ("SELECT k FROM t) UNION (SELECT", "line 1:"),
+        ):
+            call = client.control.Subscribe(pb.SubscribeRequest(query=query))
+            assert (await refused(call.read())).message.startswith(place), query
+
+
 async def test_health_and_reflection_answer_a_stock_client(tmp_path: Path) -> None:
     async with serving(tmp_path) as (_, client):
         health = health_pb2_grpc.HealthStub(client.channel)

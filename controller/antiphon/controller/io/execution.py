@@ -202,7 +202,8 @@ class Execution:
 
     async def _subscription(self, request: pb.SubscribeRequest, catalog: Catalog) -> Subscribe:
         if request.WhichOneof("target") == "query":
-            text = StatementText(text=f"SUBSCRIBE TO ({request.query})")
+            # On lines of its own: places count in the query, and a comment at its end ends there.
+            text = StatementText(text=f"SUBSCRIBE TO (\n{request.query}\n)", line=0)
             planned = await self._planning.plan(text, catalog)
             if not isinstance(planned, Subscribe):
                 raise InvalidArgument("only a query can be subscribed to")

@@ -41,6 +41,8 @@ class Source:
         lines = before.count("\n")
         if lines:
             return self.piece.line + lines, len(before) - before.rfind("\n")
+        if self.piece.line < 1:  # before the caller's own text
+            return 1, 1
         return self.piece.line, self.piece.column + len(before)
 
     def invalid(self, spot: Spot, message: str) -> InvalidSql:

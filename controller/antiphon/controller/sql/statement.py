@@ -206,7 +206,8 @@ STATEMENTS: Final[tuple[type[Statement], ...]] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementText:
-    """One statement of a text, without its semicolon; where it begins, from 1."""
+    """One statement of a text, without its semicolon; where it begins, from 1. Line 0 is what was
+    put before the text that the caller sent."""
 
     text: str
     line: int = 1
