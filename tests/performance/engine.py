@@ -27,13 +27,13 @@ def workload(name: str, orders: int = MILLION) -> Workload:
 
 
 @cache
-def ours(name: str, orders: int = MILLION) -> sides.Times:
+def ours(name: str, orders: int) -> sides.Times:
     return sides.times_of(sides.ours("engine_side", workload(name, orders)))
 
 
 def against_peers(name: str, size: int) -> Measured:
     """Best peer's p50 / ours. Peers that are missing are named."""
-    mine = ours(name)
+    mine = ours(name, MILLION)
     theirs: dict[str, float] = {}
     absent: dict[str, str] = {}
     for peer in sides.PEERS:
@@ -51,7 +51,7 @@ def against_peers(name: str, size: int) -> Measured:
 
 
 def state_growth() -> Measured:
-    small, large = ours("join_group"), ours("join_group", 10 * MILLION)
+    small, large = ours("join_group", MILLION), ours("join_group", 10 * MILLION)
     return Measured(
         ratio=large.p50(1_000) / small.p50(1_000),
         inputs={"p50_ms_1m": small.p50(1_000), "p50_ms_10m": large.p50(1_000)},
