@@ -77,9 +77,12 @@ def check_session(hello: Hello, facts: ReplicaFacts, commands: Sequence[Sent]) -
             wanted: list[int] = []
         case SyncDecision.CATCH_UP:
             wanted = list(range(first, _head(commands) + 1))
-        case SyncDecision.RECONCILE | SyncDecision.REBUILD:
+        case SyncDecision.RECONCILE:
+            # It keeps what it can; a dataflow that lies behind what the store keeps needs this.
+            return
+        case SyncDecision.REBUILD:
             if facts.applied_position:
-                raise Violation(f"{facts.replica} has everything, and gets a full set")
+                raise Violation(f"{facts.replica} has state, and is made to build it anew")
             return
         case _:
             assert_never(hello.decision)
