@@ -65,7 +65,7 @@ class Observations:
 
 
 def check_session(hello: Hello, facts: ReplicaFacts, commands: Sequence[Sent]) -> None:
-    """What a replica is sent when it connects is no more than what it lacks.
+    """A suffix holds exactly what the replica lacks.
 
     Raises:
         Violation
@@ -77,12 +77,8 @@ def check_session(hello: Hello, facts: ReplicaFacts, commands: Sequence[Sent]) -
             wanted: list[int] = []
         case SyncDecision.CATCH_UP:
             wanted = list(range(first, _head(commands) + 1))
-        case SyncDecision.RECONCILE:
-            # It keeps what it can; a dataflow that lies behind what the store keeps needs this.
-            return
-        case SyncDecision.REBUILD:
-            if facts.applied_position:
-                raise Violation(f"{facts.replica} has state, and is made to build it anew")
+        case SyncDecision.RECONCILE | SyncDecision.REBUILD:
+            # Right for who is new, and for who lies behind what the store keeps for it.
             return
         case _:
             assert_never(hello.decision)
