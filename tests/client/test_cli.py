@@ -162,6 +162,15 @@ def test_a_subscription_prints_one_line_a_change(
     assert "since violation" in capsys.readouterr().err
 
 
+def test_a_failure_in_a_script_says_where_in_the_script(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = InvalidSql("line 1:8: no x", line=1, column=8)
+    control.fail("Execute", Planned(error))
+    assert run(["sql", "-c", "\n-- first\n;  SELECT x"]) == 1
+    assert "line 3:11: no x" in capsys.readouterr().err
+
+
 def test_json_is_strict_where_floats_are_not_finite(
     control: FakeControl, capsys: pytest.CaptureFixture[str]
 ) -> None:

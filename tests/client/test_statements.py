@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 
 from antiphon.client.statements import (
     Effect,
+    Place,
     effect_of,
+    in_script,
     is_name,
     says_something,
     split,
     subscribe_target,
 )
+from antiphon.protocol.errors import ConstraintViolation, InvalidSql
 
 PIECES = st.sampled_from(
     [
@@ -44,6 +47,28 @@ def test_any_text_splits_without_losing_what_follows_the_last_semicolon(text: st
     script = split(text)
     assert text.endswith(script.rest)
     assert all(says_something(statement) for statement in script.statements)
+
+
+@given(st.one_of(st.text(), st.lists(PIECES).map(";\n ".join)))
+def test_each_statement_is_found_at_its_place(text: str) -> None:
+    script = split(text)
+    lines = text.split("\n")
+    assert len(script.places) == len(script.statements) + 1
+    for statement, place in zip(script.all, script.places, strict=False):
+        rest = "\n".join(lines[place.line - 1 :])
+        assert rest[place.column - 1 :].startswith(statement)
+
+
+def test_an_error_moves_to_its_place_in_the_script() -> None:
+    error = InvalidSql("line 1:8: no", line=1, column=8, name="x")
+    moved = in_script(error, Place(3, 5))
+    assert isinstance(moved, InvalidSql)
+    assert moved.message == "line 3:12: no"
+    assert moved.details == {"line": "3", "column": "12", "name": "x"}
+    later = in_script(ConstraintViolation("null", line=2, column=3), Place(3, 5))
+    assert (later.message, later.details) == ("null", {"line": "4", "column": "3"})
+    for other, place in ((error, Place(1, 1)), (InvalidSql("no place"), Place(3, 5))):
+        assert in_script(other, place) is other
 
 
 @given(st.lists(PIECES, min_size=1), st.integers(min_value=0))

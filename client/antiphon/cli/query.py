@@ -14,8 +14,8 @@ import pyarrow as pa
 from antiphon.cli import output
 from antiphon.cli.settings import client_settings
 from antiphon.client import PATIENCE_S, Client, Result, connect
-from antiphon.client.statements import Effect, effect_of, split, subscribe_target
-from antiphon.protocol.errors import InvalidSql
+from antiphon.client.statements import Effect, effect_of, in_script, split, subscribe_target
+from antiphon.protocol.errors import ComputeError, InvalidSql
 
 PROMPT_PATIENCE_S: Final = 5.0
 
@@ -60,14 +60,20 @@ def sql(
     if script.is_open:
         raise InvalidSql("the text ends inside a quote or a comment")
     with connected(settings) as client:
-        for statement in script.all:
+        for statement, place in zip(script.all, script.places, strict=False):
             if effect_of(statement) is Effect.SUBSCRIBE:
                 from antiphon.cli.follow import follow
 
                 follow(client, subscribe_target(statement), as_json=settings.json)
-            else:
+                continue
+            try:
                 result = client.sql(statement, as_of=as_of, replica=replica)
-                print_result(result, as_json=settings.json)
+            except ComputeError as error:
+                moved = in_script(error, place)
+                if moved is error:
+                    raise
+                raise moved from error
+            print_result(result, as_json=settings.json)
 
 
 def print_result(result: Result, *, as_json: bool) -> None:

@@ -99,11 +99,18 @@ class AsyncClient:
         """Runs all statements of a text in order; the first failure ends it, what came before
         stays done. One result a statement."""
         results = []
-        for statement in statements.split(text).all:
+        script = statements.split(text)
+        for statement, place in zip(script.all, script.places, strict=False):
             request = wire.ExecuteRequest(
                 sql=statement, rows_max=rows_max, bytes_max=bytes_max, replica=replica, as_of=as_of
             )
-            results.append(await self._statement(statement, request))
+            try:
+                results.append(await self._statement(statement, request))
+            except ComputeError as error:
+                moved = statements.in_script(error, place)
+                if moved is error:
+                    raise
+                raise moved from error
         return results
 
     async def _statement(self, statement: str, request: wire.ExecuteRequest) -> Result:

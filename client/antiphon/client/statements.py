@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
+
+from antiphon.protocol.errors import ComputeError
 
 
 class Effect(Enum):
@@ -51,16 +53,26 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
+_NOT_BLANK: Final = re.compile(r"\S")
 _WORD: Final = re.compile(r"[A-Za-z]+")
+
+
+class Place(NamedTuple):
+    """Where something begins in a text; both count from 1, in characters."""
+
+    line: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
     """`statements`: complete, without their semicolons, never blank. `rest`: what follows the last
-    semicolon, blank if the text ended there. `is_open`: the rest ends inside a quote or comment."""
+    semicolon, blank if the text ended there. `places`: where each statement begins, then the rest.
+    `is_open`: the rest ends inside a quote or comment."""
 
     statements: tuple[str, ...]
     rest: str
+    places: tuple[Place, ...]
     is_open: bool = False
 
     @property
@@ -74,6 +86,7 @@ class Script:
 def split(text: str) -> Script:
     """Cuts a text at its top-level semicolons. O(length)."""
     statements: list[str] = []
+    begins: list[int] = []
     start = position = 0
     is_open = False
     while position < len(text):
@@ -82,7 +95,10 @@ def split(text: str) -> Script:
         position = token.end()
         match token.lastgroup:
             case "end":
-                _add(statements, text[start : token.start()])
+                piece = text[start : token.start()]
+                if says_something(piece):
+                    statements.append(piece.strip())
+                    begins.append(_begin(text, start))
                 start = position
             case "block":
                 position, is_open = _skip_comment(text, position)
@@ -94,7 +110,24 @@ def split(text: str) -> Script:
                 position = len(text) if is_open else closing + len(token["tag"]) + 2
             case _:
                 pass
-    return Script(tuple(statements), text[start:], is_open)
+    begins.append(_begin(text, start))
+    return Script(tuple(statements), text[start:], _places(text, begins), is_open)
+
+
+def in_script(error: ComputeError, place: Place) -> ComputeError:
+    """The error of a statement that was sent alone, as one of the script in which it begins at
+    `place`: the line and column that it gives move there."""
+    line, column = error.details.get("line", ""), error.details.get("column", "")
+    if place == (1, 1) or not (line.isdecimal() and column.isdecimal()):
+        return error
+    there = Place(
+        place.line + int(line) - 1, int(column) + (place.column - 1 if line == "1" else 0)
+    )
+    message, told = error.message, f"line {line}:{column}: "
+    if message.startswith(told):
+        message = f"line {there.line}:{there.column}: {message.removeprefix(told)}"
+    details = {**error.details, "line": str(there.line), "column": str(there.column)}
+    return type(error)(message, **details)
 
 
 def effect_of(statement: str) -> Effect:
@@ -121,9 +154,22 @@ def is_name(text: str) -> bool:
     )
 
 
-def _add(statements: list[str], text: str) -> None:
-    if says_something(text):
-        statements.append(text.strip())
+def _begin(text: str, start: int) -> int:
+    """Where the first character from `start` on that is not blank stands."""
+    found = _NOT_BLANK.search(text, start)
+    return len(text) if found is None else found.start()
+
+
+def _places(text: str, begins: list[int]) -> tuple[Place, ...]:
+    """The places of ascending offsets. O(length)."""
+    places: list[Place] = []
+    seen, line, line_begin = 0, 1, 0
+    for begin in begins:
+        line += text.count("\n", seen, begin)
+        line_begin = max(line_begin, text.rfind("\n", seen, begin) + 1)
+        places.append(Place(line, begin - line_begin + 1))
+        seen = begin
+    return tuple(places)
 
 
 def _skip_comment(text: str, position: int) -> tuple[int, bool]:
