@@ -84,9 +84,9 @@ def _add_months(
     dates = days.astype("datetime64[D]")
     month = dates.astype("datetime64[M]")
     day_of_month = (dates - month.astype("datetime64[D]")).astype(np.int64)
-    target = month + months
+    target = month + months.astype("timedelta64[M]")
     first = target.astype("datetime64[D]").astype(np.int64)
-    last = (target + 1).astype("datetime64[D]").astype(np.int64) - 1
+    last = (target + np.timedelta64(1, "M")).astype("datetime64[D]").astype(np.int64) - 1
     moved: npt.NDArray[np.int64] = np.minimum(first + day_of_month, last)
     return moved
 

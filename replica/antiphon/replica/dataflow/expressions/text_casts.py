@@ -150,7 +150,8 @@ def _stamps(frame: Frame, vector: Vector, text: pa.Array, target: Type) -> pa.Ar
     days = pc.utf8_slice_codeunits(text, 8, 10).cast(pa.int32())
     first = pc.utf8_replace_slice(text, 8, 10, "01").cast(pa.timestamp("us"))
     month = values_of(first).astype("datetime64[us]").astype("datetime64[M]")
-    last = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
+    following = month + np.timedelta64(1, "M")
+    last = (following.astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
     wrong = values_of(days) > last
     valid = Vector.of_array(TEXT, text).valid
     wrong = wrong if valid is None else wrong & valid
