@@ -15,10 +15,12 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
+from antiphon.cli.failure import describe
 from antiphon.cli.main import run
 from antiphon.cli.status import render
 from antiphon.client.io.loop import background_loop
-from antiphon.protocol.errors import InvalidSql, SinceViolation
+from antiphon.history.io.sqlite.layout import StoreUnusable
+from antiphon.protocol.errors import InvalidSql, RemoteProtocolError, SinceViolation
 from antiphon.protocol.schema import INT64, TEXT, Column, Schema
 from antiphon.v1 import control_pb2 as wire
 from tests.client.fake_control import Chunk, FakeControl, Planned
@@ -169,6 +171,11 @@ def test_a_failure_in_a_script_says_where_in_the_script(
     control.fail("Execute", Planned(error))
     assert run(["sql", "-c", "\n-- first\n;  SELECT x"]) == 1
     assert "line 3:11: no x" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_opened_is_no_protocol_error() -> None:
+    assert describe(StoreUnusable("the store cannot be opened")) == "the store cannot be opened"
+    assert describe(RemoteProtocolError("no Hello")) == "protocol error: no Hello"
 
 
 def test_json_is_strict_where_floats_are_not_finite(

@@ -189,7 +189,7 @@ def test_a_database_of_something_else_is_refused(
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"no database at all" * 100)
-    with pytest.raises(VersionMismatch):
+    with pytest.raises(VersionMismatch, match=str(tmp_path / DATABASE)):
         open_queued(tmp_path)
 
 

@@ -14,6 +14,7 @@ from antiphon.client.session import explain
 from antiphon.protocol.errors import (
     AntiphonError,
     ComputeError,
+    ProtocolError,
     StoreLocked,
     Unauthenticated,
 )
@@ -44,8 +45,10 @@ def describe(error: Exception) -> str:
         if advice and advice not in line:
             line += f": {advice}"
         return line if error.definite else f"{line} (it may have taken effect)"
-    if isinstance(error, AntiphonError):
+    if isinstance(error, ProtocolError):
         return f"protocol error: {explain(error)}"
+    if isinstance(error, AntiphonError):
+        return explain(error)
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}"

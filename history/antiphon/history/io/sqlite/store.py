@@ -10,6 +10,7 @@ from pathlib import Path
 
 from antiphon.history.digest import EMPTY_DIGEST
 from antiphon.history.io.sqlite.layout import (
+    DATABASE,
     LOCK,
     StoreUnusable,
     connect,
@@ -26,7 +27,7 @@ from antiphon.history.shard import FIRST_UPPER
 from antiphon.history.store import Fence, Opened, StoredCommand, Submission
 from antiphon.history.transaction import FIRST_ID, State
 from antiphon.protocol.delta import Delta
-from antiphon.protocol.errors import EpochFenced, StoreLocked
+from antiphon.protocol.errors import EpochFenced, StoreLocked, VersionMismatch
 from antiphon.protocol.ids import (
     RANDOM_ID_BYTES,
     ClaimId,
@@ -87,6 +88,9 @@ def open_store(
                 store.promote(claim_id)
             undo.pop_all()
             return store
+    except VersionMismatch as error:
+        where = str(directory / DATABASE)
+        raise VersionMismatch(f"{where}: {error.message}", path=where, **error.details) from error
     except (sqlite3.Error, OSError) as error:
         raise StoreUnusable(f"the store in {directory} cannot be opened: {error}") from error
 
