@@ -85,6 +85,7 @@ check: setup ## format, lint, types, import contracts, wire rules, tidiness
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -p no:xdist tests/test_tidy.py tests/test_wire.py tests/test_documents.py
+	@if command -v buf >/dev/null; then cd proto && buf lint && buf breaking --against '../.git#subdir=proto'; fi
 
 .PHONY: proto
 proto: setup ## regenerate antiphon.v1 and docs/protocol.md, and record the wire's shape
