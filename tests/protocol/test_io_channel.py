@@ -51,6 +51,7 @@ async def test_a_unix_socket_serves_and_is_gone_afterwards(tmp_path: Path) -> No
     path = tmp_path / "socket"
     async with serving(Served(), f"unix:{path}") as address:
         assert stat.S_ISSOCK(os.stat(path).st_mode)
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
         assert (await probe(address)).replica == "r1"
     assert not path.exists()
 

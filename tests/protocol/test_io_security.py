@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import grpc
 import pytest
@@ -54,6 +55,20 @@ async def test_a_server_of_a_strange_authority_is_not_trusted() -> None:
     error = await refused(TLS, ClientSecurity(authority=THEIRS.root))
     assert not isinstance(error, Unauthenticated)
     assert "r1" not in error.message
+
+
+async def test_a_unix_socket_takes_no_tls_but_a_token(tmp_path: Path) -> None:
+    server, client = replace(MUTUAL, tokens=("secret",)), replace(KNOWN, token="secret")
+    async with serving(Served(), f"unix:{tmp_path}/socket", security=server) as address:
+        for security, expected in ((client, "r1"), (replace(client, token="other"), None)):
+            async with open_channel(address, security) as channel:
+                probe = compute_pb2_grpc.ComputeStub(channel).Probe(compute_pb2.ProbeRequest())
+                if expected is not None:
+                    assert (await probe).replica == expected
+                    continue
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await probe
+                assert isinstance(from_rpc_error(caught.value), Unauthenticated)
 
 
 async def test_a_client_in_the_clear_does_not_reach_a_server_with_tls() -> None:

@@ -52,3 +52,11 @@ def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
         load_config(tmp_path / "nowhere.toml")
     with pytest.raises(InvalidArgument, match="cannot read"):
         load_config(tls_certificate=tmp_path / "nowhere.pem").server_security()
+
+
+def test_tls_with_nobody_to_trust_is_refused_at_once(tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("tls_certificate", "tls_key")}
+    for file in files.values():
+        file.write_text("pem")
+    with pytest.raises(InvalidArgument, match="needs tls_ca"):
+        load_config(**files).client_security()

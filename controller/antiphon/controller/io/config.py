@@ -71,7 +71,17 @@ class ControllerConfig(BaseSettings):
         )
 
     def client_security(self) -> ClientSecurity:
-        """For the links to replicas. Raises InvalidArgument: a file that cannot be read."""
+        """For the links to replicas.
+
+        Raises:
+            InvalidArgument: a file that cannot be read; or TLS with nobody to trust, which no link
+                could ever use.
+        """
+        if self.tls_certificate is not None and self.tls_ca is None:
+            raise InvalidArgument(
+                "tls_certificate needs tls_ca: who signs the certificates of replicas and callers",
+                name="tls_ca",
+            )
         return ClientSecurity(
             authority=_read(self.tls_ca),
             certificate=_read(self.tls_certificate),

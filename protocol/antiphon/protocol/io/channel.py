@@ -2,11 +2,15 @@
 
 The two sides belong together. A client that pings more often than its server tolerates is thrown
 off; a window that one side bounds the other side feels. Addresses are `HOST:PORT` or `unix:PATH`.
+
+A Unix socket takes no TLS, whatever is configured for the network: it has no name that a
+certificate could bear, and the kernel lets nobody in but its owner. Tokens are asked for everywhere.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -78,7 +82,7 @@ def open_channel(address: str, security: ClientSecurity = OPEN_CLIENT) -> grpc.a
     options = list(CHANNEL_OPTIONS)
     if security.server_name is not None:
         options.append(("grpc.ssl_target_name_override", security.server_name))
-    credentials = channel_credentials(security)
+    credentials = None if address.startswith(UNIX) else channel_credentials(security)
     if credentials is None:
         channel = grpc.aio.insecure_channel(address, options=options)
     else:
@@ -102,7 +106,7 @@ def listen(server: grpc.aio.Server, address: str, security: ServerSecurity = OPE
         _check_unix(address.removeprefix(UNIX))
     else:
         _check_port(address)
-    credentials = server_credentials(security)
+    credentials = None if address.startswith(UNIX) else server_credentials(security)
     try:
         if credentials is None:
             port = server.add_insecure_port(address)
@@ -112,6 +116,7 @@ def listen(server: grpc.aio.Server, address: str, security: ServerSecurity = OPE
         # The checks above passed a moment ago: somebody was faster.
         raise AddressInUse(f"cannot listen on {address}: {error}", address=address) from None
     if address.startswith(UNIX):
+        os.chmod(address.removeprefix(UNIX), 0o600)
         return address
     return f"{address.rpartition(':')[0]}:{port}"
 
