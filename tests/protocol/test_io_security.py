@@ -57,6 +57,26 @@ async def test_a_server_of_a_strange_authority_is_not_trusted() -> None:
     assert "r1" not in error.message
 
 
+@pytest.mark.parametrize(
+    ("server", "why"),
+    [
+        (replace(TLS, certificate=KEY), "no certificate"),
+        (replace(TLS, key=CERTIFICATE), "no private key"),
+        (replace(TLS, authority=b"x"), "authority is no"),
+        (replace(TLS, key=CLIENT_KEY), "do not fit"),
+    ],
+)
+async def test_files_that_are_something_else_are_refused(server: ServerSecurity, why: str) -> None:
+    with pytest.raises(InvalidArgument, match=why):
+        async with serving(Served(), security=server):
+            pass
+
+
+def test_a_client_with_no_authority_in_the_file_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="authority is no"):
+        channel_credentials(ClientSecurity(authority=KEY))
+
+
 async def test_a_unix_socket_takes_no_tls_but_a_token(tmp_path: Path) -> None:
     server, client = replace(MUTUAL, tokens=("secret",)), replace(KNOWN, token="secret")
     async with serving(Served(), f"unix:{tmp_path}/socket", security=server) as address:

@@ -4,7 +4,7 @@ The two sides belong together. A client that pings more often than its server to
 off; a window that one side bounds the other side feels. Addresses are `HOST:PORT` or `unix:PATH`.
 
 A Unix socket takes no TLS, whatever is configured for the network: it has no name that a
-certificate could bear, and the kernel lets nobody in but its owner. Tokens are asked for everywhere.
+certificate could bear, and the kernel lets nobody in but its owner. Tokens are asked for on both.
 """
 
 from __future__ import annotations
@@ -113,7 +113,12 @@ def listen(server: grpc.aio.Server, address: str, security: ServerSecurity = OPE
         else:
             port = server.add_secure_port(address, credentials)
     except RuntimeError as error:
-        # The checks above passed a moment ago: somebody was faster.
+        # The checks above passed a moment ago: somebody was faster, unless they pass still.
+        if credentials is not None:
+            _check_port(address)
+            raise InvalidArgument(
+                f"cannot listen on {address}: its certificate and key do not fit", address=address
+            ) from None
         raise AddressInUse(f"cannot listen on {address}: {error}", address=address) from None
     if address.startswith(UNIX):
         os.chmod(address.removeprefix(UNIX), 0o600)

@@ -45,6 +45,9 @@ class ServerSecurity:
     tokens: tuple[str, ...] = field(default=(), repr=False)  # any of them; empty: none needed
 
 
+# gRPC takes any bytes, and says on connecting that nobody is there, or that the port is taken.
+CERTIFICATE_MARK: Final = b"-----BEGIN CERTIFICATE-----"
+KEY_MARK: Final = b"PRIVATE KEY-----"
 OPEN_CLIENT: Final = ClientSecurity()
 OPEN_SERVER: Final = ServerSecurity()
 
@@ -53,9 +56,10 @@ def channel_credentials(security: ClientSecurity) -> grpc.ChannelCredentials | N
     """None: in the clear.
 
     Raises:
-        InvalidArgument: half of a pair is missing.
+        InvalidArgument: half of a pair is missing, or a file is not what it should be.
     """
     _check_pair(security.certificate, security.key)
+    _check_authority(security.authority)
     if security.authority is None:
         if security.certificate is not None:
             raise InvalidArgument("a client's certificate needs the authority of its servers")
@@ -71,9 +75,11 @@ def server_credentials(security: ServerSecurity) -> grpc.ServerCredentials | Non
     """None: in the clear.
 
     Raises:
-        InvalidArgument: half of a pair is missing, or clients are to be checked without TLS.
+        InvalidArgument: half of a pair is missing, a file is not what it should be, or clients are
+            to be checked without TLS.
     """
     _check_pair(security.certificate, security.key)
+    _check_authority(security.authority)
     if security.peers and security.authority is None:
         raise InvalidArgument("names of peers need the authority that signs them")
     if security.certificate is None or security.key is None:
@@ -90,3 +96,12 @@ def server_credentials(security: ServerSecurity) -> grpc.ServerCredentials | Non
 def _check_pair(certificate: bytes | None, key: bytes | None) -> None:
     if (certificate is None) != (key is None):
         raise InvalidArgument("a certificate and its key come together")
+    if certificate is not None and CERTIFICATE_MARK not in certificate:
+        raise InvalidArgument("the certificate is no certificate in PEM")
+    if key is not None and KEY_MARK not in key:
+        raise InvalidArgument("the certificate's key is no private key in PEM")
+
+
+def _check_authority(authority: bytes | None) -> None:
+    if authority is not None and CERTIFICATE_MARK not in authority:
+        raise InvalidArgument("the authority is no certificate in PEM")
