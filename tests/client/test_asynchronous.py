@@ -122,6 +122,22 @@ async def test_a_bad_file_is_named(
         await client.append("sales", tmp_path / name)
 
 
+async def test_the_header_of_a_file_without_rows_is_read(
+    client: AsyncClient, control: FakeControl, tmp_path: Path
+) -> None:
+    (tmp_path / "none.csv").write_text("id,region\n")
+    parquet.write_table(pa.table({"id": pa.array([], pa.int64())}), tmp_path / "none.parquet")
+    for name in ("none.csv", "none.parquet"):
+        assert (await client.append("sales", tmp_path / name)).row_count == 0
+    assert (await client.append("sales", [])).row_count == 0
+    (tmp_path / "headless.csv").write_text("1,a\n")
+    parquet.write_table(pa.table({"other": pa.array([], pa.int64())}), tmp_path / "other.parquet")
+    for name in ("headless.csv", "other.parquet"):
+        with pytest.raises(SchemaMismatch, match="no column"):
+            await client.append("sales", tmp_path / name)
+    assert not control.requests["Append"]
+
+
 async def test_a_feed_deletes_by_key_and_a_table_by_row(
     control: FakeControl, client: AsyncClient
 ) -> None:

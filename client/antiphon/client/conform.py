@@ -31,6 +31,8 @@ def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.
     Raises:
         SchemaMismatch: a key that is no column, or a value that is not of its column's type.
     """
+    if not rows:
+        return schema.empty_table()
     present = dict.fromkeys(name for row in rows for name in row)
     unknown = [name for name in present if name not in schema.names and name != DIFF_COLUMN]
     if unknown:

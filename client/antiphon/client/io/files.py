@@ -83,10 +83,15 @@ def _csv_parts(
                 quoted_strings_can_be_null=False,
             ),
         )
+        is_empty = True
         for batch in reader:
+            is_empty = False
             yield Part(
                 table=pa.Table.from_batches([batch]), bytes_done=raw.tell(), bytes_total=total
             )
+        if is_empty:
+            # A header alone: perhaps the only row of a file that has none.
+            yield Part(table=reader.schema.empty_table(), bytes_done=total, bytes_total=total)
 
 
 def _parquet_parts(path: Path) -> Iterator[Part]:
@@ -100,6 +105,9 @@ def _parquet_parts(path: Path) -> Iterator[Part]:
                 bytes_done=total * rows // rows_total,
                 bytes_total=total,
             )
+        if rows == 0:
+            empty = file.schema_arrow.empty_table()
+            yield Part(table=empty, bytes_done=total, bytes_total=total)
 
 
 def _parsed_type(kind: pa.DataType) -> pa.DataType:
