@@ -5,12 +5,13 @@ from __future__ import annotations
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import InstanceId, Position
+from antiphon.protocol.limits import WORKER_SILENCE_MS
 from antiphon.protocol.response import Frontiers, Status
 from antiphon.protocol.stage import Stage
 from tests.controller.world import World
 
 
-def catch_up(world: World, name: str) -> None:
+def catch_up(world: World, name: str, *, silence_ms: int = 0) -> None:
     upper = Frontier(world.driver.timeline_upper)
     index = world.id("i")
     world.respond(
@@ -20,6 +21,7 @@ def catch_up(world: World, name: str) -> None:
             applied_position=Position(1),
             durable_position=Position(0),
             resident_bytes=5,
+            backlog_age_ms=silence_ms,
         ),
         Frontiers(
             collection=index, write_frontier=upper, input_frontier=upper, output_frontier=upper
@@ -51,6 +53,22 @@ def test_the_mode_follows_the_replicas() -> None:
     assert world.driver.status().mode == "degraded"
     world.lose("r2")
     assert world.driver.status().mode == "bootstrap_pending"
+
+
+def test_a_replica_whose_worker_is_silent_is_not_ready() -> None:
+    world = example()
+    for name in ("r1", "r2"):
+        world.connect(name)
+        catch_up(world, name)
+    catch_up(world, "r1", silence_ms=WORKER_SILENCE_MS)
+    status = world.driver.status()
+    assert (status.mode, status.mode_reason) == ("degraded", "1 of 2 replicas are ready")
+    assert status.replicas[0].reason == "its worker has been silent for 10 s"
+    catch_up(world, "r2", silence_ms=WORKER_SILENCE_MS)
+    assert world.driver.status().mode == "degraded"
+    catch_up(world, "r1")
+    catch_up(world, "r2")
+    assert world.driver.status().mode == "publish_healthy"
 
 
 def test_a_read_only_instance_does_not_publish() -> None:

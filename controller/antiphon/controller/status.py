@@ -10,6 +10,7 @@ from antiphon.controller.instance.state import Installed, Replica, State
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, show
+from antiphon.protocol.limits import WORKER_SILENCE_MS
 from antiphon.protocol.response import HydrationProgress
 from antiphon.protocol.stage import Stage
 
@@ -35,12 +36,14 @@ class ReplicaStatus:
     applied_position: int
     lag_ms: int
     resident_bytes: int
+    worker_silence_ms: int  # how long it has left unanswered what it was given
     collections: tuple[CollectionStatus, ...]
 
     @property
     def is_ready(self) -> bool:
         """Whether it can answer reads of everything."""
-        return self.link == "connected" and all(c.hydrated for c in self.collections)
+        is_alive = self.link == "connected" and self.worker_silence_ms < WORKER_SILENCE_MS
+        return is_alive and all(c.hydrated for c in self.collections)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,9 @@ def _mode(state: State, replicas: tuple[ReplicaStatus, ...]) -> tuple[str, str]:
         return "bootstrap_pending", f"none of {len(replicas)} replicas is connected"
     ready = [replica for replica in connected if replica.is_ready]
     if not ready:
+        silent = [r for r in connected if r.worker_silence_ms >= WORKER_SILENCE_MS]
+        if silent:
+            return "degraded", f"{silent[0].name}: {silent[0].reason}"
         return "bootstrap_pending", f"{len(connected)} connected, none has caught up yet"
     if len(ready) < len(replicas):
         return "degraded", f"{len(ready)} of {len(replicas)} replicas are ready"
@@ -99,16 +105,21 @@ def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaS
     )
     status = replica.status
     waiting = replica.last_loss or "not reached yet"
+    silence_ms = status.backlog_age_ms if status is not None and replica.is_open else 0
+    reason = latest.reason if latest is not None and replica.is_open else waiting
+    if silence_ms >= WORKER_SILENCE_MS:
+        reason = f"its worker has been silent for {silence_ms // 1000} s"
     return ReplicaStatus(
         name=replica.id,
         address=replica.address,
         stage=Stage.CLOSED if status is None else status.stage,
         link=replica.link.value,
         decision=latest.sync if isinstance(latest, Sync) else None,
-        reason=latest.reason if latest is not None and replica.is_open else waiting,
+        reason=reason,
         applied_position=0 if status is None else status.applied_position,
         lag_ms=max((c.lag_ms for c in collections), default=0) if replica.is_open else 0,
         resident_bytes=0 if status is None else status.resident_bytes,
+        worker_silence_ms=silence_ms,
         collections=collections if replica.is_open else (),
     )
 

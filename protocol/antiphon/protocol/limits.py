@@ -64,6 +64,8 @@ assert PEEK_BYTES_MAX <= STASH_BYTES_MAX // 2, "one answer never fills the stash
 
 HEARTBEAT_INTERVAL_MS: Final = 1_000  # `Status` from a replica
 HEARTBEAT_SILENCE_MS: Final = 5_000  # no word for so long: the link is dead
+# A worker that says nothing for so long on what it was given is not ready, though its front beats.
+WORKER_SILENCE_MS: Final = 10_000
 GREETING_DEADLINE_MS: Final = 10_000  # from the open stream to Hello: a mute peer holds nothing
 KEEPALIVE_INTERVAL_MS: Final = 10_000  # HTTP/2 pings find what the heartbeat cannot: a dead host
 KEEPALIVE_TIMEOUT_MS: Final = 5_000  # a ping that waits longer means a dead peer
