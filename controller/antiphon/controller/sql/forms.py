@@ -5,6 +5,7 @@ Each handler takes the `Scalars` at work and the node. Operators on two sides ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
@@ -26,6 +27,7 @@ from antiphon.protocol.schema import (
     BOOLEAN,
     BYTEA,
     DECIMAL_PRECISION_MAX,
+    FLOAT64,
     INT32,
     INT64,
     INTERVAL,
@@ -57,9 +59,14 @@ def _literal(scalars: Scalars, node: exp.Expr) -> Typed:
     scale = max(-exponent, 0)
     precision = max(len(digits) + max(exponent, 0), scale, 1)
     if precision > DECIMAL_PRECISION_MAX:
-        raise scalars.source.invalid(
-            node, f"{text} has more than {DECIMAL_PRECISION_MAX} digits; write it as a float"
-        )
+        approximate = float(text)
+        if "e" not in text.lower() or math.isinf(approximate):
+            raise scalars.source.invalid(
+                node,
+                f"{text} has more than {DECIMAL_PRECISION_MAX} digits; write it as a float, with an"
+                " exponent up to e308",
+            )
+        return Literal(value=approximate, type=FLOAT64)
     return Literal(value=number, type=decimal(precision, scale))
 
 
