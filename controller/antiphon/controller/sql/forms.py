@@ -299,6 +299,7 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Column: lambda scalars, node: scalars.column(node),
         exp.Literal: _literal,
         exp.ByteString: lambda scalars, node: Unknown(str(node.this)),
+        exp.RawString: lambda scalars, node: Unknown(str(node.this)),
         exp.Boolean: lambda scalars, node: Literal(value=bool(node.this), type=BOOLEAN),
         exp.Null: lambda scalars, node: Unknown(None),
         exp.Paren: lambda scalars, node: scalars.typed(node.this),
