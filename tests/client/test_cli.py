@@ -93,6 +93,16 @@ def test_a_failure_is_one_line_on_stderr_and_exit_code_one(
     assert log.stat().st_mode & 0o077 == 0
 
 
+def test_the_log_of_failures_keeps_no_token(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for secret in (["--token", "hush"], ["--token=hush"]):
+        command = ["status", "-a", "127.0.0.1:1", *secret]
+        monkeypatch.setattr(sys, "argv", ["antiphon", *command])
+        assert run(command) == 1
+    log = (home / "state" / "antiphon" / "errors.log").read_text()
+    assert log.count("***") == 2
+    assert "hush" not in log
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -72,7 +72,16 @@ def _log(error: Exception) -> Path | None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         with path.open("w" if too_large else "a") as log:
             path.chmod(0o600)
-            log.write(f"{stamp} {' '.join(sys.argv)}\n")
+            log.write(f"{stamp} {' '.join(_without_secrets(sys.argv))}\n")
             traceback.print_exception(error, file=log)
         return path
     return None
+
+
+def _without_secrets(words: list[str]) -> list[str]:
+    """The command line as it may be kept."""
+    previous = ["", *words]
+    return [
+        "***" if before == "--token" else "--token=***" if word.startswith("--token=") else word
+        for before, word in zip(previous, words, strict=False)
+    ]
