@@ -20,6 +20,13 @@ PROBE = f"/{SERVICE}/Probe"
 FETCH = f"/{SERVICE}/FetchResult"
 
 
+async def ended(recorder: Recorder) -> None:
+    """Once a handler has ended, which a client may learn before the server does."""
+    async with asyncio.timeout(5):
+        while not recorder.ends:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_call_is_seen_from_beginning_to_end() -> None:
     recorder = Recorder()
     async with serving(Served(), recorder=recorder) as address, open_channel(address) as channel:
@@ -80,6 +87,8 @@ async def test_a_handler_that_aborts_by_itself_is_left_alone() -> None:
     async with serving(servicer, recorder=recorder) as address, open_channel(address) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await compute_pb2_grpc.ComputeStub(channel).Probe(compute_pb2.ProbeRequest())
+        # The status is on its way before the handler has ended: the client may be first.
+        await ended(recorder)
     assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.ABORTED, "enough")
     assert [code for _, code, _ in recorder.ends] == [grpc.StatusCode.ABORTED]
 
@@ -92,9 +101,7 @@ async def test_a_client_that_leaves_runs_the_handlers_cleanup_at_once() -> None:
         call = stub.FetchResult(compute_pb2.FetchResultRequest())
         await call.read()
         call.cancel()
-        async with asyncio.timeout(5):
-            while not recorder.ends:
-                await asyncio.sleep(0.01)
+        await ended(recorder)
         assert servicer.closed == ["FetchResult"]
     assert recorder.ends[0][1] is grpc.StatusCode.CANCELLED
 
