@@ -305,6 +305,7 @@ COMMANDS: dict[type[c.Command], st.SearchStrategy[Any]] = {
         base_time=TIMES,
         target_time=TIMES,
         deadline_ms=U32,
+        peer=TEXTS,
     ),
     c.CancelRebuild: st.builds(c.CancelRebuild, session_id=sessions, reason=TEXTS),
     c.AcceptRebuild: st.builds(c.AcceptRebuild, session_id=sessions),
@@ -394,7 +395,14 @@ RESPONSES: dict[type[r.Response], st.SearchStrategy[Any]] = {
         applied_position=positions,
         durable_position=positions,
         hydration=_some(
-            st.builds(r.HydrationProgress, collection=collections, rows_done=U64, rows_total=U64)
+            st.builds(
+                r.HydrationProgress,
+                collection=collections,
+                rows_done=U64,
+                rows_total=U64,
+                rows_received=U64,
+                elapsed_ms=U64,
+            )
         ),
         resident_bytes=U64,
         dataflow_count=U64,

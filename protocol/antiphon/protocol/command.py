@@ -86,13 +86,15 @@ class AllowWrites:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRebuild:
     """Rebuild these collections: base exactly at `base_time`, live deltas above it, until
-    `target_time` is reached. Answered by one `RebuildResult`, unless canceled."""
+    `target_time` is reached. Answered by one `RebuildResult`, unless canceled. `peer`: the address
+    of a replica that gives the base where it can; empty: the store gives all of it."""
 
     session_id: SessionId
     collections: tuple[CollectionId, ...]
     base_time: int
     target_time: int
     deadline_ms: int
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,9 +112,10 @@ def _command(command: Command) -> str:
         case AllowWrites():
             return ""
         case StartRebuild():
-            return (
-                f"{command.session_id} {_ids(command.collections)} base={command.base_time} "
-                f"target={command.target_time} deadline_ms={command.deadline_ms}"
+            return _words(
+                f"{command.session_id} {_ids(command.collections)} base={command.base_time}",
+                f"target={command.target_time} deadline_ms={command.deadline_ms}",
+                f"peer={command.peer}" if command.peer else "",
             )
         case CancelRebuild(session_id=session, reason=reason):
             return f"{session} reason={reason!r}"

@@ -116,6 +116,8 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildCompleted:
+    """`digest`: at `achieved_time`, 16 bytes for each collection in the order of the command."""
+
     achieved_time: int
     digest: bytes
 
@@ -131,9 +133,13 @@ class RebuildResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HydrationProgress:
+    """Rows of the inputs, as far as they are known. `elapsed_ms`: since it was scheduled."""
+
     collection: CollectionId
-    rows_done: int
+    rows_done: int  # computed
     rows_total: int
+    rows_received: int = 0
+    elapsed_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

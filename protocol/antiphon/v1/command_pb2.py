@@ -26,7 +26,7 @@ from antiphon.v1 import dataflow_pb2 as antiphon_dot_v1_dot_dataflow__pb2
 from antiphon.v1 import types_pb2 as antiphon_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ntiphon/v1/command.proto\x12\x0b\x61ntiphon.v1\x1a\x1a\x61ntiphon/v1/dataflow.proto\x1a\x17\x61ntiphon/v1/types.proto\"6\n\x0c\x43ommandBatch\x12&\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x14.antiphon.v1.Command\"\xcc\x05\n\x07\x43ommand\x12\x10\n\x08position\x18\x01 \x01(\x06\x12#\n\x05hello\x18\x02 \x01(\x0b\x32\x12.antiphon.v1.HelloH\x00\x12\x36\n\x0f\x63reate_instance\x18\x03 \x01(\x0b\x32\x1b.antiphon.v1.CreateInstanceH\x00\x12\x46\n\x17initialization_complete\x18\x04 \x01(\x0b\x32#.antiphon.v1.InitializationCompleteH\x00\x12\x30\n\x0c\x61llow_writes\x18\x05 \x01(\x0b\x32\x18.antiphon.v1.AllowWritesH\x00\x12\x32\n\rstart_rebuild\x18\x06 \x01(\x0b\x32\x19.antiphon.v1.StartRebuildH\x00\x12\x34\n\x0e\x63\x61ncel_rebuild\x18\x07 \x01(\x0b\x32\x1a.antiphon.v1.CancelRebuildH\x00\x12\x34\n\x0e\x61\x63\x63\x65pt_rebuild\x18\x08 \x01(\x0b\x32\x1a.antiphon.v1.AcceptRebuildH\x00\x12@\n\x14update_configuration\x18\t \x01(\x0b\x32 .antiphon.v1.UpdateConfigurationH\x00\x12\x36\n\x0f\x63reate_dataflow\x18\n \x01(\x0b\x32\x1b.antiphon.v1.CreateDataflowH\x00\x12\x38\n\x10\x61llow_compaction\x18\x0b \x01(\x0b\x32\x1c.antiphon.v1.AllowCompactionH\x00\x12!\n\x04peek\x18\x0c \x01(\x0b\x32\x11.antiphon.v1.PeekH\x00\x12.\n\x0b\x63\x61ncel_peek\x18\r \x01(\x0b\x32\x17.antiphon.v1.CancelPeekH\x00\x12)\n\x08schedule\x18\x0e \x01(\x0b\x32\x15.antiphon.v1.ScheduleH\x00\x42\x06\n\x04kind\"\xbb\x02\n\x05Hello\x12\r\n\x05\x65poch\x18\x01 \x01(\x06\x12\x10\n\x08\x63laim_id\x18\x02 \x01(\x0c\x12\x15\n\rconnection_id\x18\x03 \x01(\x0c\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x13\n\x0binstance_id\x18\x05 \x01(\x06\x12\x12\n\nhistory_id\x18\x06 \x01(\x0c\x12+\n\x08\x64\x65\x63ision\x18\x07 \x01(\x0e\x32\x19.antiphon.v1.SyncDecision\x12,\n\x0b\x63ommand_set\x18\x08 \x01(\x0e\x32\x17.antiphon.v1.CommandSet\x12\x12\n\nsession_id\x18\t \x01(\x06\x12\x1c\n\x14\x65xpected_incarnation\x18\n \x01(\x0c\x12\x19\n\x11\x65xpected_position\x18\x0b \x01(\x06\x12\x0f\n\x07replica\x18\x0c \x01(\t\"\xb0\x01\n\x0e\x43reateInstance\x12\x13\n\x0binstance_id\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x45\n\rconfiguration\x18\x03 \x03(\x0b\x32..antiphon.v1.CreateInstance.ConfigurationEntry\x1a\x34\n\x12\x43onfigurationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x16InitializationComplete\x12\x15\n\rhead_position\x18\x01 \x01(\x06\x12\x13\n\x0bhead_digest\x18\x02 \x01(\x0c\"\r\n\x0b\x41llowWrites\"t\n\x0cStartRebuild\x12\x12\n\nsession_id\x18\x01 \x01(\x06\x12\x13\n\x0b\x63ollections\x18\x02 \x03(\x06\x12\x11\n\tbase_time\x18\x03 \x01(\x06\x12\x13\n\x0btarget_time\x18\x04 \x01(\x06\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x05 \x01(\r\"3\n\rCancelRebuild\x12\x12\n\nsession_id\x18\x01 \x01(\x06\x12\x0e\n\x06reason\x18\x02 \x01(\t\"#\n\rAcceptRebuild\x12\x12\n\nsession_id\x18\x01 \x01(\x06\"\x82\x01\n\x13UpdateConfiguration\x12<\n\x06values\x18\x01 \x03(\x0b\x32,.antiphon.v1.UpdateConfiguration.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x0e\x43reateDataflow\x12\x32\n\x08\x64\x61taflow\x18\x01 \x01(\x0b\x32 .antiphon.v1.DataflowDescription\"N\n\x0f\x41llowCompaction\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\'\n\x08\x66rontier\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.Frontier\"\x1e\n\x08Schedule\x12\x12\n\ncollection\x18\x01 \x01(\x06\"\xf8\x01\n\x04Peek\x12\x0f\n\x07peek_id\x18\x01 \x01(\x0c\x12\x0c\n\x04time\x18\x02 \x01(\x06\x12)\n\x05index\x18\x03 \x01(\x0b\x32\x18.antiphon.v1.IndexTargetH\x00\x12\'\n\x04plan\x18\x04 \x01(\x0b\x32\x17.antiphon.v1.PlanTargetH\x00\x12)\n\tfinishing\x18\x05 \x01(\x0b\x32\x16.antiphon.v1.Finishing\x12#\n\x06schema\x18\x06 \x01(\x0b\x32\x13.antiphon.v1.Schema\x12\x10\n\x08rows_max\x18\x07 \x01(\x06\x12\x11\n\tbytes_max\x18\x08 \x01(\x06\x42\x08\n\x06target\"=\n\x0bIndexTarget\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x0c\n\x04keys\x18\x02 \x01(\x0c\x12\x0c\n\x04plan\x18\x03 \x01(\x0c\"@\n\nPlanTarget\x12\x0c\n\x04plan\x18\x01 \x01(\x0c\x12$\n\x07imports\x18\x02 \x03(\x0b\x32\x13.antiphon.v1.Import\"\x1d\n\nCancelPeek\x12\x0f\n\x07peek_id\x18\x01 \x01(\x0c*\x9c\x01\n\x0cSyncDecision\x12\x1d\n\x19SYNC_DECISION_UNSPECIFIED\x10\x00\x12\x19\n\x15SYNC_DECISION_KEEP_UP\x10\x01\x12\x1a\n\x16SYNC_DECISION_CATCH_UP\x10\x02\x12\x1b\n\x17SYNC_DECISION_RECONCILE\x10\x03\x12\x19\n\x15SYNC_DECISION_REBUILD\x10\x04*W\n\nCommandSet\x12\x1b\n\x17\x43OMMAND_SET_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMMAND_SET_SUFFIX\x10\x01\x12\x14\n\x10\x43OMMAND_SET_FULL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ntiphon/v1/command.proto\x12\x0b\x61ntiphon.v1\x1a\x1a\x61ntiphon/v1/dataflow.proto\x1a\x17\x61ntiphon/v1/types.proto\"6\n\x0c\x43ommandBatch\x12&\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x14.antiphon.v1.Command\"\xcc\x05\n\x07\x43ommand\x12\x10\n\x08position\x18\x01 \x01(\x06\x12#\n\x05hello\x18\x02 \x01(\x0b\x32\x12.antiphon.v1.HelloH\x00\x12\x36\n\x0f\x63reate_instance\x18\x03 \x01(\x0b\x32\x1b.antiphon.v1.CreateInstanceH\x00\x12\x46\n\x17initialization_complete\x18\x04 \x01(\x0b\x32#.antiphon.v1.InitializationCompleteH\x00\x12\x30\n\x0c\x61llow_writes\x18\x05 \x01(\x0b\x32\x18.antiphon.v1.AllowWritesH\x00\x12\x32\n\rstart_rebuild\x18\x06 \x01(\x0b\x32\x19.antiphon.v1.StartRebuildH\x00\x12\x34\n\x0e\x63\x61ncel_rebuild\x18\x07 \x01(\x0b\x32\x1a.antiphon.v1.CancelRebuildH\x00\x12\x34\n\x0e\x61\x63\x63\x65pt_rebuild\x18\x08 \x01(\x0b\x32\x1a.antiphon.v1.AcceptRebuildH\x00\x12@\n\x14update_configuration\x18\t \x01(\x0b\x32 .antiphon.v1.UpdateConfigurationH\x00\x12\x36\n\x0f\x63reate_dataflow\x18\n \x01(\x0b\x32\x1b.antiphon.v1.CreateDataflowH\x00\x12\x38\n\x10\x61llow_compaction\x18\x0b \x01(\x0b\x32\x1c.antiphon.v1.AllowCompactionH\x00\x12!\n\x04peek\x18\x0c \x01(\x0b\x32\x11.antiphon.v1.PeekH\x00\x12.\n\x0b\x63\x61ncel_peek\x18\r \x01(\x0b\x32\x17.antiphon.v1.CancelPeekH\x00\x12)\n\x08schedule\x18\x0e \x01(\x0b\x32\x15.antiphon.v1.ScheduleH\x00\x42\x06\n\x04kind\"\xbb\x02\n\x05Hello\x12\r\n\x05\x65poch\x18\x01 \x01(\x06\x12\x10\n\x08\x63laim_id\x18\x02 \x01(\x0c\x12\x15\n\rconnection_id\x18\x03 \x01(\x0c\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x13\n\x0binstance_id\x18\x05 \x01(\x06\x12\x12\n\nhistory_id\x18\x06 \x01(\x0c\x12+\n\x08\x64\x65\x63ision\x18\x07 \x01(\x0e\x32\x19.antiphon.v1.SyncDecision\x12,\n\x0b\x63ommand_set\x18\x08 \x01(\x0e\x32\x17.antiphon.v1.CommandSet\x12\x12\n\nsession_id\x18\t \x01(\x06\x12\x1c\n\x14\x65xpected_incarnation\x18\n \x01(\x0c\x12\x19\n\x11\x65xpected_position\x18\x0b \x01(\x06\x12\x0f\n\x07replica\x18\x0c \x01(\t\"\xb0\x01\n\x0e\x43reateInstance\x12\x13\n\x0binstance_id\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x45\n\rconfiguration\x18\x03 \x03(\x0b\x32..antiphon.v1.CreateInstance.ConfigurationEntry\x1a\x34\n\x12\x43onfigurationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x16InitializationComplete\x12\x15\n\rhead_position\x18\x01 \x01(\x06\x12\x13\n\x0bhead_digest\x18\x02 \x01(\x0c\"\r\n\x0b\x41llowWrites\"\x82\x01\n\x0cStartRebuild\x12\x12\n\nsession_id\x18\x01 \x01(\x06\x12\x13\n\x0b\x63ollections\x18\x02 \x03(\x06\x12\x11\n\tbase_time\x18\x03 \x01(\x06\x12\x13\n\x0btarget_time\x18\x04 \x01(\x06\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x05 \x01(\r\x12\x0c\n\x04peer\x18\x06 \x01(\t\"3\n\rCancelRebuild\x12\x12\n\nsession_id\x18\x01 \x01(\x06\x12\x0e\n\x06reason\x18\x02 \x01(\t\"#\n\rAcceptRebuild\x12\x12\n\nsession_id\x18\x01 \x01(\x06\"\x82\x01\n\x13UpdateConfiguration\x12<\n\x06values\x18\x01 \x03(\x0b\x32,.antiphon.v1.UpdateConfiguration.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x0e\x43reateDataflow\x12\x32\n\x08\x64\x61taflow\x18\x01 \x01(\x0b\x32 .antiphon.v1.DataflowDescription\"N\n\x0f\x41llowCompaction\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\'\n\x08\x66rontier\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.Frontier\"\x1e\n\x08Schedule\x12\x12\n\ncollection\x18\x01 \x01(\x06\"\xf8\x01\n\x04Peek\x12\x0f\n\x07peek_id\x18\x01 \x01(\x0c\x12\x0c\n\x04time\x18\x02 \x01(\x06\x12)\n\x05index\x18\x03 \x01(\x0b\x32\x18.antiphon.v1.IndexTargetH\x00\x12\'\n\x04plan\x18\x04 \x01(\x0b\x32\x17.antiphon.v1.PlanTargetH\x00\x12)\n\tfinishing\x18\x05 \x01(\x0b\x32\x16.antiphon.v1.Finishing\x12#\n\x06schema\x18\x06 \x01(\x0b\x32\x13.antiphon.v1.Schema\x12\x10\n\x08rows_max\x18\x07 \x01(\x06\x12\x11\n\tbytes_max\x18\x08 \x01(\x06\x42\x08\n\x06target\"=\n\x0bIndexTarget\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x0c\n\x04keys\x18\x02 \x01(\x0c\x12\x0c\n\x04plan\x18\x03 \x01(\x0c\"@\n\nPlanTarget\x12\x0c\n\x04plan\x18\x01 \x01(\x0c\x12$\n\x07imports\x18\x02 \x03(\x0b\x32\x13.antiphon.v1.Import\"\x1d\n\nCancelPeek\x12\x0f\n\x07peek_id\x18\x01 \x01(\x0c*\x9c\x01\n\x0cSyncDecision\x12\x1d\n\x19SYNC_DECISION_UNSPECIFIED\x10\x00\x12\x19\n\x15SYNC_DECISION_KEEP_UP\x10\x01\x12\x1a\n\x16SYNC_DECISION_CATCH_UP\x10\x02\x12\x1b\n\x17SYNC_DECISION_RECONCILE\x10\x03\x12\x19\n\x15SYNC_DECISION_REBUILD\x10\x04*W\n\nCommandSet\x12\x1b\n\x17\x43OMMAND_SET_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMMAND_SET_SUFFIX\x10\x01\x12\x14\n\x10\x43OMMAND_SET_FULL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,10 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEINSTANCE_CONFIGURATIONENTRY']._serialized_options = b'8\001'
   _globals['_UPDATECONFIGURATION_VALUESENTRY']._loaded_options = None
   _globals['_UPDATECONFIGURATION_VALUESENTRY']._serialized_options = b'8\001'
-  _globals['_SYNCDECISION']._serialized_start=2387
-  _globals['_SYNCDECISION']._serialized_end=2543
-  _globals['_COMMANDSET']._serialized_start=2545
-  _globals['_COMMANDSET']._serialized_end=2632
+  _globals['_SYNCDECISION']._serialized_start=2402
+  _globals['_SYNCDECISION']._serialized_end=2558
+  _globals['_COMMANDSET']._serialized_start=2560
+  _globals['_COMMANDSET']._serialized_end=2647
   _globals['_COMMANDBATCH']._serialized_start=95
   _globals['_COMMANDBATCH']._serialized_end=149
   _globals['_COMMAND']._serialized_start=152
@@ -55,28 +55,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INITIALIZATIONCOMPLETE']._serialized_end=1435
   _globals['_ALLOWWRITES']._serialized_start=1437
   _globals['_ALLOWWRITES']._serialized_end=1450
-  _globals['_STARTREBUILD']._serialized_start=1452
-  _globals['_STARTREBUILD']._serialized_end=1568
-  _globals['_CANCELREBUILD']._serialized_start=1570
-  _globals['_CANCELREBUILD']._serialized_end=1621
-  _globals['_ACCEPTREBUILD']._serialized_start=1623
-  _globals['_ACCEPTREBUILD']._serialized_end=1658
-  _globals['_UPDATECONFIGURATION']._serialized_start=1661
-  _globals['_UPDATECONFIGURATION']._serialized_end=1791
-  _globals['_UPDATECONFIGURATION_VALUESENTRY']._serialized_start=1746
-  _globals['_UPDATECONFIGURATION_VALUESENTRY']._serialized_end=1791
-  _globals['_CREATEDATAFLOW']._serialized_start=1793
-  _globals['_CREATEDATAFLOW']._serialized_end=1861
-  _globals['_ALLOWCOMPACTION']._serialized_start=1863
-  _globals['_ALLOWCOMPACTION']._serialized_end=1941
-  _globals['_SCHEDULE']._serialized_start=1943
-  _globals['_SCHEDULE']._serialized_end=1973
-  _globals['_PEEK']._serialized_start=1976
-  _globals['_PEEK']._serialized_end=2224
-  _globals['_INDEXTARGET']._serialized_start=2226
-  _globals['_INDEXTARGET']._serialized_end=2287
-  _globals['_PLANTARGET']._serialized_start=2289
-  _globals['_PLANTARGET']._serialized_end=2353
-  _globals['_CANCELPEEK']._serialized_start=2355
-  _globals['_CANCELPEEK']._serialized_end=2384
+  _globals['_STARTREBUILD']._serialized_start=1453
+  _globals['_STARTREBUILD']._serialized_end=1583
+  _globals['_CANCELREBUILD']._serialized_start=1585
+  _globals['_CANCELREBUILD']._serialized_end=1636
+  _globals['_ACCEPTREBUILD']._serialized_start=1638
+  _globals['_ACCEPTREBUILD']._serialized_end=1673
+  _globals['_UPDATECONFIGURATION']._serialized_start=1676
+  _globals['_UPDATECONFIGURATION']._serialized_end=1806
+  _globals['_UPDATECONFIGURATION_VALUESENTRY']._serialized_start=1761
+  _globals['_UPDATECONFIGURATION_VALUESENTRY']._serialized_end=1806
+  _globals['_CREATEDATAFLOW']._serialized_start=1808
+  _globals['_CREATEDATAFLOW']._serialized_end=1876
+  _globals['_ALLOWCOMPACTION']._serialized_start=1878
+  _globals['_ALLOWCOMPACTION']._serialized_end=1956
+  _globals['_SCHEDULE']._serialized_start=1958
+  _globals['_SCHEDULE']._serialized_end=1988
+  _globals['_PEEK']._serialized_start=1991
+  _globals['_PEEK']._serialized_end=2239
+  _globals['_INDEXTARGET']._serialized_start=2241
+  _globals['_INDEXTARGET']._serialized_end=2302
+  _globals['_PLANTARGET']._serialized_start=2304
+  _globals['_PLANTARGET']._serialized_end=2368
+  _globals['_CANCELPEEK']._serialized_start=2370
+  _globals['_CANCELPEEK']._serialized_end=2399
 # @@protoc_insertion_point(module_scope)

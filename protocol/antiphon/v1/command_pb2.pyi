@@ -327,10 +327,13 @@ class StartRebuild(_message.Message):
     BASE_TIME_FIELD_NUMBER: _builtins.int
     TARGET_TIME_FIELD_NUMBER: _builtins.int
     DEADLINE_MS_FIELD_NUMBER: _builtins.int
+    PEER_FIELD_NUMBER: _builtins.int
     session_id: _builtins.int
     base_time: _builtins.int
     target_time: _builtins.int
     deadline_ms: _builtins.int
+    peer: _builtins.str
+    """The address of a replica whose FetchState gives the base where it can; empty: the store alone."""
     @_builtins.property
     def collections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
@@ -341,10 +344,11 @@ class StartRebuild(_message.Message):
         base_time: _builtins.int = ...,
         target_time: _builtins.int = ...,
         deadline_ms: _builtins.int = ...,
+        peer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_time", b"base_time", "collections", b"collections", "deadline_ms", b"deadline_ms", "session_id", b"session_id", "target_time", b"target_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_time", b"base_time", "collections", b"collections", "deadline_ms", b"deadline_ms", "peer", b"peer", "session_id", b"session_id", "target_time", b"target_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

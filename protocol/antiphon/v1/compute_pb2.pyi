@@ -25,18 +25,21 @@ class ProbeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DIGESTS_OF_FIELD_NUMBER: _builtins.int
+    DIGESTS_AT_FIELD_NUMBER: _builtins.int
+    digests_at: _builtins.int
     @_builtins.property
     def digests_of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Collections whose content digest is wanted."""
+        """Collections whose content digest is wanted, and at which time."""
 
     def __init__(
         self,
         *,
         digests_of: _abc.Iterable[_builtins.int] | None = ...,
+        digests_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests_of", b"digests_of"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests_at", b"digests_at", "digests_of", b"digests_of"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -55,6 +58,7 @@ class CollectionStatus(_message.Message):
     fingerprint: _builtins.bytes
     hydrated: _builtins.bool
     content_digest: _builtins.bytes
+    """16 bytes at the probe's digests_at; empty: not asked for, or that time cannot be told."""
     @_builtins.property
     def exports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
@@ -182,19 +186,23 @@ class FetchStateRequest(_message.Message):
     COLLECTION_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    FIRST_CHUNK_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     time: _builtins.int
     epoch: _builtins.int
+    first_chunk: _builtins.int
+    """Chunks before this one have arrived: the stream goes on here."""
     def __init__(
         self,
         *,
         collection: _builtins.int = ...,
         time: _builtins.int = ...,
         epoch: _builtins.int = ...,
+        first_chunk: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "epoch", b"epoch", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "epoch", b"epoch", "first_chunk", b"first_chunk", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,16 +210,30 @@ Global___FetchStateRequest: _TypeAlias = FetchStateRequest  # noqa: Y015
 
 @_typing.final
 class StateChunk(_message.Message):
+    """Rows of the collection in canonical order, so that a chunk is the same whoever sends it. A feed's
+    are the current row of each key, which may be newer than the time that was asked for.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     INDEX_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    ERROR_BATCH_FIELD_NUMBER: _builtins.int
+    ROWS_TOTAL_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     batch: _builtins.bytes
+    """An Arrow record batch message without schema: the columns, antiphon_time, antiphon_diff."""
     last: _builtins.bool
     digest: _builtins.bytes
+    """Of all chunks together, with the last one."""
+    error_batch: _builtins.bytes
+    """The error side, with the last one."""
+    rows_total: _builtins.int
+    time: _builtins.int
+    """The rows are exactly those at this time."""
     def __init__(
         self,
         *,
@@ -219,10 +241,13 @@ class StateChunk(_message.Message):
         batch: _builtins.bytes = ...,
         last: _builtins.bool = ...,
         digest: _builtins.bytes = ...,
+        error_batch: _builtins.bytes = ...,
+        rows_total: _builtins.int = ...,
+        time: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "digest", b"digest", "index", b"index", "last", b"last"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "digest", b"digest", "error_batch", b"error_batch", "index", b"index", "last", b"last", "rows_total", b"rows_total", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -426,6 +426,7 @@ class RebuildCompleted(_message.Message):
     DIGEST_FIELD_NUMBER: _builtins.int
     achieved_time: _builtins.int
     digest: _builtins.bytes
+    """At achieved_time: 16 bytes for each of the collections, in the order of StartRebuild."""
     def __init__(
         self,
         *,
@@ -447,19 +448,28 @@ class HydrationProgress(_message.Message):
     COLLECTION_FIELD_NUMBER: _builtins.int
     ROWS_DONE_FIELD_NUMBER: _builtins.int
     ROWS_TOTAL_FIELD_NUMBER: _builtins.int
+    ROWS_RECEIVED_FIELD_NUMBER: _builtins.int
+    ELAPSED_MS_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     rows_done: _builtins.int
+    """Rows of the inputs that were computed, of the total that is known so far."""
     rows_total: _builtins.int
+    rows_received: _builtins.int
+    """Rows of the inputs that have arrived."""
+    elapsed_ms: _builtins.int
+    """Since the dataflow was scheduled."""
     def __init__(
         self,
         *,
         collection: _builtins.int = ...,
         rows_done: _builtins.int = ...,
         rows_total: _builtins.int = ...,
+        rows_received: _builtins.int = ...,
+        elapsed_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "rows_done", b"rows_done", "rows_total", b"rows_total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "elapsed_ms", b"elapsed_ms", "rows_done", b"rows_done", "rows_received", b"rows_received", "rows_total", b"rows_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -171,6 +171,8 @@ def _collection(found: CollectionStatus) -> pb.ReplicaCollectionInfo:
             collection=progress.collection,
             rows_done=progress.rows_done,
             rows_total=progress.rows_total,
+            rows_received=progress.rows_received,
+            elapsed_ms=progress.elapsed_ms,
         ),
     )
 

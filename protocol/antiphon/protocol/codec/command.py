@@ -139,6 +139,7 @@ def _start_rebuild(command: StartRebuild) -> pb.StartRebuild:
         base_time=command.base_time,
         target_time=command.target_time,
         deadline_ms=command.deadline_ms,
+        peer=command.peer,
     )
 
 

@@ -116,6 +116,7 @@ def _start_rebuild(message: pb.StartRebuild) -> StartRebuild:
         base_time=time("base_time", message.base_time),
         target_time=time("target_time", message.target_time),
         deadline_ms=message.deadline_ms,
+        peer=message.peer,
     )
 
 

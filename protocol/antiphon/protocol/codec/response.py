@@ -156,7 +156,11 @@ def _status(message: pb.Status, response: Status) -> None:
     message.durable_position = response.durable_position
     for item in response.hydration:
         message.hydration.add(
-            collection=item.collection, rows_done=item.rows_done, rows_total=item.rows_total
+            collection=item.collection,
+            rows_done=item.rows_done,
+            rows_total=item.rows_total,
+            rows_received=item.rows_received,
+            elapsed_ms=item.elapsed_ms,
         )
     message.resident_bytes = response.resident_bytes
     message.dataflow_count = response.dataflow_count

@@ -146,6 +146,8 @@ def _hydration(message: pb.HydrationProgress) -> HydrationProgress:
         collection=_collection(message),
         rows_done=message.rows_done,
         rows_total=message.rows_total,
+        rows_received=message.rows_received,
+        elapsed_ms=message.elapsed_ms,
     )
 
 
