@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -289,20 +288,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "version" in json.loads(capsys.readouterr().out)
 
 
-def test_help_is_there_at_once() -> None:
-    command = [sys.executable, "-m", "antiphon.cli", "--help"]
-    best_s = 10.0
-    for _ in range(10):  # of a busy machine, one of ten is let through
-        started_s = time.monotonic()
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        best_s = min(best_s, time.monotonic() - started_s)
-        if best_s < 0.4:
-            break
-    assert all(name in output for name in ("up", "sql", "load", "status", "demo"))
-    assert best_s < 0.4
-
-
-def test_help_imports_nothing_heavy() -> None:
+def test_help_is_there_at_once_for_it_imports_nothing_heavy() -> None:
     code = (
         "import sys; from antiphon.cli.main import run; run(['--help']);"
         "print([m for m in ('grpc', 'pyarrow', 'numpy', 'pydantic_settings', 'duckdb')"
@@ -310,6 +296,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+    assert all(name in done.stdout for name in ("up", "sql", "load", "status", "demo"))
 
 
 def test_the_settings_of_every_part_are_shown_without_secrets(
@@ -320,8 +307,10 @@ def test_the_settings_of_every_part_are_shown_without_secrets(
     assert run(["config", "show", "--json"]) == 0
     out = capsys.readouterr().out
     found = json.loads(out)
-    assert found["controller"]["listen"] == "127.0.0.1:7777"
-    assert found["client"]["address"] == "127.0.0.1:6870"
-    assert found["replica"]["token"] not in (None, "hush")
+    given = {"value": "127.0.0.1:7777", "source": "file antiphon.toml"}
+    assert found["controller"]["listen"] == given
+    assert found["client"]["address"] == {"value": "127.0.0.1:6870", "source": "default"}
+    assert found["replica"]["token"]["value"] not in (None, "hush")
+    assert found["replica"]["token"]["source"] == "environment"
     assert run(["config", "show"]) == 0
     assert "hush" not in out + capsys.readouterr().out

@@ -1,87 +1,61 @@
-"""Settings of the client's commands, and `antiphon config show` for every part.
-
-Flags win over `ANTIPHON_*` in the environment, that over the TOML file, that over the defaults.
-"""
+"""Settings of the client's commands, and `antiphon config show` for every part."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from typing import Any, ClassVar
 
 from antiphon.cli import output
 from antiphon.client import DEFAULT_ADDRESS, Tls
 from antiphon.controller.io.config import load_config as load_controller_config
-from antiphon.protocol.errors import InvalidArgument
-from antiphon.protocol.io.settings_file import settings_table
+from antiphon.protocol.io.settings import CLIENT, CLIENT_NAMES, PartSettings
 from antiphon.replica.io.config import load_config as load_replica_config
 
 
-class ClientSettings(BaseSettings):
+class ClientSettings(PartSettings):
     """Where the controller is and how to prove who we are. In the file: the table `[client]`."""
 
-    model_config = SettingsConfigDict(env_prefix="ANTIPHON_", extra="forbid")
+    table: ClassVar[str] = CLIENT
 
     address: str = DEFAULT_ADDRESS
-    token: SecretStr | None = None
-    tls_ca: str | None = None
-    tls_certificate: str | None = None
-    tls_key: str | None = None
-
-    @property
-    def secret(self) -> str | None:
-        return self.token.get_secret_value() if self.token is not None else None
 
     @property
     def tls(self) -> Tls | None:
         if self.tls_ca is None:
             return None
-        return Tls(ca=self.tls_ca, certificate=self.tls_certificate, key=self.tls_key)
+        mine = (self.tls_certificate, self.tls_key)
+        certificate, key = (None if path is None else str(path) for path in mine)
+        return Tls(ca=str(self.tls_ca), certificate=certificate, key=key)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)  # `client_settings` has merged them already
+
+assert set(ClientSettings.model_fields) == set(CLIENT_NAMES), "other parts know its variables"
 
 
 def client_settings(config: str | None, **flags: Any) -> ClientSettings:
-    """The settings with the flags that were given (None: not given).
-
-    Raises:
-        InvalidArgument: the file is missing though named, is no TOML, or a value is not valid.
-    """
-    given = {name: value for name, value in flags.items() if value is not None}
-    environment = EnvSettingsSource(ClientSettings)()
-    try:
-        return ClientSettings(**{**settings_table(config, "client"), **environment, **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise InvalidArgument(f"setting {name}: {first['msg']}", name=name) from error
+    """As `PartSettings.load`."""
+    return ClientSettings.load(config, flags)
 
 
 def show(config: str | None, *, as_json: bool) -> None:
-    """Every part's settings as they hold here; secrets are only said to be there."""
-    parts: dict[str, BaseSettings] = {
-        "client": client_settings(config),
-        "controller": load_controller_config(config),
-        "replica": load_replica_config(config),
+    """Every part's settings as they hold here, each with where it is from; secrets are only said
+    to be there."""
+    parts: tuple[PartSettings, ...] = (
+        client_settings(config),
+        load_controller_config(config),
+        load_replica_config(config),
+    )
+    found = {
+        part.table: {
+            name: {"value": value, "source": part.source_of(name)}
+            for name, value in part.model_dump(mode="json").items()
+        }
+        for part in parts
     }
-    found = {name: part.model_dump(mode="json") for name, part in parts.items()}
     if as_json:
         output.print_json(found)
         return
-    rows = [(part, name, value) for part, values in found.items() for name, value in values.items()]
-    output.print_rows(("part", "setting", "value"), rows)
+    rows = [
+        (part, name, setting["value"], setting["source"])
+        for part, settings in found.items()
+        for name, setting in settings.items()
+    ]
+    output.print_rows(("part", "setting", "value", "source"), rows)

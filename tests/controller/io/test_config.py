@@ -60,3 +60,13 @@ def test_tls_with_nobody_to_trust_is_refused_at_once(tmp_path: Path) -> None:
         file.write_text("pem")
     with pytest.raises(InvalidArgument, match="needs tls_ca"):
         load_config(**files).client_security()
+
+
+def test_callers_need_a_certificate_only_if_somebody_is_named_who_signs_it(tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("tls_certificate", "tls_key", "tls_ca")}
+    for name, file in files.items():
+        file.write_text(name)
+    assert load_config(**files).server_security().authority is None
+    signer = tmp_path / "signer"
+    signer.write_text("signer")
+    assert load_config(**files, tls_client_ca=signer).server_security().authority == b"signer"

@@ -268,6 +268,7 @@ class Controller:
             environment["ANTIPHON_REPLICA_TOKEN"] = config.token.get_secret_value()
         for name, path in (
             ("TLS_CA", config.tls_ca),
+            ("TLS_CLIENT_CA", config.tls_client_ca),
             ("TLS_CERTIFICATE", config.tls_certificate),
             ("TLS_KEY", config.tls_key),
         ):
