@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+from antiphon.cli.engine import Engine
 from antiphon.controller.io.config import ControllerConfig
 from antiphon.controller.io.config import load_config as load_controller_config
 from antiphon.controller.io.process import Controller, configure_logging
@@ -50,7 +51,7 @@ def controller(
 ) -> None:
     """A controller alone."""
     settings = load_controller_config(config, data=data, listen=listen, token=token)
-    _leave(serve_controller(settings))
+    _leave(serve_controller(settings, Engine()))
 
 
 def replica(
@@ -90,7 +91,7 @@ def _check_sockets(settings: ControllerConfig) -> None:
 
 
 async def _up(settings: ControllerConfig, *, watch_stdin: bool) -> int:
-    running = Controller(settings)
+    running = Controller(settings, Engine())
     with _until_signal(running.ask_to_stop):
         await running.start()
         watching = asyncio.ensure_future(_stdin_closed()) if watch_stdin else None

@@ -49,6 +49,8 @@ from antiphon.controller.sql.statement import (
     DropItems,
     Insert,
     InsertSelect,
+    Inspect,
+    InspectChanges,
     Nothing,
     Rows,
     Select,
@@ -67,6 +69,7 @@ from antiphon.protocol.errors import (
     ComputeError,
     EpochFenced,
     LimitExceeded,
+    NotServed,
     ReplicaExists,
     ReplicaMissing,
 )
@@ -176,6 +179,10 @@ class Driver:
                 self._reads.subscribe(event, statement)
             case Rows():
                 self._reads.rows(event, statement)
+            case Inspect() | InspectChanges():
+                # Whoever serves Control answers these beside the driver, from what it shows.
+                error = NotServed("introspection is not answered by a driver alone")
+                kernel.fail(event.request, error)
             case ShowReplicas():
                 self._reads.rows(event, show_replicas(statement, self.status()))
             case ShowSettings():

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import pyarrow as pa
+
 from antiphon.history.store import Submission
-from antiphon.protocol.command import Sent
+from antiphon.protocol.command import PlanTarget, Sent
+from antiphon.protocol.dataflow import DataflowDescription, Finishing
 from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, PeekId, ReplicaId
+from antiphon.protocol.schema import Schema
 
 
 class StorePort(Protocol):
@@ -126,6 +130,50 @@ Reply = (
 class ReplyPort(Protocol):
     def reply(self, request: int, reply: Reply) -> None:
         """To the caller that the request number names; the caller may be gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """A whole answer: Arrow messages of the asked schema, and how many rows they hold."""
+
+    batches: tuple[bytes, ...]
+    row_count: int
+
+
+class FollowPort(Protocol):
+    def step(self, time: int, content: Mapping[CollectionId, pa.RecordBatch]) -> tuple[bytes, ...]:
+        """From the inputs as they are now, whole, to what changed of the result since the last
+        step, as delta batches at `time`; times strictly increase.
+
+        Raises:
+            ComputeError: the result holds errors.
+        """
+        ...
+
+
+class EnginePort(Protocol):
+    """Evaluates plans over rows that the controller has itself. The engine is a replica's, so
+    whoever puts the processes together brings it; it may be called on any one thread at a time."""
+
+    def evaluate(
+        self,
+        target: PlanTarget,
+        content: Mapping[CollectionId, pa.RecordBatch],
+        *,
+        finishing: Finishing,
+        schema: Schema,
+        rows_max: int,
+        bytes_max: int,
+    ) -> Evaluated:
+        """
+        Raises:
+            ComputeError: a limit, a data error, a plan that is not served.
+        """
+        ...
+
+    def follow(self, dataflow: DataflowDescription) -> FollowPort:
+        """The same, kept up to date. Raises NotServed."""
         ...
 
 

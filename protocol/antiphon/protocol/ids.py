@@ -1,4 +1,5 @@
-"""Identifiers. Those of the catalog are `u64`, never reused; transient ones have the top bit set.
+"""Identifiers. Those of the catalog are `u64`, never reused; transient ones have the top bit set,
+those of introspection collections the next.
 
 Peeks, producers, claims, connections, incarnations and histories are named by 16 random bytes,
 which the caller draws: pure code never makes an id.
@@ -20,6 +21,7 @@ NO_POSITION: Final = Position(0)
 NO_EPOCH: Final = Epoch(0)
 NO_SESSION: Final = SessionId(0)
 TRANSIENT_BIT: Final = 1 << 63
+SYSTEM_BIT: Final = 1 << 62
 RANDOM_ID_BYTES: Final = 16
 
 
@@ -33,10 +35,18 @@ def transient(counter: int) -> CollectionId:
     return CollectionId(TRANSIENT_BIT | counter)
 
 
+def system(counter: int) -> CollectionId:
+    """Of an introspection collection, which only the controller knows."""
+    assert 0 < counter < SYSTEM_BIT, f"not a counter: {counter}"
+    return CollectionId(SYSTEM_BIT | counter)
+
+
 def show(collection: CollectionId) -> str:
-    """`u7` for a catalog id, `t7` for a transient one."""
+    """`u7` for a catalog id, `t7` for a transient one, `s7` for an introspection collection."""
     if is_transient(collection):
         return f"t{collection & ~TRANSIENT_BIT}"
+    if collection & SYSTEM_BIT:
+        return f"s{collection & ~SYSTEM_BIT}"
     return f"u{collection}"
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from antiphon.controller.io.config import load_config
 from antiphon.controller.io.process import Controller
+from antiphon.controller.ports import EnginePort
 from antiphon.protocol.io.channel import open_channel
 from antiphon.protocol.io.security import ClientSecurity
 from antiphon.v1 import control_pb2 as pb
@@ -99,11 +100,13 @@ async def until(reached: Callable[[], Any], timeout_s: float, what: str) -> None
 
 
 @asynccontextmanager
-async def serving(data: Path, **settings: Any) -> AsyncIterator[tuple[Controller, Client]]:
+async def serving(
+    data: Path, engine: EnginePort | None = None, **settings: Any
+) -> AsyncIterator[tuple[Controller, Client]]:
     """A controller on a free port, and a client of it."""
     token = settings.get("token")
     config = load_config(data=data, listen="127.0.0.1:0", **settings)
-    async with Controller(config) as controller:
+    async with Controller(config, engine) as controller:
         client = Client(controller.address, token)
         try:
             yield controller, client

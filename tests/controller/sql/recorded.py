@@ -30,6 +30,8 @@ from antiphon.controller.sql.statement import (
     DropItems,
     Insert,
     InsertSelect,
+    Inspect,
+    InspectChanges,
     Nothing,
     Read,
     Rows,
@@ -117,6 +119,11 @@ def describe(statement: Statement, world: World) -> list[str]:
             return [f"{tag} {statement.item}", *read_lines(statement.read, world)]
         case Select():
             return read_lines(statement.read, world)
+        case Inspect():
+            return ["inspect", *read_lines(statement.read, world)]
+        case InspectChanges():
+            options = f"snapshot={statement.with_snapshot}"
+            return [f"inspect {options}", *dataflow_lines(statement.dataflow, world)]
         case Rows():
             if statement.tag == "EXPLAIN":
                 return [str(line) for line in statement.rows.column(0).to_pylist()]

@@ -89,16 +89,16 @@ def test_now_is_what_the_caller_says(world: World) -> None:
 
 
 def test_a_named_collection_is_read_whole_or_by_columns(world: World) -> None:
-    read = plan_collection_read("k", world.catalog)
+    read = plan_collection_read("k", world.catalog).read
     assert isinstance(read.target, PlanTarget)
     assert read.schema.names == ("id", "name", "price", "at")
-    some = plan_collection_read("k", world.catalog, columns=("at", "id"))
+    some = plan_collection_read("k", world.catalog, columns=("at", "id")).read
     assert some.schema.names == ("at", "id")
 
 
 def test_a_named_collection_is_read_by_the_key_of_an_index(world: World) -> None:
     keys = stream(c=pa.array(["x"]), a=pa.array([3], pa.int64()))
-    read = plan_collection_read("t", world.catalog, keys=keys, columns=("b",))
+    read = plan_collection_read("t", world.catalog, keys=keys, columns=("b",)).read
     assert isinstance(read.target, IndexTarget)
     assert read.target.keys is not None
     found = pa.ipc.open_stream(read.target.keys).read_all()
@@ -108,7 +108,7 @@ def test_a_named_collection_is_read_by_the_key_of_an_index(world: World) -> None
 
 
 def test_an_index_is_read_as_what_it_is_on(world: World) -> None:
-    assert plan_collection_read("t_ca", world.catalog).schema.names == ("a", "b", "c")
+    assert plan_collection_read("t_ca", world.catalog).read.schema.names == ("a", "b", "c")
 
 
 @pytest.mark.parametrize(

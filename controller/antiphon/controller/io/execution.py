@@ -11,15 +11,23 @@ import pyarrow as pa
 
 from antiphon.controller.catalog import Catalog
 from antiphon.controller.io.calls import Calls, CatalogMoved, Part
+from antiphon.controller.io.inspection import Inspection
 from antiphon.controller.io.planning import (
     Planning,
     plan_collection_read,
     plan_collection_subscribe,
     split_statements,
 )
-from antiphon.controller.ports import DoneReply
+from antiphon.controller.ports import DoneReply, SubscribeReply
 from antiphon.controller.request import ReadOptions
-from antiphon.controller.sql.statement import Select, Statement, StatementText, Subscribe
+from antiphon.controller.sql.statement import (
+    Inspect,
+    InspectChanges,
+    Select,
+    Statement,
+    StatementText,
+    Subscribe,
+)
 from antiphon.controller.statements.show import schema_of
 from antiphon.history.store import ProducerSequence
 from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto, schema_to_proto
@@ -41,9 +49,10 @@ PLANS_MAX: Final = 8  # of one statement, while others change the catalog under 
 class Execution:
     """Runs statements for clients."""
 
-    def __init__(self, calls: Calls, planning: Planning) -> None:
+    def __init__(self, calls: Calls, planning: Planning, inspection: Inspection) -> None:
         self._calls = calls
         self._planning = planning
+        self._inspection = inspection
 
     async def execute(self, request: pb.ExecuteRequest) -> AsyncGenerator[pb.ExecuteResponse, None]:
         """Each statement in turn; the first failure ends the call, what came before it stays."""
@@ -73,7 +82,7 @@ class Execution:
             catalog = self._calls.driver.catalog
             statement = await self._planning.plan(piece, catalog)
             try:
-                if isinstance(statement, Subscribe):
+                if isinstance(statement, Subscribe | InspectChanges):
                     responses = self._subscribed(statement, catalog.version, options)
                 elif (schema := schema_of(statement)) is not None:
                     responses = self._rows(statement, schema, catalog.version, options)
@@ -107,7 +116,7 @@ class Execution:
     ) -> AsyncGenerator[pb.ExecuteResponse, None]:
         arrow = arrow_schema(schema)
         is_first, row_count, time = True, 0, 0
-        async with aclosing(self._calls.read(statement, version, options)) as parts:
+        async with aclosing(self._parts(statement, version, options)) as parts:
             async for part in parts:
                 if is_first:
                     yield _announcement(arrow, schema)
@@ -118,18 +127,19 @@ class Execution:
                     row_count += count
                     batch = pb.ResultBatch(batch=part.batch, row_count=count)
                     yield pb.ExecuteResponse(batch=batch)
-        tag = f"{statement.tag} {row_count}" if isinstance(statement, Select) else statement.tag
+        counted = isinstance(statement, Select | Inspect)
+        tag = f"{statement.tag} {row_count}" if counted else statement.tag
         yield pb.ExecuteResponse(done=pb.StatementDone(tag=tag, row_count=row_count, time=time))
 
     async def _subscribed(
-        self, statement: Subscribe, version: int, options: ReadOptions
+        self, statement: Subscribe | InspectChanges, version: int, options: ReadOptions
     ) -> AsyncGenerator[pb.ExecuteResponse, None]:
         """Its columns, then the batches of each interval, the last of them with the interval's
         end."""
         announced: pb.ExecuteResponse | None = _announcement(
             delta_schema(statement.schema), statement.schema
         )
-        async with aclosing(self._calls.changes(statement, version, options)) as changes:
+        async with aclosing(self._intervals(statement, version, options)) as changes:
             async for change in changes:
                 if announced is not None:
                     yield announced
@@ -151,16 +161,16 @@ class Execution:
         )
         for _ in range(PLANS_MAX):
             catalog = self._calls.driver.catalog
-            read = plan_collection_read(
+            planned = plan_collection_read(
                 request.collection,
                 catalog,
                 columns=tuple(request.columns),
                 keys=request.keys or None,
             )
             try:
-                parts = self._calls.read(Select(read=read), catalog.version, options)
+                parts = self._parts(planned, catalog.version, options)
                 async with aclosing(parts) as streamed:
-                    async for chunk in _chunks(streamed, arrow_schema(read.schema)):
+                    async for chunk in _chunks(streamed, arrow_schema(planned.read.schema)):
                         yield chunk
                 return
             except CatalogMoved:
@@ -183,7 +193,7 @@ class Execution:
             statement = await self._subscription(request, catalog)
             schema = delta_schema(statement.schema).serialize().to_pybytes()
             try:
-                changes = self._calls.changes(statement, catalog.version, options)
+                changes = self._intervals(statement, catalog.version, options)
                 async with aclosing(changes) as intervals:
                     async for change in intervals:
                         if change is None:
@@ -200,12 +210,28 @@ class Execution:
                 continue
         raise _moving()
 
-    async def _subscription(self, request: pb.SubscribeRequest, catalog: Catalog) -> Subscribe:
+    def _parts(
+        self, statement: Statement, version: int, options: ReadOptions
+    ) -> AsyncGenerator[Part, None]:
+        if isinstance(statement, Inspect):
+            return self._inspection.read(statement, options)
+        return self._calls.read(statement, version, options)
+
+    def _intervals(
+        self, statement: Subscribe | InspectChanges, version: int, options: ReadOptions
+    ) -> AsyncGenerator[SubscribeReply | None, None]:
+        if isinstance(statement, InspectChanges):
+            return self._inspection.changes(statement, options)
+        return self._calls.changes(statement, version, options)
+
+    async def _subscription(
+        self, request: pb.SubscribeRequest, catalog: Catalog
+    ) -> Subscribe | InspectChanges:
         if request.WhichOneof("target") == "query":
             # On lines of its own: places count in the query, and a comment at its end ends there.
             text = StatementText(text=f"SUBSCRIBE TO (\n{request.query}\n)", line=0)
             planned = await self._planning.plan(text, catalog)
-            if not isinstance(planned, Subscribe):
+            if not isinstance(planned, Subscribe | InspectChanges):
                 raise InvalidArgument("only a query can be subscribed to")
         else:
             planned = plan_collection_subscribe(request.collection, catalog)

@@ -10,6 +10,7 @@ from typing import Final
 from antiphon.controller.catalog import KIND_NAMES, CatalogItem
 from antiphon.controller.driver import Driver
 from antiphon.controller.engine.decision import Decision, Sync
+from antiphon.controller.introspection.rows import link_of
 from antiphon.controller.io.link import Links
 from antiphon.controller.io.orchestrator.local import Orchestrator
 from antiphon.controller.io.store_runner import StoreRunner
@@ -79,12 +80,12 @@ class Introspection:
     def _replica(self, replica: ReplicaStatus) -> pb.ReplicaInfo:
         orchestrator = self._orchestrator
         child = None if orchestrator is None else orchestrator.child(replica.name)
-        connected = replica.link == "connected"
+        links = {replica.name: self._links.phase(ReplicaId(replica.name))}
         return pb.ReplicaInfo(
             name=replica.name,
             address=replica.address,
             stage=_STAGES[replica.stage],
-            link=replica.link if connected else self._links.phase(ReplicaId(replica.name)),
+            link=link_of(replica, links),
             decision="" if replica.decision is None else replica.decision.name.lower(),
             reason=replica.reason,
             applied_position=replica.applied_position,

@@ -21,6 +21,8 @@ from antiphon.controller.sql.planner import (
     split_statements,
 )
 from antiphon.controller.sql.statement import (
+    Inspect,
+    InspectChanges,
     Rows,
     Select,
     Statement,
@@ -30,6 +32,7 @@ from antiphon.controller.sql.statement import (
 
 PLANS_KEPT_MAX: Final = 512
 CACHED_TEXT_MAX: Final = 16_384  # characters; longer texts are data, and do not come again
+_KEPT: Final = (Select, Subscribe, Rows, Inspect, InspectChanges)
 # What may ask for the time of the statement, which no plan of before has right.
 _CLOCK: Final = re.compile(r"now|current_|localtime|clock|today", re.IGNORECASE)
 
@@ -59,7 +62,7 @@ class Planning:
             self._pool, lambda: plan_statement(text, catalog, now_ms=now_ms)
         )
         cacheable = not asks_clock and len(text.text) <= CACHED_TEXT_MAX
-        if cacheable and isinstance(statement, Select | Subscribe | Rows):
+        if cacheable and isinstance(statement, _KEPT):
             self._plans[key] = statement
             if len(self._plans) > PLANS_KEPT_MAX:
                 self._plans.popitem(last=False)

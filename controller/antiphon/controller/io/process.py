@@ -30,6 +30,7 @@ from antiphon.controller.io.collections_service import CollectionsService
 from antiphon.controller.io.config import ControllerConfig
 from antiphon.controller.io.control_service import ControlService
 from antiphon.controller.io.execution import Execution
+from antiphon.controller.io.inspection import Inspection
 from antiphon.controller.io.introspection import VERSION, Introspection
 from antiphon.controller.io.link import Links
 from antiphon.controller.io.orchestrator.local import REPLICA_COMMAND, LocalOrchestrator
@@ -37,7 +38,7 @@ from antiphon.controller.io.planning import Planning
 from antiphon.controller.io.replies import Replies
 from antiphon.controller.io.store_runner import StoreRunner
 from antiphon.controller.io.tails import Tails
-from antiphon.controller.ports import ErrorReply, World
+from antiphon.controller.ports import EnginePort, ErrorReply, World
 from antiphon.controller.recovery import Recovered, recover
 from antiphon.controller.request import DriverEvent
 from antiphon.history.store import Completion
@@ -63,18 +64,19 @@ TICK_MS_MAX: Final = 1_000  # between two looks at the clock, whatever else happ
 _log = structlog.get_logger(__name__)
 
 
-def run_controller(config: ControllerConfig) -> int:
-    """Serve until SIGTERM or SIGINT, or until it cannot go on; then the exit code.
+def run_controller(config: ControllerConfig, engine: EnginePort | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, or until it cannot go on; then the exit code. Without an
+    engine, queries of introspection collections are not served.
 
     Raises:
         ComputeError: it cannot start: the address is in use, another controller holds the store.
     """
     configure_logging(config.log)
-    return asyncio.run(_run(config))
+    return asyncio.run(_run(config, engine))
 
 
-async def _run(config: ControllerConfig) -> int:
-    controller = Controller(config)
+async def _run(config: ControllerConfig, engine: EnginePort | None) -> int:
+    controller = Controller(config, engine)
     with _signals(controller.ask_to_stop):
         await controller.start()
         try:
@@ -125,8 +127,9 @@ class Controller:
     that `failure` gives, if it is one.
     """
 
-    def __init__(self, config: ControllerConfig) -> None:
+    def __init__(self, config: ControllerConfig, engine: EnginePort | None = None) -> None:
         self.config = config
+        self._engine = engine
         self.address = ""
         self.exit_code = OK
         self.failure: AntiphonError | None = None
@@ -135,6 +138,7 @@ class Controller:
         self._replies = Replies()
         self._tails = Tails()
         self._planning = Planning()
+        self._inspection: Inspection | None = None
         self._links = Links(self.handle, config.client_security())
         self._driver: Driver | None = None
         self._store: StoreRunner | None = None
@@ -231,9 +235,16 @@ class Controller:
             environment=self._child_environment(),
         )
         calls = Calls(driver=driver, handle=self.handle, replies=self._replies, links=self._links)
+        self._inspection = Inspection(
+            driver=driver,
+            links=self._links,
+            store=store,
+            orchestrator=self._orchestrator,
+            engine=self._engine,
+        )
         control = ControlService(
             calls=calls,
-            execution=Execution(calls, self._planning),
+            execution=Execution(calls, self._planning, self._inspection),
             introspection=Introspection(
                 driver=driver,
                 links=self._links,
@@ -355,6 +366,8 @@ class Controller:
         self._tails.end_all(self._last_word())
         await asyncio.gather(*ending)
         self._planning.stop()
+        if self._inspection is not None:
+            self._inspection.stop()
 
     def _last_word(self) -> ComputeError:
         """What callers hear who still wait. After a bug nobody knows what was done."""

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from antiphon.controller.introspection.system import SCHEMA_NAME
 from antiphon.controller.sql.source import Source
 from antiphon.protocol.limits import NAME_BYTES_MAX
 from antiphon.protocol.schema import RESERVED_PREFIX
@@ -87,20 +88,35 @@ class Cursor:
         return self.source.invalid(found.start, f"syntax error {near}: {wanted} is expected")
 
     def name(self, what: str) -> str:
-        """A name, lower case unless quoted.
+        """A name without a schema, lower case unless quoted.
 
         Raises:
-            InvalidSql: no name, an empty or too long one, one that is reserved.
+            InvalidSql: no name.
+            UnsupportedSql: one with a schema.
         """
+        start = self._ahead.start
+        schema, name = self.path(what)
+        if schema == SCHEMA_NAME:
+            hint = f": the schema {schema} is the controller's own, and can only be read"
+            raise self.source.unsupported(start, f"{schema}.{name} as {what}", hint)
+        if schema is not None:
+            raise self.source.unsupported(start, "a name with a schema")
+        return name
+
+    def path(self, what: str) -> tuple[str | None, str]:
+        """A name and its schema, if one is given."""
+        first = self._part(what)
+        if not self.accept("."):
+            return None, first
+        return first, self._part(what)
+
+    def _part(self, what: str) -> str:
         if self._ahead.kind not in ("word", "quoted"):
             raise self.unexpected(f"the name of {what}")
         found = self.take()
-        name = found.text.lower()
         if found.kind == "quoted":
-            name = found.text[1:-1].replace('""', '"')
-        if self.peek().upper == ".":
-            raise self.source.unsupported(found.start, "a name with a schema")
-        return name
+            return found.text[1:-1].replace('""', '"')
+        return found.text.lower()
 
     def new_name(self, what: str) -> str:
         """A name for something new, which may not be reserved."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from antiphon.controller.catalog import ItemKind
+from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.sql.coercion import cast, unify_compared
+from antiphon.controller.sql.introspect import check_unmixed, system_item
 from antiphon.controller.sql.plans import ONE_ROW, extended, joined
 from antiphon.controller.sql.relation import Context, Environment, Query, Relation
 from antiphon.controller.sql.scalar import Scalars
@@ -75,9 +76,9 @@ class FromClause:
         expect_only(source, node, "this", "alias", "joins", "db")
         if not isinstance(node.this, exp.Identifier):
             raise source.unsupported(node, "a function in FROM")
-        if node.args.get("db") is not None:
-            raise source.unsupported(node, "a name with a schema")
         name = name_of(node.this)
+        if node.args.get("db") is not None:
+            return _stored(system_item(self.context, node), _alias_name(node) or name)
         alias = _alias_name(node) or name
         common = self.environment.get(name)
         if common is not None:
@@ -92,16 +93,9 @@ class FromClause:
             raise source.missing(node, "table", name, [*relations, *self.environment])
         if item.kind is ItemKind.INDEX:
             raise source.invalid(node, f'"{name}" is an index; select from what it is on')
+        check_unmixed(self.context, node)
         self.context.used.setdefault(item.id)
-        columns = tuple(
-            ScopeColumn(name=c.name, qualifier=alias, index=i, type=c.type, nullable=c.nullable)
-            for i, c in enumerate(item.schema.columns)
-        )
-        return Relation(
-            plan=Get(collection=item.id, schema=item.schema),
-            width=len(columns),
-            scope=Scope(columns),
-        )
+        return _stored(item, alias)
 
     def _subquery(self, node: exp.Subquery) -> Relation:
         expect_only(self.context.source, node, "this", "alias", "joins")
@@ -216,6 +210,19 @@ class FromClause:
                 raise self.context.source.invalid(
                     spot, f'the name "{column.qualifier}" is given to two tables; use an alias'
                 )
+
+
+def _stored(item: CatalogItem, alias: str) -> Relation:
+    """All rows of an item."""
+    columns = tuple(
+        ScopeColumn(name=c.name, qualifier=alias, index=i, type=c.type, nullable=c.nullable)
+        for i, c in enumerate(item.schema.columns)
+    )
+    return Relation(
+        plan=Get(collection=item.id, schema=item.schema),
+        width=len(columns),
+        scope=Scope(columns),
+    )
 
 
 def _alias_name(node: exp.Expr) -> str | None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
+from antiphon.controller.introspection.system import SYSTEM_CATALOG, is_system
 from antiphon.controller.sql.constants import batch_of
 from antiphon.controller.sql.cursor import Cursor
 from antiphon.controller.sql.ddl import find_relation, plan_create, plan_drop
@@ -23,6 +24,13 @@ from antiphon.controller.sql.explain import (
     describe_collection,
     explain_finishing,
     explain_plan,
+)
+from antiphon.controller.sql.introspect import (
+    catalog_of,
+    find_system,
+    inspection,
+    subscription,
+    system_relation,
 )
 from antiphon.controller.sql.optimize import optimized
 from antiphon.controller.sql.plans import projected
@@ -39,7 +47,16 @@ from antiphon.controller.sql.relation import Context
 from antiphon.controller.sql.show import plan_show
 from antiphon.controller.sql.source import Source, near_miss
 from antiphon.controller.sql.split import split_statements
-from antiphon.controller.sql.statement import Read, Rows, Statement, StatementText, Subscribe
+from antiphon.controller.sql.statement import (
+    Inspect,
+    InspectChanges,
+    Read,
+    Rows,
+    Select,
+    Statement,
+    StatementText,
+    Subscribe,
+)
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.command import IndexTarget
 from antiphon.protocol.dataflow import UNFINISHED
@@ -144,9 +161,9 @@ def _unknown_statement(source: Source, cursor: Cursor) -> Exception:
 
 def _plan_select(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
     as_of, stop = _as_of(source)
-    context = Context(source=source, catalog=catalog, now_us=now_us)
+    context = Context(source=source, catalog=catalog, now_us=now_us, may_inspect=True)
     query = QueryLowering(context=context).lower(_query_node(source, 0, stop))
-    return select_statement(query, catalog, as_of)
+    return inspection(context, select_statement(query, catalog_of(context), as_of), as_of)
 
 
 def _as_of(source: Source) -> tuple[int | None, int]:
@@ -175,17 +192,23 @@ def _plan_subscribe(source: Source, cursor: Cursor, catalog: Catalog) -> Stateme
     ahead = cursor.peek()
     if ahead.start >= stop:
         raise source.invalid(ahead.start, "SUBSCRIBE needs the name of a collection or a query")
+    context = Context(source=source, catalog=catalog, place="SUBSCRIBE", may_inspect=True)
     if ahead.upper in _QUERIES:
-        context = Context(source=source, catalog=catalog, place="SUBSCRIBE")
         query = QueryLowering(context=context).lower(_query_node(source, ahead.start, stop))
-        statement = _subscribe(query.finished(), named_schema(query), catalog, "subscribe")
+        planned_on = catalog_of(context)
+        statement = _subscribe(query.finished(), named_schema(query), planned_on, "subscribe")
     else:
-        start = ahead.start
-        item = find_relation(source, catalog, cursor.name("a collection"), start)
+        schema, name = cursor.path("a collection")
+        context.inspects = schema is not None
+        if schema is None:
+            item = find_relation(source, catalog, name, ahead.start)
+        else:
+            item = find_system(source, ahead.start, f"{schema}.{name}")
         if cursor.peek().start < stop:
             raise cursor.unexpected("WITH or AS OF")
-        statement = _subscribe_to(item, catalog)
-    return replace(statement, with_snapshot=with_snapshot, as_of=as_of)
+        statement = _subscribe_to(item, catalog_of(context))
+    statement = replace(statement, with_snapshot=with_snapshot, as_of=as_of)
+    return subscription(source, statement, inspects=context.inspects)
 
 
 _SNAPSHOT: Final = re.compile(r"\bwith\s*\(\s*(\w+)\s*(?:=?\s*(\w+)\s*)?\)\s*$", re.IGNORECASE)
@@ -233,14 +256,17 @@ def _plan_explain(
     if cursor.peek().upper in ("ANALYZE", "VERBOSE"):
         raise source.unsupported(start, f"EXPLAIN {cursor.peek().upper}")
     if cursor.peek().upper in _QUERIES:
-        context = Context(source=source, catalog=catalog, now_us=now_us)
+        context = Context(source=source, catalog=catalog, now_us=now_us, may_inspect=True)
         query = QueryLowering(context=context).lower(
             _query_node(source, start, len(source.piece.text))
         )
+        catalog = catalog_of(context)
         plan = optimized(query.plan, catalog, maintained=False)
         finish = explain_finishing(finishing_of(query), column_names(plan))
         read = read_of(plan, named_schema(query), finishing_of(query), catalog)
         lines = [_target_line(read, catalog), *([] if finish is None else [finish])]
+        if context.inspects:
+            lines[0] = "Evaluate once, at the controller"
         return _lines([*lines, *explain_plan(plan, catalog)])
     if cursor.peek().upper in _KNOWN:
         raise source.unsupported(start, f"EXPLAIN {cursor.peek().upper}")
@@ -248,12 +274,15 @@ def _plan_explain(
         if cursor.accept(*words):
             break
     start = cursor.peek().start
-    name = cursor.name("a view or a query")
+    schema, name = cursor.path("a view or a query")
     cursor.expect_end()
-    item = catalog.find(name)
-    if item is None:
+    if schema is not None:
+        item = find_system(source, start, f"{schema}.{name}")
+        return _lines([f"Kept by the controller: {item.name}"])
+    found = catalog.find(name)
+    if found is None:
         raise source.missing(start, "view", name, catalog.names)
-    return _lines(_explain_item(item, catalog))
+    return _lines(_explain_item(found, catalog))
 
 
 def _explain_item(item: CatalogItem, catalog: Catalog) -> list[str]:
@@ -291,7 +320,7 @@ def plan_collection_read(
     *,
     columns: tuple[str, ...] = (),
     keys: bytes | None = None,
-) -> Read:
+) -> Select | Inspect:
     """All rows of a collection, or those with the given keys.
 
     `name` is exact. `keys`: an Arrow IPC stream of rows of the key columns of an index on it, in
@@ -300,13 +329,16 @@ def plan_collection_read(
     Raises:
         CollectionMissing, InvalidArgument, SchemaMismatch
     """
-    item = _relation(name, catalog)
+    inspects = is_system(name) and name not in catalog.names
+    item = system_relation(name) if inspects else _relation(name, catalog)
     wanted = [_column_index(item, column) for column in columns] or range(len(item.schema))
+    catalog = SYSTEM_CATALOG if inspects else catalog
     if keys is not None:
-        return _read_by_key(item, catalog, keys, tuple(wanted))
+        return Select(read=_read_by_key(item, catalog, keys, tuple(wanted)))
     get = Get(collection=item.id, schema=item.schema)
     plan = optimized(projected(get, tuple(wanted)), catalog, maintained=False)
-    return read_of(plan, item.schema.project(tuple(wanted)), UNFINISHED, catalog)
+    read = read_of(plan, item.schema.project(tuple(wanted)), UNFINISHED, catalog)
+    return Inspect(read=read) if inspects else Select(read=read)
 
 
 def _read_by_key(item: CatalogItem, catalog: Catalog, keys: bytes, wanted: tuple[int, ...]) -> Read:
@@ -340,12 +372,17 @@ def _read_by_key(item: CatalogItem, catalog: Catalog, keys: bytes, wanted: tuple
     )
 
 
-def plan_collection_subscribe(name: str, catalog: Catalog) -> Subscribe:
+def plan_collection_subscribe(name: str, catalog: Catalog) -> Subscribe | InspectChanges:
     """All changes of a collection, with a snapshot first. `name` is exact.
 
     Raises:
         CollectionMissing, InvalidArgument
     """
+    if is_system(name) and name not in catalog.names:
+        changes = _subscribe_to(system_relation(name), SYSTEM_CATALOG)
+        return InspectChanges(
+            dataflow=changes.dataflow, imports=changes.imports, with_snapshot=True
+        )
     return _subscribe_to(_relation(name, catalog), catalog)
 
 

@@ -85,6 +85,8 @@ class Context:
     place: str = "a query"
     now_us: int | None = None  # None: the current time may not be asked for
     used: dict[CollectionId, None] = field(default_factory=dict)  # items named, in that order
+    may_inspect: bool = False  # whether introspection collections may be named
+    inspects: bool = False  # one was named, and nothing else
     bindings: int = 0
 
     def next_binding(self) -> int:

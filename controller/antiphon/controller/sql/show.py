@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.constants import batch_of
 from antiphon.controller.sql.cursor import Cursor
+from antiphon.controller.sql.introspect import find_system
 from antiphon.controller.sql.source import Source, near_miss
 from antiphon.controller.sql.statement import Rows, ShowReplicas, ShowSettings, Statement
 from antiphon.protocol.expression import Value
@@ -49,7 +50,9 @@ def plan_show(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
 
 def _named(source: Source, cursor: Cursor, catalog: Catalog) -> CatalogItem:
     start = cursor.peek().start
-    name = cursor.name("an item")
+    schema, name = cursor.path("an item")
+    if schema is not None:
+        return find_system(source, start, f"{schema}.{name}")
     item = catalog.find(name)
     if item is None:
         raise source.missing(start, "table", name, catalog.names)

@@ -170,6 +170,29 @@ class Subscribe:
         return self.dataflow.schema
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspect:
+    """A read of introspection collections alone: the controller answers it from what it knows.
+    Its target is a plan, over their ids."""
+
+    read: Read
+    tag: str = "SELECT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectChanges:
+    """A subscribe to introspection collections alone, on a timeline of their own."""
+
+    dataflow: DataflowDescription
+    imports: tuple[CollectionId, ...]
+    with_snapshot: bool
+    tag: str = "SUBSCRIBE"
+
+    @property
+    def schema(self) -> Schema:
+        return self.dataflow.schema
+
+
 @dataclass(frozen=True, slots=True)
 class ShowReplicas:
     tag: str = "SHOW"
@@ -194,13 +217,13 @@ CatalogStatement = (
     CreateTable | CreateFeed | CreateView | CreateMaterializedView | CreateIndex | DropItems
 )
 DataStatement = Insert | InsertSelect | Update | Delete
-ReadStatement = Select | Rows | Subscribe | ShowReplicas | ShowSettings
+ReadStatement = Select | Rows | Subscribe | Inspect | InspectChanges | ShowReplicas | ShowSettings
 Statement = CatalogStatement | DataStatement | ReadStatement | Nothing
 
 STATEMENTS: Final[tuple[type[Statement], ...]] = (
     CreateTable, CreateFeed, CreateView, CreateMaterializedView, CreateIndex, DropItems,
-    Insert, InsertSelect, Update, Delete, Select, Rows, Subscribe, ShowReplicas, ShowSettings,
-    Nothing,
+    Insert, InsertSelect, Update, Delete, Select, Rows, Subscribe, Inspect, InspectChanges,
+    ShowReplicas, ShowSettings, Nothing,
 )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ from antiphon.controller.sql.expressions import (
     equal,
     substitute_columns,
 )
+from antiphon.controller.sql.introspect import catalog_of
 from antiphon.controller.sql.plans import computed, extended, joined, width_of
 from antiphon.controller.sql.relation import Context, Environment, Query
 from antiphon.controller.sql.scalar import Scalars
@@ -352,7 +353,7 @@ class Subqueries:
             plan = plan.input
         if not isinstance(plan, Get):
             return False
-        item = self.context.catalog.get(plan.collection)
+        item = catalog_of(self.context).get(plan.collection)
         return bool(item.key_columns) and set(item.key_columns) <= fixed
 
     # Shared parts.

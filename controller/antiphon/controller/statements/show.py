@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from antiphon.controller.instance.state import InstanceConfig
 from antiphon.controller.sql.statement import (
+    Inspect,
     Rows,
     Select,
     ShowReplicas,
@@ -72,6 +73,8 @@ def schema_of(statement: Statement) -> Schema | None:
     """Of the rows that a statement answers with; None: it has none, or they are changes."""
     match statement:
         case Select(read=read):
+            return read.schema
+        case Inspect(read=read):
             return read.schema
         case Rows(schema=schema):
             return schema
