@@ -23,3 +23,8 @@ def test_unknown_keys_are_ignored() -> None:
 def test_what_is_no_positive_number_is_refused(value: str) -> None:
     with pytest.raises(RemoteProtocolError, match="result_bytes_max"):
         Configuration().updated({"result_bytes_max": value})
+
+
+def test_a_setting_can_be_taken_back() -> None:
+    changed = Configuration().updated({"result_bytes_max": "5", "inline_bytes_max": "6"})
+    assert changed.updated({"result_bytes_max": "default"}) == Configuration(inline_bytes_max=6)

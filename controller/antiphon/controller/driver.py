@@ -40,6 +40,7 @@ from antiphon.controller.request import (
     StatementReceived,
 )
 from antiphon.controller.sql.statement import (
+    AlterSystem,
     CreateFeed,
     CreateIndex,
     CreateMaterializedView,
@@ -172,7 +173,7 @@ class Driver:
                 self._changes.begin(event, statement)
             case (
                 CreateTable() | CreateFeed() | CreateView() | CreateMaterializedView()
-                | CreateIndex() | DropItems()
+                | CreateIndex() | DropItems() | AlterSystem()
             ):  # fmt: skip
                 self._definitions.begin(event, statement)
             case Subscribe():
@@ -186,8 +187,7 @@ class Driver:
             case ShowReplicas():
                 self._reads.rows(event, show_replicas(statement, self.status()))
             case ShowSettings():
-                config = kernel.instance.state.config
-                self._reads.rows(event, show_settings(statement, config))
+                self._reads.rows(event, show_settings(statement, kernel.instance.state))
             case Nothing(tag=tag, notices=notices):
                 kernel.reply(event.request, DoneReply(tag=tag, notices=notices))
             case _:

@@ -15,6 +15,7 @@ from antiphon.controller.engine.as_of import Candidate, Selection, select
 from antiphon.controller.instance.event import StoredInput
 from antiphon.controller.instance.log import CommandLog
 from antiphon.controller.instance.on_request import add_stored, inputs_of, take_up
+from antiphon.controller.instance.settings import in_force
 from antiphon.controller.instance.state import STORED_KINDS, InstanceConfig, State
 from antiphon.controller.instance.step import Instance
 from antiphon.controller.oracle import Oracle
@@ -83,6 +84,7 @@ def _take_up(state: State, opened: Opened, history: list[Sent]) -> Selection:
                 candidates.append(_candidate(opened, sent.command))
             case UpdateConfiguration():
                 state.configuration = (sent.position, sent.command)
+                state.config = in_force(state.given, sent.command)
             case _:
                 raise AssertionError(f"a reduced history holds {type(sent.command).__name__}")
     selection = select(

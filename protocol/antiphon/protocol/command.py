@@ -112,9 +112,13 @@ class AcceptRebuild:
     session_id: SessionId
 
 
+DEFAULT_SETTING: Final = "default"  # as a value: what the setting would be without
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateConfiguration:
-    """Takes effect at once, on all that exists. Absent keys keep their value."""
+    """Takes effect at once, on all that exists. Absent keys keep their value, `default` takes one
+    back, keys that somebody does not know are none of his."""
 
     values: Mapping[str, str]
 

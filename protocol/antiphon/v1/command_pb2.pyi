@@ -401,7 +401,7 @@ Global___AcceptRebuild: _TypeAlias = AcceptRebuild  # noqa: Y015
 
 @_typing.final
 class UpdateConfiguration(_message.Message):
-    """Absent keys keep their value."""
+    """Absent keys keep their value; "default" takes one back; unknown keys are ignored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

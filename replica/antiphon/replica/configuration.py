@@ -6,9 +6,10 @@ Keys that this version does not know are kept and ignored: a newer controller ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
+from antiphon.protocol.command import DEFAULT_SETTING
 from antiphon.protocol.errors import RemoteProtocolError
 from antiphon.protocol.limits import MESSAGE_BYTES_MAX, PEEK_BYTES_MAX, PEEK_INLINE_BYTES_MAX
 
@@ -25,19 +26,20 @@ class Configuration:
     subscribe_bytes_max: int = MESSAGE_BYTES_MAX // 2
 
     def updated(self, values: Mapping[str, str]) -> Configuration:
-        """With `values` in force; absent keys keep theirs.
+        """With `values` in force; absent keys keep theirs, `default` takes one back.
 
         Raises:
             RemoteProtocolError: a value that is no positive number.
         """
         changes: dict[str, int] = {}
-        for name in KEYS:
-            if name in values:
-                changes[name] = _positive(name, values[name])
+        for name, default in DEFAULTS.items():
+            value = values.get(name)
+            if value is not None:
+                changes[name] = default if value == DEFAULT_SETTING else _positive(name, value)
         return replace(self, **changes)
 
 
-KEYS: Final = tuple(field.name for field in fields(Configuration))
+DEFAULTS: Final[Mapping[str, int]] = asdict(Configuration())
 
 
 def _positive(name: str, text: str) -> int:

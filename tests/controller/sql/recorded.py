@@ -21,6 +21,7 @@ from antiphon.controller.sql.explain import (
 )
 from antiphon.controller.sql.planner import plan_statement, split_statements
 from antiphon.controller.sql.statement import (
+    AlterSystem,
     CreateFeed,
     CreateIndex,
     CreateMaterializedView,
@@ -131,8 +132,12 @@ def describe(statement: Statement, world: World) -> list[str]:
         case Subscribe():
             options = f"snapshot={statement.with_snapshot} as_of={statement.as_of}"
             return [f"subscribe {options}", *dataflow_lines(statement.dataflow, world)]
-        case ShowReplicas() | ShowSettings():
+        case AlterSystem(values=values):
+            return [f"alter system {name} = {value}" for name, value in values.items()]
+        case ShowReplicas():
             return [type(statement).__name__]
+        case ShowSettings(name=name):
+            return [f"{type(statement).__name__} {name or ''}".rstrip()]
         case Nothing():
             return [f"nothing: {'; '.join(statement.notices)}"]
         case _:

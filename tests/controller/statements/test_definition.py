@@ -5,11 +5,19 @@ from __future__ import annotations
 import pytest
 
 from antiphon.controller.catalog import AddItem, RemoveItem
-from antiphon.controller.ports import DoneReply, ErrorReply, ReplanReply
+from antiphon.controller.ports import DoneReply, ErrorReply, ReplanReply, RowsReply
 from antiphon.controller.statements.definition import define
+from antiphon.controller.statements.show import SETTINGS_SCHEMA
 from antiphon.history.store import Refused
+from antiphon.protocol.command import (
+    CreateDataflow,
+    InitializationComplete,
+    UpdateConfiguration,
+)
+from antiphon.protocol.delta import decode_batch
 from antiphon.protocol.errors import StaleFacts
 from antiphon.protocol.frontier import CLOSED
+from antiphon.protocol.schema import arrow_schema
 from tests.controller.world import NOW_MS, World
 
 
@@ -102,3 +110,50 @@ def test_dropping_forgets_how_far_compaction_was_allowed(world: World) -> None:
     world.run()
     world.sql("DROP INDEX i")
     assert world.store.opened().compaction == {}
+
+
+def settings_of(world: World) -> dict[str, str]:
+    reply = world.reply(world.begin("SHOW ALL"))
+    assert isinstance(reply, RowsReply)
+    schema = arrow_schema(SETTINGS_SCHEMA)
+    rows = [row for b in reply.batches for row in decode_batch(b, schema).to_pylist()]
+    return {row["name"]: row["value"] for row in rows}
+
+
+def test_a_setting_is_durable_before_anybody_follows_it(world: World) -> None:
+    world.connect("r1")
+    request = world.begin("ALTER SYSTEM SET retain_ms = 9")
+    assert settings_of(world)["retain_ms"] != "9", "not before it is durable"
+    assert not any(isinstance(c, UpdateConfiguration) for c in world.ports.sent["r1"])
+    world.run()
+    assert world.reply(request) == DoneReply(tag="ALTER SYSTEM")
+    assert settings_of(world)["retain_ms"] == "9"
+    assert world.driver.kernel.instance.state.config.retain_ms == 9
+    assert world.ports.sent["r1"][-1] == UpdateConfiguration(values={"retain_ms": "9"})
+
+
+def test_settings_outlive_the_controller_and_can_be_taken_back(world: World) -> None:
+    before = settings_of(world)
+    world.sql("CREATE INDEX i ON t (v)")
+    world.sql("ALTER SYSTEM SET retain_ms = 9")
+    world.sql("ALTER SYSTEM SET result_bytes_max = 10")
+    world.sql("ALTER SYSTEM SET retain_ms = 11")
+    again = world.restart()
+    assert settings_of(again) == {**before, "retain_ms": "11", "result_bytes_max": "10"}
+    again.sql("ALTER SYSTEM RESET ALL")
+    assert settings_of(again.restart()) == before
+
+
+def test_a_replica_that_comes_later_is_told_them_once_in_order_of_position(world: World) -> None:
+    """Number 53."""
+    world.sql("CREATE INDEX i ON t (v)")
+    world.sql("ALTER SYSTEM SET result_bytes_max = 10")
+    world.sql("CREATE INDEX j ON t (v)")
+    world.sql("ALTER SYSTEM SET result_bytes_max = 11")
+    for instance in (world, world.restart()):
+        told = instance.connect("r1")
+        kinds = [type(c) for c in told if isinstance(c, CreateDataflow | UpdateConfiguration)]
+        assert kinds == [CreateDataflow, UpdateConfiguration, CreateDataflow]
+        (update,) = [c for c in told if isinstance(c, UpdateConfiguration)]
+        assert update.values == {"result_bytes_max": "11"}
+        assert told.index(update) < [type(c) for c in told].index(InitializationComplete)

@@ -6,7 +6,7 @@ All random ids come with the event that needs them; all times are the caller's c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from antiphon.protocol.command import IndexTarget, PlanTarget
@@ -39,6 +39,7 @@ class InstallRequested:
     stored: tuple[StoredInput, ...] = ()
     dataflows: tuple[DataflowDescription, ...] = ()  # their as_of is chosen here
     drops: tuple[CollectionId, ...] = ()  # dependants before what they need
+    settings: Mapping[str, str] = field(default_factory=dict)  # checked; empty: none change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,7 +179,7 @@ def _full_set(state: State, replica: Replica) -> list[Sent]:
         dataflow = _as_it_stands(collection)
         _start(state, replica, collection, dataflow)
         commands.append(Sent(collection.position, CreateDataflow(dataflow=dataflow)))
-    return commands
+    return sorted(commands, key=lambda sent: sent.position)
 
 
 def _suffix(state: State, replica: Replica, facts: ReplicaFacts) -> list[Sent]:

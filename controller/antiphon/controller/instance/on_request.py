@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from antiphon.controller.instance import holds, hydration, subscribes
@@ -12,6 +13,7 @@ from antiphon.controller.instance.event import (
     StoredInput,
 )
 from antiphon.controller.instance.ready import NumberedEntry, Outbox
+from antiphon.controller.instance.settings import in_force, merged
 from antiphon.controller.instance.state import (
     Collection,
     Holder,
@@ -21,7 +23,12 @@ from antiphon.controller.instance.state import (
 )
 from antiphon.controller.ports import ErrorReply
 from antiphon.history.shard import FIRST_UPPER
-from antiphon.protocol.command import AllowCompaction, CreateDataflow, Sent
+from antiphon.protocol.command import (
+    AllowCompaction,
+    CreateDataflow,
+    Sent,
+    UpdateConfiguration,
+)
 from antiphon.protocol.dataflow import (
     CollectionKind,
     DataflowDescription,
@@ -48,8 +55,14 @@ def on_install_requested(state: State, event: InstallRequested, out: Outbox) -> 
     for dataflow in dataflows:
         holds.acquire_all(state, inputs_of(dataflow), holder, as_of)
     state.installs[event.request] = PendingInstall(
-        request=event.request, stored=event.stored, dataflows=dataflows, drops=event.drops
+        request=event.request,
+        stored=event.stored,
+        dataflows=dataflows,
+        drops=event.drops,
+        settings=event.settings,
     )
+    if event.settings:
+        out.entries.append(NumberedEntry(command=UpdateConfiguration(values=event.settings)))
     out.entries += [NumberedEntry(command=CreateDataflow(dataflow=d)) for d in dataflows]
     out.entries += [
         NumberedEntry(command=AllowCompaction(collection=dropped, frontier=CLOSED))
@@ -92,13 +105,15 @@ def on_install_durable(state: State, event: InstallDurable, out: Outbox) -> None
     """Take up what is durable now, and tell the replicas that are connected."""
     pending = state.installs.pop(event.request)
     maintained = _maintained(state, pending.drops)
-    expected = len(pending.dataflows) + len(maintained)
+    expected = bool(pending.settings) + len(pending.dataflows) + len(maintained)
     assert len(event.positions) == expected, f"{len(event.positions)} positions for {expected}"
     positions = list(event.positions)
     _extend_log(state, pending, maintained)
     assert state.log.head == event.head, f"the log ends at {state.log.head}, not at {event.head}"
     state.head, state.head_digest = event.head, event.head_digest
     state.moved = True
+    if pending.settings:
+        _configure(state, pending.settings, positions.pop(0), out)
     for stored in pending.stored:
         add_stored(state, stored)
     for dataflow in pending.dataflows:
@@ -115,10 +130,23 @@ def on_install_durable(state: State, event: InstallDurable, out: Outbox) -> None
 
 def _extend_log(state: State, pending: PendingInstall, dropped: list[CollectionId]) -> None:
     """The entries of the statement, in the order in which they were handed out."""
+    if pending.settings:
+        state.log.append(UpdateConfiguration(values=pending.settings))
     for dataflow in pending.dataflows:
         state.log.append(CreateDataflow(dataflow=dataflow))
     for collection in dropped:
         state.log.append(AllowCompaction(collection=collection, frontier=CLOSED))
+
+
+def _configure(state: State, values: Mapping[str, str], position: Position, out: Outbox) -> None:
+    """In force from here on, for us and for every replica. In a full set all of them stand where
+    the first one does."""
+    first, before = state.configuration or (position, None)
+    state.configuration = (first, merged(before, values))
+    state.config = in_force(state.given, state.configuration[1])
+    for replica in list(state.open_replicas()):
+        out.send(replica.id, Sent(position, UpdateConfiguration(values=values)))
+        hydration.schedule(state, replica, out)
 
 
 def add_stored(state: State, stored: StoredInput, *, since: int = 0) -> None:

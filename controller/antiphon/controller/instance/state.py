@@ -44,7 +44,7 @@ STORED_KINDS: Final = (CollectionKind.TABLE, CollectionKind.FEED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceConfig:
-    """What does not change while a controller lives."""
+    """What a controller is started with, and, of some of it, what was configured since."""
 
     instance_id: InstanceId
     name: str
@@ -189,11 +189,13 @@ class PendingInstall:
     stored: tuple[StoredInput, ...]
     dataflows: tuple[DataflowDescription, ...]
     drops: tuple[CollectionId, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    config: InstanceConfig
+    config: InstanceConfig  # what is in force
+    given: InstanceConfig = field(init=False)  # what the controller was started with
     timeline_upper: int
     head: Position
     head_digest: bytes
@@ -211,6 +213,9 @@ class State:
     moved: bool = True  # something may allow compaction since the last beat
     last_beat_ms: int = 0
     compaction_in_flight: bool = False
+
+    def __post_init__(self) -> None:
+        self.given = self.config
 
     @property
     def read_time(self) -> int:

@@ -44,6 +44,7 @@ from antiphon.controller.sql.reading import (
     sources_under,
 )
 from antiphon.controller.sql.relation import Context
+from antiphon.controller.sql.setting import plan_alter_system
 from antiphon.controller.sql.show import plan_show
 from antiphon.controller.sql.source import Source, near_miss
 from antiphon.controller.sql.split import split_statements
@@ -79,7 +80,7 @@ __all__ = [
 _QUERIES: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
 _KNOWN: Final = (
     "CREATE", "DROP", "INSERT", "UPDATE", "DELETE", "SELECT", "WITH", "VALUES", "TABLE",
-    "SUBSCRIBE", "SHOW", "EXPLAIN",
+    "SUBSCRIBE", "SHOW", "EXPLAIN", "ALTER",
 )  # fmt: skip
 # PostgreSQL's other statements, which we can name when we refuse them.
 _REFUSED: Final = frozenset(
@@ -135,6 +136,8 @@ def _plan(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
         case "DROP":
             cursor.take()
             return plan_drop(source, cursor, catalog)
+        case "ALTER" if cursor.accept("ALTER", "SYSTEM"):
+            return plan_alter_system(source, cursor)
         case "SUBSCRIBE":
             cursor.take()
             return _plan_subscribe(source, cursor, catalog)
@@ -150,6 +153,8 @@ def _plan(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
 
 def _unknown_statement(source: Source, cursor: Cursor) -> Exception:
     found = cursor.peek()
+    if found.upper in ("SET", "RESET"):
+        return source.unsupported(found.start, found.upper, f"; say ALTER SYSTEM {found.upper} ...")
     if found.upper in _REFUSED:
         return source.unsupported(found.start, found.upper)
     hint = near_miss(found.upper, _KNOWN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
+from antiphon.controller.instance.settings import SETTINGS
 from antiphon.controller.sql.constants import batch_of
 from antiphon.controller.sql.cursor import Cursor
 from antiphon.controller.sql.introspect import find_system
@@ -35,12 +36,15 @@ def plan_show(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
         statement = _columns(_named(source, cursor, catalog))
     elif cursor.accept("CREATE"):
         statement = _created(_named(source, cursor, catalog))
+    elif found.text.lower() in SETTINGS:
+        cursor.take()
+        statement = ShowSettings(name=found.text.lower())
     elif found.upper in _KINDS:
         cursor.take()
         statement = _items(catalog, _KINDS[found.upper])
     else:
         known = [*_KINDS, "MATERIALIZED VIEWS", "INDEXES", "COLUMNS FROM", "REPLICAS", "ALL"]
-        hint = near_miss(found.upper, known)
+        hint = near_miss(found.upper, known) or near_miss(found.text.lower(), SETTINGS)
         if cursor.at_end:
             raise cursor.unexpected("what to show")
         raise source.unsupported(found.start, f"SHOW {found.text.upper()}", hint)

@@ -13,6 +13,7 @@ What the planner cannot know is left open, and said so: times (`as_of` of a data
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,6 +90,14 @@ class DropItems:
     items: tuple[CatalogItem, ...]
     tag: str
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterSystem:
+    """Settings and their values, checked; `default` takes one back. Durable like the catalog."""
+
+    values: Mapping[str, str]
+    tag: str = "ALTER SYSTEM"
 
 
 # Statements that change data.
@@ -200,8 +209,9 @@ class ShowReplicas:
 
 @dataclass(frozen=True, slots=True)
 class ShowSettings:
-    """SHOW ALL: the instance's configuration."""
+    """SHOW ALL: the instance's configuration; or SHOW name, of one setting."""
 
+    name: str | None = None
     tag: str = "SHOW"
 
 
@@ -215,13 +225,15 @@ class Nothing:
 
 CatalogStatement = (
     CreateTable | CreateFeed | CreateView | CreateMaterializedView | CreateIndex | DropItems
-)
+    | AlterSystem
+)  # fmt: skip
 DataStatement = Insert | InsertSelect | Update | Delete
 ReadStatement = Select | Rows | Subscribe | Inspect | InspectChanges | ShowReplicas | ShowSettings
 Statement = CatalogStatement | DataStatement | ReadStatement | Nothing
 
 STATEMENTS: Final[tuple[type[Statement], ...]] = (
     CreateTable, CreateFeed, CreateView, CreateMaterializedView, CreateIndex, DropItems,
+    AlterSystem,
     Insert, InsertSelect, Update, Delete, Select, Rows, Subscribe, Inspect, InspectChanges,
     ShowReplicas, ShowSettings, Nothing,
 )  # fmt: skip

@@ -8,7 +8,8 @@ statement that was planned on an older catalog is planned again, for it holds na
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from antiphon.controller.catalog import AddItem, CatalogItem, Change, ItemKind, RemoveItem
@@ -24,6 +25,7 @@ from antiphon.controller.kernel import Kernel
 from antiphon.controller.ports import DoneReply, ErrorReply, ReplanReply
 from antiphon.controller.request import StatementReceived
 from antiphon.controller.sql.statement import (
+    AlterSystem,
     CatalogStatement,
     CreateFeed,
     CreateIndex,
@@ -51,6 +53,7 @@ class Definition:
     new_shards: tuple[NewShard, ...] = ()
     dropped_shards: tuple[CollectionId, ...] = ()
     notices: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def define(statement: CatalogStatement, now_ms: int) -> Definition:
@@ -61,6 +64,8 @@ def define(statement: CatalogStatement, now_ms: int) -> Definition:
             assert kind is not None, "tables and feeds are collections"
             stored = StoredInput(collection=item.id, kind=kind, schema=item.schema)
             return Definition(changes=(added,), stored=(stored,), new_shards=(_shard(item),))
+        case AlterSystem(values=values):
+            return Definition(changes=(), settings=values)
         case CreateView(item=item):
             return Definition(changes=(_added(item, now_ms),))
         case CreateMaterializedView(item=item, dataflow=dataflow):
@@ -121,6 +126,7 @@ class Definitions:
                 stored=definition.stored,
                 dataflows=definition.dataflows,
                 drops=definition.drops,
+                settings=definition.settings,
             )
         )
         if event.request not in kernel.instance.state.installs:

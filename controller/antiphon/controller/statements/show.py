@@ -6,7 +6,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from antiphon.controller.instance.state import InstanceConfig
+from antiphon.controller.instance.settings import values_in_force
+from antiphon.controller.instance.state import State
 from antiphon.controller.sql.statement import (
     Inspect,
     Rows,
@@ -54,17 +55,17 @@ def show_replicas(statement: ShowReplicas, status: InstanceStatus) -> Rows:
     return Rows(schema=REPLICAS_SCHEMA, rows=batch, tag=statement.tag)
 
 
-def show_settings(statement: ShowSettings, config: InstanceConfig) -> Rows:
+def show_settings(statement: ShowSettings, state: State) -> Rows:
+    """All settings, or the one that was asked for; with what cannot be changed while it runs."""
+    update = None if state.configuration is None else state.configuration[1]
     settings = {
-        "beat_ms": config.beat_ms,
-        "hydration_limit": config.hydration_limit,
-        "peek_wait_ms": config.peek_wait_ms,
-        "read_only": str(config.read_only).lower(),
-        "replica_gone_ms": config.replica_gone_ms,
-        "retain_ms": config.retain_ms,
-        **config.configuration,
+        "beat_ms": str(state.config.beat_ms),
+        "read_only": str(state.config.read_only).lower(),
+        **state.config.configuration,
+        **values_in_force(state.given, update),
     }
-    rows = [{"name": name, "value": str(value)} for name, value in sorted(settings.items())]
+    wanted = sorted(settings) if statement.name is None else [statement.name]
+    rows = [{"name": name, "value": settings[name]} for name in wanted]
     batch = pa.RecordBatch.from_pylist(rows, schema=arrow_schema(SETTINGS_SCHEMA))
     return Rows(schema=SETTINGS_SCHEMA, rows=batch, tag=statement.tag)
 
