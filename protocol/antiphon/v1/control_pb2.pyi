@@ -557,6 +557,7 @@ class ReplicaInfo(_message.Message):
     PROCESS_ID_FIELD_NUMBER: _builtins.int
     RESTARTS_FIELD_NUMBER: _builtins.int
     COLLECTIONS_FIELD_NUMBER: _builtins.int
+    READ_ONLY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     address: _builtins.str
     stage: _response_pb2.Stage.ValueType
@@ -569,6 +570,7 @@ class ReplicaInfo(_message.Message):
     resident_bytes: _builtins.int
     process_id: _builtins.int
     restarts: _builtins.int
+    read_only: _builtins.bool
     @_builtins.property
     def collections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicaCollectionInfo]: ...
     def __init__(
@@ -586,10 +588,11 @@ class ReplicaInfo(_message.Message):
         process_id: _builtins.int = ...,
         restarts: _builtins.int = ...,
         collections: _abc.Iterable[Global___ReplicaCollectionInfo] | None = ...,
+        read_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "applied_position", b"applied_position", "collections", b"collections", "decision", b"decision", "lag_ms", b"lag_ms", "link", b"link", "name", b"name", "process_id", b"process_id", "reason", b"reason", "resident_bytes", b"resident_bytes", "restarts", b"restarts", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "applied_position", b"applied_position", "collections", b"collections", "decision", b"decision", "lag_ms", b"lag_ms", "link", b"link", "name", b"name", "process_id", b"process_id", "read_only", b"read_only", "reason", b"reason", "resident_bytes", b"resident_bytes", "restarts", b"restarts", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -611,6 +614,8 @@ class GetStatusResponse(_message.Message):
     PEEKS_PENDING_FIELD_NUMBER: _builtins.int
     SUBSCRIBES_ACTIVE_FIELD_NUMBER: _builtins.int
     UPTIME_MS_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    LIVE_ADDRESS_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     version: _builtins.str
     epoch: _builtins.int
@@ -621,6 +626,10 @@ class GetStatusResponse(_message.Message):
     peeks_pending: _builtins.int
     subscribes_active: _builtins.int
     uptime_ms: _builtins.int
+    role: _builtins.str
+    """live, standby"""
+    live_address: _builtins.str
+    """Of a standby: where the live controller listens, if it is known."""
     @_builtins.property
     def timeline_upper(self) -> _types_pb2.Frontier: ...
     @_builtins.property
@@ -640,10 +649,12 @@ class GetStatusResponse(_message.Message):
         peeks_pending: _builtins.int = ...,
         subscribes_active: _builtins.int = ...,
         uptime_ms: _builtins.int = ...,
+        role: _builtins.str = ...,
+        live_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timeline_upper", b"timeline_upper"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "history_base", b"history_base", "history_head", b"history_head", "instance", b"instance", "mode", b"mode", "mode_reason", b"mode_reason", "peeks_pending", b"peeks_pending", "replicas", b"replicas", "subscribes_active", b"subscribes_active", "timeline_upper", b"timeline_upper", "uptime_ms", b"uptime_ms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "history_base", b"history_base", "history_head", b"history_head", "instance", b"instance", "live_address", b"live_address", "mode", b"mode", "mode_reason", b"mode_reason", "peeks_pending", b"peeks_pending", "replicas", b"replicas", "role", b"role", "subscribes_active", b"subscribes_active", "timeline_upper", b"timeline_upper", "uptime_ms", b"uptime_ms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -655,18 +666,22 @@ class AddReplicaRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
+    READ_ONLY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     address: _builtins.str
     """Empty: the orchestrator starts it."""
+    read_only: _builtins.bool
+    """It warms up beside the others, and may not write, until it is promoted."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         address: _builtins.str = ...,
+        read_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "name", b"name", "read_only", b"read_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -862,12 +877,19 @@ Global___ExplainReplicaResponse: _TypeAlias = ExplainReplicaResponse  # noqa: Y0
 class PromoteRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    REPLICA_FIELD_NUMBER: _builtins.int
+    replica: _builtins.str
+    """Empty: the standby itself becomes the controller. Else this read-only replica of a live
+    controller is allowed to write from now on.
+    """
     def __init__(
         self,
+        *,
+        replica: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replica", b"replica"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

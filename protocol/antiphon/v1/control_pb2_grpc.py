@@ -172,7 +172,8 @@ class ControlServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Promote(self, request, context):
-        """A standby takes over: claims the next epoch, allows writes to its replicas.
+        """A standby takes over: claims the next epoch, allows writes to its replicas. Or a replica that
+        warmed up read-only is allowed to write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

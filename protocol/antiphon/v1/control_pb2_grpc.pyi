@@ -54,7 +54,9 @@ class ControlStub:
     ExplainReplica: _grpc.UnaryUnaryMultiCallable[_control_pb2.ExplainReplicaRequest, _control_pb2.ExplainReplicaResponse]
     """Why a replica was kept up, caught up, reconciled or rebuilt."""
     Promote: _grpc.UnaryUnaryMultiCallable[_control_pb2.PromoteRequest, _control_pb2.PromoteResponse]
-    """A standby takes over: claims the next epoch, allows writes to its replicas."""
+    """A standby takes over: claims the next epoch, allows writes to its replicas. Or a replica that
+    warmed up read-only is allowed to write.
+    """
     HoldSubscription: _grpc.UnaryUnaryMultiCallable[_control_pb2.HoldSubscriptionRequest, _control_pb2.HoldSubscriptionResponse]
     """Keeps what a subscriber may still ask for, until acknowledged or past its deadline."""
 
@@ -84,7 +86,9 @@ class ControlAsyncStub(ControlStub):
     ExplainReplica: _aio.UnaryUnaryMultiCallable[_control_pb2.ExplainReplicaRequest, _control_pb2.ExplainReplicaResponse]  # type: ignore[assignment]
     """Why a replica was kept up, caught up, reconciled or rebuilt."""
     Promote: _aio.UnaryUnaryMultiCallable[_control_pb2.PromoteRequest, _control_pb2.PromoteResponse]  # type: ignore[assignment]
-    """A standby takes over: claims the next epoch, allows writes to its replicas."""
+    """A standby takes over: claims the next epoch, allows writes to its replicas. Or a replica that
+    warmed up read-only is allowed to write.
+    """
     HoldSubscription: _aio.UnaryUnaryMultiCallable[_control_pb2.HoldSubscriptionRequest, _control_pb2.HoldSubscriptionResponse]  # type: ignore[assignment]
     """Keeps what a subscriber may still ask for, until acknowledged or past its deadline."""
 
@@ -177,7 +181,9 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.PromoteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.PromoteResponse, _abc.Awaitable[_control_pb2.PromoteResponse]]:
-        """A standby takes over: claims the next epoch, allows writes to its replicas."""
+        """A standby takes over: claims the next epoch, allows writes to its replicas. Or a replica that
+        warmed up read-only is allowed to write.
+        """
 
     @_abc_1.abstractmethod
     def HoldSubscription(
