@@ -241,7 +241,14 @@ class FakeControl(ControlServicer):
         self, request: wire.AddReplicaRequest, context: Any
     ) -> wire.AddReplicaResponse:
         await self._begin("AddReplica", request, context)
-        return wire.AddReplicaResponse(replica=wire.ReplicaInfo(name=request.name))
+        added = wire.ReplicaInfo(
+            name=request.name, address=request.address, read_only=request.read_only
+        )
+        return wire.AddReplicaResponse(replica=added)
+
+    async def Promote(self, request: wire.PromoteRequest, context: Any) -> wire.PromoteResponse:
+        await self._begin("Promote", request, context)
+        return wire.PromoteResponse(epoch=2)
 
     async def RemoveReplica(
         self, request: wire.RemoveReplicaRequest, context: Any
@@ -256,9 +263,6 @@ class FakeControl(ControlServicer):
         return wire.ExplainReplicaResponse(
             decisions=[wire.ReplicaDecision(session_id=1, reason="it holds nothing")]
         )
-
-    async def Promote(self, request: wire.PromoteRequest, context: Any) -> wire.PromoteResponse:
-        return wire.PromoteResponse(epoch=2)
 
     async def HoldSubscription(
         self, request: wire.HoldSubscriptionRequest, context: Any

@@ -240,6 +240,22 @@ def test_the_status_names_replicas_stages_and_frontiers(
     assert status["replicas"][0]["collections"][0]["hydrated"] is True
 
 
+def test_replicas_are_added_promoted_and_removed(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["replica", "add", "r9", "--at", "h:1", "--read-only"]) == 0
+    assert run(["replica", "promote", "r9"]) == 0
+    assert run(["replica", "remove", "r9", "--json"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "replica r9 was added at h:1, read-only",
+        "replica r9 may write from now on",
+        '{"replica": "r9", "removed": true}',
+    ]
+    (added,) = control.requests["AddReplica"]
+    assert (added.name, added.address, added.read_only) == ("r9", "h:1", True)
+    assert [r.replica for r in control.requests["Promote"]] == ["r9"]
+
+
 def test_the_history_is_printed_in_the_logs_words(
     control: FakeControl, capsys: pytest.CaptureFixture[str]
 ) -> None:

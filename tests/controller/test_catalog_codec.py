@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
-from antiphon.controller.catalog_codec import item_from_bytes, item_to_bytes
+from antiphon.controller.catalog_codec import (
+    item_from_bytes,
+    item_to_bytes,
+    replica_from_bytes,
+    replica_to_bytes,
+)
+from antiphon.controller.membership import FIRST_ROW, CatalogReplica
 from antiphon.protocol.codec.field import MalformedMessage
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.ids import CollectionId, ReplicaId
 from antiphon.protocol.schema import INT32, TEXT, Column, Schema, decimal
 from antiphon.v1 import catalog_pb2 as pb
 
@@ -81,3 +89,32 @@ def test_any_bytes_are_an_item_or_refused(data: bytes) -> None:
     except MalformedMessage:
         return
     assert item_from_bytes(item_to_bytes(item)) == item
+
+
+REPLICA = CatalogReplica(
+    row=FIRST_ROW, name=ReplicaId("r1"), address="h:1", read_only=True, created_at_ms=5
+)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("from_settings", [True, False])
+@pytest.mark.parametrize("address", ["", "unix:/tmp/x"])
+def test_replicas_come_back_as_they_were(
+    read_only: bool, from_settings: bool, address: str
+) -> None:
+    replica = replace(REPLICA, read_only=read_only, from_settings=from_settings, address=address)
+    assert replica_from_bytes(replica.row, replica_to_bytes(replica)) == replica
+
+
+def test_a_replica_without_a_name_is_refused() -> None:
+    with pytest.raises(MalformedMessage, match="name"):
+        replica_from_bytes(FIRST_ROW, b"")
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_replica_or_refused(data: bytes) -> None:
+    try:
+        replica = replica_from_bytes(FIRST_ROW, data)
+    except MalformedMessage:
+        return
+    assert replica_from_bytes(FIRST_ROW, replica_to_bytes(replica)) == replica

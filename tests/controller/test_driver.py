@@ -14,8 +14,6 @@ from antiphon.controller.ports import (
     ShardReply,
 )
 from antiphon.controller.request import (
-    ReplicaNamed,
-    ReplicaUnnamed,
     ShardAppendReceived,
 )
 from antiphon.history.store import Fence, ProducerSequence, ShardAppend
@@ -25,11 +23,9 @@ from antiphon.protocol.errors import (
     ComputeError,
     DuplicateKey,
     EpochFenced,
-    ReplicaExists,
-    ReplicaMissing,
 )
 from antiphon.protocol.frontier import CLOSED, Frontier
-from antiphon.protocol.ids import ClaimId, Epoch, ProducerId, ReplicaId
+from antiphon.protocol.ids import ClaimId, Epoch, ProducerId
 from antiphon.protocol.response import Dropped, Frontiers
 from tests.controller.world import World
 
@@ -174,17 +170,6 @@ def test_a_replica_that_breaks_the_protocol_is_closed(world: World) -> None:
     world.connect("r1")
     world.respond("r1", Dropped(collection=world.id("t")))
     assert world.ports.log[-1] == "close r1"
-
-
-def test_replicas_come_and_go_by_name(world: World) -> None:
-    world.connect("r1")
-    again = world.request()
-    world.handle(ReplicaNamed(request=again, replica=ReplicaId("r1"), address="unix:x"))
-    assert isinstance(error_of(world, again), ReplicaExists)
-    world.handle(ReplicaUnnamed(request=again + 1, replica=ReplicaId("r1")))
-    assert world.ports.log[-2:] == ["disconnect r1", "reply DoneReply"]
-    world.handle(ReplicaUnnamed(request=again + 2, replica=ReplicaId("r1")))
-    assert isinstance(error_of(world, again + 2), ReplicaMissing)
 
 
 class TestWriteBack:

@@ -24,6 +24,7 @@ from antiphon.controller.request import (
     ReadOptions,
     ReplicaNamed,
     ReplicaReached,
+    ReplicasConfigured,
     StatementReceived,
 )
 from antiphon.controller.sql.planner import plan_statement, split_statements
@@ -109,7 +110,13 @@ class Recorder:
 class World:
     """One driver over one store. `restart` makes the next controller of the same store."""
 
-    def __init__(self, store: MemoryStore | None = None, **config: object) -> None:
+    def __init__(
+        self,
+        store: MemoryStore | None = None,
+        *,
+        named: Mapping[ReplicaId, str] | None = None,
+        **config: object,
+    ) -> None:
         self.store = store or MemoryStore(
             instance_id=InstanceId(7), history_id=HistoryId(b"h" * 16)
         )
@@ -141,11 +148,14 @@ class World:
         )
         self.driver = Driver(recovered=recovered, fence=fence, world=ports)
         self._requests = 0
+        self.handle(ReplicasConfigured(request=self.request(), replicas=named or {}))
+        self.run()
 
-    def restart(self) -> World:
-        """This controller is killed: what was queued is lost; another claims the store."""
+    def restart(self, named: Mapping[ReplicaId, str] | None = None) -> World:
+        """This controller is killed: what was queued is lost; another claims the store, and its
+        settings name these replicas."""
         self.store.crash()
-        return World(self.store, **self._config)
+        return World(self.store, named=named, **self._config)
 
     def request(self) -> int:
         self._requests += 1
@@ -230,6 +240,8 @@ class World:
         replica = ReplicaId(name)
         if replica not in self.driver.kernel.instance.state.replicas:
             self.handle(ReplicaNamed(request=self.request(), replica=replica, address="unix:x"))
+            while replica not in self.driver.kernel.instance.state.replicas:
+                assert self.commit(), f"{name} was not added"
         known = ReplicaFacts(replica=replica, incarnation=Incarnation(b"i" * 16), versions=SPOKEN)
         probed = replace(known, **facts)  # type: ignore[arg-type]
         self.handle(ReplicaReached(replica=replica, facts=probed))

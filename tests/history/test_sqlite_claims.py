@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.history.io.sqlite.layout import DATABASE, LOCK
-from antiphon.history.io.sqlite.liveness import Liveness
+from antiphon.history.io.liveness import LOCK, Liveness
+from antiphon.history.io.sqlite.layout import DATABASE
 from antiphon.history.store import Committed, Refused
 from antiphon.protocol.errors import EpochFenced, StoreLocked
 from antiphon.protocol.ids import Position

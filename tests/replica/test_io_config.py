@@ -70,3 +70,9 @@ def test_a_missing_certificate_is_told_by_name(tmp_path: Path) -> None:
     config = load_config(tls_certificate=tmp_path / "no.pem", tls_key=tmp_path / "no.key")
     with pytest.raises(InvalidArgument, match=r"no\.pem"):
         config.server_security()
+
+
+@pytest.mark.parametrize("name", ["bad/name", "..", "UPPER", "-x", "x" * 64])
+def test_a_name_that_could_leave_its_directory_is_refused(name: str) -> None:
+    with pytest.raises(InvalidArgument, match="not a replica's name"):
+        load_config(name=name)

@@ -350,6 +350,18 @@ async def test_a_second_replica_on_one_address_is_refused_in_one_line(shared: Se
             assert other.log().strip().splitlines()[-1].startswith("AddressInUse: ")
 
 
+async def test_two_replicas_cannot_share_a_data_directory(shared: Served) -> None:
+    with tempfile.TemporaryDirectory(prefix="antiphon-") as directory:
+        async with served(Path(directory), Store()) as other:
+            (other.directory / "data").symlink_to(shared.directory / "data")
+            other.spawn()
+            assert await other.exited() == 1
+            said = other.log().strip().splitlines()[-1]
+            assert said.startswith("DirectoryInUse: another replica (process ")
+            assert shared.process is not None
+            assert str(shared.process.pid) in said
+
+
 async def test_an_indexed_read_costs_little(shared: Served) -> None:
     """Not a benchmark: a bound that only a blocked loop or a polling sleep would break."""
     session = await connected(shared)

@@ -33,6 +33,11 @@ app.add_typer(config_app, name="config")
 app.add_typer(history_app, name="history")
 conformance_app = typer.Typer(help="Whether a replica keeps to the protocol.", no_args_is_help=True)
 app.add_typer(conformance_app, name="conformance")
+replica_app = typer.Typer(
+    help="Start one replica here; or add, remove, promote one of a controller.",
+    invoke_without_command=True,
+)
+app.add_typer(replica_app, name="replica")
 
 Address = Annotated[
     str | None,
@@ -88,8 +93,9 @@ def controller(
     serve.controller(data=data, listen=listen, token=token, config=config)
 
 
-@app.command()
+@replica_app.callback()
 def replica(
+    context: typer.Context,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT|unix:PATH")] = None,
     data: Data = None,
     controller: Annotated[str | None, typer.Option(metavar="ADDR")] = None,
@@ -98,7 +104,9 @@ def replica(
     token: Token = None,
     config: Config = None,
 ) -> None:
-    """Start one replica."""
+    """Start one replica here; or add, remove, promote one of a controller."""
+    if context.invoked_subcommand is not None:
+        return
     from antiphon.cli import serve
 
     serve.replica(
@@ -110,6 +118,59 @@ def replica(
         watch_stdin=watch_stdin or None,
         config=config,
     )
+
+
+ReplicaName = Annotated[str, typer.Argument(metavar="NAME")]
+
+
+@replica_app.command("add")
+def replica_add(
+    name: ReplicaName,
+    at: Annotated[
+        str,
+        typer.Option("--at", help="Where it listens; else it is started here.", metavar="ADDR"),
+    ] = "",
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="It warms up, and writes once promoted.")
+    ] = False,
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Add a replica to the instance, for good."""
+    from antiphon.cli import query, replicas
+
+    settings = query.Settings(address=address, token=token, config=config, json=json)
+    replicas.add(settings, name, at=at, read_only=read_only)
+
+
+@replica_app.command("remove")
+def replica_remove(
+    name: ReplicaName,
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Take a replica out of the instance; one that was started by it is stopped."""
+    from antiphon.cli import query, replicas
+
+    replicas.remove(query.Settings(address=address, token=token, config=config, json=json), name)
+
+
+@replica_app.command("promote")
+def replica_promote(
+    name: ReplicaName,
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Let a replica that was added read-only write from now on."""
+    from antiphon.cli import query, replicas
+
+    replicas.promote(query.Settings(address=address, token=token, config=config, json=json), name)
 
 
 @app.command()

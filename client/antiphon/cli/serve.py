@@ -15,8 +15,6 @@ from antiphon.controller.io.config import ControllerConfig
 from antiphon.controller.io.config import load_config as load_controller_config
 from antiphon.controller.io.process import Controller, configure_logging
 from antiphon.controller.io.process import run_controller as serve_controller
-from antiphon.protocol.errors import InvalidArgument
-from antiphon.protocol.io.channel import UNIX_PATH_BYTES_MAX
 from antiphon.replica.io.config import load_config as load_replica_config
 from antiphon.replica.io.process import run_replica as serve_replica
 
@@ -41,7 +39,6 @@ def up(
     # People read what this prints; what the parts log is for when something is wrong.
     if "log" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log": "warning"})
-    _check_sockets(settings)
     configure_logging(settings.log)
     _leave(asyncio.run(_up(settings, watch_stdin=watch_stdin)))
 
@@ -75,19 +72,6 @@ def replica(
         watch_stdin=watch_stdin,
     )
     _leave(serve_replica(settings))
-
-
-def _check_sockets(settings: ControllerConfig) -> None:
-    """Raises:
-    InvalidArgument: the system does not take sockets with paths as long as the replicas' are.
-    """
-    for number in range(1, settings.local_replicas + 1):
-        path = settings.data.absolute() / "replicas" / f"r{number}" / "socket"
-        if len(os.fsencode(path)) > UNIX_PATH_BYTES_MAX:
-            raise InvalidArgument(
-                f"{settings.data}: the path is too long for the replicas' sockets, which have at"
-                f" most {UNIX_PATH_BYTES_MAX} bytes; use a shorter --data"
-            )
 
 
 async def _up(settings: ControllerConfig, *, watch_stdin: bool) -> int:

@@ -349,14 +349,21 @@ class AsyncClient:
         """The instance and its replicas, as the controller sees them."""
         return await self._read(self._control.get_status)
 
-    async def add_replica(self, name: str, address: str = "") -> wire.ReplicaInfo:
-        """Adds a replica at an address; without one, the orchestrator starts it."""
-        request = wire.AddReplicaRequest(name=name, address=address)
+    async def add_replica(
+        self, name: str, address: str = "", *, read_only: bool = False
+    ) -> wire.ReplicaInfo:
+        """Adds a replica at an address, for good; without one, the orchestrator starts it.
+        `read_only`: it warms up and answers, and writes nothing back until it is promoted."""
+        request = wire.AddReplicaRequest(name=name, address=address, read_only=read_only)
         return (await self._control.add_replica(request)).replica
 
     async def remove_replica(self, name: str) -> None:
         """Stops and forgets a replica."""
         await self._control.remove_replica(wire.RemoveReplicaRequest(name=name))
+
+    async def promote_replica(self, name: str) -> None:
+        """Lets a replica that was added read-only write from now on."""
+        await self._control.promote(wire.PromoteRequest(replica=name))
 
     async def explain_replica(self, name: str) -> list[wire.ReplicaDecision]:
         """Why the replica was kept up, caught up, reconciled or rebuilt, oldest first."""

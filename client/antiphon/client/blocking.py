@@ -157,13 +157,19 @@ class Client:
         """The instance and its replicas, as the controller sees them."""
         return self._loop.run(self._client.status())
 
-    def add_replica(self, name: str, address: str = "") -> wire.ReplicaInfo:
-        """Adds a replica at an address; without one, the orchestrator starts it."""
-        return self._loop.run(self._client.add_replica(name, address))
+    def add_replica(
+        self, name: str, address: str = "", *, read_only: bool = False
+    ) -> wire.ReplicaInfo:
+        """Adds a replica, for good. See `AsyncClient.add_replica`."""
+        return self._loop.run(self._client.add_replica(name, address, read_only=read_only))
 
     def remove_replica(self, name: str) -> None:
         """Stops and forgets a replica."""
         self._loop.run(self._client.remove_replica(name))
+
+    def promote_replica(self, name: str) -> None:
+        """Lets a replica that was added read-only write from now on."""
+        self._loop.run(self._client.promote_replica(name))
 
     def explain_replica(self, name: str) -> list[wire.ReplicaDecision]:
         """Why the replica was kept up, caught up, reconciled or rebuilt, oldest first."""

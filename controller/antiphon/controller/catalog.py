@@ -1,4 +1,4 @@
-"""The catalog: every named item, as one immutable value.
+"""The catalog: every named item, and the instance's replicas, as one immutable value.
 
 A catalog is never changed: `apply` makes the next one, with the next version. So a planner may read
 one on any thread while the driver goes on, and a statement carries the version it was planned on.
@@ -11,17 +11,19 @@ it does and ids are never reused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
+from antiphon.controller.membership import CatalogReplica
 from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.errors import CollectionExists, CollectionMissing
-from antiphon.protocol.ids import CollectionId, show
+from antiphon.protocol.ids import CollectionId, ReplicaId, show
 from antiphon.protocol.schema import Schema
 
 FIRST_ID: Final = CollectionId(1)
+NO_REPLICAS: Final[Mapping[ReplicaId, CatalogReplica]] = MappingProxyType({})
 
 
 class ItemKind(IntEnum):
@@ -114,6 +116,8 @@ class Catalog:
     dependants: Mapping[CollectionId, tuple[CollectionId, ...]] = field(repr=False)
     # Indexes on an item, in order of id.
     indexes: Mapping[CollectionId, tuple[CollectionId, ...]] = field(repr=False)
+    # In order of row. No item depends on one, so they change without a new version.
+    replicas: Mapping[ReplicaId, CatalogReplica] = field(default_factory=lambda: NO_REPLICAS)
 
     def find(self, name: str) -> CatalogItem | None:
         """The item with exactly this name (fold it first), or None."""
@@ -188,7 +192,9 @@ class Catalog:
                             f"no item has the id {show(removed)}", collection=show(removed)
                         )
                     del names[items.pop(removed).name]
-        catalog = _build(items.values(), version=self.version + 1, next_id=following)
+        catalog = _build(
+            items.values(), version=self.version + 1, next_id=following, replicas=self.replicas
+        )
         dangling = [
             str(item)
             for item in catalog.items.values()
@@ -197,17 +203,36 @@ class Catalog:
         assert not dangling, f"removed under its dependants: {dangling}"
         return catalog
 
+    def with_replicas(self, replicas: Mapping[ReplicaId, CatalogReplica]) -> Catalog:
+        """The same items beside these replicas."""
+        return replace(self, replicas=_by_row(replicas.values()))
+
 
 def empty_catalog() -> Catalog:
     return _build((), version=0, next_id=FIRST_ID)
 
 
-def restore(items: Iterable[CatalogItem], *, next_id: int) -> Catalog:
+def restore(
+    items: Iterable[CatalogItem], *, next_id: int, replicas: Iterable[CatalogReplica] = ()
+) -> Catalog:
     """The catalog as a store kept it."""
-    return _build(items, version=0, next_id=CollectionId(max(next_id, FIRST_ID)))
+    return _build(
+        items, version=0, next_id=CollectionId(max(next_id, FIRST_ID)), replicas=_by_row(replicas)
+    )
 
 
-def _build(items: Iterable[CatalogItem], *, version: int, next_id: CollectionId) -> Catalog:
+def _by_row(replicas: Iterable[CatalogReplica]) -> Mapping[ReplicaId, CatalogReplica]:
+    ordered = sorted(replicas, key=lambda found: found.row)
+    return MappingProxyType({found.name: found for found in ordered})
+
+
+def _build(
+    items: Iterable[CatalogItem],
+    *,
+    version: int,
+    next_id: CollectionId,
+    replicas: Mapping[ReplicaId, CatalogReplica] = NO_REPLICAS,
+) -> Catalog:
     ordered = {item.id: item for item in sorted(items, key=lambda item: item.id)}
     dependants: dict[CollectionId, tuple[CollectionId, ...]] = {}
     indexes: dict[CollectionId, tuple[CollectionId, ...]] = {}
@@ -223,4 +248,5 @@ def _build(items: Iterable[CatalogItem], *, version: int, next_id: CollectionId)
         names=MappingProxyType({item.name: item.id for item in ordered.values()}),
         dependants=MappingProxyType(dependants),
         indexes=MappingProxyType(indexes),
+        replicas=replicas,
     )

@@ -1,13 +1,14 @@
-"""Catalog items as the bytes that the store keeps: `antiphon.v1.CatalogItem`."""
+"""The catalog as the bytes that the store keeps: items and replicas, each in a row of its own."""
 
 from __future__ import annotations
 
 from google.protobuf.message import DecodeError
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
+from antiphon.controller.membership import CatalogReplica
 from antiphon.protocol.codec.field import MalformedMessage, enum, require
 from antiphon.protocol.codec.schema import schema_field, schema_to_proto
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.ids import CollectionId, ReplicaId
 from antiphon.v1 import catalog_pb2 as pb
 
 
@@ -55,5 +56,38 @@ def item_from_bytes(data: bytes) -> CatalogItem:
         plan=message.plan,
         depends_on=tuple(CollectionId(need) for need in message.depends_on),
         on=CollectionId(message.on) if message.HasField("on") else None,
+        created_at_ms=message.created_at_ms,
+    )
+
+
+def replica_to_bytes(replica: CatalogReplica) -> bytes:
+    """Equal replicas give equal bytes; the row is not among them, it is where they are kept."""
+    message = pb.CatalogReplica(
+        name=replica.name,
+        address=replica.address,
+        read_only=replica.read_only,
+        from_settings=replica.from_settings,
+        created_at_ms=replica.created_at_ms,
+    )
+    return message.SerializeToString(deterministic=True)
+
+
+def replica_from_bytes(row: CollectionId, data: bytes) -> CatalogReplica:
+    """The inverse of `replica_to_bytes`.
+
+    Raises:
+        MalformedMessage: the bytes are no replica.
+    """
+    try:
+        message = pb.CatalogReplica.FromString(data)
+    except DecodeError:
+        raise MalformedMessage("not the bytes of a replica in the catalog") from None
+    require(message.name != "", "name", "missing")
+    return CatalogReplica(
+        row=row,
+        name=ReplicaId(message.name),
+        address=message.address,
+        read_only=message.read_only,
+        from_settings=message.from_settings,
         created_at_ms=message.created_at_ms,
     )

@@ -17,9 +17,7 @@ from typing import assert_never
 from antiphon.controller.catalog import Catalog
 from antiphon.controller.instance.event import (
     LinkLost,
-    ReplicaAdded,
     ReplicaProbed,
-    ReplicaRemoved,
     RequestCanceled,
     ResponsesReceived,
     ShardAdvanced,
@@ -33,7 +31,9 @@ from antiphon.controller.request import (
     AppendReceived,
     DriverEvent,
     ReplicaNamed,
+    ReplicaPromoted,
     ReplicaReached,
+    ReplicasConfigured,
     ReplicaUnnamed,
     ResultFetched,
     ShardAppendReceived,
@@ -63,19 +63,12 @@ from antiphon.controller.sql.statement import (
 from antiphon.controller.statements.change import Changes
 from antiphon.controller.statements.definition import Definitions
 from antiphon.controller.statements.read import Reads
+from antiphon.controller.statements.replicas import Members
 from antiphon.controller.statements.show import show_replicas, show_settings
 from antiphon.controller.status import InstanceStatus, instance_status
 from antiphon.history.store import Committed, Completion, Fence, Refused
-from antiphon.protocol.errors import (
-    ComputeError,
-    EpochFenced,
-    LimitExceeded,
-    NotServed,
-    ReplicaExists,
-    ReplicaMissing,
-)
+from antiphon.protocol.errors import ComputeError, EpochFenced, NotServed
 from antiphon.protocol.ids import ConnectionId
-from antiphon.protocol.limits import REPLICAS_MAX
 
 
 class Driver:
@@ -92,6 +85,7 @@ class Driver:
         self._definitions = Definitions(self._kernel)
         self._changes = Changes(self._kernel)
         self._reads = Reads(self._kernel)
+        self._members = Members(self._kernel)
 
     @property
     def catalog(self) -> Catalog:
@@ -134,7 +128,7 @@ class Driver:
         match event:
             case ResponsesReceived():
                 kernel.hear(event)
-            case StashReleased() | LinkLost() | ReplicaRemoved():
+            case StashReleased() | LinkLost():
                 kernel.step(event)
             case Committed() | Refused():
                 kernel.complete(event)
@@ -157,10 +151,14 @@ class Driver:
                 kernel.step(
                     ReplicaProbed(replica=replica, facts=facts, connection_id=connection_id)
                 )
+            case ReplicasConfigured():
+                self._members.configure(event)
             case ReplicaNamed():
-                self._add_replica(event)
+                self._members.add(event)
             case ReplicaUnnamed():
-                self._remove_replica(event)
+                self._members.remove(event)
+            case ReplicaPromoted():
+                self._members.promote(event)
             case _:
                 assert_never(event)
 
@@ -217,28 +215,3 @@ class Driver:
                     kernel.fail(event.request, error)
 
         kernel.submit(done, shard_appends=(event.append,))
-
-    def _add_replica(self, event: ReplicaNamed) -> None:
-        kernel = self._kernel
-        replicas = kernel.instance.state.replicas
-        if event.replica in replicas:
-            error: ComputeError = ReplicaExists(
-                f"replica {event.replica} exists already", replica=event.replica
-            )
-            kernel.fail(event.request, error)
-            return
-        if len(replicas) >= REPLICAS_MAX:
-            error = LimitExceeded(f"{REPLICAS_MAX} replicas exist", limit="REPLICAS_MAX")
-            kernel.fail(event.request, error)
-            return
-        kernel.step(ReplicaAdded(replica=event.replica, address=event.address))
-        kernel.reply(event.request, DoneReply(tag="ADD REPLICA"))
-
-    def _remove_replica(self, event: ReplicaUnnamed) -> None:
-        kernel = self._kernel
-        if event.replica not in kernel.instance.state.replicas:
-            error = ReplicaMissing(f"no replica is called {event.replica}", replica=event.replica)
-            kernel.fail(event.request, error)
-            return
-        kernel.step(ReplicaRemoved(replica=event.replica))
-        kernel.reply(event.request, DoneReply(tag="REMOVE REPLICA"))

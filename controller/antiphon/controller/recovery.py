@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from antiphon.controller.catalog import Catalog, CatalogItem, restore
-from antiphon.controller.catalog_codec import item_from_bytes
+from antiphon.controller.catalog import Catalog, restore
+from antiphon.controller.catalog_codec import item_from_bytes, replica_from_bytes
 from antiphon.controller.engine.as_of import Candidate, Selection, select
 from antiphon.controller.instance.event import StoredInput
 from antiphon.controller.instance.log import CommandLog
@@ -18,6 +18,7 @@ from antiphon.controller.instance.on_request import add_stored, inputs_of, take_
 from antiphon.controller.instance.settings import in_force
 from antiphon.controller.instance.state import STORED_KINDS, InstanceConfig, State
 from antiphon.controller.instance.step import Instance
+from antiphon.controller.membership import is_replica
 from antiphon.controller.oracle import Oracle
 from antiphon.history.journal import record_of, sent_of
 from antiphon.history.reduction import reduce
@@ -58,9 +59,9 @@ def recover(
         head_digest=opened.head_digest,
         log=CommandLog(stored_commands),
     )
-    items: list[CatalogItem] = [
-        item_from_bytes(content) for _, content in sorted(opened.catalog.items())
-    ]
+    rows = sorted(opened.catalog.items())
+    items = [item_from_bytes(content) for row, content in rows if not is_replica(row)]
+    replicas = [replica_from_bytes(row, content) for row, content in rows if is_replica(row)]
     for shard in sorted(opened.shards.values(), key=lambda found: found.collection):
         if shard.kind in STORED_KINDS:
             stored = StoredInput(collection=shard.collection, kind=shard.kind, schema=shard.schema)
@@ -69,7 +70,7 @@ def recover(
     selection = _take_up(state, opened, [sent_of(record) for record in records])
     return Recovered(
         instance=Instance(state),
-        catalog=restore(items, next_id=opened.next_id),
+        catalog=restore(items, next_id=opened.next_id, replicas=replicas),
         oracle=Oracle(upper=opened.timeline_upper, allow_clock_jump=allow_clock_jump),
         conflicts=selection.conflicts,
     )

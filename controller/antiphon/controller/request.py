@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from antiphon.controller.instance.event import (
     LinkLost,
-    ReplicaRemoved,
     RequestCanceled,
     ResponsesReceived,
     StashReleased,
@@ -80,17 +80,35 @@ class ResultFetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicasConfigured:
+    """The controller starts, and its settings name these replicas: name -> address, empty where the
+    orchestrator runs it. From here on all replicas of the catalog are reached for."""
+
+    request: int
+    replicas: Mapping[ReplicaId, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaNamed:
-    """A replica joins the instance."""
+    """A replica joins the instance. Address empty: the orchestrator runs it."""
 
     request: int
     replica: ReplicaId
     address: str
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaUnnamed:
     """A replica leaves it."""
+
+    request: int
+    replica: ReplicaId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaPromoted:
+    """A replica that warmed up read-only may write from now on."""
 
     request: int
     replica: ReplicaId
@@ -105,7 +123,7 @@ class ReplicaReached:
 
 
 DriverEvent = (
-    StatementReceived | AppendReceived | ShardAppendReceived | ResultFetched | ReplicaNamed
-    | ReplicaUnnamed | ReplicaReached | RequestCanceled | StashReleased | LinkLost
-    | ReplicaRemoved | ResponsesReceived | Ticked | Completion
+    StatementReceived | AppendReceived | ShardAppendReceived | ResultFetched | ReplicasConfigured
+    | ReplicaNamed | ReplicaUnnamed | ReplicaPromoted | ReplicaReached | RequestCanceled
+    | StashReleased | LinkLost | ResponsesReceived | Ticked | Completion
 )  # fmt: skip

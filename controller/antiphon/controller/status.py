@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from antiphon.controller.catalog import Catalog
 from antiphon.controller.engine.decision import Sync
@@ -13,6 +14,8 @@ from antiphon.protocol.ids import CollectionId, show
 from antiphon.protocol.limits import WORKER_SILENCE_MS
 from antiphon.protocol.response import HydrationProgress
 from antiphon.protocol.stage import Stage
+
+BY_ORCHESTRATOR: Final = "local"  # the address of what the orchestrator runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ class CollectionStatus:
 class ReplicaStatus:
     name: str
     address: str
+    read_only: bool
     stage: Stage
     link: str  # connected, connecting, refused
     decision: SyncDecision | None
@@ -111,7 +115,8 @@ def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaS
         reason = f"its worker has been silent for {silence_ms // 1000} s"
     return ReplicaStatus(
         name=replica.id,
-        address=replica.address,
+        address=replica.address or BY_ORCHESTRATOR,
+        read_only=replica.read_only,
         stage=Stage.CLOSED if status is None else status.stage,
         link=replica.link.value,
         decision=latest.sync if isinstance(latest, Sync) else None,

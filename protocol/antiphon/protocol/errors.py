@@ -205,6 +205,19 @@ class StoreLocked(ComputeError):
     code = "store_locked"
 
 
+class DirectoryInUse(ComputeError):
+    """Another process works in this data directory; `details["process"]` is its id."""
+
+    code = "directory_in_use"
+
+
+class Standby(ComputeError):
+    """This controller waits for its promotion and serves no data; nothing was done.
+    `details["live_address"]` is where the live one listens, if that is known."""
+
+    code = "standby"
+
+
 class UpperMismatch(ComputeError):
     """A compare-and-append lost; `details["upper"]` is where the shard stands."""
 

@@ -7,8 +7,11 @@ which the caller draws: pure code never makes an id.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, NewType
+
+from antiphon.protocol.errors import InvalidArgument
 
 CollectionId = NewType("CollectionId", int)
 InstanceId = NewType("InstanceId", int)
@@ -23,6 +26,7 @@ NO_SESSION: Final = SessionId(0)
 TRANSIENT_BIT: Final = 1 << 63
 SYSTEM_BIT: Final = 1 << 62
 RANDOM_ID_BYTES: Final = 16
+REPLICA_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # it names a directory, too
 
 
 def is_transient(collection: CollectionId) -> bool:
@@ -48,6 +52,15 @@ def show(collection: CollectionId) -> str:
     if collection & SYSTEM_BIT:
         return f"s{collection & ~SYSTEM_BIT}"
     return f"u{collection}"
+
+
+def check_replica_name(name: str) -> None:
+    """Raises InvalidArgument: no replica can be called so."""
+    if REPLICA_NAME.fullmatch(name) is None:
+        raise InvalidArgument(
+            f"not a replica's name: {name!r} (a-z, 0-9, _ and -, up to 63, not - or _ first)",
+            name=name,
+        )
 
 
 @dataclass(frozen=True, slots=True)

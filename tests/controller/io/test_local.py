@@ -55,17 +55,17 @@ def is_alive(process_id: int) -> bool:
 async def test_a_child_has_a_private_directory_and_a_socket_in_it(
     orchestrator: LocalOrchestrator, tmp_path: Path
 ) -> None:
-    address = await orchestrator.start("r1")
+    address = orchestrator.start("r1")
     assert address == f"unix:{tmp_path}/r1/socket"
-    assert stat.S_IMODE((tmp_path / "r1").stat().st_mode) == 0o700
     await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
+    assert stat.S_IMODE((tmp_path / "r1").stat().st_mode) == 0o700
     assert (tmp_path / "r1" / "starts").read_text() == "r1 127.0.0.1:1\n"
 
 
 async def test_a_child_that_dies_is_started_again(
     orchestrator: LocalOrchestrator, tmp_path: Path
 ) -> None:
-    await orchestrator.start("r1")
+    orchestrator.start("r1")
     await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
     child = orchestrator.child("r1")
     assert child is not None
@@ -79,7 +79,7 @@ async def test_a_child_whose_directory_was_removed_is_started_in_a_new_one(
     orchestrator: LocalOrchestrator, tmp_path: Path
 ) -> None:
     home = tmp_path / "r1"
-    await orchestrator.start("r1")
+    orchestrator.start("r1")
     await until(lambda: starts(home) == 1, 10, "a start")
     child = orchestrator.child("r1")
     assert child is not None
@@ -94,7 +94,7 @@ async def test_a_child_whose_directory_was_removed_is_started_in_a_new_one(
 
 async def test_a_child_that_dies_at_once_is_started_ever_more_rarely(tmp_path: Path) -> None:
     orchestrator = LocalOrchestrator(tmp_path, "x:1", command=(sys.executable, "-c", "exit(3)"))
-    await orchestrator.start("r1")
+    orchestrator.start("r1")
     await asyncio.sleep(1.5)
     child = orchestrator.child("r1")
     assert child is not None
@@ -103,7 +103,7 @@ async def test_a_child_that_dies_at_once_is_started_ever_more_rarely(tmp_path: P
 
 
 async def test_stopping_ends_it_for_good(orchestrator: LocalOrchestrator, tmp_path: Path) -> None:
-    await orchestrator.start("r1")
+    orchestrator.start("r1")
     await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
     child = orchestrator.child("r1")
     assert child is not None
@@ -120,7 +120,7 @@ async def test_who_does_not_listen_is_killed_in_time(
 ) -> None:
     monkeypatch.setattr(local, "TERMINATE_S", 0.3)
     orchestrator = LocalOrchestrator(tmp_path, "x:1", command=(sys.executable, "-c", STUBBORN))
-    await orchestrator.start("r1")
+    orchestrator.start("r1")
     await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
     started = time.monotonic()
     await orchestrator.stop_all()
@@ -135,7 +135,7 @@ async def main():
     orchestrator = LocalOrchestrator(
         pathlib.Path({str(tmp_path)!r}), "x:1", command=(sys.executable, "-c", {CHILD!r})
     )
-    await orchestrator.start("r1")
+    orchestrator.start("r1")
     while orchestrator.child("r1").process_id is None:
         await asyncio.sleep(0.01)
     print("child", orchestrator.child("r1").process_id, flush=True)

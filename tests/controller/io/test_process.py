@@ -183,7 +183,6 @@ async def test_calls_of_later_versions_say_that_they_are_not_served(tmp_path: Pa
         await client.sql("CREATE TABLE t (k bigint)")
         held = pb.SubscribeRequest(collection="t", hold="mine")
         for call in (
-            client.control.Promote(pb.PromoteRequest()),
             client.control.HoldSubscription(pb.HoldSubscriptionRequest(hold="mine")),
             client.control.Subscribe(held).read(),
         ):
@@ -241,6 +240,33 @@ async def test_replicas_need_names_and_addresses(tmp_path: Path) -> None:
         assert isinstance(await refused(explained), errors.ReplicaMissing)
         await client.control.RemoveReplica(pb.RemoveReplicaRequest(name="r9"))
         assert list((await client.status()).replicas) == []
+
+
+async def test_what_was_said_of_replicas_holds_after_a_restart(tmp_path: Path) -> None:
+    at = f"unix:{tmp_path}/nobody"
+    async with serving(tmp_path / "d") as (_, client):
+        for name, read_only in (("r8", True), ("r9", False)):
+            await client.control.AddReplica(
+                pb.AddReplicaRequest(name=name, address=at, read_only=read_only)
+            )
+        await client.control.Promote(pb.PromoteRequest(replica="r8"))
+    async with serving(tmp_path / "d", replicas={"far": at}) as (_, client):
+        found = [(r.name, r.address, r.read_only) for r in (await client.status()).replicas]
+        assert found == [("r8", at, False), ("r9", at, False), ("far", at, False)]
+        remove = client.control.RemoveReplica(pb.RemoveReplicaRequest(name="far"))
+        assert "start the controller without it" in (await refused(remove)).message
+    with pytest.raises(errors.ReplicaExists, match="the settings name it at unix:else"):
+        async with serving(tmp_path / "d", replicas={"r9": "unix:else"}):
+            pass
+    async with serving(tmp_path / "d") as (_, client):
+        assert [r.name for r in (await client.status()).replicas] == ["r8", "r9"]
+
+
+async def test_addresses_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, client):
+        for address in ("nowhere", "h:0", "h:99999", "unix:", "unix:" + "x" * 200):
+            add = client.control.AddReplica(pb.AddReplicaRequest(name="r9", address=address))
+            assert isinstance(await refused(add), InvalidArgument), address
 
 
 async def test_a_bug_ends_the_process_and_says_so(tmp_path: Path) -> None:

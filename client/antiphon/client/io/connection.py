@@ -57,6 +57,9 @@ class Connection:
     async def remove_replica(self, request: wire.RemoveReplicaRequest) -> None:
         await _unary(self._stub.RemoveReplica, request)
 
+    async def promote(self, request: wire.PromoteRequest) -> wire.PromoteResponse:
+        return await _unary(self._stub.Promote, request)
+
     async def explain_replica(
         self, request: wire.ExplainReplicaRequest
     ) -> wire.ExplainReplicaResponse:

@@ -134,7 +134,15 @@ class CompactionRefused:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaAdded:
     replica: ReplicaId
-    address: str
+    address: str  # empty: the orchestrator runs it
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritesAllowed:
+    """A replica that warmed up read-only may write from now on."""
+
+    replica: ReplicaId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,13 +191,13 @@ class Ticked:
 Event = (
     InstallRequested | InstallDurable | InstallRefused | PeekRequested | SubscribeRequested
     | RequestCanceled | StashReleased | TimelineAdvanced | ShardAdvanced | CompactionDurable
-    | CompactionRefused | ReplicaAdded | ReplicaRemoved | ReplicaProbed | LinkLost
+    | CompactionRefused | ReplicaAdded | ReplicaRemoved | WritesAllowed | ReplicaProbed | LinkLost
     | ResponsesReceived | ProtocolBroken | Ticked
 )  # fmt: skip
 
 EVENTS: Final[tuple[type[Event], ...]] = (
     InstallRequested, InstallDurable, InstallRefused, PeekRequested, SubscribeRequested,
     RequestCanceled, StashReleased, TimelineAdvanced, ShardAdvanced, CompactionDurable,
-    CompactionRefused, ReplicaAdded, ReplicaRemoved, ReplicaProbed, LinkLost, ResponsesReceived,
-    ProtocolBroken, Ticked,
+    CompactionRefused, ReplicaAdded, ReplicaRemoved, WritesAllowed, ReplicaProbed, LinkLost,
+    ResponsesReceived, ProtocolBroken, Ticked,
 )  # fmt: skip

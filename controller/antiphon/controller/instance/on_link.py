@@ -53,7 +53,9 @@ from antiphon.protocol.ids import ReplicaId, SessionId
 
 def on_replica_added(state: State, event: ReplicaAdded, out: Outbox) -> None:
     assert event.replica not in state.replicas, f"{event.replica} exists already"
-    state.replicas[event.replica] = Replica(id=event.replica, address=event.address)
+    state.replicas[event.replica] = Replica(
+        id=event.replica, address=event.address, read_only=event.read_only
+    )
     out.sends.append(ConnectLink(replica=event.replica, address=event.address))
 
 
@@ -64,6 +66,16 @@ def on_replica_removed(state: State, event: ReplicaRemoved, out: Outbox) -> None
     holds.release_replica(state, replica.id)
     _forget_dropped(state)
     out.sends.append(DisconnectLink(replica=event.replica))
+
+
+def on_writes_allowed(state: State, promoted: ReplicaId, out: Outbox) -> None:
+    """It is told now if it is connected, and else with its next connection."""
+    replica = state.replicas.get(promoted)
+    if replica is None:
+        return
+    was_read_only, replica.read_only = replica.read_only, False
+    if was_read_only and replica.is_open and not state.config.read_only:
+        out.send(replica.id, live(AllowWrites()))
 
 
 def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: int) -> None:
@@ -163,7 +175,7 @@ def _open(state: State, replica: Replica, hello: Hello, facts: ReplicaFacts, out
     commands += peeks.replay(state, replica, out)
     complete = InitializationComplete(head_position=state.head, head_digest=state.head_digest)
     commands.append(live(complete))
-    if not config.read_only:
+    if not config.read_only and not replica.read_only:
         commands.append(live(AllowWrites()))
     _forget_dropped(state)
     out.sends.append(OpenSession(replica=replica.id, commands=tuple(commands)))

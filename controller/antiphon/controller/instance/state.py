@@ -141,6 +141,7 @@ class DecisionRecord:
 class Replica:
     id: ReplicaId
     address: str
+    read_only: bool = False  # it is not allowed to write until it is promoted
     link: LinkState = LinkState.CONNECTING
     connection_id: ConnectionId | None = None
     session_id: SessionId = NO_SESSION

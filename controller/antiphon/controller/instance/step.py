@@ -42,6 +42,7 @@ from antiphon.controller.instance.event import (
     SubscribeRequested,
     Ticked,
     TimelineAdvanced,
+    WritesAllowed,
 )
 from antiphon.controller.instance.ready import Outbox, Ready, live
 from antiphon.controller.instance.state import State
@@ -96,6 +97,8 @@ class Instance:
                 on_link.on_replica_added(state, event, out)
             case ReplicaRemoved():
                 on_link.on_replica_removed(state, event, out)
+            case WritesAllowed(replica=allowed):
+                on_link.on_writes_allowed(state, allowed, out)
             case ReplicaProbed():
                 on_link.on_replica_probed(state, event, out, now_ms)
             case LinkLost():

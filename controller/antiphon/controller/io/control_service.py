@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -17,24 +16,30 @@ from antiphon.controller.io.calls import Calls
 from antiphon.controller.io.execution import Execution, producer_of
 from antiphon.controller.io.introspection import Introspection
 from antiphon.controller.io.orchestrator.local import Orchestrator
-from antiphon.controller.ports import AppendReply
-from antiphon.controller.request import AppendReceived, ReplicaNamed, ReplicaUnnamed
+from antiphon.controller.ports import AppendReply, Reply
+from antiphon.controller.request import (
+    AppendReceived,
+    DriverEvent,
+    ReplicaNamed,
+    ReplicaPromoted,
+    ReplicasConfigured,
+    ReplicaUnnamed,
+)
 from antiphon.protocol.errors import (
     CollectionMissing,
     InvalidArgument,
     LimitExceeded,
     NotServed,
     RemoteProtocolError,
-    ReplicaExists,
     SchemaMismatch,
 )
-from antiphon.protocol.ids import ReplicaId
+from antiphon.protocol.ids import ReplicaId, check_replica_name
+from antiphon.protocol.io.channel import check_address
 from antiphon.protocol.limits import APPEND_BYTES_MAX, MIB
 from antiphon.v1 import control_pb2 as pb
 from antiphon.v1.control_pb2_grpc import ControlServicer
 
 INLINE_PREPARE_BYTES: Final = 1 * MIB  # smaller appends are checked on the loop
-REPLICA_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -81,13 +86,11 @@ class ControlService(ControlServicer):
             rows = _rows(item, request.arrow_stream)
         else:
             rows = await asyncio.to_thread(_rows, item, request.arrow_stream)
-        with self._calls.open() as mailbox:
-            self._calls.handle(
-                AppendReceived(
-                    request=mailbox.request, collection=item.id, rows=rows, producer=producer
-                )
+        reply = await self._ask(
+            lambda number: AppendReceived(
+                request=number, collection=item.id, rows=rows, producer=producer
             )
-            reply = await mailbox.get()
+        )
         if not isinstance(reply, AppendReply):
             raise RemoteProtocolError(f"{type(reply).__name__} answers an append")
         return pb.AppendResponse(
@@ -114,35 +117,50 @@ class ControlService(ControlServicer):
     async def AddReplica(
         self, request: pb.AddReplicaRequest, context: Context
     ) -> pb.AddReplicaResponse:
-        await self.add_replica(request.name, request.address)
+        """With no address, the orchestrator runs it."""
+        check_replica_name(request.name)
+        if request.address:
+            check_address(request.address)
+        elif self._orchestrator is None:
+            raise InvalidArgument("an address is needed: this controller starts no replicas")
+        else:
+            self._orchestrator.address(request.name)
+        await self._ask(
+            lambda number: ReplicaNamed(
+                request=number,
+                replica=ReplicaId(request.name),
+                address=request.address,
+                read_only=request.read_only,
+            )
+        )
         return pb.AddReplicaResponse(replica=self._introspection.replica(request.name))
 
-    async def add_replica(self, name: str, address: str) -> None:
-        """With no address, the orchestrator starts it."""
-        if REPLICA_NAME.fullmatch(name) is None:
-            raise InvalidArgument(f"not a replica's name: {name!r} (a-z, 0-9, _ and -)")
-        if any(replica.name == name for replica in self._calls.driver.status().replicas):
-            raise ReplicaExists(f"replica {name} exists already", replica=name)
-        if not address:
-            if self._orchestrator is None:
-                raise InvalidArgument("an address is needed: this controller starts no replicas")
-            address = await self._orchestrator.start(name)
+    async def configure_replicas(self, named: dict[str, str]) -> None:
+        """The replicas that the settings name (name -> address), then all of the catalog.
+
+        Raises:
+            InvalidArgument: not a name or not an address.
+            ReplicaExists: one was added at another address.
+        """
+        for name, address in named.items():
+            check_replica_name(name)
+            if address:
+                check_address(address)
+        replicas = {ReplicaId(name): address for name, address in named.items()}
+        await self._ask(lambda number: ReplicasConfigured(request=number, replicas=replicas))
+
+    async def _ask(self, event_of: Callable[[int], DriverEvent]) -> Reply:
         with self._calls.open() as mailbox:
-            self._calls.handle(
-                ReplicaNamed(request=mailbox.request, replica=ReplicaId(name), address=address)
-            )
-            await mailbox.get()
+            self._calls.handle(event_of(mailbox.request))
+            return await mailbox.get()
 
     async def RemoveReplica(
         self, request: pb.RemoveReplicaRequest, context: Context
     ) -> pb.RemoveReplicaResponse:
-        with self._calls.open() as mailbox:
-            self._calls.handle(
-                ReplicaUnnamed(request=mailbox.request, replica=ReplicaId(request.name))
-            )
-            await mailbox.get()
+        name = ReplicaId(request.name)
+        await self._ask(lambda number: ReplicaUnnamed(request=number, replica=name))
         if self._orchestrator is not None:
-            await self._orchestrator.stop(request.name)
+            await self._orchestrator.stop(name)
         return pb.RemoveReplicaResponse()
 
     async def ReadHistory(
@@ -157,7 +175,11 @@ class ControlService(ControlServicer):
         return self._introspection.decisions(request.name)
 
     async def Promote(self, request: pb.PromoteRequest, context: Context) -> pb.PromoteResponse:
-        raise NotServed("standby controllers are not served by this version")
+        if not request.replica:
+            raise InvalidArgument("this controller is live already; name a replica to promote")
+        name = ReplicaId(request.replica)
+        await self._ask(lambda number: ReplicaPromoted(request=number, replica=name))
+        return pb.PromoteResponse(epoch=self._calls.driver.fence.epoch)
 
     async def HoldSubscription(
         self, request: pb.HoldSubscriptionRequest, context: Context

@@ -83,7 +83,8 @@ class Introspection:
         links = {replica.name: self._links.phase(ReplicaId(replica.name))}
         return pb.ReplicaInfo(
             name=replica.name,
-            address=replica.address,
+            address=replica.address if child is None else child.address,
+            read_only=replica.read_only,
             stage=_STAGES[replica.stage],
             link=link_of(replica, links),
             decision="" if replica.decision is None else replica.decision.name.lower(),

@@ -23,6 +23,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from antiphon.controller.instance.event import LinkLost, ResponsesReceived
+from antiphon.controller.io.orchestrator.local import Orchestrator
 from antiphon.controller.request import DriverEvent, ReplicaReached, ResultFetched
 from antiphon.protocol.codec import commands_to_batch, facts_from_proto, responses_from_batch
 from antiphon.protocol.command import Hello, Sent
@@ -69,8 +70,16 @@ class Links:
         self._security = security
         self._links: dict[ReplicaId, Link] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._orchestrator: Orchestrator | None = None
+
+    def run_replicas_by(self, orchestrator: Orchestrator) -> None:
+        """What runs the replicas that have no address."""
+        self._orchestrator = orchestrator
 
     def connect(self, replica: ReplicaId, address: str) -> None:
+        if not address:
+            assert self._orchestrator is not None, f"nobody runs {replica}"
+            address = self._orchestrator.start(replica)
         link = Link(replica, address, self._post, self._security)
         self._links[replica] = link
         link.start()
@@ -85,9 +94,14 @@ class Links:
         self._links[replica].close(reason)
 
     def disconnect(self, replica: ReplicaId) -> None:
-        task = asyncio.ensure_future(self._links.pop(replica).stop())
+        task = asyncio.ensure_future(self._disconnect(self._links.pop(replica), replica))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    async def _disconnect(self, link: Link, replica: ReplicaId) -> None:
+        await link.stop()
+        if self._orchestrator is not None and replica not in self._links:
+            await self._orchestrator.stop(replica)
 
     def fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
         task = asyncio.ensure_future(self._fetch(replica, peek_id, request))

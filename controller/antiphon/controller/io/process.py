@@ -33,7 +33,11 @@ from antiphon.controller.io.execution import Execution
 from antiphon.controller.io.inspection import Inspection
 from antiphon.controller.io.introspection import VERSION, Introspection
 from antiphon.controller.io.link import Links
-from antiphon.controller.io.orchestrator.local import REPLICA_COMMAND, LocalOrchestrator
+from antiphon.controller.io.orchestrator.local import (
+    REPLICA_COMMAND,
+    LocalOrchestrator,
+    socket_of,
+)
 from antiphon.controller.io.planning import Planning
 from antiphon.controller.io.replies import Replies
 from antiphon.controller.io.store_runner import StoreRunner
@@ -174,6 +178,8 @@ class Controller:
 
     async def _start(self) -> None:
         config = self.config
+        for name in self._local_replicas():
+            socket_of(self._replicas, name)  # what cannot run is told before anything is begun
         self._store = store = await StoreRunner.open(config.data, self._on_completions)
         recovered = await self._recover(store)
         for conflict in recovered.conflicts:
@@ -192,10 +198,8 @@ class Controller:
         )
         control = await self._serve(store, self._driver)
         self._tick()
-        for name, address in config.replicas.items():
-            await control.add_replica(name, address)
-        for number in range(1, config.local_replicas + 1):
-            await control.add_replica(f"r{number}", "")
+        local = dict.fromkeys(self._local_replicas(), "")
+        await control.configure_replicas({**local, **config.replicas})
         assert self._health is not None, "the server is up"
         await self._health.serve()
         _log.info(
@@ -205,6 +209,14 @@ class Controller:
             data=str(config.data),
             version=VERSION,
         )
+
+    @property
+    def _replicas(self) -> Path:
+        """Where local replicas have their directories."""
+        return self.config.data.absolute() / "replicas"
+
+    def _local_replicas(self) -> list[str]:
+        return [f"r{number}" for number in range(1, self.config.local_replicas + 1)]
 
     async def _recover(self, store: StoreRunner) -> Recovered:
         opened, fence, config = store.opened, store.fence, self.config
@@ -229,11 +241,12 @@ class Controller:
         self._server = server = create_server([Gate(security)])
         self.address = listen(server, config.listen, security)
         self._orchestrator = LocalOrchestrator(
-            config.data.absolute() / "replicas",
+            self._replicas,
             self.address,
             command=config.replica_command or REPLICA_COMMAND,
             environment=self._child_environment(),
         )
+        self._links.run_replicas_by(self._orchestrator)
         calls = Calls(driver=driver, handle=self.handle, replies=self._replies, links=self._links)
         self._inspection = Inspection(
             driver=driver,

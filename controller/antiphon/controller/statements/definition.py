@@ -138,7 +138,8 @@ class Definitions:
             self._busy = False
             match completion:
                 case Committed():
-                    kernel.catalog = after
+                    # Replicas may have come and gone meanwhile; items change one by one, here.
+                    kernel.catalog = after.with_replicas(kernel.catalog.replicas)
                     self._on_durable(event, statement, definition, numbered, completion)
                 case Refused(error=error):
                     kernel.step(InstallRefused(request=event.request))

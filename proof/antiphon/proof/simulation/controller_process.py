@@ -19,8 +19,8 @@ from antiphon.controller.ports import World as Ports
 from antiphon.controller.recovery import recover
 from antiphon.controller.request import (
     DriverEvent,
-    ReplicaNamed,
     ReplicaReached,
+    ReplicasConfigured,
     ResultFetched,
 )
 from antiphon.controller.sql.planner import plan_statement, split_statements
@@ -101,13 +101,10 @@ class ControllerProcess:
         self.driver = Driver(recovered=recovered, fence=fence, world=ports)
         self.world.note(f"= controller epoch={opened.epoch} head={opened.head}")
         self.world.after(HEARTBEAT_INTERVAL_MS, self._beat, self.process)
-        for replica in self.replicas:
-            self.ask(
-                lambda number, replica=replica: ReplicaNamed(  # type: ignore[misc]
-                    request=number, replica=replica, address=replica
-                ),
-                lambda reply: None,
-            )
+        named = {replica: replica for replica in self.replicas}
+        self.ask(
+            lambda number: ReplicasConfigured(request=number, replicas=named), lambda reply: None
+        )
 
     def kill(self) -> None:
         """SIGKILL. Some of what it had submitted may be durable, and unanswered."""

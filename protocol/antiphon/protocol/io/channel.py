@@ -186,3 +186,21 @@ def split_address(address: str) -> tuple[str, int]:
     if not separator or not host or not port.isdecimal() or int(port) > 65_535:
         raise InvalidArgument(f"not HOST:PORT or unix:PATH: {address}", address=address)
     return host, int(port)
+
+
+def check_address(address: str) -> None:
+    """Whether it is one that somebody could listen on.
+
+    Raises:
+        InvalidArgument
+    """
+    if not address.startswith(UNIX):
+        _, port = split_address(address)
+        if port == 0:
+            raise InvalidArgument(f"nobody listens on port 0: {address}", address=address)
+        return
+    path = address.removeprefix(UNIX)
+    if not path or len(path.encode()) > UNIX_PATH_BYTES_MAX:
+        raise InvalidArgument(
+            f"the path of a socket has 1 to {UNIX_PATH_BYTES_MAX} bytes: {path}", path=path
+        )

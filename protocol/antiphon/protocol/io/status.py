@@ -64,6 +64,8 @@ CODES: Final[Mapping[type[ComputeError], grpc.StatusCode]] = MappingProxyType(
         errors.VersionMismatch: grpc.StatusCode.FAILED_PRECONDITION,
         errors.InstanceMismatch: grpc.StatusCode.FAILED_PRECONDITION,
         errors.StoreLocked: grpc.StatusCode.FAILED_PRECONDITION,
+        errors.DirectoryInUse: grpc.StatusCode.FAILED_PRECONDITION,
+        errors.Standby: grpc.StatusCode.UNAVAILABLE,
         errors.UpperMismatch: grpc.StatusCode.ABORTED,
         errors.ClockJumped: grpc.StatusCode.FAILED_PRECONDITION,
         errors.ReadConflict: grpc.StatusCode.ABORTED,

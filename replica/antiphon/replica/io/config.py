@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import field_validator
 
+from antiphon.protocol.errors import InvalidArgument
+from antiphon.protocol.ids import check_replica_name
 from antiphon.protocol.io.settings import ServerSettings
 
 
@@ -15,12 +17,21 @@ class ReplicaConfig(ServerSettings):
 
     table: ClassVar[str] = "replica"
 
-    name: str = Field(default="r1", min_length=1)
+    name: str = "r1"
     listen: str = "127.0.0.1:6871"
     data: Path | None = None  # None: antiphon-data/replicas/NAME
     controller: str = "127.0.0.1:6870"
     watch_stdin: bool = False  # exit when stdin closes: for a parent that may be killed
     log: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        try:
+            check_replica_name(value)
+        except InvalidArgument as error:
+            raise ValueError(error.message) from None
+        return value
 
     @property
     def directory(self) -> Path:

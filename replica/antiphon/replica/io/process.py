@@ -22,7 +22,8 @@ from typing import Final
 import grpc
 import structlog
 
-from antiphon.protocol.errors import Unavailable
+from antiphon.history.io.liveness import LOCK, Liveness
+from antiphon.protocol.errors import DirectoryInUse, Unavailable
 from antiphon.protocol.ids import RANDOM_ID_BYTES, ConnectionId, Incarnation, ReplicaId
 from antiphon.protocol.io.channel import create_server, listen, open_channel
 from antiphon.protocol.io.health import Health, add_health_and_reflection
@@ -94,7 +95,23 @@ class _Replica:
 
     async def run(self) -> int:
         structlog.contextvars.bind_contextvars(replica=self._config.name)
-        self._config.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory = self._config.directory
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = Liveness(directory / LOCK)
+        if not lock.acquire():
+            # Two fences in one file: each would forget whom the other obeys.
+            raise DirectoryInUse(
+                f"another replica (process {lock.holder()}) works in {directory}: give each its"
+                " own --data or --name",
+                directory=str(directory),
+                process=lock.holder(),
+            )
+        try:
+            return await self._run()
+        finally:
+            lock.release()
+
+    async def _run(self) -> int:
         fences = FenceFile(self._config.directory)
         fences.load()  # a damaged file is told before anything is started
         security = self._config.client_security()

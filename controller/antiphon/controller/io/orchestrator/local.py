@@ -8,18 +8,22 @@ closes and the child leaves. A child that dies is started again, later each time
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Protocol
 
 import structlog
 
+from antiphon.protocol.errors import InvalidArgument
+from antiphon.protocol.io.channel import UNIX_PATH_BYTES_MAX
+
 RESTART_BACKOFF_MIN_S: Final = 0.1
 RESTART_BACKOFF_MAX_S: Final = 10.0
+SOCKET: Final = "socket"
 STABLE_S: Final = 10.0  # a child that lived so long starts over with the shortest wait
 # From SIGTERM to SIGKILL. Short, because a replica holds no truth that its end could lose, and
 # Ctrl-C stops everything within two seconds.
@@ -43,7 +47,15 @@ class Child:
 class Orchestrator(Protocol):
     """Where replicas run."""
 
-    async def start(self, name: str) -> str:
+    def address(self, name: str) -> str:
+        """Where it would listen.
+
+        Raises:
+            InvalidArgument: it could not listen there.
+        """
+        ...
+
+    def start(self, name: str) -> str:
         """Start a replica, and keep it running. Returns its address."""
         ...
 
@@ -80,23 +92,27 @@ class LocalOrchestrator:
         self._environment = environment
         self._children: dict[str, Child] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
 
-    async def start(self, name: str) -> str:
-        home = self._directory / name
-        _make(home)
-        child = Child(name=name, address=f"unix:{home / 'socket'}")
+    def address(self, name: str) -> str:
+        return socket_of(self._directory, name)
+
+    def start(self, name: str) -> str:
+        child = Child(name=name, address=f"unix:{self._directory / name / SOCKET}")
         self._children[name] = child
-        self._tasks[name] = asyncio.ensure_future(self._keep(child, home))
+        self._tasks[name] = asyncio.ensure_future(self._keep(child, self._directory / name))
         return child.address
 
     async def stop(self, name: str) -> None:
         task = self._tasks.pop(name, None)
-        if task is None:
-            return
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        del self._children[name]
+        if task is not None:
+            del self._children[name]
+            task.cancel()
+            self._ending[name] = task
+            task.add_done_callback(lambda _: self._ending.pop(name, None))
+        ending = self._ending.get(name)
+        if ending is not None:
+            await asyncio.wait({ending})
 
     def child(self, name: str) -> Child | None:
         return self._children.get(name)
@@ -145,6 +161,22 @@ class LocalOrchestrator:
         finally:
             child.process_id = None
             await _end(process)
+
+
+def socket_of(directory: Path, name: str) -> str:
+    """Where a replica of that name listens.
+
+    Raises:
+        InvalidArgument: the system does not take sockets with so long a path.
+    """
+    path = directory / name / SOCKET
+    if len(os.fsencode(path)) > UNIX_PATH_BYTES_MAX:
+        raise InvalidArgument(
+            f"{directory.parent}: the path is too long for the replicas' sockets, which have at"
+            f" most {UNIX_PATH_BYTES_MAX} bytes; use a shorter --data",
+            replica=name,
+        )
+    return f"unix:{path}"
 
 
 def _make(home: Path) -> None:

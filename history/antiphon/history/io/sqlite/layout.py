@@ -21,7 +21,6 @@ from typing import Final
 from antiphon.protocol.errors import AntiphonError, VersionMismatch
 
 DATABASE: Final = "store.db"
-LOCK: Final = "lock"
 FOLDERS: Final = ("blobs", "replicas")
 
 APPLICATION_ID: Final = 0x616E7469  # "anti": a file of something else is refused

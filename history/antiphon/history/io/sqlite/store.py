@@ -9,16 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from antiphon.history.digest import EMPTY_DIGEST
+from antiphon.history.io.liveness import LOCK, Liveness
 from antiphon.history.io.sqlite.layout import (
     DATABASE,
-    LOCK,
     StoreUnusable,
     connect,
     make_directory,
     prepare,
     sync_directory,
 )
-from antiphon.history.io.sqlite.liveness import Liveness
 from antiphon.history.io.sqlite.reader import SqliteReader
 from antiphon.history.io.sqlite.rows import read_state, verify_chain
 from antiphon.history.io.sqlite.writer import Commit, Deliver, Writer, commit_transaction

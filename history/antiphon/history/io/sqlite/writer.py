@@ -19,8 +19,8 @@ from typing import Final
 
 import structlog
 
+from antiphon.history.io.liveness import Liveness
 from antiphon.history.io.sqlite.folding import Maintenance
-from antiphon.history.io.sqlite.liveness import Liveness
 from antiphon.history.io.sqlite.rows import read_fence
 from antiphon.history.io.sqlite.tables import SqliteTables
 from antiphon.history.limits import (
