@@ -74,7 +74,8 @@ def plan_of(name: str) -> Plan:
 
 
 def zset(rows: Rows) -> Zset:
-    return Zset((pa.array(rows.id), pa.array(rows.key), pa.array(rows.amount)), rows.diff)
+    columns = (pa.array(rows.id), pa.array(rows.key), pa.array(rows.amount))
+    return Zset(columns, rows.diff, is_distinct=True)  # as the store hands changes out
 
 
 def build(workload: Workload, source: Source) -> tuple[Dataflow, Zset]:

@@ -7,9 +7,10 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.protocol.row_hash import hash_keys
 from antiphon.replica.dataflow.batch import build_batch
+from antiphon.replica.dataflow.intake import Change
 from antiphon.replica.dataflow.spine import Spine, probe_keys
+from antiphon.replica.dataflow.words import key_words
 from antiphon.replica.dataflow.zset import Zset
 from tests.reference.plans import clean
 from tests.replica.dataflow.changes import SCHEMA, rows_of, ticks, zset
@@ -83,7 +84,7 @@ def test_a_probe_finds_every_row_of_its_key_once(parts, wanted):
         total.update(part)
     keys = pa.array(wanted, pa.int64())
     found = Counter()
-    for match in probe_keys(spine.batches, hash_keys([keys], len(wanted))):
+    for match in probe_keys(spine.batches, key_words([keys], len(wanted))):
         rows = match.batch.columns[0].take(pa.array(match.rows)).to_pylist()
         for probe, row, diff in zip(
             match.probes.tolist(), rows, match.batch.diffs[match.rows].tolist(), strict=True
@@ -91,3 +92,34 @@ def test_a_probe_finds_every_row_of_its_key_once(parts, wanted):
             assert wanted[probe] == row
             found[probe] += diff
     assert found == {i: total[key] for i, key in enumerate(wanted) if total[key]}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    parts=st.lists(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([1, -1])), max_size=9)),
+    looks=st.lists(st.booleans(), min_size=1),
+    padding=st.sampled_from([0, 1, 1_025]),
+)
+def test_rows_taken_in_are_there_for_whoever_looks(parts, looks, padding):
+    """On both sides of what may wait: few rows, and more than that at once."""
+    spine, total = Spine((0,)), Counter()
+    for number, part in enumerate(parts):
+        rows = [*part, *((100 + i, 1) for i in range(padding if number == 1 else 0))]
+        keys = pa.array([key for key, _ in rows], pa.int64())
+        spine.take_in(Change((keys,), np.array([diff for _, diff in rows], np.int64)))
+        for key, diff in rows:
+            total[(key,)] += diff
+        if looks[number % len(looks)]:
+            assert content(spine) == clean(total)
+        spine.maintain(100)
+    assert content(spine) == clean(total)
+
+
+def test_many_small_changes_wait_for_one_sort():
+    spine = Spine((0,))
+    spine.insert(build_batch((pa.array(range(20_000)),), np.ones(20_000, np.int64), (0,)))
+    for number in range(500):
+        spine.take_in(Change((pa.array([number, number]),), np.array([1, -1], np.int64)))
+        spine.maintain(100)
+        assert spine.row_count <= 20_000 + 2 * 50
+    assert len(spine.batches) == 1, "what cancels while it waits never becomes a batch"

@@ -1,6 +1,6 @@
 """Batches: immutable sorted runs of an arrangement.
 
-Rows are sorted by *rank*, one 64-bit word: the upper 40 bits of the key's hash, then the upper 24
+Rows are sorted by *rank*, one 64-bit word: the upper 40 bits of the key's word, then the upper 24
 bits of the row's. One word halves what a lookup reads and what a merge moves. Rows whose ranks are
 equal may still differ, so whoever looks up by key compares keys, and consolidation compares the
 whole 128-bit row hash of just those rows.
@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from antiphon.protocol.row_hash import Words, hash_keys, hash_rows
+from antiphon.protocol.row_hash import Words, hash_rows
 from antiphon.replica.dataflow.gather import Rows, taken_rows
+from antiphon.replica.dataflow.words import key_words, row_words
 from antiphon.replica.dataflow.zset import Diffs
 
 _ROW_BITS: Final = np.uint64(40)  # shift that leaves 24 bits of the row hash
@@ -53,18 +54,19 @@ def ranks_of(
     columns: Sequence[pa.Array],
     key_indices: Sequence[int],
     count: int,
+    words: Words | None = None,
     row_hashes: Words | None = None,
 ) -> Words:
-    """The rank of each row. `row_hashes`: the low halves, if they are known already."""
-    if len(key_indices) == len(columns) and tuple(key_indices) == tuple(range(len(columns))):
-        row_hashes = hash_keys(columns, count) if row_hashes is None else row_hashes
-        whole: Words = row_hashes & KEY_MASK
-        return whole
-    ranks = hash_keys([columns[i] for i in key_indices], count)
-    ranks &= KEY_MASK
+    """The rank of each row. `words`: of the keys; `row_hashes`: low halves; None: not known yet."""
+    if words is None:
+        whole = len(key_indices) == len(columns) > 1
+        if whole and row_hashes is not None and tuple(key_indices) == tuple(range(len(columns))):
+            words = row_hashes  # a key of several columns has the row hash for its word
+        else:
+            words = key_words([columns[i] for i in key_indices], count)
+    ranks: Words = words & KEY_MASK
     if len(key_indices) < len(columns):
-        rows = hash_keys(columns, count) if row_hashes is None else row_hashes
-        ranks |= rows >> _ROW_BITS
+        ranks |= row_words(columns, count, row_hashes) >> _ROW_BITS
     return ranks
 
 
@@ -74,9 +76,10 @@ def build_batch(
     key_indices: Sequence[int],
     times: Words | None = None,
     row_hashes: Words | None = None,
+    words: Words | None = None,
 ) -> Batch:
     """A batch of any rows. O(n log n)."""
-    ranks = ranks_of(columns, key_indices, len(diffs), row_hashes)
+    ranks = ranks_of(columns, key_indices, len(diffs), words, row_hashes)
     return sorted_batch(ranks, columns, diffs, times)
 
 
@@ -90,14 +93,14 @@ def sorted_batch(
 ) -> Batch:
     """Sort and consolidate. `runs`: the rows are a few sorted runs, one after another."""
     # The stable sort finds the runs and merges them; the other is faster on anything else.
-    order = np.argsort(ranks, kind="stable" if runs else None)
-    ranks = ranks[order]
-    sums = diffs[order]
+    order = ranks.argsort(kind="stable" if runs else None)
+    ranks = ranks.take(order)
+    sums = diffs.take(order)
     tied = ranks[1:] == ranks[:-1]
-    if tied.any():
+    if np.count_nonzero(tied):
         _sum_tied(order, ranks, tied, columns, diffs, times, sums)
     present = sums != 0
-    if not present.all():
+    if np.count_nonzero(present) < len(sums):
         order, ranks, sums = order[present], ranks[present], sums[present]
     return Batch(
         ranks,

@@ -10,7 +10,7 @@ from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.schema import Type
 from antiphon.replica.dataflow.operators.arrange import Arrange
 from antiphon.replica.dataflow.operators.distinct import Distinct
-from antiphon.replica.dataflow.operators.join import Join, Unmatched
+from antiphon.replica.dataflow.operators.join import LEFT, RIGHT, Join, Unmatched
 from antiphon.replica.dataflow.operators.linear import MapFilterProject, Negated, Source, Sum
 from antiphon.replica.dataflow.operators.operator import Operator
 
@@ -33,16 +33,25 @@ class Graph:
     operators: list[Operator] = field(default_factory=list)
     inputs: list[tuple[Node, ...]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    # Columns by which the rows of a node's change differ, so that the others may be dropped.
+    identities: list[tuple[int, ...] | None] = field(default_factory=list)  # None: all
     sources: dict[CollectionId, Node] = field(default_factory=dict)
     _arrangements: dict[tuple[Node, tuple[int, ...], bool], tuple[Node, Arrange]] = field(
         default_factory=dict
     )
 
-    def add(self, name: str, operator: Operator, inputs: tuple[Node, ...]) -> Node:
+    def add(
+        self,
+        name: str,
+        operator: Operator,
+        inputs: tuple[Node, ...],
+        identity: tuple[int, ...] | None = None,
+    ) -> Node:
         assert all(node < len(self.operators) for node in inputs), "an input that comes later"
         self.operators.append(operator)
         self.inputs.append(inputs)
         self.names.append(name)
+        self.identities.append(identity)
         return len(self.operators) - 1
 
     def source(self, collection: CollectionId) -> Node:
@@ -62,8 +71,10 @@ class Graph:
     ) -> Node:
         if not filters and tuple(project) == tuple(range(width)):
             return node
-        operator = MapFilterProject(width, maps, filters, project)
-        return self.add("map_filter_project", operator, (node,))
+        identity = _kept(self._identity(node, width), project)
+        keeps = identity is not None
+        operator = MapFilterProject(width, maps, filters, project, keeps_distinct=keeps)
+        return self.add("map_filter_project", operator, (node,), identity)
 
     def projected(self, node: Node, width: int, project: Sequence[int]) -> Node:
         return self.mapped(node, width, (), (), project)
@@ -99,6 +110,10 @@ class Graph:
                 columns.append(key)
         return Keyed(self.shaped(node, len(types), columns), len(columns), tuple(indices))
 
+    def _identity(self, node: Node, width: int) -> tuple[int, ...]:
+        known = self.identities[node]
+        return tuple(range(width)) if known is None else known
+
     def sum(self, *nodes: Node) -> Node:
         return self.add("union", Sum(), nodes)
 
@@ -117,7 +132,8 @@ class Graph:
         known = self._arrangements.get(key)
         if known is None:
             operator = Arrange(keyed.keys, drop_nulls=drop_nulls)
-            known = (self.add("arrange", operator, (keyed.node,)), operator)
+            node = self.add("arrange", operator, (keyed.node,), self.identities[keyed.node])
+            known = (node, operator)
             self._arrangements[key] = known
         return known
 
@@ -127,7 +143,12 @@ class Graph:
         """The inner join, as (side, column) pairs."""
         left_node, left_side = self.arranged(left, drop_nulls=not nulls_match)
         right_node, right_side = self.arranged(right, drop_nulls=not nulls_match)
-        return self.add("join", Join(left_side, right_side, output), (left_node, right_node))
+        differ = [(LEFT, i) for i in self._identity(left.node, left.width)]
+        # The right key equals the left one, so it tells nothing more.
+        others = [i for i in self._identity(right.node, right.width) if i not in right.keys]
+        identity = _kept([*differ, *((RIGHT, i) for i in others)], output)
+        operator = Join(left_side, right_side, output, keeps_distinct=identity is not None)
+        return self.add("join", operator, (left_node, right_node), identity)
 
     def unmatched(self, left: Keyed, keys: Keyed, width: int, *, nulls_match: bool) -> Node:
         """The first `width` columns of the left rows whose key is not among the distinct keys."""
@@ -135,3 +156,10 @@ class Graph:
         keys_node, keys_side = self.arranged(keys, drop_nulls=not nulls_match)
         operator = Unmatched(width, left_side, keys_side)
         return self.add("unmatched", operator, (left.node, left_node, keys_node))
+
+
+def _kept(identity: Sequence[object], project: Sequence[object]) -> tuple[int, ...] | None:
+    """Where a projection has the columns of an identity; None if it lacks one."""
+    if any(column not in project for column in identity):
+        return None
+    return tuple(project.index(column) for column in identity)

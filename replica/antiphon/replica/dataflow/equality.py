@@ -18,6 +18,9 @@ from antiphon.replica.dataflow.gather import Rows, index_of, taken
 # Type ids.
 _FLOATS: Final = (lib.Type_FLOAT, lib.Type_DOUBLE)
 _TEXTS: Final = (lib.Type_STRING, lib.Type_BINARY)
+_EXACT: Final = frozenset(
+    {lib.Type_INT16, lib.Type_INT32, lib.Type_INT64, lib.Type_DATE32, lib.Type_TIMESTAMP}
+)
 _COMPARABLE: Final = frozenset(
     {
         lib.Type_BOOL,
@@ -41,9 +44,30 @@ def equal_rows(
     found: npt.NDArray[np.bool_] | None = None
     for first, second in zip(left, right, strict=True):
         same = _equal_column(first, left_rows, second, right_rows)
-        if not same.all():
+        if np.count_nonzero(same) < len(same):
             found = same if found is None else found & same
     return found
+
+
+def equal_halves(columns: Sequence[pa.Array], count: int) -> npt.NDArray[np.bool_] | None:
+    """Where row i equals row i + count, for columns of twice `count` rows.
+
+    None: nowhere, the common case.
+    """
+    found: npt.NDArray[np.bool_] | None = None
+    for column in columns:
+        if column.null_count == 0 and column.type.id in _EXACT:
+            values = values_of(column)
+            same = values[:count] == values[count:]
+        else:
+            every = np.arange(count)
+            same = _equal_column(column, every, column, every + count)
+        if np.count_nonzero(same) == 0:
+            return None
+        found = same if found is None else found & same
+    if found is None:
+        return np.ones(count, np.bool_)
+    return found if np.count_nonzero(found) else None
 
 
 def _equal_column(
@@ -52,7 +76,7 @@ def _equal_column(
     if left.null_count == 0 and right.null_count == 0:
         kind = left.type.id
         if _comparable(kind) and _comparable(right.type.id):
-            first, second = values_of(left)[left_rows], values_of(right)[right_rows]
+            first, second = values_of(left).take(left_rows), values_of(right).take(right_rows)
             same: npt.NDArray[np.bool_] = first == second
             if kind in _FLOATS and not same.all():
                 same = same | (np.isnan(first) & np.isnan(second))

@@ -9,7 +9,7 @@ from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Plan, imports_of, schema_of
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.builder import Graph, Node
-from antiphon.replica.dataflow.operators.operator import Step
+from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.render import render
 from antiphon.replica.dataflow.zset import Zset, concat_rows
 
@@ -43,6 +43,13 @@ class Dataflow:
         self._time: int | None = None
         self._tended = 0  # where `maintain` goes on
         self._counters = [OperatorCounters(name) for name in graph.names]
+        self._nothing = Zset.empty(self.schema)
+        self._nodes = list(zip(graph.operators, graph.inputs, self._counters, strict=True))
+        self._tended_operators = [
+            operator
+            for operator in graph.operators
+            if type(operator).maintain is not Operator.maintain
+        ]
 
     @staticmethod
     def build(plan: Plan, imports: Mapping[CollectionId, ImportSpec]) -> Dataflow:
@@ -62,46 +69,66 @@ class Dataflow:
         return self._time
 
     def step(self, time: int, inputs: Mapping[CollectionId, Zset]) -> Zset:
-        """The output's change at `time`, consolidated; inputs that are absent did not change.
+        """The output's change at `time`; inputs that are absent did not change.
 
-        Times strictly increase. Operators without input do not run. All state changes happen after
-        everything is computed.
+        Each row once, none with diff 0, in any order: `consolidated` gives the canonical one to
+        those who need it. Times strictly increase. Operators without input do not run. All state
+        changes happen after everything is computed.
         """
         assert self._time is None or time > self._time, f"time moves back: {self._time} -> {time}"
         step = Step(time, is_first=self._time is None)
-        changes = self._computed(step, inputs)
-        for operator in self._graph.operators:
+        ran: list[Operator] = []
+        try:
+            changes = self._computed(step, inputs, ran)
+        except BaseException:
+            for operator in ran:
+                operator.abandon()
+            raise
+        for operator in ran:
             operator.commit()
         self._time = time
         rows = changes[self._output]
         errors = concat_rows([part for part in step.errors if part.row_count])
+        if errors is not None:
+            errors = errors.consolidated()
+            errors = errors if errors.row_count else None
         if rows is None:
-            rows = Zset.empty(self.schema)
-        return Zset(rows.columns, rows.diffs, errors).consolidated()
+            return Zset(self._nothing.columns, self._nothing.diffs, errors, is_distinct=True)
+        if not rows.is_distinct:
+            rows = rows.consolidated()
+        return rows if errors is None else Zset(
+            rows.columns, rows.diffs, errors, rows.hashes, rows.is_distinct
+        )  # fmt: skip
 
-    def _computed(self, step: Step, inputs: Mapping[CollectionId, Zset]) -> list[Zset | None]:
-        given: dict[Node, Zset] = {}
+    def _computed(
+        self, step: Step, inputs: Mapping[CollectionId, Zset], ran: list[Operator]
+    ) -> list[Zset | None]:
+        changes: list[Zset | None] = [None] * len(self._nodes)
         for collection, change in inputs.items():
             node = self._graph.sources.get(collection)
             if node is not None and not change.is_empty:
-                given[node] = change
-        changes: list[Zset | None] = []
-        for node, operator in enumerate(self._graph.operators):
-            sources = self._graph.inputs[node]
-            own = [changes[i] for i in sources] if sources else [given.get(node)]
-            counters = self._counters[node]
-            rows_in = sum(change.row_count for change in own if change is not None)
-            if all(change is None for change in own) and not (
-                step.is_first and operator.runs_first
-            ):
+                changes[node] = change
+        for node, (operator, sources, counters) in enumerate(self._nodes):
+            if len(sources) == 1:
+                own = [changes[sources[0]]]
+            else:  # a source has its own change for input
+                own = [changes[i] for i in sources] if sources else [changes[node]]
+                changes[node] = None
+            rows_in, idle = 0, True
+            for given in own:
+                if given is not None:
+                    rows_in += len(given.diffs)
+                    idle = False
+            if idle and not (step.is_first and operator.runs_first):
                 counters.idle_steps += 1
-                changes.append(None)
                 continue
+            ran.append(operator)
             out = operator.step(own, step)
             counters.steps += 1
             counters.rows_in += rows_in
-            counters.rows_out += 0 if out is None else out.row_count
-            changes.append(None if out is None or out.row_count == 0 else out)
+            if out is not None and len(out.diffs):
+                counters.rows_out += len(out.diffs)
+                changes[node] = out
         return changes
 
     def maintain(self, fuel_rows: int) -> bool:
@@ -109,7 +136,7 @@ class Dataflow:
 
         One operator's merges may use all of it; the next call begins with the operator after.
         """
-        operators = self._graph.operators
+        operators = self._tended_operators
         for offset in range(len(operators)):
             place = (self._tended + offset) % len(operators)
             if operators[place].maintain(fuel_rows):

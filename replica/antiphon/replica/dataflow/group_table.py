@@ -6,6 +6,7 @@ it, so a table holds no key columns: whoever changes a group brings its key alon
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -44,8 +45,23 @@ class GroupTable:
 
     def locate(self, low: Words, high: Words) -> Rows:
         """The slot of each key, or MISSING. Sorted `low` is faster."""
+        batches = self._directory.batches
+        if not batches:
+            return np.full(len(low), MISSING, np.int64)
+        # Nearly all keys are known, and nearly all of those are in the first batch.
+        ranks = batches[0].ranks
+        places = ranks.searchsorted(low)
+        slots: Rows = values_of(batches[0].columns[0]).take(places, mode="clip")
+        wrong = ranks.take(places, mode="clip") != low
+        wrong |= self._high.take(slots) != high
+        if np.count_nonzero(wrong):
+            rest = wrong.nonzero()[0]
+            slots[rest] = self._searched(batches, low.take(rest), high.take(rest))
+        return slots
+
+    def _searched(self, batches: Sequence[Batch], low: Words, high: Words) -> Rows:
         slots = np.full(len(low), MISSING, np.int64)
-        for match in probe_ranks(self._directory.batches, low):
+        for match in probe_ranks(batches, low):
             found = values_of(match.batch.columns[0])[match.rows]
             # A slot given back and taken again by another key is told by its high half.
             same = self._high[found] == high[match.probes]
@@ -57,19 +73,20 @@ class GroupTable:
 
     def read(self, slots: Rows) -> Numbers:
         """The numbers at each slot, zeros where MISSING; a copy."""
-        numbers = self._numbers[slots]
+        numbers = self._numbers.take(slots, axis=0)
         missing = slots == MISSING
-        if missing.any():
+        if np.count_nonzero(missing):
             numbers[missing] = 0
         return numbers
 
     def write(self, slots: Rows, low: Words, high: Words, numbers: Numbers) -> None:
         """Set the numbers of distinct keys, sorted by `low`; all zeros: the group is forgotten."""
-        present = numbers.any(axis=1)
         known = slots != MISSING
-        if known.all() and present.all():
+        every_known = np.count_nonzero(known) == len(known)
+        if every_known and np.count_nonzero(numbers[:, 0]) == len(known):
             self._numbers[slots] = numbers
             return
+        present = numbers.any(axis=1)
         kept = known & present
         self._numbers[slots[kept]] = numbers[kept]
         added = ~known & present

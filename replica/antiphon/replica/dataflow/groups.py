@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from antiphon.protocol.row_hash import Words, hash_rows
+from antiphon.protocol.row_hash import Words
 from antiphon.replica.dataflow.gather import Rows
+from antiphon.replica.dataflow.words import key_identity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
     """`order` sorts the rows by key; `heads` are the groups' first places in it.
 
-    `low`, `high`: each group's key hash, sorted by `low`. `first_rows`: a row of each group.
+    `low`, `high`: each group's key identity, sorted by `low`. `first_rows`: a row of each group.
     """
 
     order: Rows
@@ -27,6 +28,14 @@ class Groups:
 
     def __len__(self) -> int:
         return len(self.heads)
+
+    def sums(self, values: Rows) -> Rows:
+        """Of each group's values; `values` may have several rows, each is summed by itself."""
+        ordered: Rows = values.take(self.order, axis=-1)
+        if len(self.heads) == len(self.order):
+            return ordered
+        summed: Rows = np.add.reduceat(ordered, self.heads, axis=-1)
+        return summed
 
     def of_rows(self) -> Rows:
         """The group of each row, in the rows' own order."""
@@ -42,15 +51,20 @@ def group_rows(keys: Sequence[pa.Array], count: int) -> Groups:
         zero = np.zeros(1, np.uint64)
         first = np.zeros(1, np.int64)
         return Groups(np.arange(count), first, zero, zero, first)
-    high, low = hash_rows(keys, count)
-    order = np.argsort(low)
-    sorted_low, sorted_high = low[order], high[order]
-    starts = np.empty(count, np.bool_)
-    starts[:1] = True
-    np.not_equal(sorted_low[1:], sorted_low[:-1], out=starts[1:])
-    if not starts.all() and bool((~starts[1:] & (sorted_high[1:] != sorted_high[:-1])).any()):
+    low, high = key_identity(keys, count)
+    order = low.argsort()
+    sorted_low = low.take(order)
+    fresh = sorted_low[1:] != sorted_low[:-1]
+    if np.count_nonzero(fresh) == count - 1:  # each row is a group: most small changes
+        sorted_high = sorted_low if high is low else high.take(order)
+        return Groups(order, np.arange(count), sorted_low, sorted_high, order)
+    sorted_high = high.take(order)
+    if bool((~fresh & (sorted_high[1:] != sorted_high[:-1])).any()):
         order = np.lexsort((high, low))  # two keys share a low half: once in an age
         sorted_low, sorted_high = low[order], high[order]
-        starts[1:] = (sorted_low[1:] != sorted_low[:-1]) | (sorted_high[1:] != sorted_high[:-1])
-    heads = np.flatnonzero(starts)
+        fresh = (sorted_low[1:] != sorted_low[:-1]) | (sorted_high[1:] != sorted_high[:-1])
+    starts = np.empty(count, np.bool_)
+    starts[:1] = True
+    starts[1:] = fresh
+    heads = starts.nonzero()[0]
     return Groups(order, heads, sorted_low[heads], sorted_high[heads], order[heads])

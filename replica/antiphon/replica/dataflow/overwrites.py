@@ -63,7 +63,9 @@ class Overwrites:
             batch = build_batch(difference.columns, difference.diffs, self._keys, row_hashes=low)
             self._spine.insert(batch)
             self._row_count += int(difference.diffs.sum())
-        return Zset(difference.columns, difference.diffs, errors, difference.hashes)
+        return Zset(
+            difference.columns, difference.diffs, errors, difference.hashes, is_distinct=True
+        )
 
     def _held(self, latest: Zset, low: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> Zset | None:
         """The rows that the keys have now."""

@@ -18,10 +18,14 @@ import pyarrow as pa
 from antiphon.protocol.row_hash import Words
 from antiphon.replica.dataflow.batch import FORGOTTEN, KEY_MASK, ROW_MASK, Batch
 from antiphon.replica.dataflow.gather import Rows
+from antiphon.replica.dataflow.intake import Change, Intake
 from antiphon.replica.dataflow.merge import Merge
 
 _RATIO: Final = 3
+_UNSORTED_SHARE: Final = 8  # unsorted rows beyond this share of the others are not left so
 _BATCHES_MAX: Final = 16  # beyond it an insert merges by itself: a reader never meets more
+_WITHIN_KEY: Final = np.array([ROW_MASK], np.uint64)
+_WITHIN_RANK: Final = np.array([0], np.uint64)
 _TEXT_BYTES_MAX: Final = 2**31 - 1  # what one Arrow text column can hold
 
 
@@ -32,45 +36,79 @@ class Matches:
     batch: Batch
     probes: Rows
     rows: Rows
+    whole: bool = False  # each probe found one row: `probes` counts from 0 up
 
 
 class Spine:
-    """Updates sorted by key hash. Not a collection by itself: its owner knows what the key is."""
+    """Updates sorted by key. Not a collection by itself: its owner knows what the key is.
 
-    def __init__(self) -> None:
-        self.batches: list[Batch] = []
+    `key_indices`: needed for `take_in` alone.
+    """
+
+    def __init__(self, key_indices: Sequence[int] = ()) -> None:
+        self._keys = tuple(key_indices)
+        self._batches: list[Batch] = []
+        self._intake = Intake()
+        self._idle = True  # nothing to merge since last looked at
         self._merge: Merge | None = None
         self._merge_at = 0
         self._since: int | None = None
         self._may_forget = False  # whether since moved and nobody has looked yet
 
     @property
+    def batches(self) -> list[Batch]:
+        """All there is, sorted."""
+        if self._intake.row_count:
+            self._settle()
+        return self._batches
+
+    @property
     def row_count(self) -> int:
         """Updates held; those that cancel count until a merge meets them."""
-        return sum(len(batch) for batch in self.batches)
+        return sum(len(batch) for batch in self._batches) + self._intake.row_count
 
     @property
     def byte_count(self) -> int:
-        return sum(batch.byte_count for batch in self.batches)
+        return sum(batch.byte_count for batch in self._batches) + self._intake.byte_count
 
     def insert(self, batch: Batch) -> None:
         if len(batch) == 0:
             return
-        self.batches.append(batch)
-        while len(self.batches) > _BATCHES_MAX:
+        self._idle = False
+        self._batches.append(batch)
+        while len(self._batches) > _BATCHES_MAX:
             self._merge_tail()
+
+    def take_in(self, change: Change) -> None:
+        """Take rows in as they are: they are sorted when someone looks, or when they are many.
+
+        Where nobody looks at every tick, small ticks share one sort, and merges meet fewer batches.
+        """
+        self._intake.add(change)
+        self._idle = False
+        if self._intake.is_full:
+            self._settle()
+
+    def _settle(self) -> None:
+        self.insert(self._intake.taken().batch(self._keys))
 
     def set_since(self, since: int) -> None:
         """Times at or before it may be forgotten by merges that start from now on."""
         assert self._since is None or self._since <= since, "since moves back"
         self._since = since
         self._may_forget = True
+        self._idle = False
 
     def maintain(self, fuel_rows: int) -> bool:
         """Spend up to about `fuel_rows` on merges. True: there is more to do."""
+        if self._idle:
+            return False
+        if _UNSORTED_SHARE * self._intake.row_count > sum(len(batch) for batch in self._batches):
+            self._settle()
         fuel = fuel_rows
         while fuel > 0:
             if self._merge is None and not self._start():
+                self._idle = True
                 return False
             assert self._merge is not None, "a merge was started"
             fuel -= self._merge.work(fuel)
@@ -82,20 +120,20 @@ class Spine:
         chosen = self._next_merge()
         if chosen is None:
             return False
-        self._merge = Merge(self.batches[chosen], self._since)
+        self._merge = Merge(self._batches[chosen], self._since)
         self._merge_at = chosen.start
         return True
 
     def _next_merge(self) -> slice | None:
         """All from the first batch on that what comes after it has grown up to; else a batch that
         would forget half of its times."""
-        after = sum(len(batch) for batch in self.batches)
-        for index, batch in enumerate(self.batches[:-1]):
+        after = sum(len(batch) for batch in self._batches)
+        for index, batch in enumerate(self._batches[:-1]):
             after -= len(batch)
             if len(batch) <= _RATIO * after and self._fits(index):
-                return slice(index, len(self.batches))
+                return slice(index, len(self._batches))
         if self._may_forget:
-            for index, batch in enumerate(self.batches):
+            for index, batch in enumerate(self._batches):
                 if self._forgets(batch):
                     return slice(index, index + 1)
             self._may_forget = False
@@ -109,7 +147,7 @@ class Spine:
         return 2 * int(forgettable.sum()) >= len(batch)
 
     def _fits(self, index: int) -> bool:
-        merged = self.batches[index:]
+        merged = self._batches[index:]
         return all(
             sum(batch.columns[i].nbytes for batch in merged) <= _TEXT_BYTES_MAX
             for i, column in enumerate(merged[0].columns)
@@ -120,60 +158,65 @@ class Spine:
         assert self._merge is not None, "no merge is under way"
         assert self._merge.result is not None, "the merge is not done"
         at, count = self._merge_at, len(self._merge.inputs)
-        assert tuple(self.batches[at : at + count]) == self._merge.inputs, "the spine moved"
-        self.batches[at : at + count] = [self._merge.result] if len(self._merge.result) else []
+        assert tuple(self._batches[at : at + count]) == self._merge.inputs, "the spine moved"
+        self._batches[at : at + count] = [self._merge.result] if len(self._merge.result) else []
         self._merge = None
 
     def _merge_tail(self) -> None:
         """Make the spine shorter now: finish what runs, or merge the smaller half of the ladder."""
-        free = len(self.batches)
+        free = len(self._batches)
         if self._merge is not None:
-            free = len(self.batches) - self._merge_at - len(self._merge.inputs)
+            free = len(self._batches) - self._merge_at - len(self._merge.inputs)
         if free < _BATCHES_MAX // 2:
             assert self._merge is not None, "a long spine without a merge has free batches"
             self._merge.work(self._merge.rows_left)
             self._replace()
             return
-        start = len(self.batches) - min(free, _BATCHES_MAX // 2)
-        merge = Merge(self.batches[start:], self._since)
+        start = len(self._batches) - min(free, _BATCHES_MAX // 2)
+        merge = Merge(self._batches[start:], self._since)
         merge.work(merge.rows_left)
         assert merge.result is not None, "all fuel was given"
-        self.batches[start:] = [merge.result] if len(merge.result) else []
+        self._batches[start:] = [merge.result] if len(merge.result) else []
 
 
-def probe_keys(batches: Sequence[Batch], ranks: Words) -> Iterator[Matches]:
-    """The rows whose key hash is one of these ranks', batch by batch. Sorted ranks are faster.
+def probe_keys(batches: Sequence[Batch], words: Words) -> Iterator[Matches]:
+    """The rows whose key may have one of these words (or ranks), batch by batch. Sorted words are
+    faster, once they are many.
 
     O(probes · log state) and what is found.
     """
-    yield from _probe(batches, ranks & KEY_MASK, ranks | ROW_MASK)
+    return _probe(batches, words & KEY_MASK, _WITHIN_KEY)
 
 
 def probe_ranks(batches: Sequence[Batch], ranks: Words) -> Iterator[Matches]:
     """The rows whose whole rank is one of these."""
-    yield from _probe(batches, ranks, ranks)
+    return _probe(batches, ranks, _WITHIN_RANK)
 
 
-def _probe(batches: Sequence[Batch], first: Words, last: Words) -> Iterator[Matches]:
-    if len(first) == 0:
+def _probe(batches: Sequence[Batch], first: Words, width: Words) -> Iterator[Matches]:
+    """The rows of ranks in [first, first + width]."""
+    count = len(first)
+    if count == 0:
         return
     for batch in batches:
         ranks = batch.ranks
         starts = ranks.searchsorted(first)
-        # Most probes of most batches find nothing, so look at one rank before seeking the end.
-        found = np.flatnonzero(ranks.take(starts, mode="clip") <= last)
-        found = found[starts[found] < len(ranks)]
+        # Most probes of most batches find nothing, so look at one rank before seeking the end. A
+        # rank before `first`, which is what stands at the end of the batch, wraps to a large one.
+        hits = ranks.take(starts, mode="clip") - first <= width
+        found = hits.nonzero()[0]
         if len(found) == 0:
             continue
-        begins = starts[found]
-        ends = last[found]
-        more = np.flatnonzero(ranks.take(begins + 1, mode="clip") <= ends)
-        more = more[begins[more] + 1 < len(ranks)]
+        begins, lower = (starts, first) if len(found) == count else (starts[found], first[found])
+        more = (ranks.take(begins + 1, mode="clip") - lower <= width).nonzero()[0]
+        if len(more):
+            more = more[begins[more] + 1 < len(ranks)]
         if len(more) == 0:  # one row each
-            yield Matches(batch, found, begins)
+            yield Matches(batch, found, begins, whole=len(found) == count)
             continue
         sizes = np.ones(len(found), np.int64)
-        sizes[more] = ranks.searchsorted(ends[more], "right") - begins[more]
+        ends = lower[more] + width
+        sizes[more] = ranks.searchsorted(ends, "right") - begins[more]
         runs, rows = expand(begins, sizes)
         yield Matches(batch, found[runs], rows)
 

@@ -17,13 +17,15 @@ import pyarrow as pa
 
 from antiphon.protocol.errors import NotComplete, SinceViolation
 from antiphon.protocol.frontier import START, Frontier
-from antiphon.protocol.row_hash import Words, hash_keys
+from antiphon.protocol.row_hash import Words
 from antiphon.protocol.schema import Schema
-from antiphon.replica.dataflow.batch import Batch, build_batch
+from antiphon.replica.dataflow.batch import Batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.gather import taken_rows
 from antiphon.replica.dataflow.groups import group_rows
+from antiphon.replica.dataflow.intake import Change
 from antiphon.replica.dataflow.spine import Spine, probe_keys
+from antiphon.replica.dataflow.words import key_words
 from antiphon.replica.dataflow.zset import ERRORS, Zset, concat_rows
 
 
@@ -171,7 +173,7 @@ class _TimedSpine:
     """One side of a trace: a spine whose rows have times."""
 
     def __init__(self, keys: tuple[int, ...]) -> None:
-        self.spine = Spine()
+        self.spine = Spine(keys)
         self._keys = keys
 
     def add(self, time: int, change: Zset) -> None:
@@ -179,7 +181,7 @@ class _TimedSpine:
             return
         times = np.full(change.row_count, time, np.uint64)
         low = None if change.hashes is None else change.hashes[1]
-        self.spine.insert(build_batch(change.columns, change.diffs, self._keys, times, low))
+        self.spine.take_in(Change(change.columns, change.diffs, None, times, low))
 
     def at(self, time: int) -> list[Zset]:
         """All rows at or before `time`."""
@@ -189,9 +191,9 @@ class _TimedSpine:
 
     def found(self, wanted: Sequence[pa.Array], time: int) -> list[Zset]:
         """The rows at or before `time` with one of these distinct keys."""
-        ranks: Words = hash_keys(wanted, len(wanted[0]) if wanted else 1)
+        words: Words = key_words(wanted, len(wanted[0]) if wanted else 1)
         parts = []
-        for match in probe_keys(self.spine.batches, ranks):
+        for match in probe_keys(self.spine.batches, words):
             others = [match.batch.columns[i] for i in self._keys]
             same = equal_rows(wanted, match.probes, others, match.rows)
             rows = match.rows if same is None else match.rows[same]

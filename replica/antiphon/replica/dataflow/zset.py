@@ -27,7 +27,7 @@ class Zset:
     """Rows and how often each is added (or, negative, taken away); and the same for errors.
 
     `columns` are of one length, that of `diffs`. A row may occur more than once unless the zset
-    is `consolidated`. `errors` has columns code, message, expression, and no errors of its own.
+    `is_distinct`. `errors` has columns code, message, expression, and no errors of its own.
     """
 
     columns: tuple[pa.Array, ...]
@@ -35,9 +35,14 @@ class Zset:
     errors: Zset | None = None
     # Set on what `consolidated` returns: the (high, low) row hashes, which also say that it is.
     hashes: tuple[Words, Words] | None = field(default=None, repr=False)
+    # Known to have each row once and none with diff 0, in whatever order: needs no consolidation
+    # by who only adds it up. False: not known.
+    is_distinct: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        assert all(len(column) == len(self.diffs) for column in self.columns), "ragged columns"
+        count = len(self.diffs)
+        for column in self.columns:
+            assert len(column) == count, "ragged columns"
 
     @staticmethod
     def empty(schema: Schema) -> Zset:
@@ -63,7 +68,7 @@ class Zset:
 
     def negated(self) -> Zset:
         errors = None if self.errors is None else self.errors.negated()
-        return Zset(self.columns, -self.diffs, errors, self.hashes)
+        return Zset(self.columns, -self.diffs, errors, self.hashes, self.is_distinct)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Zset:
         """The rows at these positions; without errors."""
@@ -82,20 +87,21 @@ class Zset:
         if not self.columns:
             total = self.diffs.sum(keepdims=True)
             total = total[total != 0] if count else self.diffs
-            return Zset((), total, errors, (hashes[0][: len(total)], hashes[1][: len(total)]))
+            shortened = (hashes[0][: len(total)], hashes[1][: len(total)])
+            return Zset((), total, errors, shortened, is_distinct=True)
         high, low = hashes
         order = canonical_order(None, high, low)
         keep, sums = sum_equal(order, self.diffs, hashes)
         if len(keep) == count and bool((keep[1:] > keep[:-1]).all()):
-            return Zset(self.columns, self.diffs, errors, hashes)
+            return Zset(self.columns, self.diffs, errors, hashes, is_distinct=True)
         columns = taken_rows(self.columns, keep)
-        return Zset(columns, sums, errors, (high[keep], low[keep]))
+        return Zset(columns, sums, errors, (high[keep], low[keep]), is_distinct=True)
 
 
 def without_errors(zset: Zset) -> Zset:
     if zset.errors is None:
         return zset
-    return Zset(zset.columns, zset.diffs, None, zset.hashes)
+    return Zset(zset.columns, zset.diffs, None, zset.hashes, zset.is_distinct)
 
 
 def concat_rows(zsets: Sequence[Zset]) -> Zset | None:
@@ -131,7 +137,8 @@ def _split_batches(batches: Sequence[pa.RecordBatch]) -> dict[int, Zset]:
     times = values_of(batch.columns[-2])
     diffs = values_of(batch.columns[-1])
     if times[0] == times[-1] and bool((times == times[0]).all()):
-        return {int(times[0]): Zset(columns, diffs)}
+        # A delta is consolidated. Were one not, only sums that nobody has seen yet would show it.
+        return {int(times[0]): Zset(columns, diffs, is_distinct=len(present) == 1)}
     whole = Zset(columns, diffs)
     if bool((times[1:] < times[:-1]).any()):
         order = np.argsort(times, kind="stable")

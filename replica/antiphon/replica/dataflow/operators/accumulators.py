@@ -22,6 +22,8 @@ from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out
 from antiphon.replica.dataflow.expressions.vector import Mask
 from antiphon.replica.dataflow.group_table import Numbers
 
+_INT64: Final = pa.int64()
+_SIGNED: Final = {TypeKind.INT16: pa.int16(), TypeKind.INT32: pa.int32(), TypeKind.INT64: _INT64}
 _COUNT_MAX: Final = 1 << 30  # of a decimal average; beyond it the divisor would not fit a limb
 
 
@@ -43,7 +45,7 @@ class Accumulator:
 
     def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
         """Each group's result; a group whose result is an error fails in the frame."""
-        return array_of(np.ascontiguousarray(numbers[:, 0]), pa.int64())
+        return array_of(np.ascontiguousarray(numbers[:, 0]), _INT64)
 
     def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
         """How many columns of state must be inserted (at the low end, at the high end) first."""
@@ -97,20 +99,19 @@ class Integers(Accumulator):
 
     def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
         count, total = numbers[:, 0], numbers[:, 1:]
-        valid = None if bool((count > 0).all()) else count > 0
+        present = count > 0
+        valid = None if np.count_nonzero(present) == len(present) else present
         if self.aggregate.function is AggregateFunction.AVG:
             return self._average(count, total, valid, frame)
         if self.type.is_integer and self._limbs <= 2:
             values, wrong = limb.to_int64(total)
-            kind = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}[_width(self.type)]
-            narrow = values.astype(f"i{_width(self.type)}")
-            frame.fail(
-                np.logical_or(wrong, np.not_equal(narrow, values)),
-                OUT_OF_RANGE,
-                out_of_range(self.type),
-                "sum",
-            )
-            return array_of(narrow, kind, valid)
+            if self.type.kind is not TypeKind.INT64:
+                narrow = values.astype(f"i{_width(self.type)}")
+                wrong = np.logical_or(wrong, np.not_equal(narrow, values))
+                values = narrow
+            if np.count_nonzero(wrong):
+                frame.fail(wrong, OUT_OF_RANGE, out_of_range(self.type), "sum")
+            return array_of(values, _SIGNED[self.type.kind], valid)
         if self.type.is_float:
             floats = limb.to_float(total, 0) / 10.0**self._source.scale
             return _floats(floats, self.type, valid)

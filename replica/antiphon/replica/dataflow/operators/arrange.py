@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from antiphon.protocol.buffers import valid_of
-from antiphon.replica.dataflow.batch import Batch, build_batch
+from antiphon.replica.dataflow.batch import Batch
+from antiphon.replica.dataflow.intake import Change
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.spine import Spine
+from antiphon.replica.dataflow.words import key_words
 from antiphon.replica.dataflow.zset import Zset
 
 
 class Arrange(Operator):
-    """State before this step in `batches`, this step's change in `pending`.
+    """State before this step in `before`, this step's change in `pending`.
 
     `drop_nulls`: rows with a null in the key are left out; they can never be found by it.
     """
@@ -22,32 +24,45 @@ class Arrange(Operator):
     def __init__(self, key_indices: Sequence[int], *, drop_nulls: bool) -> None:
         self.key_indices = tuple(key_indices)
         self._drop_nulls = drop_nulls
-        self._spine = Spine()
-        self.pending: Batch | None = None
+        self._spine = Spine(self.key_indices)
+        self.pending: Change | None = None
+        self._sorted: Batch | None = None  # what is pending, once somebody needed it sorted
 
     def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
-        self.pending = None
+        self.abandon()
         change = inputs[0]
         assert change is not None, "the scheduler runs only what has input"
         if self._drop_nulls:
             change = without_nulls(change, self.key_indices)
+            if change.row_count == 0:
+                return None
+        words = key_words([change.columns[i] for i in self.key_indices], change.row_count)
         low = None if change.hashes is None else change.hashes[1]
-        batch = build_batch(change.columns, change.diffs, self.key_indices, row_hashes=low)
-        if len(batch) == 0:
-            return None
-        self.pending = batch
-        return Zset(batch.columns, batch.diffs)
+        self.pending = Change(
+            change.columns, change.diffs, words, None, low, is_distinct=change.is_distinct
+        )
+        return change
 
     def before(self) -> list[Batch]:
         return self._spine.batches
 
     def after(self) -> list[Batch]:
-        return self._spine.batches if self.pending is None else [*self._spine.batches, self.pending]
+        if self.pending is None:
+            return self._spine.batches
+        if self._sorted is None:
+            self._sorted = self.pending.batch(self.key_indices)
+        held = self._spine.batches
+        return [*held, self._sorted] if len(self._sorted) else held
 
     def commit(self) -> None:
-        if self.pending is not None:
-            self._spine.insert(self.pending)
-            self.pending = None
+        if self._sorted is not None:
+            self._spine.insert(self._sorted)
+        elif self.pending is not None:
+            self._spine.take_in(self.pending)
+        self.abandon()
+
+    def abandon(self) -> None:
+        self.pending = self._sorted = None
 
     def maintain(self, fuel_rows: int) -> bool:
         return self._spine.maintain(fuel_rows)
@@ -68,4 +83,7 @@ def without_nulls(change: Zset, key_indices: Sequence[int]) -> Zset:
         valid = valid_of(change.columns[index])
         if valid is not None:
             kept = valid if kept is None else kept & valid
-    return change if kept is None else change.take(np.flatnonzero(kept))
+    if kept is None:
+        return change
+    found = change.take(np.flatnonzero(kept))
+    return Zset(found.columns, found.diffs, is_distinct=change.is_distinct)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from antiphon.replica.dataflow.gather import Rows
+from antiphon.replica.dataflow.gather import Rows, taken_rows
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
@@ -25,12 +25,14 @@ class Distinct(Operator):
         change = inputs[0]
         assert change is not None, "the scheduler runs only what has input"
         rows, diffs = self.transitions(change)
-        return Zset(change.take(rows).columns, diffs) if len(rows) else None
+        if len(rows) == 0:
+            return None
+        return Zset(taken_rows(change.columns, rows), diffs, is_distinct=True)
 
     def transitions(self, change: Zset) -> tuple[Rows, Diffs]:
         """Rows of the change that enter or leave the output, and by how much."""
         groups = group_rows(change.columns, change.row_count)
-        sums = np.add.reduceat(change.diffs[groups.order], groups.heads)
+        sums = groups.sums(change.diffs)
         slots = self._table.locate(groups.low, groups.high)
         before = self._table.read(slots)
         after = before + sums[:, None]

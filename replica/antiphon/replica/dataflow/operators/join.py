@@ -8,27 +8,38 @@ counts once: with both old states it would be lost, with both new ones doubled.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
-from antiphon.protocol.row_hash import hash_keys
 from antiphon.replica.dataflow.batch import Batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.gather import Rows, index_of, taken, taken_rows
+from antiphon.replica.dataflow.intake import Change
 from antiphon.replica.dataflow.operators.arrange import Arrange
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.spine import probe_keys
+from antiphon.replica.dataflow.words import key_words
 from antiphon.replica.dataflow.zset import Zset, concat_rows
 
 LEFT, RIGHT = 0, 1
+_SORTED_PROBES: Final = 512  # from so many on, sorting probes costs less than it saves
 
 
 class Join(Operator):
     """`output`: (side, column) of each output column. Reads two arrangements, has no state."""
 
-    def __init__(self, left: Arrange, right: Arrange, output: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        left: Arrange,
+        right: Arrange,
+        output: Sequence[tuple[int, int]],
+        *,
+        keeps_distinct: bool = False,
+    ) -> None:
+        """`keeps_distinct`: pairs of rows that differ still do when only `output` is left."""
         assert len(left.key_indices) == len(right.key_indices), "keys differ in number"
+        self._keeps_distinct = keeps_distinct
         self._sides = (left, right)
         self._output = tuple(output)
 
@@ -36,50 +47,58 @@ class Join(Operator):
         left, right = self._sides
         found = []
         if left.pending is not None:
-            found.append(self._matched(LEFT, left.pending, right.before()))
+            found += self._matched(LEFT, left.pending, right.before())
         if right.pending is not None:
-            found.append(self._matched(RIGHT, right.pending, left.after()))
-        return concat_rows([part for part in found if part is not None])
+            found += self._matched(RIGHT, right.pending, left.after())
+        if len(found) == 1:
+            # From one batch, which has each row once.
+            return found[0]
+        return concat_rows(found)
 
-    def _matched(self, side: int, change: Batch, batches: Sequence[Batch]) -> Zset | None:
+    def _matched(self, side: int, change: Change, batches: Sequence[Batch]) -> list[Zset]:
+        words, order = change.words, None
+        assert words is not None, "an arrangement knows its keys' words"
+        if len(words) >= _SORTED_PROBES:
+            order = words.argsort()
+            words = words.take(order)
         own_keys = [change.columns[i] for i in self._sides[side].key_indices]
         other_indices = self._sides[1 - side].key_indices
-        probes: list[Rows] = []
-        others: list[tuple[Batch, Rows]] = []
-        for match in probe_keys(batches, change.ranks):
+        found = []
+        for match in probe_keys(batches, words):
+            own_rows, other_rows, whole = match.probes, match.rows, match.whole
+            if order is not None:
+                own_rows, whole = order.take(own_rows), False
             other_keys = [match.batch.columns[i] for i in other_indices]
-            same = equal_rows(own_keys, match.probes, other_keys, match.rows)
-            own_rows, other_rows = match.probes, match.rows
+            same = equal_rows(own_keys, own_rows, other_keys, other_rows)
             if same is not None:
-                own_rows, other_rows = own_rows[same], other_rows[same]
+                own_rows, other_rows, whole = own_rows[same], other_rows[same], False
             if len(own_rows):
-                probes.append(own_rows)
-                others.append((match.batch, other_rows))
-        if not probes:
-            return None
-        return self._assembled(side, change, _joined(probes), others)
+                found.append(
+                    self._assembled(
+                        side, change, None if whole else own_rows, match.batch, other_rows
+                    )
+                )
+        return found
 
     def _assembled(
-        self, side: int, change: Batch, own_rows: Rows, others: list[tuple[Batch, Rows]]
+        self, side: int, change: Change, own_rows: Rows | None, batch: Batch, other_rows: Rows
     ) -> Zset:
-        own_index = index_of(own_rows)
-        other_indices = [index_of(rows) for _, rows in others]
+        """`own_rows` None: each row of the change once, in its order."""
+        own = None if own_rows is None else index_of(own_rows)
+        other = index_of(other_rows)
         columns = []
         for from_side, column in self._output:
-            if from_side == side:
-                columns.append(taken(change.columns[column], own_index))
-                continue
-            pieces = [
-                taken(batch.columns[column], index)
-                for (batch, _), index in zip(others, other_indices, strict=True)
-            ]
-            columns.append(pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces))
-        other_diffs = _joined([batch.diffs[rows] for batch, rows in others])
-        return Zset(tuple(columns), change.diffs[own_rows] * other_diffs)
-
-
-def _joined(parts: list[Rows]) -> Rows:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            if from_side != side:
+                columns.append(taken(batch.columns[column], other))
+            elif own is None:
+                columns.append(change.columns[column])
+            else:
+                columns.append(taken(change.columns[column], own))
+        diffs = change.diffs if own_rows is None else change.diffs.take(own_rows)
+        return Zset(
+            tuple(columns), diffs * batch.diffs.take(other_rows),
+            is_distinct=self._keeps_distinct and change.is_distinct,
+        )  # fmt: skip
 
 
 class Unmatched(Operator):
@@ -108,8 +127,8 @@ class Unmatched(Operator):
         """The changed rows without a match in the keys as they are now."""
         keys = [change.columns[i] for i in self._left.key_indices]
         matched = np.zeros(change.row_count, np.int64)
-        ranks = hash_keys(keys, change.row_count)
-        for match in probe_keys(self._keys.after(), ranks):
+        words = key_words(keys, change.row_count)
+        for match in probe_keys(self._keys.after(), words):
             same = equal_rows(keys, match.probes, match.batch.columns, match.rows)
             own, other = match.probes, match.rows
             if same is not None:
@@ -121,10 +140,11 @@ class Unmatched(Operator):
         own_columns = Zset(change.columns[: self._width], change.diffs)
         return own_columns if len(rows) == change.row_count else own_columns.take(rows)
 
-    def _turned(self, keys: Batch) -> list[Zset]:
+    def _turned(self, keys: Change) -> list[Zset]:
         """The rows there were of keys that came (they leave) or went (they return)."""
         found = []
-        for match in probe_keys(self._left.before(), keys.ranks):
+        assert keys.words is not None, "an arrangement knows its keys' words"
+        for match in probe_keys(self._left.before(), keys.words):
             own = [match.batch.columns[i] for i in self._left.key_indices]
             same = equal_rows(keys.columns, match.probes, own, match.rows)
             probes, rows = match.probes, match.rows

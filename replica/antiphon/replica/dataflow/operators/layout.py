@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from antiphon.protocol.plan import Aggregate
+from antiphon.protocol.plan import Aggregate, AggregateFunction
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.operators.accumulators import Accumulator
 from antiphon.replica.dataflow.operators.distinct import Distinct
@@ -34,6 +34,11 @@ class Part:
     distinct: Distinct | None = None  # the values seen, if each counts once
 
     @property
+    def is_row_count(self) -> bool:
+        """Whether it is the count of the group's rows, which is there anyway."""
+        return self.start == 0
+
+    @property
     def width(self) -> int:
         return TRACKED_WIDTH if self.accumulator is None else self.accumulator.width
 
@@ -56,9 +61,14 @@ class Layout:
         accumulator: Accumulator | None = None,
         distinct: Distinct | None = None,
     ) -> None:
-        part = Part(source, self.width, accumulator, distinct)
+        counts_rows = (
+            source.aggregate.function is AggregateFunction.COUNT
+            and source.argument is None
+            and source.filter is None
+        )
+        part = Part(source, 0 if counts_rows else self.width, accumulator, distinct)
         self.parts[index] = part
-        self.width += part.width
+        self.width += 0 if counts_rows else part.width
 
     def make_room(self, table: GroupTable, part: Part, column: pa.Array, diffs: Diffs) -> None:
         """Widen the state where a sum meets bits beyond its window; numbers stay what they are."""

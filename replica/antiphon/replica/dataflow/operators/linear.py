@@ -92,7 +92,10 @@ class MapFilterProject(Operator):
         maps: Sequence[Expression],
         filters: Sequence[Expression],
         project: Sequence[int],
+        *,
+        keeps_distinct: bool = False,
     ) -> None:
+        """`keeps_distinct`: rows that differ still do when projected."""
         for expression in (*maps, *filters):
             check(expression)
         self._width = width
@@ -104,6 +107,8 @@ class MapFilterProject(Operator):
             if index >= width:
                 needed |= self._inputs_of(index)
         self._needed = needed  # membership only
+        self._computes = any(index >= width for index in project)
+        self._keeps_distinct = keeps_distinct
 
     def _inputs_of(self, index: int) -> set[int]:
         found: set[int] = set()
@@ -120,8 +125,9 @@ class MapFilterProject(Operator):
                 return None
         else:
             computed = {}
-        if all(index < self._width for index in self._project):
-            return Zset(tuple(change.columns[i] for i in self._project), change.diffs)
+        if not self._computes:
+            columns = tuple([change.columns[i] for i in self._project])
+            return Zset(columns, change.diffs, is_distinct=self._stays_distinct(change))
         return self._mapped(change, computed, step)
 
     def _filtered(self, change: Zset, step: Step) -> tuple[Zset | None, dict[int, Vector]]:
@@ -151,7 +157,10 @@ class MapFilterProject(Operator):
             column.take(index) if i in self._needed else pa.nulls(len(rows), column.type)
             for i, column in enumerate(change.columns)
         )
-        return Zset(columns, change.diffs[rows])
+        return Zset(columns, change.diffs[rows], is_distinct=self._stays_distinct(change))
+
+    def _stays_distinct(self, change: Zset) -> bool:
+        return self._keeps_distinct and change.is_distinct
 
     def _mapped(self, change: Zset, computed: dict[int, Vector], step: Step) -> Zset | None:
         frame = _MapFrame(change.columns, change.row_count, self._maps)
@@ -165,7 +174,7 @@ class MapFilterProject(Operator):
                 columns.append(frame.vector(ColumnReference(index=index, type=kind)).array)
         diffs = change.diffs
         if frame.failed is None:
-            return Zset(tuple(columns), diffs)
+            return Zset(tuple(columns), diffs, is_distinct=self._stays_distinct(change))
         step.errors.extend(error_rows(frame, diffs))
         rows = np.flatnonzero(~frame.failed)
         return Zset(tuple(columns), diffs).take(rows) if len(rows) else None

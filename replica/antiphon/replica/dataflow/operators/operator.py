@@ -31,7 +31,10 @@ class Operator:
         raise NotImplementedError
 
     def commit(self) -> None:
-        return
+        """Called after every step that came to its end, for the operators that ran in it."""
+
+    def abandon(self) -> None:
+        """Called after a step that did not: what other operators can see of it goes."""
 
     def maintain(self, fuel_rows: int) -> bool:
         """Spend up to about `fuel_rows` on merges; True: there is more to do."""

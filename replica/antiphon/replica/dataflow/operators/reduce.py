@@ -12,7 +12,7 @@ from antiphon.protocol.buffers import valid_of, values_of
 from antiphon.protocol.errors import NotServed
 from antiphon.protocol.plan import AggregateFunction
 from antiphon.protocol.schema import arrow_type
-from antiphon.replica.dataflow.equality import equal_rows
+from antiphon.replica.dataflow.equality import equal_halves
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.gather import Rows, taken_rows
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
@@ -65,21 +65,22 @@ class Reduce(Operator):
             assert step.is_first, "without input only the first step has output"
             return self._first_row()
         groups = group_rows(change.columns[: self._key_count], change.row_count)
-        added = self._contributions(change)
-        if len(groups) < change.row_count:
-            added = np.add.reduceat(added[groups.order], groups.heads, axis=0)
-        else:
-            added = added[groups.order]
+        added = groups.sums(self._contributions(change))
         slots = self._table.locate(groups.low, groups.high)
-        before = self._table.read(slots)
-        after = before + added
+        # One column of numbers after another, before and after beside each other: what follows
+        # goes by column.
+        count = len(groups)
+        rows = np.empty((self._layout.width, 2 * count), np.int64)
+        rows[:, :count] = self._table.read(slots).T
+        np.add(rows[:, :count], added, rows[:, count:])
+        numbers = rows.T
+        before, after = numbers[:count], numbers[count:]
         for part in self._layout.parts.values():
             if part.accumulator is not None:
                 part.accumulator.normalise(part.of(after))
-        read = self._follow_extremes(change, groups, after)
+        read = self._follow_extremes(change, groups, after) if self._extremes else {}
         self._pending = (slots, groups, after)
-        numbers = np.concatenate([before, after])
-        frame = Frame((), len(numbers))
+        frame = Frame((), 2 * count)
         results = [
             read[index] if index in read else self._finished(index, numbers, frame)
             for index in range(len(self._aggregates))
@@ -99,10 +100,10 @@ class Reduce(Operator):
         return Zset(tuple(columns), np.ones(1, np.int64))
 
     def _contributions(self, change: Zset) -> Numbers:
-        """What each row of the change adds to its group's numbers."""
+        """What each row of the change adds to its group's numbers: a column for each row."""
         summed: list[tuple[Part, Diffs]] = []
         for part in self._layout.parts.values():
-            if part.accumulator is None:
+            if part.accumulator is None or part.is_row_count:
                 continue
             diffs = self._counted(change, part.source)
             if part.distinct is not None:
@@ -111,8 +112,9 @@ class Reduce(Operator):
                 column = change.columns[part.source.argument]
                 self._layout.make_room(self._table, part, column, diffs)
             summed.append((part, diffs))
-        numbers: Numbers = np.zeros((change.row_count, self._layout.width), np.int64)
-        numbers[:, 0] = change.diffs
+        rows = np.zeros((self._layout.width, change.row_count), np.int64)
+        rows[0] = change.diffs
+        numbers: Numbers = rows.T
         for part, diffs in summed:
             argument = part.source.argument
             assert part.accumulator is not None, "only sums contribute"
@@ -120,7 +122,7 @@ class Reduce(Operator):
                 part.of(numbers)[:, 0] = diffs
             else:
                 part.accumulator.contribute(change.columns[argument], diffs, part.of(numbers))
-        return numbers
+        return rows
 
     def _counted(self, change: Zset, source: AggregateInput) -> Diffs:
         """The diffs, 0 where the filter is not true or the argument is null."""
@@ -130,7 +132,7 @@ class Reduce(Operator):
             diffs = diffs * values_of(condition)
             valid = valid_of(condition)
             diffs = diffs if valid is None else diffs * valid
-        if source.argument is not None:
+        if source.argument is not None and change.columns[source.argument].null_count:
             valid = valid_of(change.columns[source.argument])
             diffs = diffs if valid is None else diffs * valid
         return diffs
@@ -191,11 +193,16 @@ class Reduce(Operator):
         if self._key_count == 0:
             stays = np.ones(1, np.bool_)
             there = np.zeros(1, np.bool_) if step.is_first else stays
-        if frame.failed is None:
-            every = np.arange(count)
-            same = equal_rows(results, every, results, every + count)
-            unchanged = there & stays
-            unchanged = unchanged if same is None else unchanged & same
+        same = equal_halves(results, count) if frame.failed is None else None
+        if same is None and frame.failed is None and there.all() and stays.all():
+            # Every group was there and is different now, as in most small changes.
+            diffs = np.ones(2 * count, np.int64)
+            diffs[:count] = -1
+            keys = change.columns[: self._key_count]
+            twice = taken_rows(keys, np.concatenate((groups.first_rows, groups.first_rows)))
+            return Zset((*twice, *results), diffs, is_distinct=True)
+        if same is not None:
+            unchanged = there & stays & same
             there, stays = there & ~unchanged, stays & ~unchanged
         diffs = np.concatenate([-there.astype(np.int64), stays.astype(np.int64)])
         if frame.failed is not None:
@@ -206,7 +213,9 @@ class Reduce(Operator):
         if len(rows) == 0:
             return None
         keys = taken_rows(change.columns[: self._key_count], groups.first_rows[rows % count])
-        return Zset((*keys, *taken_rows(results, rows)), diffs[rows])
+        return Zset(
+            (*keys, *taken_rows(results, rows)), diffs[rows], is_distinct=frame.failed is None
+        )
 
     def commit(self) -> None:
         if self._pending is None:

@@ -89,7 +89,7 @@ class TopK(Operator):
         rows, diffs = ranking.rows[places], moved[places]
         order = np.argsort(rows)
         _, columns = candidates.gathered(rows[order])
-        return Zset(columns[:-1], diffs[order])
+        return Zset(columns[:-1], diffs[order], is_distinct=True)
 
     def _candidates(self, batch: Batch, groups: Groups, state: Numbers) -> Candidates | None:
         """The rows that decide; brings the state's counts to after the change."""
