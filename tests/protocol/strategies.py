@@ -380,7 +380,9 @@ RESPONSES: dict[type[r.Response], st.SearchStrategy[Any]] = {
     r.CopyToResponse: st.builds(
         r.CopyToResponse,
         collection=collections,
-        result=st.builds(r.CopyToRows, row_count=U64) | st.builds(r.CopyToDropped) | failures,
+        result=st.builds(r.CopyToRows, row_count=U64, path=TEXTS)
+        | st.builds(r.CopyToDropped)
+        | failures,
     ),
     r.Dropped: st.builds(r.Dropped, collection=collections),
     r.RebuildResult: st.builds(

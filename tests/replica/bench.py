@@ -39,6 +39,7 @@ from antiphon.replica.ports import (
     Connected,
     Disconnected,
     Event,
+    FileRequest,
     OpenTail,
     ReadSnapshot,
     Request,
@@ -133,6 +134,7 @@ class Bench:
         self.now_ms = 0
         self.responses: list[Response] = []
         self.requests: list[Request] = []  # all of them
+        self.files: list[FileRequest] = []  # all of them; a test answers
         self.tail: OpenTail | None = None
         self.tail_reached = 0
         self.held_back: list[ReadSnapshot] = []
@@ -263,6 +265,7 @@ class Bench:
     def _take(self, ready: WorkerReady) -> None:
         self.last = ready
         self.requests += ready.requests
+        self.files += ready.files
         self._waiting += ready.requests
         self.responses += ready.responses
 

@@ -29,6 +29,7 @@ from tests.replica.scripted import (
     at,
     dataflow,
     index,
+    index_import,
     peek_id,
     read_index,
 )
@@ -61,13 +62,15 @@ def test_a_dataflow_that_cannot_run_says_so_to_whoever_reads_it() -> None:
     assert sorted(bench.dropped()) == [J, S]
 
 
-def test_copy_to_is_answered_with_what_is_not_served() -> None:
+def test_a_copy_to_that_cannot_run_is_answered_with_why() -> None:
     bench = filled()
-    bench.send(dataflow((S, CopyToExport(uri="x", format="csv")), as_of=15))
+    kind = CopyToExport(uri="x", format="parquet")
+    bench.send(dataflow((S, kind), imports=(index_import(J),), as_of=15), schedule(S))
     bench.run()
     (answer,) = [r for r in bench.responses if isinstance(r, CopyToResponse)]
     assert isinstance(answer.result, Failure)
-    assert answer.result.code == "not_served"
+    assert answer.result.code == "collection_missing"
+    assert bench.files == []
 
 
 def test_a_rebuild_session_is_answered_with_what_is_not_served() -> None:

@@ -41,6 +41,7 @@ from antiphon.controller.request import (
 )
 from antiphon.controller.sql.statement import (
     AlterSystem,
+    Copy,
     CreateFeed,
     CreateIndex,
     CreateMaterializedView,
@@ -176,6 +177,8 @@ class Driver:
                 self._definitions.begin(event, statement)
             case Subscribe():
                 self._reads.subscribe(event, statement)
+            case Copy():
+                self._reads.copy(event, statement)
             case Rows():
                 self._reads.rows(event, statement)
             case Inspect() | InspectChanges():

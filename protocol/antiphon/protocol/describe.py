@@ -258,8 +258,8 @@ def _subscribe_result(result: SubscribeBatch | SubscribeDropped) -> str:
 
 def _copy_to_result(result: CopyToRows | CopyToDropped | Failure) -> str:
     match result:
-        case CopyToRows(row_count=count):
-            return f"rows={count}"
+        case CopyToRows(row_count=count, path=path):
+            return _words(f"rows={count}", f"path={path!r}" if path else "")
         case CopyToDropped():
             return "dropped"
         case Failure():

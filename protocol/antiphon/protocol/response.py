@@ -91,7 +91,10 @@ class SubscribeResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyToRows:
+    """The file is complete, at `path` on the replica's machine."""
+
     row_count: int
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,9 @@ class CopyToExport(_message.Message):
     URI_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
+    """A path within the folder that the replica was given for this; complete there, or absent."""
     format: _builtins.str
+    """parquet"""
     def __init__(
         self,
         *,

@@ -329,8 +329,11 @@ class CopyToResponse(_message.Message):
     ROW_COUNT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     DROPPED_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     row_count: _builtins.int
+    path: _builtins.str
+    """With row_count: where the file is now, on the replica's machine."""
     @_builtins.property
     def error(self) -> _types_pb2.Error: ...
     @_builtins.property
@@ -342,10 +345,11 @@ class CopyToResponse(_message.Message):
         row_count: _builtins.int = ...,
         error: _types_pb2.Error | None = ...,
         dropped: Global___CopyToDropped | None = ...,
+        path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "error", b"error", "result", b"result", "row_count", b"row_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "dropped", b"dropped", "error", b"error", "result", b"result", "row_count", b"row_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "dropped", b"dropped", "error", b"error", "path", b"path", "result", b"result", "row_count", b"row_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["row_count", "error", "dropped"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015

@@ -31,7 +31,8 @@ from antiphon.protocol.errors import (
 from antiphon.protocol.failure import failure_of
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, show
-from antiphon.protocol.response import CopyToResponse, RebuildResult
+from antiphon.protocol.response import RebuildResult
+from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.held import STORED, Held, upstream_input
 from antiphon.replica.installed import InstalledDataflow, InstalledExport
 from antiphon.replica.render import render
@@ -84,9 +85,6 @@ def _create(held: Held, description: DataflowDescription) -> None:
         for imported in description.imports:
             if imported.kind not in STORED:
                 upstream.append(_upstream(held, imported.collection, description.as_of))
-        for export in description.exports:
-            if isinstance(export.kind, CopyToExport):
-                raise NotServed("copy-to is not served yet")
         engine = render(description)
     except ComputeError as error:
         failure = failure_of(error)
@@ -110,10 +108,23 @@ def _create(held: Held, description: DataflowDescription) -> None:
             held.sinks[installed.collection] = installed.sink
             if held.writer is not None:
                 installed.sink.allow(*held.writer)
-        if failure is not None and installed.subscription is not None:
-            installed.subscription.fail(failure)
-        if failure is not None and isinstance(export.kind, CopyToExport):
-            held.responses.append(CopyToResponse(collection=installed.collection, result=failure))
+        if isinstance(export.kind, CopyToExport):
+            _copy_out(held, installed, export.kind)
+        if failure is not None:
+            installed.fail(failure)
+
+
+def _copy_out(held: Held, export: InstalledExport, kind: CopyToExport) -> None:
+    copy = CopyOut(
+        export.collection,
+        export.schema,
+        kind,
+        export.owner.as_of,
+        number=held.number,
+        files=held.files,
+        responses=held.responses,
+    )
+    export.copy = held.copies[export.collection] = copy
 
 
 def _upstream(held: Held, collection: CollectionId, as_of: Frontier) -> InstalledExport:
@@ -137,6 +148,8 @@ def _compact(held: Held, export: InstalledExport, frontier: Frontier) -> None:
         export.allowed = export.allowed.join(frontier)
         return
     held.drop(export)
+    if export.copy is not None:
+        export.copy.drop()
     if export.subscription is not None:
         # What was published but not sent goes first: the drop names the last upper that was sent.
         batch = export.subscription.flush(held.configuration.subscribe_bytes_max)

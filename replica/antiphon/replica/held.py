@@ -12,10 +12,11 @@ from antiphon.protocol.frontier import START
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
 from antiphon.protocol.response import Dropped, Frontiers, PeekResponse, Response
 from antiphon.replica.configuration import Configuration
+from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.inputs import Inputs
 from antiphon.replica.installed import Installed, InstalledDataflow, InstalledExport
 from antiphon.replica.peek import Peeks
-from antiphon.replica.ports import Request
+from antiphon.replica.ports import FileFailed, FileRequest, FileWritten, Request
 from antiphon.replica.progress import FrontierReports
 from antiphon.replica.reconcile import Key
 from antiphon.replica.sink import Sink
@@ -29,6 +30,7 @@ class Held:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.files: list[FileRequest] = []
         self.responses: list[Response] = []
         self.configuration = Configuration()
         self.writer: tuple[Epoch, ClaimId] | None = None  # who allowed writing, if somebody did
@@ -38,6 +40,7 @@ class Held:
         self.moved: dict[CollectionId, InstalledExport] = {}  # whose frontiers may be news
         self.compaction_due = False
         self.sinks: dict[CollectionId, Sink] = {}
+        self.copies: dict[CollectionId, CopyOut] = {}
         self._dropping: dict[CollectionId, InstalledExport] = {}
         self._reports = FrontierReports()
         self._number = 0
@@ -90,6 +93,16 @@ class Held:
                 self._reports.forget(export.collection)
                 if not export.mute:
                     self.responses.append(Dropped(collection=export.collection))
+
+    def file_ended(self, event: FileWritten | FileFailed) -> None:
+        """A file of a copy-to is there, or will not be; of one that was given up nobody asks."""
+        for copy in self.copies.values():
+            if copy.owns(event.file):
+                copy.written(event)
+                export = self.installed.find(copy.collection)
+                assert export is not None, "a copy-to without its export"
+                self.moved[copy.collection] = export
+                return
 
     def end_connection(self) -> None:
         """Nobody listens: what was for this connection alone goes, silently."""
@@ -167,6 +180,9 @@ class Held:
         if export.sink is not None:
             export.sink.forbid()
             del self.sinks[export.collection]
+        if export.copy is not None:
+            export.copy.abandon()
+            self.copies.pop(export.collection, None)
         self.moved.pop(export.collection, None)
         if self.installed.remove_export(export):
             self.stop_reading(export.owner)
@@ -178,6 +194,8 @@ class Held:
         if export.sink is not None:
             # Before the shard was heard of, nothing is known to be durable.
             written = export.sink.shard_upper or START
+        if export.copy is not None and not export.copy.ended:
+            written = export.owner.start  # the file is not there yet
         return self._reports.report(
             export.collection,
             write_frontier=written,

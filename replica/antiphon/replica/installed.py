@@ -27,6 +27,7 @@ from antiphon.protocol.frontier import CLOSED, START, TIME_MAX, Frontier, meet_a
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.response import Failure, HydrationProgress
 from antiphon.protocol.schema import Schema
+from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.dataflow.graph import Dataflow
 from antiphon.replica.dataflow.trace import Trace
 from antiphon.replica.dataflow.zset import Zset
@@ -38,7 +39,7 @@ from antiphon.replica.subscribe import Subscription
 
 
 class InstalledExport:
-    """One output of a dataflow. A subscribe has no trace, everything else has."""
+    """One output of a dataflow. Subscribes and copy-tos have no trace, all others have."""
 
     def __init__(self, export: Export, owner: InstalledDataflow) -> None:
         self.collection = export.collection
@@ -49,6 +50,7 @@ class InstalledExport:
         self.kept: Trace | None = None
         self.subscription: Subscription | None = None
         self.sink: Sink | None = None
+        self.copy: CopyOut | None = None
         self.dependents: list[Input] = []  # imports of other dataflows
         description = owner.description
         match export.kind:
@@ -70,7 +72,7 @@ class InstalledExport:
 
     @property
     def trace(self) -> Trace:
-        assert self.kept is not None, "a subscribe keeps no trace"
+        assert self.kept is not None, "subscribes and copy-tos keep no trace"
         return self.kept
 
     @property
@@ -86,9 +88,18 @@ class InstalledExport:
             self.kept.insert(lower, upper, ticks)
         if self.subscription is not None:
             self.subscription.publish(ticks, upper)
+        if self.copy is not None:
+            self.copy.publish(ticks, upper)
         for reader in self.dependents:
             if reader.loaded:
                 reader.deliver(ticks, upper)
+
+    def fail(self, failure: Failure) -> None:
+        """Its dataflow cannot go on, and whoever waits for a last word gets it."""
+        if self.subscription is not None:
+            self.subscription.fail(failure)
+        if self.copy is not None:
+            self.copy.fail(failure)
 
     def load_dependents(self) -> None:
         """Gives newcomers the content at their as_of, and what changed since."""

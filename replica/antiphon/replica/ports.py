@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from antiphon.protocol.command import Sent, SyncDecision
 from antiphon.protocol.errors import AntiphonError, ComputeError
 from antiphon.protocol.facts import DataflowFacts
@@ -26,6 +30,7 @@ from antiphon.protocol.ids import (
     Position,
 )
 from antiphon.protocol.response import HydrationProgress, Response
+from antiphon.protocol.schema import Schema
 from antiphon.replica.reconcile import Verdict
 
 
@@ -101,6 +106,31 @@ class EndSession:
     error: AntiphonError
     void: bool = False
 
+
+# Requests to the worker's own process, which writes files beside the computation.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteFile:
+    """Write these rows to one file; complete under its name, or absent. Answered by `FileWritten`
+    or `FileFailed`."""
+
+    file: int
+    uri: str
+    format: str
+    schema: Schema
+    columns: tuple[pa.Array, ...]
+    diffs: npt.NDArray[np.int64]  # how often each row is there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonFile:
+    """Nobody wants it any more; nothing is heard of it."""
+
+    file: int
+
+
+FileRequest = WriteFile | AbandonFile
 
 Request = OpenTail | ReadSnapshot | CancelSnapshot | AppendShard | Stash | DropStash | EndSession
 
@@ -181,9 +211,22 @@ class ShardAppendFailed:
     error: ComputeError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileWritten:
+    file: int
+    row_count: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFailed:
+    file: int
+    error: ComputeError
+
+
 Event = (
     Connected | Disconnected | CommandsReceived | TailReceived | TailFailed | SnapshotPart
-    | SnapshotFailed | ShardAppended | ShardAppendFailed
+    | SnapshotFailed | ShardAppended | ShardAppendFailed | FileWritten | FileFailed
 )  # fmt: skip
 
 
@@ -203,9 +246,10 @@ class WorkerProgress:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerReady:
     """What the replica owes: requests first, then responses. `wake_at_ms` None: no deadline;
-    `busy`: call `work` again at once."""
+    `busy`: call `work` again at once. `files` stay within the worker's process."""
 
     requests: tuple[Request, ...] = ()
+    files: tuple[FileRequest, ...] = ()
     responses: tuple[Response, ...] = ()
     connection_id: ConnectionId | None = None  # whose the responses are; None: there are none
     progress: WorkerProgress | None = None  # None: unchanged

@@ -57,6 +57,8 @@ from antiphon.replica.ports import (
     Disconnected,
     EndSession,
     Event,
+    FileFailed,
+    FileWritten,
     Request,
     ShardAppended,
     ShardAppendFailed,
@@ -204,6 +206,8 @@ class Worker:
                 for sink in self._held.sinks.values():
                     if sink.owns(number):
                         sink.append_failed(event, now_ms)
+            case FileWritten() | FileFailed():
+                self._held.file_ended(event)
             case _:
                 assert_never(event)
 
@@ -359,8 +363,7 @@ class Worker:
             failure = failure_of(error)
             dataflow.fail(failure)
             for export in dataflow.exports:
-                if export.subscription is not None:
-                    export.subscription.fail(failure)
+                export.fail(failure)
             used = 1
         for export in dataflow.exports:
             export.load_dependents()
@@ -396,8 +399,11 @@ class Worker:
         held.responses.clear()
         requests: tuple[Request, ...] = tuple(held.requests)
         held.requests.clear()
+        files = tuple(held.files)
+        held.files.clear()
         return WorkerReady(
             requests=requests,
+            files=files,
             responses=responses,
             connection_id=None if connection is None else connection.id,
             progress=progress,

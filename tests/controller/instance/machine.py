@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from antiphon.controller.instance.event import (
     CompactionDurable,
+    CopyRequested,
     Event,
     InstallDurable,
     InstallRequested,
@@ -65,7 +66,11 @@ from antiphon.protocol.ids import (
     transient,
 )
 from antiphon.protocol.response import (
+    CopyToDropped,
+    CopyToResponse,
+    CopyToRows,
     Dropped,
+    Failure,
     Frontiers,
     PeekResponse,
     PeekRows,
@@ -315,6 +320,28 @@ class Machine:
             )
         )
         return request, name
+
+    def copy(
+        self, collection: CollectionId = T, *, replica: str | None = None, time: int | None = None
+    ) -> tuple[int, CollectionId]:
+        request, name = self.request(), transient(self._requests)
+        self.step(
+            CopyRequested(
+                request=request,
+                collection=name,
+                dataflow=index(0, on=collection),
+                imports=(collection,),
+                uri="x.parquet",
+                time=time,
+                replica=None if replica is None else ReplicaId(replica),
+            )
+        )
+        return request, name
+
+    def copied(
+        self, name: str, collection: CollectionId, result: CopyToRows | CopyToDropped | Failure
+    ) -> Ready:
+        return self.respond(name, CopyToResponse(collection=collection, result=result))
 
     def batch(
         self,

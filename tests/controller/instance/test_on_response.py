@@ -7,13 +7,13 @@ import pytest
 from antiphon.controller.instance.event import ResponsesReceived
 from antiphon.controller.instance.ready import CloseSession
 from antiphon.protocol.frontier import CLOSED, Frontier
-from antiphon.protocol.ids import CollectionId, ConnectionId, Position, ReplicaId
+from antiphon.protocol.ids import CollectionId, ConnectionId, Position, ReplicaId, SessionId
 from antiphon.protocol.response import (
-    CopyToResponse,
-    CopyToRows,
     Draining,
     Dropped,
     Frontiers,
+    RebuildCompleted,
+    RebuildResult,
     Response,
     Status,
 )
@@ -95,7 +95,8 @@ def test_a_heartbeat_and_a_drain_are_remembered(machine: Machine) -> None:
 
 
 def test_an_answer_to_what_was_never_sent_ends_the_session(machine: Machine) -> None:
-    answer = CopyToResponse(collection=A, result=CopyToRows(row_count=1))
+    completed = RebuildCompleted(achieved_time=1, digest=b"")
+    answer = RebuildResult(session_id=SessionId(1), result=completed)
     machine.respond("r1", answer, legal=False)
     assert any(isinstance(send, CloseSession) for send in machine.others)
 

@@ -12,11 +12,11 @@ from antiphon.controller.instance.event import (
     RequestCanceled,
     ShardAdvanced,
 )
-from antiphon.controller.ports import ErrorReply, RowsReply, SubscribeReply
+from antiphon.controller.ports import DoneReply, ErrorReply, RowsReply, SubscribeReply
 from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, ReplicaId
-from antiphon.protocol.response import Failure, PeekResponse
+from antiphon.protocol.response import CopyToRows, Failure, PeekResponse
 from tests.controller.instance.machine import Machine, T, U, index, view
 
 NAMES = ("r1", "r2", "r3")
@@ -32,6 +32,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.next_id = 10
         self.peeks: list[tuple[int, bytes]] = []
         self.subscribes: list[tuple[int, CollectionId]] = []
+        self.copies: list[tuple[int, CollectionId]] = []
 
     def alive(self) -> list[CollectionId]:
         collections = self.machine.state.collections.values()
@@ -134,10 +135,24 @@ class AnyHistory(RuleBasedStateMachine):
         on = data.draw(st.sampled_from([T, U]))
         self.subscribes.append(self.machine.subscribe(on))
 
-    @precondition(lambda self: self.subscribes or self.peeks)
+    @rule(data=st.data())
+    def copy(self, data: st.DataObject) -> None:
+        self.copies.append(self.machine.copy(data.draw(st.sampled_from([T, U]))))
+
+    @precondition(lambda self: self.machine.state.copies)
+    @rule(data=st.data())
+    def copied(self, data: st.DataObject) -> None:
+        copy = data.draw(st.sampled_from(list(self.machine.state.copies.values())))
+        if copy.asked is not None:
+            code = data.draw(st.sampled_from(["internal", "data_error"]))
+            failure = Failure(code=code, message="no")
+            result = data.draw(st.sampled_from([CopyToRows(row_count=1), failure]))
+            self.machine.copied(copy.asked, copy.collection, result)
+
+    @precondition(lambda self: self.subscribes or self.peeks or self.copies)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        requests = [request for request, _ in (*self.subscribes, *self.peeks)]
+        requests = [request for request, _ in (*self.subscribes, *self.peeks, *self.copies)]
         self.machine.step(RequestCanceled(request=data.draw(st.sampled_from(requests))))
 
     def teardown(self) -> None:
@@ -148,6 +163,10 @@ class AnyHistory(RuleBasedStateMachine):
             replies = machine.replies.get(request, [])
             assert len(replies) <= 1, "a peek has one answer"
             assert all(isinstance(reply, RowsReply | ErrorReply) for reply in replies)
+        for request, _ in self.copies:
+            replies = machine.replies.get(request, [])
+            assert len(replies) <= 1, "a copy has one answer"
+            assert all(isinstance(reply, DoneReply | ErrorReply) for reply in replies)
         for request, _ in self.subscribes:
             replies = machine.replies.get(request, [])
             assert all(isinstance(reply, SubscribeReply) for reply in replies[:-1])
@@ -174,4 +193,4 @@ def test_equal_events_give_equal_outputs() -> None:
 
 
 def test_the_set_of_events_is_closed() -> None:
-    assert len(set(EVENTS)) == len(EVENTS) == 19
+    assert len(set(EVENTS)) == len(EVENTS) == 20

@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 
@@ -160,6 +161,26 @@ async def test_large_answers_are_streamed(system: tuple[Controller, Client]) -> 
     await client.append("orders", id=list(range(count)), customer=text, amount=[1] * count)
     rows = await client.peek("orders", columns=["id", "customer"])
     assert sorted(row["id"] for row in rows) == list(range(count))
+
+
+async def test_a_copy_is_one_file_whole_or_absent(system: tuple[Controller, Client]) -> None:
+    controller, client = system
+    await client.append("orders", id=[1, 2, 3], customer=["a", "b", "b"], amount=[1, 2, 3])
+    copies = controller.config.data / "copies"
+    assert await client.tags("COPY totals TO 'some/totals.parquet'") == ["COPY 2"]
+    assert [str(p.relative_to(copies)) for p in copies.rglob("*") if p.is_file()] == [
+        "some/totals.parquet"
+    ]
+    rows = pq.read_table(copies / "some" / "totals.parquet").to_pylist()
+    assert sorted((r["customer"], int(r["total"])) for r in rows) == [("a", 1), ("b", 5)]
+    for sql, error in (
+        ("COPY totals TO '../out.parquet'", errors.InvalidArgument),
+        ("COPY (SELECT 1 / (amount - 1) FROM orders) TO 'bad.parquet'", errors.DataError),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.sql(sql)
+        assert isinstance(from_rpc_error(caught.value), error)
+    assert len([p for p in copies.rglob("*") if p.is_file()]) == 1
 
 
 async def test_a_data_error_is_an_answer_and_can_be_mended(

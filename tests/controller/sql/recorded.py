@@ -22,6 +22,7 @@ from antiphon.controller.sql.explain import (
 from antiphon.controller.sql.planner import plan_statement, split_statements
 from antiphon.controller.sql.statement import (
     AlterSystem,
+    Copy,
     CreateFeed,
     CreateIndex,
     CreateMaterializedView,
@@ -132,6 +133,8 @@ def describe(statement: Statement, world: World) -> list[str]:
         case Subscribe():
             options = f"snapshot={statement.with_snapshot} as_of={statement.as_of}"
             return [f"subscribe {options}", *dataflow_lines(statement.dataflow, world)]
+        case Copy(uri=uri):
+            return [f"copy to {uri!r}", *dataflow_lines(statement.dataflow, world)]
         case AlterSystem(values=values):
             return [f"alter system {name} = {value}" for name, value in values.items()]
         case ShowReplicas():

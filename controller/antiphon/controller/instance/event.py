@@ -84,8 +84,21 @@ class SubscribeRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRequested:
+    """Write the content of a query at one time to a file, at a replica."""
+
+    request: int
+    collection: CollectionId  # transient
+    dataflow: DataflowDescription  # its export and its times are chosen here
+    imports: tuple[CollectionId, ...]
+    uri: str
+    time: int | None  # None: after the latest completed write
+    replica: ReplicaId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestCanceled:
-    """The caller of a peek or a subscribe is gone, or gave up."""
+    """The caller of a peek, a subscribe or a copy is gone, or gave up."""
 
     request: int
 
@@ -190,6 +203,7 @@ class Ticked:
 
 Event = (
     InstallRequested | InstallDurable | InstallRefused | PeekRequested | SubscribeRequested
+    | CopyRequested
     | RequestCanceled | StashReleased | TimelineAdvanced | ShardAdvanced | CompactionDurable
     | CompactionRefused | ReplicaAdded | ReplicaRemoved | WritesAllowed | ReplicaProbed | LinkLost
     | ResponsesReceived | ProtocolBroken | Ticked
@@ -197,6 +211,7 @@ Event = (
 
 EVENTS: Final[tuple[type[Event], ...]] = (
     InstallRequested, InstallDurable, InstallRefused, PeekRequested, SubscribeRequested,
+    CopyRequested,
     RequestCanceled, StashReleased, TimelineAdvanced, ShardAdvanced, CompactionDurable,
     CompactionRefused, ReplicaAdded, ReplicaRemoved, WritesAllowed, ReplicaProbed, LinkLost,
     ResponsesReceived, ProtocolBroken, Ticked,

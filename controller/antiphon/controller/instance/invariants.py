@@ -62,6 +62,13 @@ def _check_pending_work(state: State) -> None:
                 f"subscribe {show(collection)} does not hold {show(needed)}"
             )
 
+    for collection, copy in state.copies.items():
+        holder = Holder(HoldKind.COPY, collection)
+        for needed in copy.imports:
+            assert holder in state.collections[needed].holds, (
+                f"copy {show(collection)} does not hold {show(needed)}"
+            )
+
 
 def _check_replicas(state: State) -> None:
     for replica in state.replicas.values():

@@ -7,7 +7,7 @@ from dataclasses import replace
 from antiphon.controller.engine.decision import Refusal
 from antiphon.controller.engine.observation import Observation, Wanted, maintained, needed_from
 from antiphon.controller.engine.reconnect import Case, decide
-from antiphon.controller.instance import holds, hydration, peeks, subscribes
+from antiphon.controller.instance import copies, holds, hydration, peeks, subscribes
 from antiphon.controller.instance.event import (
     LinkLost,
     ReplicaAdded,
@@ -171,6 +171,7 @@ def _open(state: State, replica: Replica, hello: Hello, facts: ReplicaFacts, out
     else:
         commands += _suffix(state, replica, facts)
     commands += subscribes.replay(state, replica)
+    commands += copies.replay(state, replica)
     commands += hydration.due(state, replica)
     commands += peeks.replay(state, replica, out)
     complete = InitializationComplete(head_position=state.head, head_digest=state.head_digest)
@@ -267,6 +268,7 @@ def _lose(state: State, replica: Replica, out: Outbox) -> None:
     if was_open:
         peeks.on_replica_lost(state, replica, out)
         subscribes.on_replica_lost(state, replica, out)
+        copies.on_replica_lost(state, replica, out)
 
 
 def _forget_dropped(state: State) -> None:

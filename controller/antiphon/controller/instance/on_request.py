@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from antiphon.controller.instance import holds, hydration, subscribes
+from antiphon.controller.instance import copies, holds, hydration, subscribes
 from antiphon.controller.instance.event import (
     InstallDurable,
     InstallRefused,
@@ -204,6 +204,7 @@ def drop(state: State, dropped: CollectionId, position: Position, out: Outbox) -
     """Gone for readers at once; its state goes when every replica has stopped reading."""
     collection = state.collections[dropped]
     subscribes.on_collection_dropped(state, dropped, out)
+    copies.on_collection_dropped(state, dropped, out)
     holds.close_collection(state, collection)
     if collection.is_stored:
         del state.collections[dropped]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from antiphon.controller.instance import holds, hydration, peeks, subscribes
+from antiphon.controller.instance import copies, holds, hydration, peeks, subscribes
 from antiphon.controller.instance.event import ResponsesReceived
 from antiphon.controller.instance.on_request import forget_if_done
 from antiphon.controller.instance.ready import Outbox
@@ -55,7 +55,9 @@ def _on_response(state: State, replica: Replica, response: Response, out: Outbox
             replica.status = response
         case Draining(reason=reason):
             replica.draining = reason
-        case CopyToResponse() | RebuildResult():
+        case CopyToResponse():
+            copies.on_response(state, replica, response, out)
+        case RebuildResult():
             raise RemoteProtocolError(
                 f"{type(response).__name__} answers a command that was never sent"
             )

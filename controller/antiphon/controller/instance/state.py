@@ -69,6 +69,7 @@ class HoldKind(IntEnum):
     INPUT = 4  # a replica that has yet to read it
     INSTALL = 5  # a statement that is not durable yet
     SINK = 6  # a materialized view's own next output
+    COPY = 7
 
 
 class Holder(NamedTuple):
@@ -183,6 +184,18 @@ class Subscribe:
 
 
 @dataclass(slots=True, kw_only=True)
+class CopyTo:
+    request: int
+    collection: CollectionId
+    dataflow: DataflowDescription
+    imports: tuple[CollectionId, ...]
+    replica: ReplicaId | None  # the only one that may be asked
+    deadline_ms: int  # while nobody is asked
+    asked: ReplicaId | None = None  # who is writing it
+    failures: dict[ReplicaId, Failure] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
 class PendingInstall:
     """A statement on its way into the store; its `as_of`s are held until it is there."""
 
@@ -208,6 +221,7 @@ class State:
     peek_deadlines: list[tuple[int, bytes]] = field(default_factory=list)  # a heap
     subscribes: dict[CollectionId, Subscribe] = field(default_factory=dict)
     subscribe_of_request: dict[int, CollectionId] = field(default_factory=dict)
+    copies: dict[CollectionId, CopyTo] = field(default_factory=dict)
     installs: dict[int, PendingInstall] = field(default_factory=dict)
     # The latest merged configuration of the history, and where it stands.
     configuration: tuple[Position, UpdateConfiguration] | None = None

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from antiphon.controller.instance import (
+    copies,
     on_link,
     on_request,
     on_response,
@@ -25,6 +26,7 @@ from antiphon.controller.instance import (
 from antiphon.controller.instance.event import (
     CompactionDurable,
     CompactionRefused,
+    CopyRequested,
     Event,
     InstallDurable,
     InstallRefused,
@@ -75,8 +77,11 @@ class Instance:
             case ShardAdvanced(collection=collection, upper=shard_upper):
                 on_response.on_shard_advanced(state, collection, shard_upper)
             case RequestCanceled(request=request):
-                if not peeks.cancel(state, request, out):
-                    subscribes.cancel(state, request, out)
+                for cancel in (peeks.cancel, subscribes.cancel, copies.cancel):
+                    if cancel(state, request, out):
+                        break
+            case CopyRequested():
+                copies.begin(state, event, out, now_ms)
             case SubscribeRequested():
                 subscribes.begin(state, event, out)
             case InstallRequested():

@@ -25,6 +25,7 @@ class ControllerConfig(ServerSettings):
     replicas: dict[str, str] = Field(default_factory=dict)
     # What starts a local replica, before its options. Empty: this program's own.
     replica_command: tuple[str, ...] = ()
+    copy_directory: Path | None = None  # of local replicas; None: the folder `copies` in `data`
     read_only: bool = False  # replicas are never allowed to write
     retain_ms: int = Field(default=RETAIN_MS, ge=0)  # how far reads may lie behind
     hydration_limit: int = Field(default=4, ge=1)

@@ -288,6 +288,8 @@ class Controller:
         config = self.config
         environment = dict(os.environ)
         environment["ANTIPHON_REPLICA_WATCH_STDIN"] = "true"
+        copies = config.copy_directory or config.data / "copies"
+        environment["ANTIPHON_REPLICA_COPY_DIRECTORY"] = str(copies.absolute())
         if config.token is not None:
             environment["ANTIPHON_REPLICA_TOKEN"] = config.token.get_secret_value()
         for name, path in (

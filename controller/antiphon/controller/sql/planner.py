@@ -15,6 +15,7 @@ from sqlglot import exp
 from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
 from antiphon.controller.introspection.system import SYSTEM_CATALOG, is_system
 from antiphon.controller.sql.constants import batch_of
+from antiphon.controller.sql.copy import plan_copy
 from antiphon.controller.sql.cursor import Cursor
 from antiphon.controller.sql.ddl import find_relation, plan_create, plan_drop
 from antiphon.controller.sql.dialect import parse
@@ -80,12 +81,12 @@ __all__ = [
 _QUERIES: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
 _KNOWN: Final = (
     "CREATE", "DROP", "INSERT", "UPDATE", "DELETE", "SELECT", "WITH", "VALUES", "TABLE",
-    "SUBSCRIBE", "SHOW", "EXPLAIN", "ALTER",
+    "SUBSCRIBE", "SHOW", "EXPLAIN", "ALTER", "COPY",
 )  # fmt: skip
 # PostgreSQL's other statements, which we can name when we refuse them.
 _REFUSED: Final = frozenset(
     {
-        "ALTER", "BEGIN", "START", "COMMIT", "ROLLBACK", "SET", "RESET", "GRANT", "REVOKE", "COPY",
+        "ALTER", "BEGIN", "START", "COMMIT", "ROLLBACK", "SET", "RESET", "GRANT", "REVOKE",
         "MERGE", "TRUNCATE", "ANALYZE", "VACUUM", "PREPARE", "EXECUTE", "DEALLOCATE", "DECLARE",
         "FETCH", "CALL", "DO", "COMMENT", "REFRESH", "LOCK", "LISTEN", "NOTIFY", "TAIL", "USE",
     }
@@ -136,6 +137,9 @@ def _plan(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
         case "DROP":
             cursor.take()
             return plan_drop(source, cursor, catalog)
+        case "COPY":
+            cursor.take()
+            return plan_copy(source, cursor, catalog, now_us)
         case "ALTER" if cursor.accept("ALTER", "SYSTEM"):
             return plan_alter_system(source, cursor)
         case "SUBSCRIBE":

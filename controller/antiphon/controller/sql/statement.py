@@ -180,6 +180,17 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A transient dataflow whose content at one time becomes a file; its export and its times are
+    the driver's."""
+
+    dataflow: DataflowDescription
+    imports: tuple[CollectionId, ...]
+    uri: str
+    tag: str = "COPY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspect:
     """A read of introspection collections alone: the controller answers it from what it knows.
     Its target is a plan, over their ids."""
@@ -228,13 +239,15 @@ CatalogStatement = (
     | AlterSystem
 )  # fmt: skip
 DataStatement = Insert | InsertSelect | Update | Delete
-ReadStatement = Select | Rows | Subscribe | Inspect | InspectChanges | ShowReplicas | ShowSettings
+ReadStatement = (
+    Select | Rows | Subscribe | Copy | Inspect | InspectChanges | ShowReplicas | ShowSettings
+)
 Statement = CatalogStatement | DataStatement | ReadStatement | Nothing
 
 STATEMENTS: Final[tuple[type[Statement], ...]] = (
     CreateTable, CreateFeed, CreateView, CreateMaterializedView, CreateIndex, DropItems,
     AlterSystem,
-    Insert, InsertSelect, Update, Delete, Select, Rows, Subscribe, Inspect, InspectChanges,
+    Insert, InsertSelect, Update, Delete, Select, Rows, Subscribe, Copy, Inspect, InspectChanges,
     ShowReplicas, ShowSettings, Nothing,
 )  # fmt: skip
 

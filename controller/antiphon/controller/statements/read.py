@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from antiphon.controller.instance.event import PeekRequested, SubscribeRequested
+from antiphon.controller.instance.event import CopyRequested, PeekRequested, SubscribeRequested
 from antiphon.controller.kernel import Kernel
 from antiphon.controller.ports import ReplanReply, RowsReply
 from antiphon.controller.request import StatementReceived
-from antiphon.controller.sql.statement import Rows, Select, Subscribe
+from antiphon.controller.sql.statement import Copy, Rows, Select, Subscribe
 from antiphon.protocol.delta import encode_batch
 from antiphon.protocol.ids import CollectionId, PeekId, ReplicaId, transient
 
@@ -55,6 +55,24 @@ class Reads:
                 with_snapshot=statement.with_snapshot,
                 time=statement.as_of if options.as_of is None else options.as_of,
                 resume_from=options.resume_from,
+                replica=options.replica,
+            )
+        )
+
+    def copy(self, event: StatementReceived, statement: Copy) -> None:
+        """A strict read like any other, but that a replica writes down what it finds."""
+        kernel, options = self._kernel, event.options
+        if self._is_stale(event, statement.imports):
+            return
+        self._transient_ids += 1
+        kernel.step(
+            CopyRequested(
+                request=event.request,
+                collection=transient(self._transient_ids),
+                dataflow=statement.dataflow,
+                imports=statement.imports,
+                uri=statement.uri,
+                time=options.as_of,
                 replica=options.replica,
             )
         )

@@ -125,8 +125,9 @@ def _subscribe(message: pb.SubscribeResponse, response: SubscribeResponse) -> No
 def _copy_to(message: pb.CopyToResponse, response: CopyToResponse) -> None:
     message.collection = response.collection
     match response.result:
-        case CopyToRows(row_count=count):
+        case CopyToRows(row_count=count, path=path):
             message.row_count = count
+            message.path = path
         case CopyToDropped():
             message.dropped.SetInParent()
         case Failure():

@@ -112,7 +112,7 @@ def _copy_to(message: pb.CopyToResponse) -> CopyToResponse:
 def _copy_to_result(message: pb.CopyToResponse) -> CopyToRows | CopyToDropped | Failure:
     match message.WhichOneof("result"):
         case "row_count":
-            return CopyToRows(row_count=message.row_count)
+            return CopyToRows(row_count=message.row_count, path=message.path)
         case "dropped":
             return CopyToDropped()
         case "error":

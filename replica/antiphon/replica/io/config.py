@@ -21,6 +21,7 @@ class ReplicaConfig(ServerSettings):
     listen: str = "127.0.0.1:6871"
     data: Path | None = None  # None: antiphon-data/replicas/NAME
     controller: str = "127.0.0.1:6870"
+    copy_directory: Path | None = None  # None: the folder `copies` in its data
     watch_stdin: bool = False  # exit when stdin closes: for a parent that may be killed
     log: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -36,6 +37,11 @@ class ReplicaConfig(ServerSettings):
     @property
     def directory(self) -> Path:
         return self.data or Path("antiphon-data") / "replicas" / self.name
+
+    @property
+    def copies(self) -> Path:
+        """Where clients may have files written, and nowhere else."""
+        return self.copy_directory or self.directory / "copies"
 
 
 def load_config(file: str | Path | None = None, **flags: Any) -> ReplicaConfig:

@@ -177,7 +177,7 @@ class _Replica:
     async def _worker(self) -> AsyncIterator[tuple[WorkerChannel, subprocess.Popen[bytes]]]:
         ours, theirs = socket.socketpair()
         with theirs:
-            process = worker_process.start(theirs)
+            process = worker_process.start(theirs, self._config.name, self._config.copies)
         channel = await WorkerChannel.open(ours, self._received, self._crash)
         watching = asyncio.ensure_future(self._watch_worker(channel))
         try:

@@ -1,9 +1,9 @@
 """The process that computes: a loop around the pure `Worker`.
 
-It is started as `python -m antiphon.replica.io.worker_process FD` rather than through
-multiprocessing, which would import the parent's main module (command line, gRPC server and all)
-into the child. It ends when its pipe closes, so it never outlives its front; and as a computation
-does not look at the pipe, the kernel is asked to kill it with its parent as well.
+It is started as `python -m antiphon.replica.io.worker_process FD REPLICA FOLDER` rather than
+through multiprocessing, which would import the parent's main module (command line, gRPC server and
+all) into the child. It ends when its pipe closes, so it never outlives its front; and as a
+computation does not look at the pipe, the kernel is asked to kill it with its parent as well.
 """
 
 from __future__ import annotations
@@ -17,39 +17,44 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from antiphon.replica.io.files import Files
 from antiphon.replica.io.pipe import READ_BYTES, Decoder, FromWorker, ToWorker, encode
 from antiphon.replica.ports import WorkerReady
 from antiphon.replica.worker import Worker
 
 # A slice of work between two looks at the pipe: a few milliseconds of one operator's rows.
 FUEL_ROWS: Final = 20_000
+_COMMAND: Final = (sys.executable, "-m", "antiphon.replica.io.worker_process")
 _PR_SET_PDEATHSIG: Final = 1
 # numpy's AVX-512 sort is five times slower than its AVX2 sort on Zen 4 (AMD family 25).
 _SLOW_AVX512_FAMILY: Final = "25"
 _NUMPY_WITHOUT_AVX512: Final = "X86_V4 AVX512_ICL"
 
 
-def start(child: socket.socket) -> subprocess.Popen[bytes]:
-    """Starts a worker on its end of a socket pair, which the caller then closes."""
+def start(child: socket.socket, replica: str, copies: Path) -> subprocess.Popen[bytes]:
+    """Starts a worker on its end of a socket pair, which the caller then closes. `copies`: the
+    folder of the files that it writes for clients."""
     environment = dict(os.environ)
     if _has_slow_avx512():
         environment.setdefault("NPY_DISABLE_CPU_FEATURES", _NUMPY_WITHOUT_AVX512)
     return subprocess.Popen(
-        [sys.executable, "-m", "antiphon.replica.io.worker_process", str(child.fileno())],
+        [*_COMMAND, str(child.fileno()), replica, str(copies)],
         pass_fds=[child.fileno()],
         env=environment,
         stdin=subprocess.DEVNULL,
     )
 
 
-def serve(pipe: socket.socket, worker: Worker) -> None:
+def serve(pipe: socket.socket, worker: Worker, files: Files) -> None:
     """Handles messages as they come and works in between; returns when the pipe closes."""
     pipe.setblocking(False)
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
+    poll.register(files.done, select.POLLIN)
     decoder = Decoder()
     handled = 0
     busy = False
@@ -64,14 +69,16 @@ def serve(pipe: socket.socket, worker: Worker) -> None:
             for event in message.events:
                 ready.append(worker.handle(event, now_ms()))
                 handled += 1
+        # These are events of our own: the front did not post them, and counts none.
+        ready += [worker.handle(event, now_ms()) for event in files.take()]
         if ready:
             # Answered peeks leave before the next slice of work, which may be long.
             busy, wake_at_ms = ready[-1].busy, ready[-1].wake_at_ms
-            _send(pipe, FromWorker(handled=handled, ready=_worth_sending(ready)))
+            _send(pipe, FromWorker(handled=handled, ready=_worth_sending(ready, files)))
         if busy or (wake_at_ms is not None and wake_at_ms <= now_ms()):
             done = worker.work(FUEL_ROWS, now_ms())
             busy, wake_at_ms = done.busy, done.wake_at_ms
-            if sent := _worth_sending([done]):
+            if sent := _worth_sending([done], files):
                 _send(pipe, FromWorker(handled=handled, ready=sent))
 
 
@@ -103,8 +110,15 @@ def _receive(pipe: socket.socket, decoder: Decoder) -> list[ToWorker] | None:
             return messages
 
 
-def _worth_sending(ready: list[WorkerReady]) -> tuple[WorkerReady, ...]:
-    return tuple(one for one in ready if one.requests or one.responses or one.progress is not None)
+def _worth_sending(ready: list[WorkerReady], files: Files) -> tuple[WorkerReady, ...]:
+    """What the front has to know. What is to be done with files is done here."""
+    worth: list[WorkerReady] = []
+    for one in ready:
+        for request in one.files:
+            files.perform(request)
+        if one.requests or one.responses or one.progress is not None:
+            worth.append(replace(one, files=()) if one.files else one)
+    return tuple(worth)
 
 
 def _send(pipe: socket.socket, message: FromWorker) -> None:
@@ -146,11 +160,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = socket.socket(fileno=int(sys.argv[1]))
+    files = Files(Path(sys.argv[3]), sys.argv[2])
     worker = Worker()
     # What is loaded now lives for ever: collections need not look at it again.
     gc.collect()
     gc.freeze()
-    serve(pipe, worker)
+    serve(pipe, worker, files)
+    files.close()
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ async def too_large(bench: Bench) -> None:
 @chapter.check("49", title="a copy-to is answered once, finished, failed or dropped")
 async def copy_to(bench: Bench) -> None:
     source, target, never = bench.table(*ROWS), bench.transient(), bench.transient()
-    kind = CopyToExport(uri="memory:", format="parquet")
+    kind = CopyToExport(uri="conformance/copy.parquet", format="parquet")
     session = await bench.connect(
         dataflow((table(source),), (target, kind)),
         dataflow((table(source),), (never, kind)),
