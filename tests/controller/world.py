@@ -42,7 +42,6 @@ from antiphon.protocol.ids import (
     Incarnation,
     InstanceId,
     PeekId,
-    Position,
     ReplicaId,
 )
 from antiphon.protocol.response import PeekResponse, PeekRows, Response
@@ -134,7 +133,7 @@ class World:
         )
         recovered = recover(
             opened,
-            self.store.commands(Position(1)),
+            self.store.history(),
             replace(instance, **config),  # type: ignore[arg-type]
         )
         self.conflicts = recovered.conflicts

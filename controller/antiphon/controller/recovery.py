@@ -45,7 +45,7 @@ def recover(
     *,
     allow_clock_jump: bool = False,
 ) -> Recovered:
-    """`commands`: the whole journal, in order.
+    """`commands`: the base of the history and then its log, in order.
 
     Raises:
         MalformedEnvelope, RemoteProtocolError: the store holds what this version cannot read; a
@@ -57,7 +57,11 @@ def recover(
         timeline_upper=opened.timeline_upper,
         head=opened.head,
         head_digest=opened.head_digest,
-        log=CommandLog(stored_commands),
+        log=CommandLog(
+            (stored for stored in stored_commands if stored.position > opened.base),
+            base=opened.base,
+            base_digest=opened.base_digest,
+        ),
     )
     rows = sorted(opened.catalog.items())
     items = [item_from_bytes(content) for row, content in rows if not is_replica(row)]

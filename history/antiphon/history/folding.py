@@ -8,11 +8,15 @@ later in the log may still need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from antiphon.history.journal import Record
+from antiphon.history import envelope as envelopes
+from antiphon.history.digest import EMPTY_DIGEST, extend
+from antiphon.history.envelope import MalformedEnvelope
+from antiphon.history.journal import Record, record_of
 from antiphon.history.reduction import reduce
+from antiphon.history.store import StoredCommand
 from antiphon.protocol.errors import AntiphonError
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId, Position
@@ -72,3 +76,47 @@ def suffix(history: Folded, position: Position) -> tuple[Record, ...]:
     if not history.position <= position <= history.head:
         raise SuffixUnsound(position, history.position, history.head)
     return history.log[position - history.position :]
+
+
+# The same, of what a store keeps.
+
+
+def fold_stored(
+    base: Iterable[StoredCommand], prefix: Iterable[StoredCommand]
+) -> tuple[StoredCommand, ...]:
+    """The base that stands for an earlier one and the commands that followed it.
+
+    Envelopes stay byte for byte where nothing in their command had to change, and all but the
+    command where something had. A digest stays that of the chain at the command's position, as it
+    was first appended: it can no longer be computed from the base.
+
+    Raises:
+        MalformedEnvelope: see `reduction.reduce`; or a command allows compaction that no base can
+            hold, because it is live state and has no position.
+    """
+    stored = {command.position: command for command in (*base, *prefix)}
+    records = reduce((record_of(command) for command in stored.values()), {})
+    if any(record.position not in stored for record in records):
+        raise MalformedEnvelope("what is allowed to compact belongs to no base")
+    return tuple(_stored(stored[record.position], record) for record in records)
+
+
+def _stored(before: StoredCommand, record: Record) -> StoredCommand:
+    envelope = envelopes.decode(before.envelope)
+    if envelope.payload == record.payload:
+        return before
+    edited = envelopes.encode(replace(envelope, payload=record.payload))
+    return replace(before, envelope=edited)
+
+
+def base_check(base: Iterable[StoredCommand]) -> bytes:
+    """A digest of the base as it stands, by which damage to it is found.
+
+    Raises:
+        MalformedEnvelope: a command that cannot be read is damage as well.
+    """
+    digest = EMPTY_DIGEST
+    for command in base:
+        payload = envelopes.payload_of(command.envelope)
+        digest = extend(digest, command.position, command.kind, payload)
+    return digest

@@ -18,6 +18,7 @@ from antiphon.history import shard as shards
 from antiphon.history.appends import Hashes, KeyConflict, KeyedRows
 from antiphon.history.digest import EMPTY_DIGEST, ChainBroken, extend
 from antiphon.history.envelope import payload_of
+from antiphon.history.folding import base_check
 from antiphon.history.limits import PRODUCER_SEQUENCES_MAX
 from antiphon.history.revision import Run, Side, Source, lane_of, listened, merge, runs_to_fold
 from antiphon.history.store import (
@@ -31,7 +32,8 @@ from antiphon.history.store import (
     StoredCommand,
     Submission,
 )
-from antiphon.history.transaction import ProducerEntry, State, perform, prepare
+from antiphon.history.tables import ProducerEntry
+from antiphon.history.transaction import State, perform, prepare
 from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.frontier import Frontier
@@ -106,15 +108,22 @@ class MemoryStore:
         self._queue.clear()
 
     def commands(self, start: Position, stop: Position | None = None) -> Iterator[StoredCommand]:
-        end = len(self._tables.commands) if stop is None else max(stop - 1, 0)
-        return iter(self._tables.commands[max(start - 1, 0) : end])
+        base = self._state.base
+        end = self._state.head if stop is None else max(stop - 1, base)
+        return iter(self._tables.commands[max(start - 1 - base, 0) : end - base])
+
+    def history(self) -> Iterator[StoredCommand]:
+        return iter((*self._tables.base_commands, *self._tables.commands))
 
     def digest_at(self, position: Position) -> bytes | None:
         if position == NO_POSITION:
             return EMPTY_DIGEST
-        if not 0 < position <= len(self._tables.commands):
+        base = self._state.base
+        if position == base:
+            return self._state.base_digest
+        if not base < position <= self._state.head:
             return None
-        return self._tables.commands[position - 1].digest
+        return self._tables.commands[position - base - 1].digest
 
     def snapshot(self, collection: CollectionId, as_of: int) -> Iterator[Delta]:
         shard = self._shard(collection)
@@ -156,7 +165,9 @@ class MemoryStore:
         Raises:
             ChainBroken
         """
-        digest = EMPTY_DIGEST
+        if base_check(self._tables.base_commands) != self._tables.base_check:
+            raise ChainBroken(self._state.base, "the base is another")
+        digest = self._state.base_digest
         for command in self._tables.commands:
             payload = payload_of(command.envelope)
             digest = extend(digest, command.position, command.kind, payload)
@@ -172,10 +183,12 @@ class MemoryStore:
 
 
 class _MemoryTables:
-    """`antiphon.history.transaction.Tables` over dictionaries."""
+    """`antiphon.history.tables.Tables` over dictionaries."""
 
     def __init__(self) -> None:
-        self.commands: list[StoredCommand] = []
+        self.commands: list[StoredCommand] = []  # of the log
+        self.base_commands: tuple[StoredCommand, ...] = ()
+        self.base_check = EMPTY_DIGEST
         self.catalog: dict[CollectionId, bytes] = {}
         self.contents: dict[CollectionId, _Content] = {}
         self._producers: dict[ProducerId, list[ProducerEntry]] = {}
@@ -183,6 +196,16 @@ class _MemoryTables:
 
     def add_command(self, command: StoredCommand) -> None:
         self.commands.append(command)
+
+    def base(self) -> tuple[StoredCommand, ...]:
+        return self.base_commands
+
+    def log(self, to: Position) -> tuple[StoredCommand, ...]:
+        return tuple(command for command in self.commands if command.position <= to)
+
+    def put_base(self, to: Position, digest: bytes, base: tuple[StoredCommand, ...]) -> None:
+        self.commands = [command for command in self.commands if command.position > to]
+        self.base_commands, self.base_check = base, base_check(base)
 
     def add_shard(self, shard: NewShard) -> None:
         self.contents[shard.collection] = _Content()

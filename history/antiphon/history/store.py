@@ -22,6 +22,7 @@ from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import (
+    NO_POSITION,
     ClaimId,
     CollectionId,
     Epoch,
@@ -152,6 +153,9 @@ class Submission:
     # The coalesced map of allowed compaction: what readers of each collection no longer need. Only
     # advances; closed forgets the collection, whose drop is a command.
     compaction: Mapping[CollectionId, Frontier] = field(default_factory=dict)
+    # Fold the log up to here into the base. Behind the base already: nothing to do. A log whose
+    # commands cannot be read stays as it is.
+    fold_to: Position | None = None
     # Shards whose since may move, forward and at most to the last complete time: deltas up to it
     # fold into a revision when that pays. A shard that is gone is passed over.
     since: Mapping[CollectionId, int] = field(default_factory=dict)
@@ -180,6 +184,7 @@ class Committed:
     outcomes: tuple[AppendApplied | AppendRefused, ...] = ()
     deltas: Mapping[CollectionId, Delta] = field(default_factory=dict)
     shard_uppers: tuple[tuple[bool, Frontier], ...] = ()  # (applied, the upper now)
+    base: Position = NO_POSITION  # up to it the commands are folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +217,8 @@ class Opened:
     epoch: Epoch
     head: Position
     head_digest: bytes
+    base: Position  # commands up to it are folded, those after it are as they were appended
+    base_digest: bytes  # the chain's there
     timeline_upper: int
     next_id: int
     catalog: Mapping[CollectionId, bytes]
@@ -229,11 +236,18 @@ class Reader(Protocol):
     """Reads of durable state; each sees one consistent moment."""
 
     def commands(self, start: Position, stop: Position | None = None) -> Iterator[StoredCommand]:
-        """Commands at start <= position < stop (None: to the head), in order."""
+        """Commands of the log at start <= position < stop (None: to the head), in order. What was
+        folded is not among them."""
+        ...
+
+    def history(self) -> Iterator[StoredCommand]:
+        """What stands for the commands up to the base, which is their reduction, and then the log,
+        as of one moment; in order of position."""
         ...
 
     def digest_at(self, position: Position) -> bytes | None:
-        """The chain's digest there; None beyond the head. Position 0 has the empty chain's."""
+        """The chain's digest there; None beyond the head, or before the base. Position 0 has the
+        empty chain's."""
         ...
 
     def snapshot(self, collection: CollectionId, as_of: int) -> Iterator[Delta]:

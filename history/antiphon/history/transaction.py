@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import pyarrow as pa
 
 from antiphon.history import shard as shards
-from antiphon.history.appends import Group, KeyConflict, KeyedRows
+from antiphon.history.appends import Group
 from antiphon.history.digest import EMPTY_DIGEST, extend
+from antiphon.history.envelope import MalformedEnvelope
+from antiphon.history.folding import fold_stored
 from antiphon.history.limits import SEQUENCE_MAX
 from antiphon.history.revision import Lane, Side, cut, lane_of
 from antiphon.history.shard import FIRST_UPPER, STORED_TIME_MAX, Shard
@@ -22,16 +24,15 @@ from antiphon.history.store import (
     Append,
     AppendApplied,
     AppendRefused,
-    CatalogChange,
     Committed,
     Fence,
-    NewShard,
     Opened,
     ShardAppend,
     StoredCommand,
     Submission,
     Tick,
 )
+from antiphon.history.tables import ProducerEntry, Tables
 from antiphon.protocol.consolidate import consolidate_many
 from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import (
@@ -51,7 +52,6 @@ from antiphon.protocol.ids import (
     HistoryId,
     InstanceId,
     Position,
-    ProducerId,
     is_transient,
     show,
 )
@@ -66,6 +66,8 @@ class State:
     fence: Fence
     head: Position = NO_POSITION
     digest: bytes = EMPTY_DIGEST
+    base: Position = NO_POSITION
+    base_digest: bytes = EMPTY_DIGEST
     timeline_upper: int = FIRST_UPPER
     next_id: int = FIRST_ID
     shards: dict[CollectionId, Shard] = field(default_factory=dict)
@@ -81,6 +83,8 @@ class State:
             epoch=self.fence.epoch,
             head=self.head,
             head_digest=self.digest,
+            base=self.base,
+            base_digest=self.base_digest,
             timeline_upper=self.timeline_upper,
             next_id=self.next_id,
             catalog=dict(catalog),
@@ -90,47 +94,6 @@ class State:
                 for collection, shard in self.shards.items()
             },
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ProducerEntry:
-    """The first remembered sequence at or after the one that was asked for."""
-
-    sequence: int
-    time: int
-    row_count: int
-
-
-class Tables(Protocol):
-    """What `perform` writes, and the little that it must read: the durable form of a store."""
-
-    def add_command(self, command: StoredCommand) -> None: ...
-    def add_shard(self, shard: NewShard) -> None: ...
-    def drop_shard(self, collection: CollectionId) -> None: ...
-    def put_catalog(self, change: CatalogChange) -> None: ...
-    def put_shard_upper(self, collection: CollectionId, upper: Frontier) -> None: ...
-    def put_since(self, collection: CollectionId, since: int) -> None: ...
-    def put_compaction(self, collection: CollectionId, frontier: Frontier) -> None:
-        """Closed: forget the collection."""
-        ...
-
-    def add_run(
-        self, collection: CollectionId, side: Side, times: tuple[int, int],
-        batches: tuple[pa.RecordBatch, ...],
-    ) -> None:  # fmt: skip
-        """A raw run; `times`: its first and last."""
-        ...
-
-    def producer_entry(self, producer: ProducerId, sequence: int) -> ProducerEntry | None: ...
-    def remember(self, producer: ProducerId, entry: ProducerEntry) -> None:
-        """And forget those that are too far behind it."""
-        ...
-
-    def change_keys(
-        self, collection: CollectionId, removed: KeyedRows, added: KeyedRows
-    ) -> KeyConflict | None:
-        """Removed first, then added: all of them, or nothing and the first conflict."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +181,9 @@ def _check_ranges(state: State, submission: Submission) -> None:
             raise InvalidArgument(f"{command.kind!r} is not the kind of a command")
     if submission.next_id is not None and submission.next_id < state.next_id:
         raise InvalidArgument(f"the next id moves back: {state.next_id} -> {submission.next_id}")
+    fold_to = submission.fold_to
+    if fold_to is not None and not 0 <= fold_to <= state.head + len(submission.commands):
+        raise InvalidArgument(f"the log cannot be folded up to {fold_to}: it ends before")
     tick = submission.tick
     if tick is not None and tick.time < state.timeline_upper:
         raise UpperMismatch(
@@ -253,6 +219,8 @@ def perform(state: State, tables: Tables, prepared: Prepared) -> Committed:
                 appended_at_ms=submission.now_ms,
             )
         )
+    if submission.fold_to is not None:
+        _fold(state, tables, submission.fold_to)
     for new in submission.new_shards:
         state.shards[new.collection] = prepared.created[new.collection]
         tables.add_shard(new)
@@ -276,7 +244,21 @@ def perform(state: State, tables: Tables, prepared: Prepared) -> Committed:
         outcomes=outcomes,
         deltas=deltas,
         shard_uppers=uppers,
+        base=state.base,
     )
+
+
+def _fold(state: State, tables: Tables, to: Position) -> None:
+    if to <= state.base:
+        return
+    prefix = tables.log(to)
+    assert len(prefix) == to - state.base, f"the log from {state.base} to {to} has gaps"
+    try:
+        base = fold_stored(tables.base(), prefix)
+    except MalformedEnvelope:
+        return  # it cannot be told what of it still matters
+    state.base, state.base_digest = to, prefix[-1].digest
+    tables.put_base(to, state.base_digest, base)
 
 
 def _advance(state: State, tables: Tables, submission: Submission) -> None:

@@ -79,7 +79,10 @@ class StoreRunner:
         return await asyncio.get_running_loop().run_in_executor(self._pool, what)
 
     async def commands(self, start: Position) -> list[StoredCommand]:
-        return await self.read(lambda: list(self._store.commands(start)))
+        """The commands from `start` on; of those that were folded, what is left of them."""
+        return await self.read(
+            lambda: [stored for stored in self._store.history() if stored.position >= start]
+        )
 
     async def snapshot(self, collection: CollectionId, as_of: int) -> AsyncIterator[Delta]:
         """Chunk by chunk, as fast as the caller takes them. Raises as the store's reader does."""

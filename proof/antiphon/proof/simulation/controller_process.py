@@ -37,7 +37,6 @@ from antiphon.protocol.describe import describe
 from antiphon.protocol.errors import ReplicaFailed
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import (
-    NO_POSITION,
     ClaimId,
     ConnectionId,
     PeekId,
@@ -85,7 +84,7 @@ class ControllerProcess:
             epoch=opened.epoch,
             claim_id=claim_id,
         )
-        recovered = recover(opened, self.store.commands(NO_POSITION), config)
+        recovered = recover(opened, self.store.history(), config)
         ports = Ports(
             store=_Store(self),
             links=_Links(self),

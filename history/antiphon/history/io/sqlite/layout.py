@@ -24,7 +24,7 @@ DATABASE: Final = "store.db"
 FOLDERS: Final = ("blobs", "replicas")
 
 APPLICATION_ID: Final = 0x616E7469  # "anti": a file of something else is refused
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 BUSY_TIMEOUT_S: Final = 30.0  # another process writes only to claim an epoch: moments
 CACHE_KIB: Final = 64 << 10  # unique keys are hashed, so their pages are touched at random
 WAL_CHECKPOINT_PAGES: Final = 4_000
@@ -67,6 +67,16 @@ MIGRATIONS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
                 PRIMARY KEY (producer_id, sequence)) WITHOUT ROWID""",
             "CREATE INDEX producer_by_time ON producer (time)",
             "CREATE TABLE dropped (collection INTEGER PRIMARY KEY)",
+        ),
+        # The history as a reduced base and the log after it.
+        1: (
+            "ALTER TABLE meta ADD COLUMN base INTEGER NOT NULL DEFAULT 0",
+            f"ALTER TABLE meta ADD COLUMN base_digest BLOB NOT NULL DEFAULT (x'{'00' * 32}')",
+            f"ALTER TABLE meta ADD COLUMN base_check BLOB NOT NULL DEFAULT (x'{'00' * 32}')",
+            """CREATE TABLE base_command (
+                position INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject INTEGER NOT NULL,
+                digest BLOB NOT NULL, appended_at_ms INTEGER NOT NULL)""",
+            """CREATE TABLE base_payload (position INTEGER PRIMARY KEY, envelope BLOB NOT NULL)""",
         ),
     }
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from antiphon.history import shard as shards
 from antiphon.history.io.sqlite.layout import connect
 from antiphon.history.io.sqlite.rows import (
+    read_base,
     read_batches,
     read_catalog,
     read_commands,
@@ -25,6 +26,7 @@ from antiphon.history.io.sqlite.rows import (
     read_state,
     read_upper,
     source,
+    verify_base,
     verify_chain,
 )
 from antiphon.history.limits import READERS_IDLE_MAX
@@ -32,7 +34,7 @@ from antiphon.history.revision import Side, lane_of, listened, merge
 from antiphon.history.shard import Shard
 from antiphon.history.store import Opened, StoredCommand
 from antiphon.protocol.delta import Delta
-from antiphon.protocol.ids import NO_POSITION, CollectionId, Position
+from antiphon.protocol.ids import CollectionId, Position
 
 
 class SqliteReader:
@@ -52,13 +54,15 @@ class SqliteReader:
 
     def commands(self, start: Position, stop: Position | None = None) -> Iterator[StoredCommand]:
         with self._moment() as connection:
-            head = connection.execute("SELECT head FROM meta").fetchone()[0]
-        end = head + 1 if stop is None else min(stop, head + 1)
-        return self._commands(Position(max(start, 1)), Position(end))
+            head, base = connection.execute("SELECT head, base FROM meta").fetchone()
+            end = head + 1 if stop is None else min(stop, head + 1)
+            yield from read_commands(connection, Position(max(start, base + 1)), Position(end))
 
-    def _commands(self, start: Position, stop: Position) -> Iterator[StoredCommand]:
-        with self._connection() as connection:
-            yield from read_commands(connection, start, stop)
+    def history(self) -> Iterator[StoredCommand]:
+        with self._moment() as connection:
+            head, base = connection.execute("SELECT head, base FROM meta").fetchone()
+            yield from read_base(connection)
+            yield from read_commands(connection, Position(base + 1), Position(head + 1))
 
     def digest_at(self, position: Position) -> bytes | None:
         with self._connection() as connection:
@@ -106,9 +110,10 @@ class SqliteReader:
             ChainBroken
         """
         with self._moment() as connection:
-            head = Position(connection.execute("SELECT head FROM meta").fetchone()[0])
-            verify_chain(connection, NO_POSITION, head)
-            return head
+            head, base = connection.execute("SELECT head, base FROM meta").fetchone()
+            verify_base(connection)
+            verify_chain(connection, Position(base), Position(head))
+            return Position(head)
 
     def close(self) -> None:
         """Reads under way go on; their connections are closed when they end."""

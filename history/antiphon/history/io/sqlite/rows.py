@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from antiphon.history.digest import EMPTY_DIGEST, ChainBroken, extend
 from antiphon.history.envelope import MalformedEnvelope, payload_of
+from antiphon.history.folding import base_check
 from antiphon.history.io.sqlite.layout import PART_BITS
 from antiphon.history.limits import COMMANDS_PAGE
 from antiphon.history.revision import Lane, Run, Side, Source
@@ -55,13 +56,15 @@ def read_catalog(connection: sqlite3.Connection) -> dict[CollectionId, bytes]:
 
 def read_state(connection: sqlite3.Connection) -> State:
     """Everything of a store that is small."""
-    head, digest, upper, next_id = connection.execute(
-        "SELECT head, digest, timeline_upper, next_id FROM meta"
+    head, digest, base, base_digest, upper, next_id = connection.execute(
+        "SELECT head, digest, base, base_digest, timeline_upper, next_id FROM meta"
     ).fetchone()
     state = State(
         fence=read_fence(connection),
         head=Position(head),
         digest=digest,
+        base=Position(base),
+        base_digest=base_digest,
         timeline_upper=upper,
         next_id=next_id,
     )
@@ -147,7 +150,7 @@ def source(connection: sqlite3.Connection, run: Run, lane: Lane) -> Source:
 def read_commands(
     connection: sqlite3.Connection, start: Position, stop: Position
 ) -> Iterator[StoredCommand]:
-    """start <= position < stop, in pages: commands never change, so no moment need be kept."""
+    """start <= position < stop of the log, in pages. Within one moment: a fold takes some away."""
     while start < stop:
         page = connection.execute(
             "SELECT position, kind, subject, envelope, digest, appended_at_ms"
@@ -155,27 +158,58 @@ def read_commands(
             " WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
             (start, stop, COMMANDS_PAGE),
         ).fetchall()
-        for position, kind, subject, envelope, digest, appended_at_ms in page:
-            yield StoredCommand(
-                position=Position(position),
-                kind=kind,
-                subject=CollectionId(subject),
-                envelope=envelope,
-                digest=digest,
-                appended_at_ms=appended_at_ms,
-            )
+        yield from map(_command, page)
         if not page:
             return
         start = Position(page[-1][0] + 1)
 
 
+def read_base(connection: sqlite3.Connection) -> Iterator[StoredCommand]:
+    """The commands of the base, in order."""
+    rows = connection.execute(
+        "SELECT position, kind, subject, envelope, digest, appended_at_ms"
+        " FROM base_command JOIN base_payload USING (position) ORDER BY position"
+    )
+    return map(_command, rows)
+
+
+def _command(row: tuple[int, str, int, bytes, bytes, int]) -> StoredCommand:
+    position, kind, subject, envelope, digest, appended_at_ms = row
+    return StoredCommand(
+        position=Position(position),
+        kind=kind,
+        subject=CollectionId(subject),
+        envelope=envelope,
+        digest=digest,
+        appended_at_ms=appended_at_ms,
+    )
+
+
 def read_digest(connection: sqlite3.Connection, position: Position) -> bytes | None:
     if position == NO_POSITION:
         return EMPTY_DIGEST
+    base, base_digest = connection.execute("SELECT base, base_digest FROM meta").fetchone()
+    if position == base:
+        return bytes(base_digest)
     row = connection.execute(
         "SELECT digest FROM command WHERE position = ?", (position,)
     ).fetchone()
     return None if row is None else row[0]
+
+
+def verify_base(connection: sqlite3.Connection) -> None:
+    """Compute the base's own digest again.
+
+    Raises:
+        ChainBroken
+    """
+    base, expected = connection.execute("SELECT base, base_check FROM meta").fetchone()
+    try:
+        found = base_check(read_base(connection))
+    except MalformedEnvelope as error:
+        raise ChainBroken(Position(base), str(error)) from error
+    if found != expected:
+        raise ChainBroken(Position(base), "what was folded up to there is another")
 
 
 def verify_chain(connection: sqlite3.Connection, after: Position, head: Position) -> None:

@@ -19,7 +19,7 @@ from antiphon.history.io.sqlite.layout import (
     sync_directory,
 )
 from antiphon.history.io.sqlite.reader import SqliteReader
-from antiphon.history.io.sqlite.rows import read_state, verify_chain
+from antiphon.history.io.sqlite.rows import read_state, verify_base, verify_chain
 from antiphon.history.io.sqlite.writer import Commit, Deliver, Writer, commit_transaction
 from antiphon.history.limits import OPEN_VERIFY_COMMANDS_MAX
 from antiphon.history.shard import FIRST_UPPER
@@ -160,6 +160,9 @@ class SqliteStore:
     def commands(self, start: Position, stop: Position | None = None) -> Iterator[StoredCommand]:
         return self._reader.commands(start, stop)
 
+    def history(self) -> Iterator[StoredCommand]:
+        return self._reader.history()
+
     def digest_at(self, position: Position) -> bytes | None:
         return self._reader.digest_at(position)
 
@@ -203,7 +206,8 @@ def _begin_history(connection: sqlite3.Connection) -> None:
 def _claimed(connection: sqlite3.Connection, claim: ClaimId) -> State:
     """The state under a new epoch, compared and set; inside a transaction."""
     state = read_state(connection)
-    checked = Position(max(0, state.head - OPEN_VERIFY_COMMANDS_MAX))
+    verify_base(connection)
+    checked = Position(max(state.base, state.head - OPEN_VERIFY_COMMANDS_MAX))
     verify_chain(connection, checked, state.head)
     epoch = Epoch(state.fence.epoch + 1)
     changed = connection.execute(

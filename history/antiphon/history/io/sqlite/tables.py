@@ -1,4 +1,4 @@
-"""The writer's tables: `antiphon.history.transaction.Tables` in SQL.
+"""The writer's tables: `antiphon.history.tables.Tables` in SQL.
 
 Everything here happens inside the writer's transaction. Commands and the few scalars are gathered
 and written once a group, because statements, not syncs, are what a large group costs.
@@ -7,24 +7,26 @@ and written once a group, because statements, not syncs, are what a large group 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from antiphon.history.appends import KeyConflict, KeyedRows
+from antiphon.history.folding import base_check
 from antiphon.history.io.sqlite.layout import PART_BITS
-from antiphon.history.io.sqlite.rows import RunState, read_runs
+from antiphon.history.io.sqlite.rows import RunState, read_base, read_commands, read_runs
 from antiphon.history.limits import BULK_KEYS_MIN, PRODUCER_SEQUENCES_MAX
 from antiphon.history.revision import Run, Side
 from antiphon.history.shard import FIRST_UPPER
 from antiphon.history.store import CatalogChange, NewShard, StoredCommand
-from antiphon.history.transaction import ProducerEntry, State
+from antiphon.history.tables import ProducerEntry
+from antiphon.history.transaction import State
 from antiphon.protocol.codec import schema_to_proto
 from antiphon.protocol.delta import encode_batch
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import CollectionId, ProducerId
+from antiphon.protocol.ids import CollectionId, Position, ProducerId
 
 
 class SqliteTables:
@@ -43,25 +45,50 @@ class SqliteTables:
 
     def flush(self, state: State) -> None:
         """Write what was gathered; the last thing before the commit."""
-        if self._commands:
-            self._connection.executemany(
-                "INSERT INTO command (position, kind, subject, digest, appended_at_ms)"
-                " VALUES (?, ?, ?, ?, ?)",
-                [(c.position, c.kind, c.subject, c.digest, c.appended_at_ms)
-                 for c in self._commands],
-            )  # fmt: skip
-            self._connection.executemany(
-                "INSERT INTO command_payload (position, envelope) VALUES (?, ?)",
-                [(command.position, command.envelope) for command in self._commands],
-            )
-            self._commands.clear()
+        self._flush_commands()
         self._execute(
             "UPDATE meta SET head = ?, digest = ?, timeline_upper = ?, next_id = ?",
             (state.head, state.digest, state.timeline_upper, state.next_id),
         )
 
+    def _flush_commands(self) -> None:
+        if self._commands:
+            self._put_commands("command", "command_payload", self._commands)
+            self._commands.clear()
+
+    def _put_commands(
+        self, facts: str, payloads: str, commands: Sequence[StoredCommand]
+    ) -> None:  # fmt: skip
+        self._connection.executemany(
+            f"INSERT INTO {facts} (position, kind, subject, digest, appended_at_ms)"
+            " VALUES (?, ?, ?, ?, ?)",
+            [(c.position, c.kind, c.subject, c.digest, c.appended_at_ms) for c in commands],
+        )
+        self._connection.executemany(
+            f"INSERT INTO {payloads} (position, envelope) VALUES (?, ?)",
+            [(command.position, command.envelope) for command in commands],
+        )
+
     def add_command(self, command: StoredCommand) -> None:
         self._commands.append(command)
+
+    def base(self) -> tuple[StoredCommand, ...]:
+        return tuple(read_base(self._connection))
+
+    def log(self, to: Position) -> tuple[StoredCommand, ...]:
+        self._flush_commands()
+        return tuple(read_commands(self._connection, Position(1), Position(to + 1)))
+
+    def put_base(self, to: Position, digest: bytes, base: tuple[StoredCommand, ...]) -> None:
+        for table in ("command", "command_payload"):
+            self._execute(f"DELETE FROM {table} WHERE position <= ?", (to,))
+        for table in ("base_command", "base_payload"):
+            self._execute(f"DELETE FROM {table}")
+        self._put_commands("base_command", "base_payload", base)
+        self._execute(
+            "UPDATE meta SET base = ?, base_digest = ?, base_check = ?",
+            (to, digest, base_check(base)),
+        )
 
     def add_shard(self, shard: NewShard) -> None:
         self.runs[shard.collection] = {side: [] for side in Side}
