@@ -140,14 +140,19 @@ aggregates = st.builds(
     order_by=_some(sort_keys),
 )
 frames = st.builds(
-    p.Frame, unit=st.sampled_from(p.FrameUnit), start=st.none() | _I64, end=st.none() | _I64
-)
+    p.Frame,
+    unit=st.sampled_from(p.FrameUnit),
+    start=st.none() | _I64, end=st.none() | _I64,
+    start_distance=st.none() | literals, end_distance=st.none() | literals,
+    exclude=st.sampled_from(p.FrameExclusion),
+)  # fmt: skip
 window_functions = st.builds(
     p.WindowFunction,
     name=st.text(min_size=1, max_size=8),
     arguments=_some(expressions),
     type=types,
     frame=st.none() | frames,
+    filter=st.none() | expressions,
 )
 constants = schemas.flatmap(
     lambda schema: st.builds(

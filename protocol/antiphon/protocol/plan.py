@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import assert_never
 
-from antiphon.protocol.expression import Expression, Value
+from antiphon.protocol.expression import Expression, Literal, Value
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.schema import Column, Schema, Type
 
@@ -41,12 +41,26 @@ class AggregateFunction(IntEnum):
     VAR_POP = 13
     PERCENTILE_CONT = 14
     PERCENTILE_DISC = 15
+    MODE = 16
+    BIT_AND = 17
+    BIT_OR = 18
+    BIT_XOR = 19
+    COVAR_POP = 20
+    COVAR_SAMP = 21
+    CORR = 22
 
 
 class FrameUnit(IntEnum):
     ROWS = 1
     RANGE = 2
     GROUPS = 3
+
+
+class FrameExclusion(IntEnum):
+    NONE = 0
+    CURRENT_ROW = 1
+    GROUP = 2
+    TIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +119,8 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
-    """COUNT without arguments counts rows. `type` is the result's type."""
+    """COUNT without arguments counts rows. `type` is the result's type. A second argument of
+    STRING_AGG and of the percentiles is a literal."""
 
     function: AggregateFunction
     arguments: tuple[Expression, ...]
@@ -142,9 +157,15 @@ class TopK:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
+    """Bounds are relative to the current row; None: unbounded. RANGE: -1, 0 or 1, the bound's side,
+    and how far from the current row's value it is."""
+
     unit: FrameUnit
-    start: int | None  # relative to the current row; None: unbounded
+    start: int | None
     end: int | None
+    start_distance: Literal | None = None
+    end_distance: Literal | None = None
+    exclude: FrameExclusion = FrameExclusion.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +174,12 @@ class WindowFunction:
     arguments: tuple[Expression, ...]
     type: Type
     frame: Frame | None = None
+    filter: Expression | None = None  # of an aggregate: which rows of the frame count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The input's columns, then one column per function."""
+    """The input's columns, then one column per function. Among peers the row hash decides."""
 
     input: Plan
     partition_by: tuple[int, ...]

@@ -70,6 +70,13 @@ class _AggregateFunctionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Agg
     AGGREGATE_FUNCTION_VAR_POP: _AggregateFunction.ValueType  # 13
     AGGREGATE_FUNCTION_PERCENTILE_CONT: _AggregateFunction.ValueType  # 14
     AGGREGATE_FUNCTION_PERCENTILE_DISC: _AggregateFunction.ValueType  # 15
+    AGGREGATE_FUNCTION_MODE: _AggregateFunction.ValueType  # 16
+    AGGREGATE_FUNCTION_BIT_AND: _AggregateFunction.ValueType  # 17
+    AGGREGATE_FUNCTION_BIT_OR: _AggregateFunction.ValueType  # 18
+    AGGREGATE_FUNCTION_BIT_XOR: _AggregateFunction.ValueType  # 19
+    AGGREGATE_FUNCTION_COVAR_POP: _AggregateFunction.ValueType  # 20
+    AGGREGATE_FUNCTION_COVAR_SAMP: _AggregateFunction.ValueType  # 21
+    AGGREGATE_FUNCTION_CORR: _AggregateFunction.ValueType  # 22
 
 class AggregateFunction(_AggregateFunction, metaclass=_AggregateFunctionEnumTypeWrapper):
     """With the semantics of PostgreSQL: nulls are passed over; of no rows, only COUNT is not null."""
@@ -90,6 +97,13 @@ AGGREGATE_FUNCTION_VAR_SAMP: AggregateFunction.ValueType  # 12
 AGGREGATE_FUNCTION_VAR_POP: AggregateFunction.ValueType  # 13
 AGGREGATE_FUNCTION_PERCENTILE_CONT: AggregateFunction.ValueType  # 14
 AGGREGATE_FUNCTION_PERCENTILE_DISC: AggregateFunction.ValueType  # 15
+AGGREGATE_FUNCTION_MODE: AggregateFunction.ValueType  # 16
+AGGREGATE_FUNCTION_BIT_AND: AggregateFunction.ValueType  # 17
+AGGREGATE_FUNCTION_BIT_OR: AggregateFunction.ValueType  # 18
+AGGREGATE_FUNCTION_BIT_XOR: AggregateFunction.ValueType  # 19
+AGGREGATE_FUNCTION_COVAR_POP: AggregateFunction.ValueType  # 20
+AGGREGATE_FUNCTION_COVAR_SAMP: AggregateFunction.ValueType  # 21
+AGGREGATE_FUNCTION_CORR: AggregateFunction.ValueType  # 22
 Global___AggregateFunction: _TypeAlias = AggregateFunction  # noqa: Y015
 
 class _FrameUnit:
@@ -111,6 +125,28 @@ FRAME_UNIT_ROWS: FrameUnit.ValueType  # 1
 FRAME_UNIT_RANGE: FrameUnit.ValueType  # 2
 FRAME_UNIT_GROUPS: FrameUnit.ValueType  # 3
 Global___FrameUnit: _TypeAlias = FrameUnit  # noqa: Y015
+
+class _FrameExclusion:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FrameExclusionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FrameExclusion.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FRAME_EXCLUSION_UNSPECIFIED: _FrameExclusion.ValueType  # 0
+    """none"""
+    FRAME_EXCLUSION_CURRENT_ROW: _FrameExclusion.ValueType  # 1
+    FRAME_EXCLUSION_GROUP: _FrameExclusion.ValueType  # 2
+    FRAME_EXCLUSION_TIES: _FrameExclusion.ValueType  # 3
+
+class FrameExclusion(_FrameExclusion, metaclass=_FrameExclusionEnumTypeWrapper):
+    """Which rows near the current one a frame leaves out."""
+
+FRAME_EXCLUSION_UNSPECIFIED: FrameExclusion.ValueType  # 0
+"""none"""
+FRAME_EXCLUSION_CURRENT_ROW: FrameExclusion.ValueType  # 1
+FRAME_EXCLUSION_GROUP: FrameExclusion.ValueType  # 2
+FRAME_EXCLUSION_TIES: FrameExclusion.ValueType  # 3
+Global___FrameExclusion: _TypeAlias = FrameExclusion  # noqa: Y015
 
 @_typing.final
 class Plan(_message.Message):
@@ -376,7 +412,10 @@ Global___Join: _TypeAlias = Join  # noqa: Y015
 
 @_typing.final
 class Aggregate(_message.Message):
-    """COUNT without arguments counts rows."""
+    """COUNT without arguments counts rows. The second argument of STRING_AGG (what stands between the
+    values) and of the percentiles (the fraction) is a literal. `order_by` decides the order of
+    STRING_AGG and ARRAY_AGG, then the value does; of the percentiles it has the argument's direction.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -529,26 +568,40 @@ Global___TopK: _TypeAlias = TopK  # noqa: Y015
 
 @_typing.final
 class Frame(_message.Message):
-    """A frame bound relative to the current row; absent offset = unbounded."""
+    """Frame bounds relative to the current row; absent offset = unbounded. RANGE: an offset is -1, 0 or
+    1, the bound's side, and a distance says how far in the order's one column: a number of its type,
+    or an interval.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     UNIT_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    START_DISTANCE_FIELD_NUMBER: _builtins.int
+    END_DISTANCE_FIELD_NUMBER: _builtins.int
+    EXCLUDE_FIELD_NUMBER: _builtins.int
     unit: Global___FrameUnit.ValueType
     start: _builtins.int
     end: _builtins.int
+    exclude: Global___FrameExclusion.ValueType
+    @_builtins.property
+    def start_distance(self) -> Global___Literal: ...
+    @_builtins.property
+    def end_distance(self) -> Global___Literal: ...
     def __init__(
         self,
         *,
         unit: Global___FrameUnit.ValueType = ...,
         start: _builtins.int | None = ...,
         end: _builtins.int | None = ...,
+        start_distance: Global___Literal | None = ...,
+        end_distance: Global___Literal | None = ...,
+        exclude: Global___FrameExclusion.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_start", b"_start", "end", b"end", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_start", b"_start", "end", b"end", "end_distance", b"end_distance", "start", b"start", "start_distance", b"start_distance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_start", b"_start", "end", b"end", "start", b"start", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_start", b"_start", "end", b"end", "end_distance", b"end_distance", "exclude", b"exclude", "start", b"start", "start_distance", b"start_distance", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__end: _TypeAlias = _typing.Literal["end"]  # noqa: Y015
     _WhichOneofArgType__end: _TypeAlias = _typing.Literal["_end", b"_end"]  # noqa: Y015
@@ -569,6 +622,7 @@ class WindowFunction(_message.Message):
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     FRAME_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """A ranking or offset function by name (row_number, rank, dense_rank, lag, lead, ...) or an
     aggregate over the frame.
@@ -579,6 +633,10 @@ class WindowFunction(_message.Message):
     def frame(self) -> Global___Frame: ...
     @_builtins.property
     def type(self) -> _types_pb2.Type: ...
+    @_builtins.property
+    def filter(self) -> Global___Expression:
+        """Of an aggregate: which rows of the frame count."""
+
     def __init__(
         self,
         *,
@@ -586,10 +644,11 @@ class WindowFunction(_message.Message):
         arguments: _abc.Iterable[Global___Expression] | None = ...,
         frame: Global___Frame | None = ...,
         type: _types_pb2.Type | None = ...,
+        filter: Global___Expression | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "frame", b"frame", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "frame", b"frame", "name", b"name", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "filter", b"filter", "frame", b"frame", "name", b"name", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -597,7 +656,9 @@ Global___WindowFunction: _TypeAlias = WindowFunction  # noqa: Y015
 
 @_typing.final
 class Window(_message.Message):
-    """The input's columns, then one column per function."""
+    """The input's columns, then one column per function. Rows of equal order are peers; where one of
+    them must come first, the row hash decides.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -12,16 +12,17 @@ from google.protobuf.message import DecodeError
 
 from antiphon.protocol.codec.expression import expression_to_proto
 from antiphon.protocol.codec.field import MalformedMessage
-from antiphon.protocol.codec.literal import value_to_proto
+from antiphon.protocol.codec.literal import literal_to_proto, value_to_proto
 from antiphon.protocol.codec.plan_decoder import plan_from_proto
 from antiphon.protocol.codec.schema import schema_to_proto, type_to_proto
 from antiphon.protocol.errors import LimitExceeded
-from antiphon.protocol.expression import Expression
+from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.limits import MESSAGE_DEPTH_MAX, PLAN_BYTES_MAX
 from antiphon.protocol.plan import (
     Aggregate,
     Constant,
     Distinct,
+    Frame,
     Get,
     Join,
     Let,
@@ -245,11 +246,25 @@ def _window_function(function: WindowFunction) -> pb.WindowFunction:
     return pb.WindowFunction(
         name=function.name,
         arguments=[expression_to_proto(e) for e in function.arguments],
-        frame=None
-        if frame is None
-        else pb.Frame(unit=pb.FrameUnit.ValueType(frame.unit), start=frame.start, end=frame.end),
+        frame=None if frame is None else _frame(frame),
         type=type_to_proto(function.type),
+        filter=_optional(function.filter),
     )
+
+
+def _frame(frame: Frame) -> pb.Frame:
+    return pb.Frame(
+        unit=pb.FrameUnit.ValueType(frame.unit),
+        start=frame.start,
+        end=frame.end,
+        start_distance=_distance(frame.start_distance),
+        end_distance=_distance(frame.end_distance),
+        exclude=pb.FrameExclusion.ValueType(frame.exclude),
+    )
+
+
+def _distance(literal: Literal | None) -> pb.Literal | None:
+    return None if literal is None else literal_to_proto(literal)
 
 
 def _optional(expression: Expression | None) -> pb.Expression | None:

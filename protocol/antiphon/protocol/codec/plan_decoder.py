@@ -9,7 +9,7 @@ from antiphon.protocol.codec.expression import expression_from_proto
 from antiphon.protocol.codec.field import MalformedMessage, each, enum, field, require
 from antiphon.protocol.codec.literal import literal_from_proto
 from antiphon.protocol.codec.schema import schema_field, type_from_proto
-from antiphon.protocol.expression import Expression, Value
+from antiphon.protocol.expression import Expression, Literal, Value
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import (
     Aggregate,
@@ -17,6 +17,7 @@ from antiphon.protocol.plan import (
     Constant,
     Distinct,
     Frame,
+    FrameExclusion,
     FrameUnit,
     Get,
     Join,
@@ -159,6 +160,15 @@ def _frame(message: pb.Frame) -> Frame:
         unit=enum("unit", FrameUnit, message.unit),
         start=message.start if message.HasField("start") else None,
         end=message.end if message.HasField("end") else None,
+        start_distance=_distance(message, "start_distance"),
+        end_distance=_distance(message, "end_distance"),
+        exclude=enum("exclude", FrameExclusion, message.exclude),
+    )
+
+
+def _distance(message: Any, name: str) -> Literal | None:
+    return (
+        field(name, literal_from_proto, getattr(message, name)) if message.HasField(name) else None
     )
 
 
@@ -169,6 +179,7 @@ def _window_function(message: pb.WindowFunction) -> WindowFunction:
         arguments=each("arguments", expression_from_proto, message.arguments),
         type=field("type", type_from_proto, message.type),
         frame=field("frame", _frame, message.frame) if message.HasField("frame") else None,
+        filter=_optional(message, "filter"),
     )
 
 
