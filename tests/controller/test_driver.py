@@ -232,3 +232,27 @@ def test_statements_without_effect_are_answered_at_once(world: World) -> None:
     reply = world.sql("CREATE TABLE IF NOT EXISTS t (a bigint)")
     assert isinstance(reply, DoneReply)
     assert world.store.queued_count == 0
+
+
+def test_time_passes_by_itself_only_while_something_depends_on_the_clock(world: World) -> None:
+    world.sql("CREATE TABLE s (at timestamptz)")
+    before = world.driver.timeline_upper
+    world.pass_time(5_000)
+    assert world.driver.timeline_upper == before
+    world.sql("CREATE MATERIALIZED VIEW recent AS SELECT * FROM s WHERE now() < at")
+    uppers = set()
+    for _ in range(3):
+        world.pass_time(1_000)
+        world.run()
+        uppers.add(world.driver.timeline_upper)
+    assert len(uppers) == 3
+    assert world.driver.wake_at_ms is not None
+    after = world.restart()
+    after.pass_time(1_000)
+    after.run()
+    assert after.driver.timeline_upper > max(uppers), "a restart knows it still"
+    after.sql("DROP MATERIALIZED VIEW recent")
+    before = after.driver.timeline_upper
+    after.pass_time(5_000)
+    after.run()
+    assert after.driver.timeline_upper == before

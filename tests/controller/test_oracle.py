@@ -155,3 +155,36 @@ def test_a_clock_that_went_back_does_not_hold_a_spaced_tick_up() -> None:
     oracle.commit_tick()
     oracle.enqueue(2, append(), 100_000)
     assert oracle.begin_tick(5_000, spacing_ms=50) is not None
+
+
+def test_while_something_depends_on_the_clock_each_second_has_a_tick() -> None:
+    oracle = Oracle(upper=1)
+    oracle.observe_clock(5_400)
+    assert oracle.begin_tick(5_400) is None, "nothing depends on it yet"
+    oracle.follows_clock = True
+    assert oracle.wake_at_ms == 1_000, "overdue"
+    tick = oracle.begin_tick(5_400)
+    assert tick is not None
+    assert (tick.time, tick.appends) == (5_400, ())
+    assert oracle.wake_at_ms is None, "one tick is in flight at a time"
+    assert list(oracle.commit_tick()[1]) == []
+    assert oracle.wake_at_ms == 6_000
+    assert oracle.begin_tick(5_999) is None, "the clock says the same second still"
+    oracle.enqueue(1, append(), 6_100)
+    tick = oracle.begin_tick(6_100)
+    assert tick is not None
+    assert len(tick.appends) == 1, "a write's tick is that second's"
+    oracle.commit_tick()
+    assert oracle.begin_tick(6_200) is None
+    assert oracle.wake_at_ms == 7_000
+
+
+def test_a_clock_that_jumped_makes_no_time_pass_and_is_looked_at_again_later() -> None:
+    oracle = Oracle(upper=1)
+    oracle.follows_clock = True
+    oracle.observe_clock(10_000)
+    jumped = 10_000 + 2 * HOUR_MS
+    oracle.observe_clock(jumped)
+    assert oracle.begin_tick(jumped) is None
+    assert oracle.wake_at_ms == jumped + 1_000
+    assert oracle.begin_tick(11_000) is not None, "it was set right"

@@ -2,9 +2,10 @@
 
 It owns the timeline's durable upper and the appends that wait for a tick. One tick is in flight at
 a time; whatever arrives meanwhile shares the next one, at one time: that is the group commit, and
-it needs no timer. Only under overload does a tick wait (see `pace`). A write is readable, and
-answered, once its tick is durable; a strict read is at `upper - 1`, the latest time at which
-everything is final.
+it needs no timer. Only under overload does a tick wait (see `pace`). Without writes there are no
+ticks, but while some view depends on the clock: then there is one in each second. A write is
+readable, and answered, once its tick is durable; a strict read is at `upper - 1`, the latest time
+at which everything is final.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from antiphon.protocol.limits import APPEND_BYTES_MAX, CLOCK_JUMP_MAX_MS, MESSAG
 
 TICK_APPENDS_MAX: Final = 4_096  # one tick's appends: bounds a transaction, not the throughput
 TICK_BYTES_MAX: Final = 32 * MIB  # one tick's columns: what it changes must fit a tail's message
+CLOCK_STEP_MS: Final = 1_000  # what depends on the clock sees whole seconds
 PENDING_APPENDS_MAX: Final = 65_536  # beyond it clients are refused, and nothing was done
 PENDING_BYTES_MAX: Final = 512 * MIB  # of appended columns that wait, for the same reason
 
@@ -48,6 +50,7 @@ class Oracle:
         self._pending_bytes = 0
         self._in_flight: tuple[Tick, tuple[PendingAppend, ...]] | None = None
         self._not_before_ms = 0
+        self.follows_clock = False  # whether something depends on what the clock says
 
     @property
     def upper(self) -> int:
@@ -105,15 +108,32 @@ class Oracle:
 
     @property
     def wake_at_ms(self) -> int | None:
-        """When a tick that waits may begin; None: nothing waits, or one is in flight."""
-        if self._in_flight is not None or not self._pending:
+        """When the next tick may begin; None: nothing is to come, or one is in flight."""
+        if self._in_flight is not None:
             return None
-        return self._not_before_ms
+        if self._pending:
+            return self._not_before_ms
+        return max(self._next_second_ms, self._not_before_ms) if self.follows_clock else None
+
+    @property
+    def _next_second_ms(self) -> int:
+        """When the clock says something else than at the latest complete time."""
+        return (self.read_time // CLOCK_STEP_MS + 1) * CLOCK_STEP_MS
+
+    def _is_second_due(self, now_ms: int) -> bool:
+        if not self.follows_clock or now_ms < self._next_second_ms:
+            return False
+        trusted = self._trusted_now_ms
+        if trusted is not None and now_ms <= trusted + CLOCK_JUMP_MAX_MS:
+            return True
+        # A clock that cannot be believed moves nothing by itself; look again later.
+        self._not_before_ms = now_ms + CLOCK_STEP_MS
+        return False
 
     def begin_tick(self, now_ms: int, spacing_ms: int = 0) -> Tick | None:
         """The next tick to make durable. None: nothing waits, one is in flight already, or the last
         one began less than its `spacing_ms` ago."""
-        if self._in_flight is not None or not self._pending:
+        if self._in_flight is not None or not (self._pending or self._is_second_due(now_ms)):
             return None
         # A clock that went back does not hold ticks up for longer than the spacing.
         if now_ms < self._not_before_ms <= now_ms + spacing_ms:
@@ -128,7 +148,7 @@ class Oracle:
         return tick
 
     def _next_batch(self) -> tuple[PendingAppend, ...]:
-        """The oldest appends that fit one tick; at least one."""
+        """The oldest appends that fit one tick; none if the clock alone asks for it."""
         batch: list[PendingAppend] = []
         batch_bytes = 0
         while self._pending and len(batch) < TICK_APPENDS_MAX:

@@ -208,7 +208,8 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemporalFilter:
-    """A row exists from `valid_from` until `valid_until` (exclusive); None: unbounded."""
+    """A row exists from `valid_from` until `valid_until` (exclusive); None: unbounded. A row with a
+    bound that is null never exists. At time t, in ms, the clock says t rounded down to seconds."""
 
     input: Plan
     valid_from: Expression | None

@@ -285,8 +285,11 @@ class InstalledDataflow:
 
     @property
     def _due(self) -> int | None:
-        """The earliest time with changes that are wanted."""
+        """The earliest time that is wanted and has changes, in an input or by the clock."""
         times = [reader.next_time for reader in self.inputs if reader.next_time is not None]
+        alone = None if self._engine is None else self._engine.next_time
+        if alone is not None:
+            times.append(alone)
         first = min(times, default=None)
         until = self.description.until
         return None if first is None or not _wanted(first, until) else first

@@ -286,7 +286,7 @@ def _evaluate(pending: _Pending, configuration: Configuration) -> Answer | Failu
     if pending.plan is None:
         (rows,) = inputs.values()
     else:
-        rows = evaluate_once(pending.plan, pending.specs, inputs)
+        rows = evaluate_once(pending.plan, pending.specs, inputs, peek.time)
         failure = data_failure(rows.errors)
         if failure is not None:
             return failure

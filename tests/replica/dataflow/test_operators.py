@@ -21,7 +21,6 @@ from antiphon.protocol.plan import (
     Negate,
     Reduce,
     SortKey,
-    TemporalFilter,
     Threshold,
     TopK,
     Union,
@@ -290,9 +289,6 @@ def test_operators_without_input_do_not_run():
 
 
 def test_what_is_not_served_is_named():
-    until = TemporalFilter(input=get(), valid_from=None, valid_until=None)
-    with pytest.raises(NotServed, match="TemporalFilter"):
-        Dataflow.build(until, {A: ImportSpec(schema=SCHEMA)})
     clock = MapFilterProject(input=get(), maps=(call("now", kind=INT64),), filters=(), project=(7,))
     with pytest.raises(NotServed, match="now"):
         Dataflow.build(clock, {A: ImportSpec(schema=SCHEMA)})

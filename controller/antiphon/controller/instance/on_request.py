@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from antiphon.controller.instance import copies, holds, hydration, subscribes
+from antiphon.controller.instance.clocked import depends_on_clock
 from antiphon.controller.instance.event import (
     InstallDurable,
     InstallRefused,
@@ -185,6 +186,8 @@ def take_up(
         shard_upper=shard_upper if is_sink else None,
     )
     holds.open_collection(state, collection)
+    if depends_on_clock(dataflow.plan):
+        state.clocked.add(collection.id)
     return collection
 
 
@@ -203,6 +206,7 @@ def _install_everywhere(
 def drop(state: State, dropped: CollectionId, position: Position, out: Outbox) -> None:
     """Gone for readers at once; its state goes when every replica has stopped reading."""
     collection = state.collections[dropped]
+    state.clocked.discard(dropped)
     subscribes.on_collection_dropped(state, dropped, out)
     copies.on_collection_dropped(state, dropped, out)
     holds.close_collection(state, collection)

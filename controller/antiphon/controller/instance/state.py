@@ -223,6 +223,8 @@ class State:
     subscribe_of_request: dict[int, CollectionId] = field(default_factory=dict)
     copies: dict[CollectionId, CopyTo] = field(default_factory=dict)
     installs: dict[int, PendingInstall] = field(default_factory=dict)
+    # What is kept up to date and depends on the clock: while there is any, time moves by itself.
+    clocked: set[CollectionId] = field(default_factory=set)
     # The latest merged configuration of the history, and where it stands.
     configuration: tuple[Position, UpdateConfiguration] | None = None
     moved: bool = True  # something may allow compaction since the last beat

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from antiphon.controller.instance import holds, peeks
+from antiphon.controller.instance.clocked import depends_on_clock
 from antiphon.controller.instance.event import SubscribeRequested
 from antiphon.controller.instance.ready import Outbox, live
 from antiphon.controller.instance.state import (
@@ -86,6 +87,8 @@ def begin(state: State, event: SubscribeRequested, out: Outbox) -> None:
     holder = Holder(HoldKind.SUBSCRIBE, event.collection)
     holds.acquire_all(state, event.imports, holder, as_of)
     state.subscribes[event.collection] = subscribe
+    if depends_on_clock(event.dataflow.plan):
+        state.clocked.add(event.collection)
     state.subscribe_of_request[event.request] = event.collection
     for replica in list(state.open_replicas()):
         if event.replica is None or event.replica == replica.id:
@@ -249,6 +252,7 @@ def end(state: State, subscribe: Subscribe, out: Outbox) -> None:
     """Drop it everywhere. Nothing of it reaches the client any more; each replica's share is
     remembered until it says that it has stopped reading."""
     del state.subscribes[subscribe.collection]
+    state.clocked.discard(subscribe.collection)
     del state.subscribe_of_request[subscribe.request]
     for replica in state.open_replicas():
         installed = replica.installed.get(subscribe.collection)

@@ -151,11 +151,21 @@ def _head(plan: Plan, catalog: Catalog) -> str:
         case Window():
             return "Window " + ", ".join(function.name for function in plan.functions)
         case TemporalFilter():
-            return "TemporalFilter"
+            return _temporal_filter(plan)
         case Recursion():
             return f"Recursion binding {plan.binding}"
         case _:
             assert_never(plan)
+
+
+def _temporal_filter(plan: TemporalFilter) -> str:
+    names = column_names(plan.input)
+    text = "TemporalFilter"
+    if plan.valid_from is not None:
+        text += f" from {show_expression(plan.valid_from, names)}"
+    if plan.valid_until is not None:
+        text += f" until {show_expression(plan.valid_until, names)}"
+    return text
 
 
 def describe_collection(collection: CollectionId, catalog: Catalog) -> str:

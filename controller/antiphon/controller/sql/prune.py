@@ -66,7 +66,9 @@ def _keep(plan: Plan, columns: Sequence[int]) -> Plan:
         case Let():
             body = _keep(plan.body, columns)
             return Let(binding=plan.binding, value=prune(plan.value), body=body)
-        case Distinct() | Threshold() | TemporalFilter() | Recursion():
+        case TemporalFilter():
+            return _temporal(plan, columns)
+        case Distinct() | Threshold() | Recursion():
             # Every column decides which rows are equal.
             kept = with_children(plan, [prune(part) for part in children(plan)])
             return projected(kept, columns)
@@ -100,6 +102,17 @@ def _projection(plan: MapFilterProject, columns: Sequence[int]) -> Plan:
         filters=tuple(remap(part, places) for part in plan.filters),
         project=tuple(places[index] for index in project),
     )
+
+
+def _temporal(plan: TemporalFilter, columns: Sequence[int]) -> Plan:
+    bounds = [bound for bound in (plan.valid_from, plan.valid_until) if bound is not None]
+    inputs, places = _narrow(plan.input, frozenset(columns) | columns_of_all(bounds))
+    kept = TemporalFilter(
+        input=inputs,
+        valid_from=None if plan.valid_from is None else remap(plan.valid_from, places),
+        valid_until=None if plan.valid_until is None else remap(plan.valid_until, places),
+    )
+    return projected(kept, [places[index] for index in columns])
 
 
 def _join(plan: Join, columns: Sequence[int]) -> Plan:

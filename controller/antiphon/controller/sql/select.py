@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from antiphon.controller.sql import clock
 from antiphon.controller.sql.aggregates import Aggregates
 from antiphon.controller.sql.coercion import Typed, Unknown, settle
 from antiphon.controller.sql.correlation import SubqueryValue
@@ -33,7 +34,7 @@ from antiphon.controller.sql.subquery import Subqueries
 from antiphon.controller.sql.syntax import expect_only, name_of
 from antiphon.controller.sql.windows import WindowCall, Windows, placed
 from antiphon.protocol.expression import ColumnReference, Expression
-from antiphon.protocol.plan import Distinct, Plan, Reduce, SortKey, TopK, schema_of
+from antiphon.protocol.plan import Distinct, Plan, Reduce, SortKey, TemporalFilter, TopK, schema_of
 
 _CLAUSES = (
     "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit",
@@ -174,9 +175,13 @@ class SelectLowering:
         late: list[tuple[Expression, exp.Expr]] = []
         ties: list[tuple[Expression, exp.Expr]] = []
         semijoins: list[exp.Expr] = []
-        for part in conjunct_nodes(node.this):
+        clocked: list[exp.Expr] = []
+        for part in self._conjuncts(node.this):
             if self.subqueries.is_semijoin(part):
                 semijoins.append(part)
+                continue
+            if self.context.now_us is None and clock.asks_clock(part):
+                clocked.append(part)
                 continue
             before = len(self.values)
             predicate = scalars.predicate(part)
@@ -188,12 +193,31 @@ class SelectLowering:
                 late.append((predicate, part))
         self.refuse_grouping(node, "WHERE")
         self.plan = filtered(self.plan, plain)
+        for part in clocked:
+            self._let_be(part)
         inner = self.scalars("IN or EXISTS", special=False)
         for part in semijoins:
             self.plan = self.subqueries.semijoin(part, inner, self.plan)
         self.join_values()
         self.plan = filtered(self.plan, [self.place(value, spot) for value, spot in late])
         return ties
+
+    def _conjuncts(self, node: exp.Expr) -> list[exp.Expr]:
+        """The parts that must all be true; of the clock, none with two bounds."""
+        parts: list[exp.Expr] = []
+        for part in conjunct_nodes(node):
+            parts += clock.split_between(part) if clock.asks_clock(part) else [part]
+        return parts
+
+    def _let_be(self, node: exp.Expr) -> None:
+        """Rows come and go as a comparison with the clock says."""
+        scalars = self.scalars("a comparison with the current time", special=False)
+        when = clock.validity(scalars, node)
+        for bound in when.bounds:
+            self._refuse_outer(bound, node)
+        self.plan = TemporalFilter(
+            input=self.plan, valid_from=when.valid_from, valid_until=when.valid_until
+        )
 
     def refuse_grouping(self, spot: exp.Expr, place: str) -> None:
         """

@@ -45,6 +45,11 @@ class Dataflow:
         self._counters = [OperatorCounters(name) for name in graph.names]
         self._nothing = Zset.empty(self.schema)
         self._nodes = list(zip(graph.operators, graph.inputs, self._counters, strict=True))
+        self._timed = [
+            operator
+            for operator in graph.operators
+            if type(operator).next_time is not Operator.next_time
+        ]
         self._tended_operators = [
             operator
             for operator in graph.operators
@@ -67,6 +72,14 @@ class Dataflow:
     def time(self) -> int | None:
         """Of the last step."""
         return self._time
+
+    @property
+    def next_time(self) -> int | None:
+        """When there is something to do even without input, after the last step; None: never."""
+        if not self._timed:
+            return None
+        times = [time for operator in self._timed if (time := operator.next_time) is not None]
+        return min(times, default=None)
 
     def step(self, time: int, inputs: Mapping[CollectionId, Zset]) -> Zset:
         """The output's change at `time`; inputs that are absent did not change.
@@ -119,7 +132,7 @@ class Dataflow:
                 if given is not None:
                     rows_in += len(given.diffs)
                     idle = False
-            if idle and not (step.is_first and operator.runs_first):
+            if idle and not _runs_alone(operator, step):
                 counters.idle_steps += 1
                 continue
             ran.append(operator)
@@ -158,8 +171,17 @@ class Dataflow:
         return tuple(self._counters)
 
 
+def _runs_alone(operator: Operator, step: Step) -> bool:
+    """Whether an operator without input has something to do."""
+    due = operator.next_time
+    return (step.is_first and operator.runs_first) or (due is not None and due <= step.time)
+
+
 def evaluate_once(
-    plan: Plan, imports: Mapping[CollectionId, ImportSpec], inputs: Mapping[CollectionId, Zset]
+    plan: Plan,
+    imports: Mapping[CollectionId, ImportSpec],
+    inputs: Mapping[CollectionId, Zset],
+    time: int = 0,
 ) -> Zset:
-    """The plan's result over whole inputs: a dataflow, one step, nothing kept."""
-    return Dataflow.build(plan, imports).step(0, inputs)
+    """The plan's result over whole inputs at `time`: a dataflow, one step, nothing kept."""
+    return Dataflow.build(plan, imports).step(time, inputs)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from antiphon.protocol.errors import NotServed
-from antiphon.protocol.expression import Expression
+from antiphon.protocol.expression import Call, ColumnReference, Expression
 from antiphon.protocol.plan import (
     Constant,
     Distinct,
@@ -26,9 +26,10 @@ from antiphon.protocol.plan import (
     Window,
     schema_of,
 )
+from antiphon.protocol.schema import BOOLEAN
 from antiphon.replica.dataflow.builder import Graph, Node
 from antiphon.replica.dataflow.joins import render_join
-from antiphon.replica.dataflow.operators import distinct, linear, reduce, top_k
+from antiphon.replica.dataflow.operators import distinct, linear, reduce, temporal_filter, top_k
 from antiphon.replica.dataflow.operators.layout import AggregateInput
 
 
@@ -53,9 +54,11 @@ def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
         case Let():
             value = render(graph, plan.value, bindings)
             return render(graph, plan.body, {**bindings, plan.binding: value})
-        case Window() | TemporalFilter() | Recursion():
+        case Window() | Recursion():
             name = type(plan).__name__
             raise NotServed(f"the plan node {name} is not served", node=name)
+        case TemporalFilter():
+            return _render_temporal(graph, plan, render(graph, plan.input, bindings))
         case MapFilterProject() | Reduce() | Distinct() | TopK() | Negate() | Threshold():
             return _render_unary(graph, plan, render(graph, plan.input, bindings))
         case _:
@@ -84,6 +87,21 @@ def _render_unary(
             return graph.add("threshold", distinct.Distinct(once=False), (node,))
         case _:
             assert_never(plan)
+
+
+def _render_temporal(graph: Graph, plan: TemporalFilter, node: Node) -> Node:
+    """The bounds become columns first; a row with one that is null is never there."""
+    width = len(schema_of(plan.input))
+    bounds = [bound for bound in (plan.valid_from, plan.valid_until) if bound is not None]
+    columns = [
+        ColumnReference(index=width + place, type=bound.type) for place, bound in enumerate(bounds)
+    ]
+    known = [Call(function="is_not_null", arguments=(c,), type=BOOLEAN) for c in columns]
+    bounded = graph.mapped(node, width, bounds, known, range(width + len(bounds)))
+    operator = temporal_filter.TemporalFilter(
+        width, has_from=plan.valid_from is not None, has_until=plan.valid_until is not None
+    )
+    return graph.add("temporal_filter", operator, (bounded,))
 
 
 def _render_reduce(graph: Graph, plan: Reduce, node: Node) -> Node:

@@ -30,6 +30,11 @@ class Operator:
         """None: the output does not change."""
         raise NotImplementedError
 
+    @property
+    def next_time(self) -> int | None:
+        """When it is to run even without input; None: input alone moves it."""
+        return None
+
     def commit(self) -> None:
         """Called after every step that came to its end, for the operators that ran in it."""
 
