@@ -756,7 +756,10 @@ Global___Threshold: _TypeAlias = Threshold  # noqa: Y015
 
 @_typing.final
 class TemporalFilter(_message.Message):
-    """A row exists from `valid_from` (inclusive) until `valid_until` (exclusive), both timestamps."""
+    """A row exists from `valid_from` (inclusive) until `valid_until` (exclusive), both timestamps; absent
+    is unbounded, and a row with a null bound never exists. At logical time t (milliseconds) the clock
+    says t rounded down to whole seconds.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
