@@ -75,6 +75,7 @@ class FakeControl(ControlServicer):
     """Start with `async with`; `address` says where."""
 
     def __init__(self, tokens: tuple[str, ...] = ()) -> None:
+        self.holds: dict[str, Any] = {}  # what was acknowledged
         self.collections: dict[str, Stored] = {}
         self.requests: dict[str, list[Any]] = defaultdict(list)
         self.failures: dict[str, deque[Planned]] = defaultdict(deque)
@@ -267,7 +268,10 @@ class FakeControl(ControlServicer):
     async def HoldSubscription(
         self, request: wire.HoldSubscriptionRequest, context: Any
     ) -> wire.HoldSubscriptionResponse:
-        return wire.HoldSubscriptionResponse()
+        await self._begin("HoldSubscription", request, context)
+        if request.HasField("acknowledged"):
+            self.holds[request.hold] = request.acknowledged
+        return wire.HoldSubscriptionResponse(frontier=self.holds.get(request.hold))
 
     # How calls go wrong
 

@@ -7,7 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from antiphon.client import AsyncClient, Frontier, connect_async
-from antiphon.protocol.errors import LimitExceeded, RemoteProtocolError, SinceViolation
+from antiphon.protocol.errors import (
+    InvalidArgument,
+    LimitExceeded,
+    RemoteProtocolError,
+    SinceViolation,
+)
 from antiphon.protocol.schema import INT64, TEXT, Column, Schema
 from tests.client.fake_control import Chunk, ConnectionBroken, FakeControl
 
@@ -113,3 +118,31 @@ async def test_parts_of_one_interval_come_as_one_batch(
     control.streams.append((parts, None))
     batches = [batch async for batch in client.subscribe("sales")]
     assert [[change.row[0] for change in batch] for batch in batches] == [[1, 2]]
+
+
+async def test_under_a_hold_it_goes_on_where_it_was_acknowledged(
+    control: FakeControl, client: AsyncClient
+) -> None:
+    chunks = [Chunk(0, 5, ((1, "a", 4, 1),)), Chunk(5, 7, ((2, "b", 6, 1),)), Chunk(7, None)]
+    control.streams.append((chunks, None))
+    async with client.subscribe("sales", hold="mine", hold_deadline_ms=9) as changes:
+        await anext(changes)
+        await changes.acknowledge()
+        await anext(changes)  # arrived, but never dealt with
+    taken, seen = control.requests["HoldSubscription"]
+    assert (taken.hold, taken.collection, taken.deadline_ms) == ("mine", "sales", 9)
+    assert (seen.acknowledged.time, seen.collection) == (5, "")
+    control.streams.append(([Chunk(5, None, ((2, "b", 6, 1),))], None))
+    batches = [batch async for batch in client.subscribe("sales", hold="mine")]
+    assert [[change.row[0] for change in batch] for batch in batches] == [[2]]
+    first, again = control.requests["Subscribe"]
+    assert (first.hold, again.hold, again.resume_from.time) == ("mine", "mine", 5)
+    assert (first.with_snapshot, again.with_snapshot) == (True, False)
+
+
+async def test_without_a_hold_there_is_nothing_to_acknowledge(
+    control: FakeControl, client: AsyncClient
+) -> None:
+    async with client.subscribe("sales") as changes:
+        with pytest.raises(InvalidArgument):
+            await changes.acknowledge()

@@ -8,18 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antiphon.controller import named_holds
 from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.catalog_codec import (
+    hold_from_bytes,
+    hold_to_bytes,
     item_from_bytes,
     item_to_bytes,
     replica_from_bytes,
     replica_to_bytes,
 )
 from antiphon.controller.membership import FIRST_ROW, CatalogReplica
+from antiphon.controller.named_holds import CatalogHold
 from antiphon.protocol.codec.field import MalformedMessage
+from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, ReplicaId
 from antiphon.protocol.schema import INT32, TEXT, Column, Schema, decimal
 from antiphon.v1 import catalog_pb2 as pb
+from tests.controller.instance.machine import index
 
 SCHEMA = Schema(
     (
@@ -118,3 +124,25 @@ def test_any_bytes_are_a_replica_or_refused(data: bytes) -> None:
     except MalformedMessage:
         return
     assert replica_from_bytes(FIRST_ROW, replica_to_bytes(replica)) == replica
+
+
+HOLD = CatalogHold(
+    row=named_holds.FIRST_ROW, name="mine", target="SELECT 1", dataflow=index(7), time=5,
+    created_at_ms=9,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seen", [None, Frontier(6)])
+@pytest.mark.parametrize("lost", ["", "its deadline passed"])
+def test_holds_come_back_as_they_were(seen: Frontier | None, lost: str) -> None:
+    hold = replace(HOLD, acknowledged=seen, lost=lost)
+    assert hold_from_bytes(hold.row, hold_to_bytes(hold)) == hold
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_hold_or_refused(data: bytes) -> None:
+    try:
+        hold = hold_from_bytes(HOLD.row, data)
+    except MalformedMessage:
+        return
+    assert hold_from_bytes(HOLD.row, hold_to_bytes(hold)) == hold

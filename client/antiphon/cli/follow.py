@@ -21,6 +21,8 @@ def subscribe(
     with_progress: bool,
     changes_max: int | None,
     replica: str,
+    hold: str,
+    hold_deadline_s: int,
 ) -> None:
     """Follows a target on a connection of its own, patiently: it outlives the controller."""
     with connected(settings, patient=True) as client:
@@ -33,7 +35,15 @@ def subscribe(
             with_progress=with_progress,
             changes_max=changes_max,
             replica=replica,
+            hold=hold,
+            hold_deadline_s=hold_deadline_s,
         )
+
+
+def release(settings: Settings, name: str) -> None:
+    """Lets go of a named hold."""
+    with connected(settings) as client:
+        client.release_hold(name)
 
 
 def follow(
@@ -46,6 +56,8 @@ def follow(
     with_progress: bool = False,
     changes_max: int | None = None,
     replica: str = "",
+    hold: str = "",
+    hold_deadline_s: int = 0,
 ) -> None:
     """Prints until the collection closes, `changes_max` changes are out, or an interrupt."""
     changes = client.subscribe(
@@ -54,6 +66,8 @@ def follow(
         with_snapshot=with_snapshot,
         with_progress=with_progress,
         replica=replica,
+        hold=hold,
+        hold_deadline_ms=1_000 * hold_deadline_s,
     )
     printed = 0
     header = True
@@ -64,10 +78,13 @@ def follow(
                 output.print_line(("time", "diff", *columns))
             header = False
             room = None if changes_max is None else changes_max - printed
-            printed += _print(batch, columns, as_json=as_json, room=room)
+            count = _print(batch, columns, as_json=as_json, room=room)
+            printed += count
             if with_progress:
                 _print_progress(batch, as_json=as_json)
             sys.stdout.flush()
+            if hold and count == len(batch):  # what is printed whole is dealt with
+                changes.acknowledge()
             if changes_max is not None and printed >= changes_max:
                 return
 

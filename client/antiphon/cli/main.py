@@ -236,6 +236,15 @@ def subscribe(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="End after so many changes.")
     ] = None,
+    hold: Annotated[
+        str,
+        typer.Option(
+            "--hold", help="Keep my place under this name, and go on there.", metavar="NAME"
+        ),
+    ] = "",
+    hold_deadline: Annotated[
+        int, typer.Option("--hold-deadline", min=0, help="Seconds it is kept without me; 0: 3600.")
+    ] = 0,
     replica: Replica = "",
     address: Address = None,
     token: Token = None,
@@ -248,8 +257,23 @@ def subscribe(
     settings = query.Settings(address=address, token=token, config=config, json=json)
     follow.subscribe(
         settings, target, from_frontier=from_frontier, with_snapshot=snapshot,
-        with_progress=progress, changes_max=limit, replica=replica,
+        with_progress=progress, changes_max=limit, replica=replica, hold=hold,
+        hold_deadline_s=hold_deadline,
     )  # fmt: skip
+
+
+@app.command("release-hold")
+def release_hold(
+    name: Annotated[str, typer.Argument(help="Of `subscribe --hold`.", metavar="NAME")],
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+) -> None:
+    """Let go of the place that a subscriber kept."""
+    from antiphon.cli import follow, query
+
+    settings = query.Settings(address=address, token=token, config=config, json=False)
+    follow.release(settings, name)
 
 
 @app.command()

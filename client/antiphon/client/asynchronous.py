@@ -17,6 +17,7 @@ from antiphon.client.changes import Changes
 from antiphon.client.collection import Collection
 from antiphon.client.conform import chunks, conform, deleting
 from antiphon.client.encoding import collect_peek, collect_statement, encode_stream
+from antiphon.client.holding import Hold
 from antiphon.client.keys import key_table
 from antiphon.client.ports import ControlPort, RetryPort
 from antiphon.client.result import Result
@@ -301,6 +302,7 @@ class AsyncClient:
     def subscribe(
         self, name_or_query: str, *, from_frontier: Frontier | None = None,
         with_snapshot: bool = True, with_progress: bool = False, replica: str = "",
+        hold: str = "", hold_deadline_ms: int = 0,
     ) -> Changes:  # fmt: skip
         """Every change of a collection or query, as an asynchronous iterator of `ChangeBatch`es.
 
@@ -312,6 +314,10 @@ class AsyncClient:
                 thing reached (its `frontier`, or a batch's `upper`); no snapshot then.
             with_snapshot: begin with the content so far, else with the first change from now on.
             with_progress: also hand out batches without changes, as time moves on.
+            hold: the name of a hold, which keeps at the controller what this subscriber may still
+                ask for, until it calls `acknowledge`; so one that died goes on from there. Taken
+                if there is none of that name.
+            hold_deadline_ms: how long the hold outlives its subscriber's last word; 0: an hour.
         """
         target = statements.subscribe_target(name_or_query)
         request = wire.SubscribeRequest(with_snapshot=with_snapshot, replica=replica)
@@ -321,8 +327,13 @@ class AsyncClient:
             request.query = target
         subscription = Subscription(with_snapshot=with_snapshot, delivered=from_frontier)
         return Changes(
-            self._control, self._retry, request, subscription, with_progress=with_progress
-        )
+            self._control, self._retry, request, subscription, with_progress=with_progress,
+            hold=Hold(name=hold, deadline_ms=hold_deadline_ms) if hold else None,
+        )  # fmt: skip
+
+    async def release_hold(self, name: str) -> None:
+        """Lets go of a named hold, also of one that is lost. Raises HoldMissing."""
+        await self._control.hold_subscription(Hold(name=name).release())
 
     # The system
 

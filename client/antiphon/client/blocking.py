@@ -44,6 +44,10 @@ class BlockingChanges:
             raise StopIteration
         return batch
 
+    def acknowledge(self) -> None:
+        """Everything handed out so far has been dealt with. See `Changes.acknowledge`."""
+        self._loop.run(self._changes.acknowledge())
+
     def close(self) -> None:
         """Ends the stream. Further iteration ends at once."""
         self._loop.run(self._changes.close())
@@ -136,14 +140,20 @@ class Client:
     def subscribe(
         self, name_or_query: str, *, from_frontier: Frontier | None = None,
         with_snapshot: bool = True, with_progress: bool = False, replica: str = "",
+        hold: str = "", hold_deadline_ms: int = 0,
     ) -> BlockingChanges:  # fmt: skip
         """Every change of a collection or query, as an iterator of `ChangeBatch`es. See
         `AsyncClient.subscribe`."""
         changes = self._client.subscribe(
             name_or_query, from_frontier=from_frontier, with_snapshot=with_snapshot,
-            with_progress=with_progress, replica=replica,
+            with_progress=with_progress, replica=replica, hold=hold,
+            hold_deadline_ms=hold_deadline_ms,
         )  # fmt: skip
         return BlockingChanges(changes, self._loop)
+
+    def release_hold(self, name: str) -> None:
+        """Lets go of a named hold. See `AsyncClient.release_hold`."""
+        self._loop.run(self._client.release_hold(name))
 
     def collections(self) -> list[Collection]:
         """All named collections, in the order of their ids."""

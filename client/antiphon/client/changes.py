@@ -8,10 +8,11 @@ from typing import Self
 
 from antiphon.client import session
 from antiphon.client.encoding import decode_batch, decode_schema
+from antiphon.client.holding import Hold, acknowledged
 from antiphon.client.ports import ControlPort, RetryPort
 from antiphon.client.subscription import ChangeBatch, Subscription
 from antiphon.protocol.codec.frontier import frontier_from_proto, frontier_to_proto
-from antiphon.protocol.errors import LimitExceeded, OutcomeUnknown
+from antiphon.protocol.errors import InvalidArgument, LimitExceeded, OutcomeUnknown
 from antiphon.protocol.frontier import Frontier
 from antiphon.v1 import control_pb2 as wire
 
@@ -23,6 +24,7 @@ class Changes:
     It ends when the collection is closed (dropped). Use `async with`, or call `close`.
 
     Raises (from iteration):
+        HoldMissing, HoldLost: there is no such hold any more.
         SinceViolation: the connection was down so long that the changes in between are folded.
         Unavailable: no controller answered for the client's patience.
     """
@@ -35,12 +37,15 @@ class Changes:
         subscription: Subscription,
         *,
         with_progress: bool,
+        hold: Hold | None = None,
     ) -> None:
         self._control = control
         self._retry = retry
         self._request = request
         self._subscription = subscription
         self._with_progress = with_progress
+        self._hold = hold
+        self._is_held = False
         self._stream: AsyncIterator[wire.SubscribeChunk] | None = None
         self._is_closed = False
 
@@ -48,6 +53,22 @@ class Changes:
     def frontier(self) -> Frontier | None:
         """What to pass as `from_frontier` to go on after the last batch; None before the first."""
         return self._subscription.delivered
+
+    async def acknowledge(self) -> None:
+        """Under a named hold: everything handed out so far has been dealt with. Whoever subscribes
+        under the hold next, after whatever happened, goes on from here.
+
+        Raises:
+            HoldLost: it was released meanwhile, or what it reads was dropped.
+            InvalidArgument: there is no hold.
+        """
+        if self._hold is None:
+            raise InvalidArgument("there is nothing to acknowledge without a named hold")
+        frontier = self._subscription.delivered
+        if frontier is None or frontier.is_closed:
+            return
+        request = self._hold.acknowledge(frontier)
+        await self._retry.run(lambda: self._control.hold_subscription(request), _may_resume)
 
     def __aiter__(self) -> Self:
         return self
@@ -62,6 +83,8 @@ class Changes:
 
     async def _receive(self) -> ChangeBatch | None:
         """One chunk of the stream, which is opened first if need be."""
+        if self._hold is not None and not self._is_held:
+            await self._take(self._hold)
         if self._stream is None:
             self._subscription.reconnected()
             self._stream = self._control.subscribe(self._next_request())
@@ -75,6 +98,13 @@ class Changes:
         if self._subscription.is_finished or self._is_closed:
             return None
         raise OutcomeUnknown("the controller ended the subscription before its end")
+
+    async def _take(self, hold: Hold) -> None:
+        """Before the first stream: from here on nothing of it can be lost."""
+        response = await self._control.hold_subscription(hold.take(self._request))
+        self._is_held = True
+        if self._subscription.delivered is None:
+            self._subscription.delivered = acknowledged(response)
 
     def _accept(self, chunk: wire.SubscribeChunk) -> ChangeBatch | None:
         if chunk.arrow_schema:
@@ -91,6 +121,7 @@ class Changes:
     def _next_request(self) -> wire.SubscribeRequest:
         request = wire.SubscribeRequest()
         request.CopyFrom(self._request)
+        request.hold = "" if self._hold is None else self._hold.name
         if self._subscription.delivered is not None:
             request.with_snapshot = False
             request.resume_from.CopyFrom(frontier_to_proto(self._subscription.delivered))

@@ -42,6 +42,10 @@ class ControlPort(Protocol):
         self, request: wire.ExplainReplicaRequest
     ) -> wire.ExplainReplicaResponse: ...
 
+    async def hold_subscription(
+        self, request: wire.HoldSubscriptionRequest
+    ) -> wire.HoldSubscriptionResponse: ...
+
     def read_history(
         self, request: wire.ReadHistoryRequest
     ) -> AsyncIterator[wire.HistoryRecord]: ...

@@ -203,6 +203,11 @@ class Catalog:
         assert not dangling, f"removed under its dependants: {dangling}"
         return catalog
 
+    def without_indexes(self) -> Catalog:
+        """To plan what must not depend on an index that somebody may drop."""
+        # Another version, for plans on it are not those on this one.
+        return replace(self, indexes=MappingProxyType({}), version=-1 - self.version)
+
     def with_replicas(self, replicas: Mapping[ReplicaId, CatalogReplica]) -> Catalog:
         """The same items beside these replicas."""
         return replace(self, replicas=_by_row(replicas.values()))

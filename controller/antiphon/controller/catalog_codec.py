@@ -1,4 +1,5 @@
-"""The catalog as the bytes that the store keeps: items and replicas, each in a row of its own."""
+"""The catalog as the bytes that the store keeps: items, replicas and named holds, each in a row of
+its own."""
 
 from __future__ import annotations
 
@@ -6,7 +7,10 @@ from google.protobuf.message import DecodeError
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.membership import CatalogReplica
-from antiphon.protocol.codec.field import MalformedMessage, enum, require
+from antiphon.controller.named_holds import CatalogHold
+from antiphon.protocol.codec.dataflow import dataflow_from_proto, dataflow_to_proto
+from antiphon.protocol.codec.field import MalformedMessage, enum, field, require
+from antiphon.protocol.codec.frontier import frontier_from_proto, frontier_to_proto
 from antiphon.protocol.codec.schema import schema_field, schema_to_proto
 from antiphon.protocol.ids import CollectionId, ReplicaId
 from antiphon.v1 import catalog_pb2 as pb
@@ -90,4 +94,45 @@ def replica_from_bytes(row: CollectionId, data: bytes) -> CatalogReplica:
         read_only=message.read_only,
         from_settings=message.from_settings,
         created_at_ms=message.created_at_ms,
+    )
+
+
+def hold_to_bytes(hold: CatalogHold) -> bytes:
+    """Equal holds give equal bytes; the row is not among them."""
+    seen = hold.acknowledged
+    message = pb.CatalogHold(
+        name=hold.name,
+        target=hold.target,
+        dataflow=dataflow_to_proto(hold.dataflow),
+        acknowledged=None if seen is None else frontier_to_proto(seen),
+        time=hold.time,
+        deadline_ms=hold.deadline_ms,
+        created_at_ms=hold.created_at_ms,
+        lost=hold.lost,
+    )
+    return message.SerializeToString(deterministic=True)
+
+
+def hold_from_bytes(row: CollectionId, data: bytes) -> CatalogHold:
+    """The inverse of `hold_to_bytes`.
+
+    Raises:
+        MalformedMessage: the bytes are no hold.
+    """
+    try:
+        message = pb.CatalogHold.FromString(data)
+    except DecodeError:
+        raise MalformedMessage("not the bytes of a hold in the catalog") from None
+    require(message.name != "", "name", "missing")
+    seen = message.acknowledged if message.HasField("acknowledged") else None
+    return CatalogHold(
+        row=row,
+        name=message.name,
+        target=message.target,
+        dataflow=field("dataflow", dataflow_from_proto, message.dataflow),
+        acknowledged=None if seen is None else frontier_from_proto(seen),
+        time=message.time,
+        deadline_ms=message.deadline_ms,
+        created_at_ms=message.created_at_ms,
+        lost=message.lost,
     )

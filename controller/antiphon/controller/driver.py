@@ -30,6 +30,7 @@ from antiphon.controller.recovery import Recovered
 from antiphon.controller.request import (
     AppendReceived,
     DriverEvent,
+    HoldRequested,
     ReplicaNamed,
     ReplicaPromoted,
     ReplicaReached,
@@ -63,6 +64,7 @@ from antiphon.controller.sql.statement import (
 )
 from antiphon.controller.statements.change import Changes
 from antiphon.controller.statements.definition import Definitions
+from antiphon.controller.statements.holds import NamedHolds
 from antiphon.controller.statements.read import Reads
 from antiphon.controller.statements.replicas import Members
 from antiphon.controller.statements.show import show_replicas, show_settings
@@ -87,6 +89,7 @@ class Driver:
         self._changes = Changes(self._kernel)
         self._reads = Reads(self._kernel)
         self._members = Members(self._kernel)
+        self.holds = NamedHolds(self._kernel, recovered.holds)
 
     @property
     def catalog(self) -> Catalog:
@@ -144,7 +147,10 @@ class Driver:
             case RequestCanceled(request=request):
                 if not self._changes.cancel(request):
                     kernel.step(event)
+            case HoldRequested():
+                self.holds.handle(event)
             case Ticked():
+                self.holds.tick()
                 kernel.oracle.observe_clock(kernel.now_ms)
                 kernel.step(event)
             case ReplicaReached(replica=replica, facts=facts):

@@ -104,6 +104,13 @@ class SubscribeReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HoldReply:
+    """A named hold is as was asked. `acknowledged` None: nothing was."""
+
+    acknowledged: Frontier | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShardReply:
     """A compare-and-append: whether it was applied, and where the shard stands now."""
 
@@ -122,7 +129,8 @@ class ErrorReply:
 
 
 Reply = (
-    RowsReply | StashReply | AppendReply | DoneReply | SubscribeReply | ShardReply | ReplanReply
+    RowsReply | StashReply | AppendReply | DoneReply | SubscribeReply | ShardReply | HoldReply
+    | ReplanReply
     | ErrorReply
 )  # fmt: skip
 

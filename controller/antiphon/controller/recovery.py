@@ -6,24 +6,27 @@ clients' to repeat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from antiphon.controller.catalog import Catalog, restore
-from antiphon.controller.catalog_codec import item_from_bytes, replica_from_bytes
+from antiphon.controller.catalog_codec import hold_from_bytes, item_from_bytes, replica_from_bytes
 from antiphon.controller.engine.as_of import Candidate, Selection, select
 from antiphon.controller.instance.event import StoredInput
+from antiphon.controller.instance.holds import check_readable, take_named
 from antiphon.controller.instance.log import CommandLog
 from antiphon.controller.instance.on_request import add_stored, inputs_of, take_up
 from antiphon.controller.instance.settings import in_force
 from antiphon.controller.instance.state import STORED_KINDS, InstanceConfig, State
 from antiphon.controller.instance.step import Instance
 from antiphon.controller.membership import is_replica
+from antiphon.controller.named_holds import CatalogHold, is_hold
 from antiphon.controller.oracle import Oracle
 from antiphon.history.journal import record_of, sent_of
 from antiphon.history.reduction import reduce
 from antiphon.history.store import Opened, StoredCommand
 from antiphon.protocol.command import CreateDataflow, Sent, UpdateConfiguration
+from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId
 
@@ -35,6 +38,7 @@ class Recovered:
     instance: Instance
     catalog: Catalog
     oracle: Oracle
+    holds: tuple[CatalogHold, ...]
     conflicts: tuple[str, ...]
 
 
@@ -64,23 +68,62 @@ def recover(
         ),
     )
     rows = sorted(opened.catalog.items())
-    items = [item_from_bytes(content) for row, content in rows if not is_replica(row)]
+    items = [
+        item_from_bytes(content)
+        for row, content in rows
+        if not is_replica(row) and not is_hold(row)
+    ]
+    found = [hold_from_bytes(row, content) for row, content in rows if is_hold(row)]
     replicas = [replica_from_bytes(row, content) for row, content in rows if is_replica(row)]
     for shard in sorted(opened.shards.values(), key=lambda found: found.collection):
         if shard.kind in STORED_KINDS:
             stored = StoredInput(collection=shard.collection, kind=shard.kind, schema=shard.schema)
             add_stored(state, stored, since=shard.since)
     records = reduce((record_of(stored) for stored in stored_commands), opened.compaction)
-    selection = _take_up(state, opened, [sent_of(record) for record in records])
+    selection = _take_up(state, opened, [sent_of(record) for record in records], _held(found))
+    kept, lost = _take_holds(state, found)
     return Recovered(
         instance=Instance(state),
         catalog=restore(items, next_id=opened.next_id, replicas=replicas),
         oracle=Oracle(upper=opened.timeline_upper, allow_clock_jump=allow_clock_jump),
-        conflicts=selection.conflicts,
+        holds=kept,
+        conflicts=selection.conflicts + lost,
     )
 
 
-def _take_up(state: State, opened: Opened, history: list[Sent]) -> Selection:
+def _held(holds: Iterable[CatalogHold]) -> dict[CollectionId, int]:
+    """From when named holds still read each collection."""
+    held: dict[CollectionId, int] = {}
+    for hold in holds:
+        for collection in () if hold.lost else hold.imports:
+            held[collection] = min(held.get(collection, hold.time), hold.time)
+    return held
+
+
+def _take_holds(
+    state: State, holds: Iterable[CatalogHold]
+) -> tuple[tuple[CatalogHold, ...], tuple[str, ...]]:
+    """The holds as they are from here on, and what could not be kept. Their rows say the latter
+    only once they are written again; until then every start finds the same."""
+    kept: list[CatalogHold] = []
+    conflicts: list[str] = []
+    for hold in holds:
+        if not hold.lost:
+            try:
+                for collection in hold.imports:
+                    check_readable(state, collection, hold.time)
+                take_named(state, hold.name, hold.imports, hold.time)
+            except ComputeError as error:
+                conflicts.append(f"the hold {hold.name} is lost: {error.message}")
+                kept.append(replace(hold, lost=error.message))
+                continue
+        kept.append(hold)
+    return tuple(kept), tuple(conflicts)
+
+
+def _take_up(
+    state: State, opened: Opened, history: list[Sent], held: Mapping[CollectionId, int]
+) -> Selection:
     """Every live dataflow of the history, each from the as_of that is selected for it."""
     candidates: list[Candidate] = []
     for sent in history:
@@ -97,6 +140,7 @@ def _take_up(state: State, opened: Opened, history: list[Sent]) -> Selection:
         {c.id: c.since.time or 0 for c in state.collections.values()},
         timeline_upper=state.timeline_upper,
         retain_ms=state.config.retain_ms,
+        held=held,
     )
     for sent in history:
         if isinstance(sent.command, CreateDataflow):

@@ -19,6 +19,7 @@ from antiphon.controller.instance.event import (
 )
 from antiphon.controller.sql.statement import Statement
 from antiphon.history.store import Completion, Fence, ProducerSequence, ShardAppend
+from antiphon.protocol.dataflow import DataflowDescription
 from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.frontier import Frontier
@@ -35,6 +36,7 @@ class ReadOptions:
     rows_max: int = PEEK_ROWS_MAX
     bytes_max: int = PEEK_BYTES_MAX
     resume_from: Frontier | None = None  # subscribes
+    hold: str = ""  # subscribes: the named hold that they run under
 
 
 DEFAULT_OPTIONS = ReadOptions()
@@ -77,6 +79,19 @@ class ResultFetched:
     request: int
     batches: tuple[bytes, ...] = ()
     error: ComputeError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRequested:
+    """A subscriber takes a named hold (`dataflow` says of what), acknowledges, or releases it."""
+
+    request: int
+    name: str
+    target: str = ""
+    dataflow: DataflowDescription | None = None
+    acknowledged: Frontier | None = None
+    deadline_ms: int = 0  # 0: not said
+    release: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +138,8 @@ class ReplicaReached:
 
 
 DriverEvent = (
-    StatementReceived | AppendReceived | ShardAppendReceived | ResultFetched | ReplicasConfigured
+    StatementReceived | AppendReceived | ShardAppendReceived | ResultFetched | HoldRequested
+    | ReplicasConfigured
     | ReplicaNamed | ReplicaUnnamed | ReplicaPromoted | ReplicaReached | RequestCanceled
     | StashReleased | LinkLost | ResponsesReceived | Ticked | Completion
 )  # fmt: skip

@@ -133,6 +133,18 @@ class ReplicaExists(ComputeError):
     code = "replica_exists"
 
 
+class HoldMissing(ComputeError):
+    """The instance has no named hold of that name."""
+
+    code = "hold_missing"
+
+
+class HoldLost(ComputeError):
+    """A named hold that keeps nothing any more: its deadline passed, or its inputs are gone."""
+
+    code = "hold_lost"
+
+
 class ReplicaFailed(ComputeError):
     """The replica that the work was addressed to is gone."""
 

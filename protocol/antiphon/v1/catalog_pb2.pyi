@@ -3,6 +3,7 @@
 isort:skip_file
 What the catalog keeps of each named item; stored as bytes under the item's collection id."""
 
+from antiphon.v1 import dataflow_pb2 as _dataflow_pb2
 from antiphon.v1 import types_pb2 as _types_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -141,3 +142,55 @@ class CatalogReplica(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CatalogReplica: _TypeAlias = CatalogReplica  # noqa: Y015
+
+@_typing.final
+class CatalogHold(_message.Message):
+    """A named hold, stored beside the items: what a subscriber may still ask for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    DATAFLOW_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    DEADLINE_MS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_MS_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    target: _builtins.str
+    """What is subscribed to, as the subscriber wrote it: a collection's name or a query."""
+    time: _builtins.int
+    """Readable from here on."""
+    deadline_ms: _builtins.int
+    """After the subscriber's last word."""
+    created_at_ms: _builtins.int
+    lost: _builtins.str
+    """Why it keeps nothing any more. Empty: it does."""
+    @_builtins.property
+    def dataflow(self) -> _dataflow_pb2.DataflowDescription:
+        """The same, planned once; its export and its as_of mean nothing here."""
+
+    @_builtins.property
+    def acknowledged(self) -> _types_pb2.Frontier:
+        """Everything before it has been dealt with. Absent: nothing yet."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        target: _builtins.str = ...,
+        dataflow: _dataflow_pb2.DataflowDescription | None = ...,
+        acknowledged: _types_pb2.Frontier | None = ...,
+        time: _builtins.int = ...,
+        deadline_ms: _builtins.int = ...,
+        created_at_ms: _builtins.int = ...,
+        lost: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "dataflow", b"dataflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "created_at_ms", b"created_at_ms", "dataflow", b"dataflow", "deadline_ms", b"deadline_ms", "lost", b"lost", "name", b"name", "target", b"target", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CatalogHold: _TypeAlias = CatalogHold  # noqa: Y015

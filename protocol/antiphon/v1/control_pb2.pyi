@@ -923,12 +923,19 @@ class HoldSubscriptionRequest(_message.Message):
     ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
     DEADLINE_MS_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
     hold: _builtins.str
     collection: _builtins.str
+    """What is subscribed to, as SubscribeRequest says it; needed to take a hold, not afterwards."""
     deadline_ms: _builtins.int
+    """How long the hold outlives its subscriber's last word. 0: as it was, or an hour."""
     release: _builtins.bool
+    """Let go of it, also of one that is lost."""
+    query: _builtins.str
     @_builtins.property
-    def acknowledged(self) -> _types_pb2.Frontier: ...
+    def acknowledged(self) -> _types_pb2.Frontier:
+        """Everything before it has been dealt with; never moves back. Absent: nothing is said of it."""
+
     def __init__(
         self,
         *,
@@ -937,10 +944,11 @@ class HoldSubscriptionRequest(_message.Message):
         acknowledged: _types_pb2.Frontier | None = ...,
         deadline_ms: _builtins.int = ...,
         release: _builtins.bool = ...,
+        query: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "collection", b"collection", "deadline_ms", b"deadline_ms", "hold", b"hold", "release", b"release"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "collection", b"collection", "deadline_ms", b"deadline_ms", "hold", b"hold", "query", b"query", "release", b"release"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -952,7 +960,9 @@ class HoldSubscriptionResponse(_message.Message):
 
     FRONTIER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def frontier(self) -> _types_pb2.Frontier: ...
+    def frontier(self) -> _types_pb2.Frontier:
+        """What has been acknowledged: go on from here. Absent: nothing, begin with the snapshot."""
+
     def __init__(
         self,
         *,

@@ -84,3 +84,12 @@ def test_every_start_is_readable_in_its_inputs(data: st.DataObject) -> None:
         assert started[candidate.collection] >= candidate.as_of
         for needed in candidate.inputs:
             assert started[candidate.collection] >= started[needed]
+
+
+def test_what_a_named_hold_still_reads_starts_no_later_nor_what_it_stands_on() -> None:
+    chain = (index(A, S), index(M, A))
+    selection = select(chain, {S: 0}, timeline_upper=200, retain_ms=0, held={M: 150})
+    assert selection.as_of == {A: 150, M: 150}
+    promised = (index(A, S, as_of=160),)
+    late = select(promised, {S: 0}, timeline_upper=200, retain_ms=0, held={A: 150})
+    assert late.as_of == {A: 160}

@@ -65,6 +65,11 @@ class Connection:
     ) -> wire.ExplainReplicaResponse:
         return await _unary(self._stub.ExplainReplica, request)
 
+    async def hold_subscription(
+        self, request: wire.HoldSubscriptionRequest
+    ) -> wire.HoldSubscriptionResponse:
+        return await _unary(self._stub.HoldSubscription, request)
+
     def read_history(self, request: wire.ReadHistoryRequest) -> AsyncIterator[wire.HistoryRecord]:
         return _stream(self._stub.ReadHistory, request)
 

@@ -38,10 +38,12 @@ def select(
     *,
     timeline_upper: int,
     retain_ms: int,
+    held: Mapping[CollectionId, int] | None = None,
 ) -> Selection:
     """`candidates` in order of creation: inputs before what reads them.
 
-    `stored_since`: of every table and feed. Returns one time for each candidate, at or after the
+    `stored_since`: of every table and feed. `held`: the times from which named holds still read a
+    collection. Returns one time for each candidate, at or after the
     since of all its inputs.
     """
     lower = _lower_bounds(candidates, stored_since)
@@ -50,7 +52,11 @@ def select(
     for candidate in reversed(candidates):
         # Dependants were created later, so their bounds on this one are known by now.
         wanted = max(timeline_upper - 1 - retain_ms, 0)
-        bound = min(upper.get(candidate.collection, wanted), _output_bound(candidate, wanted))
+        bound = min(
+            upper.get(candidate.collection, wanted),
+            _output_bound(candidate, wanted),
+            (held or {}).get(candidate.collection, wanted),
+        )
         if bound < lower[candidate.collection]:
             if _loses_output(candidate, lower[candidate.collection]):
                 conflicts.append(

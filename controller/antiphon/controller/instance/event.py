@@ -81,6 +81,27 @@ class SubscribeRequested:
     time: int | None  # of the snapshot; None: after the latest completed write
     resume_from: Frontier | None  # a frontier that the client has seen
     replica: ReplicaId | None
+    hold: str = ""  # a named hold; its subscriber is there as long as this is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldTaken:
+    """Keep `time` readable for a named hold. The caller has checked that it is."""
+
+    name: str
+    imports: tuple[CollectionId, ...]
+    time: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldMoved:
+    name: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReleased:
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +224,7 @@ class Ticked:
 
 Event = (
     InstallRequested | InstallDurable | InstallRefused | PeekRequested | SubscribeRequested
-    | CopyRequested
+    | HoldTaken | HoldMoved | HoldReleased | CopyRequested
     | RequestCanceled | StashReleased | TimelineAdvanced | ShardAdvanced | CompactionDurable
     | CompactionRefused | ReplicaAdded | ReplicaRemoved | WritesAllowed | ReplicaProbed | LinkLost
     | ResponsesReceived | ProtocolBroken | Ticked
@@ -211,7 +232,7 @@ Event = (
 
 EVENTS: Final[tuple[type[Event], ...]] = (
     InstallRequested, InstallDurable, InstallRefused, PeekRequested, SubscribeRequested,
-    CopyRequested,
+    HoldTaken, HoldMoved, HoldReleased, CopyRequested,
     RequestCanceled, StashReleased, TimelineAdvanced, ShardAdvanced, CompactionDurable,
     CompactionRefused, ReplicaAdded, ReplicaRemoved, WritesAllowed, ReplicaProbed, LinkLost,
     ResponsesReceived, ProtocolBroken, Ticked,

@@ -84,6 +84,26 @@ def release_replica(state: State, replica: str) -> None:
             state.moved = True
 
 
+def take_named(state: State, name: str, imports: tuple[CollectionId, ...], time: int) -> None:
+    """For a subscriber that may go away and come back."""
+    assert name not in state.named_holds, f"the hold {name} is taken"
+    state.named_holds[name] = imports
+    acquire_all(state, imports, _named(name), time)
+
+
+def move_named(state: State, name: str, time: int) -> None:
+    for collection in state.named_holds.get(name, ()):
+        move(state, collection, _named(name), Frontier(time))
+
+
+def release_named(state: State, name: str) -> None:
+    release_all(state, state.named_holds.pop(name, ()), _named(name))
+
+
+def _named(name: str) -> Holder:
+    return Holder(HoldKind.NAMED, name.encode())
+
+
 def advance(state: State) -> list[Collection]:
     """Move every since as far as policy and holds allow. Returns what moved, dependants first.
 

@@ -69,6 +69,12 @@ def _check_pending_work(state: State) -> None:
                 f"copy {show(collection)} does not hold {show(needed)}"
             )
 
+    for name, imports in state.named_holds.items():
+        holder = Holder(HoldKind.NAMED, name.encode())
+        for needed in imports:
+            found = state.collections.get(needed)
+            assert found is None or holder in found.holds, f"{name} does not hold {show(needed)}"
+
 
 def _check_replicas(state: State) -> None:
     for replica in state.replicas.values():

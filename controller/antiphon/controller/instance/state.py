@@ -70,6 +70,7 @@ class HoldKind(IntEnum):
     INSTALL = 5  # a statement that is not durable yet
     SINK = 6  # a materialized view's own next output
     COPY = 7
+    NAMED = 8  # a subscriber that may be away
 
 
 class Holder(NamedTuple):
@@ -180,6 +181,7 @@ class Subscribe:
     frontier: Frontier  # everything before it was delivered
     replica: ReplicaId | None
     arrow: pa.Schema  # of its batches
+    hold: str = ""  # the named hold that it runs under
     failures: dict[ReplicaId, Failure] = field(default_factory=dict)
 
 
@@ -222,6 +224,7 @@ class State:
     subscribes: dict[CollectionId, Subscribe] = field(default_factory=dict)
     subscribe_of_request: dict[int, CollectionId] = field(default_factory=dict)
     copies: dict[CollectionId, CopyTo] = field(default_factory=dict)
+    named_holds: dict[str, tuple[CollectionId, ...]] = field(default_factory=dict)  # their inputs
     installs: dict[int, PendingInstall] = field(default_factory=dict)
     # What is kept up to date and depends on the clock: while there is any, time moves by itself.
     clocked: set[CollectionId] = field(default_factory=set)

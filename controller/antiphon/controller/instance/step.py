@@ -16,6 +16,7 @@ from typing import assert_never
 
 from antiphon.controller.instance import (
     copies,
+    holds,
     on_link,
     on_request,
     on_response,
@@ -28,6 +29,9 @@ from antiphon.controller.instance.event import (
     CompactionRefused,
     CopyRequested,
     Event,
+    HoldMoved,
+    HoldReleased,
+    HoldTaken,
     InstallDurable,
     InstallRefused,
     InstallRequested,
@@ -80,6 +84,12 @@ class Instance:
                 for cancel in (peeks.cancel, subscribes.cancel, copies.cancel):
                     if cancel(state, request, out):
                         break
+            case HoldTaken(name=name, imports=imports, time=time):
+                holds.take_named(state, name, imports, time)
+            case HoldMoved(name=name, time=time):
+                holds.move_named(state, name, time)
+            case HoldReleased(name=name):
+                holds.release_named(state, name)
             case CopyRequested():
                 copies.begin(state, event, out, now_ms)
             case SubscribeRequested():

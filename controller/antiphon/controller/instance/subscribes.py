@@ -83,6 +83,7 @@ def begin(state: State, event: SubscribeRequested, out: Outbox) -> None:
         frontier=START if with_snapshot else Frontier(as_of + 1),
         replica=event.replica,
         arrow=delta_schema(event.dataflow.schema),
+        hold=event.hold,
     )
     holder = Holder(HoldKind.SUBSCRIBE, event.collection)
     holds.acquire_all(state, event.imports, holder, as_of)

@@ -25,11 +25,11 @@ from antiphon.controller.request import (
     ReplicasConfigured,
     ReplicaUnnamed,
 )
+from antiphon.protocol.codec import frontier_to_proto
 from antiphon.protocol.errors import (
     CollectionMissing,
     InvalidArgument,
     LimitExceeded,
-    NotServed,
     RemoteProtocolError,
     SchemaMismatch,
 )
@@ -184,7 +184,10 @@ class ControlService(ControlServicer):
     async def HoldSubscription(
         self, request: pb.HoldSubscriptionRequest, context: Context
     ) -> pb.HoldSubscriptionResponse:
-        raise NotServed("named holds are not served by this version")
+        seen = await self._execution.hold(request)
+        return pb.HoldSubscriptionResponse(
+            frontier=None if seen is None else frontier_to_proto(seen)
+        )
 
 
 def _rows(item: CatalogItem, stream: bytes) -> pa.RecordBatch:

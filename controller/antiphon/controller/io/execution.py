@@ -18,8 +18,8 @@ from antiphon.controller.io.planning import (
     plan_collection_subscribe,
     split_statements,
 )
-from antiphon.controller.ports import DoneReply, SubscribeReply
-from antiphon.controller.request import ReadOptions
+from antiphon.controller.ports import DoneReply, HoldReply, SubscribeReply
+from antiphon.controller.request import HoldRequested, ReadOptions
 from antiphon.controller.sql.statement import (
     Inspect,
     InspectChanges,
@@ -31,18 +31,21 @@ from antiphon.controller.sql.statement import (
 from antiphon.controller.statements.show import schema_of
 from antiphon.history.store import ProducerSequence
 from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto, schema_to_proto
+from antiphon.protocol.dataflow import Export, SubscribeExport
 from antiphon.protocol.delta import decode_batch, delta_schema
 from antiphon.protocol.errors import (
     InvalidArgument,
-    NotServed,
     ReadConflict,
     RemoteProtocolError,
 )
-from antiphon.protocol.ids import RANDOM_ID_BYTES, ProducerId, ReplicaId
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import RANDOM_ID_BYTES, ProducerId, ReplicaId, transient
 from antiphon.protocol.limits import PEEK_BYTES_MAX, PEEK_ROWS_MAX
 from antiphon.protocol.schema import Schema, arrow_schema
 from antiphon.v1 import control_pb2 as pb
 
+# What stands for a held dataflow's export, which each subscribe chooses for itself.
+HELD: Final = Export(collection=transient(1), kind=SubscribeExport())
 PLANS_MAX: Final = 8  # of one statement, while others change the catalog under it
 
 
@@ -181,13 +184,15 @@ class Execution:
         self, request: pb.SubscribeRequest
     ) -> AsyncGenerator[pb.SubscribeChunk, None]:
         """A snapshot, then every change; or what follows a frontier that the client has seen."""
-        if request.hold:
-            raise NotServed("named holds are not served by this version")
         resume = request.HasField("resume_from")
         options = ReadOptions(
             replica=_replica(request.replica),
             resume_from=frontier_from_proto(request.resume_from) if resume else None,
+            hold=request.hold,
         )
+        if request.hold and not resume:
+            hold = self._calls.driver.holds.find(request.hold, _target(request))
+            options = replace(options, resume_from=hold.acknowledged)
         for _ in range(PLANS_MAX):
             catalog = self._calls.driver.catalog
             statement = await self._subscription(request, catalog)
@@ -227,6 +232,15 @@ class Execution:
     async def _subscription(
         self, request: pb.SubscribeRequest, catalog: Catalog
     ) -> Subscribe | InspectChanges:
+        if request.hold:
+            hold = self._calls.driver.holds.find(request.hold, _target(request))
+            held = Subscribe(
+                dataflow=replace(hold.dataflow, exports=()),
+                imports=hold.imports,
+                sources=hold.imports,
+                with_snapshot=request.with_snapshot,
+            )
+            return held
         if request.WhichOneof("target") == "query":
             # On lines of its own: places count in the query, and a comment at its end ends there.
             text = StatementText(text=f"SUBSCRIBE TO (\n{request.query}\n)", line=0)
@@ -236,6 +250,45 @@ class Execution:
         else:
             planned = plan_collection_subscribe(request.collection, catalog)
         return replace(planned, with_snapshot=request.with_snapshot)
+
+    async def hold(self, request: pb.HoldSubscriptionRequest) -> Frontier | None:
+        """Take, acknowledge or release a named hold; what has been acknowledged then.
+
+        Raises:
+            ComputeError: as `antiphon.controller.statements.holds`.
+        """
+        target = request.query or request.collection
+        dataflow = None
+        if target and not request.release:
+            catalog = self._calls.driver.catalog.without_indexes()
+            named = pb.SubscribeRequest(collection=request.collection)
+            if request.query:
+                named.query = request.query
+            planned = await self._subscription(named, catalog)
+            if isinstance(planned, InspectChanges):
+                raise InvalidArgument("the controller keeps no past of itself that could be held")
+            dataflow = replace(planned.dataflow, exports=(HELD,))
+        seen = request.HasField("acknowledged")
+        with self._calls.open() as mailbox:
+            self._calls.handle(
+                HoldRequested(
+                    request=mailbox.request,
+                    name=request.hold,
+                    target=target,
+                    dataflow=dataflow,
+                    acknowledged=frontier_from_proto(request.acknowledged) if seen else None,
+                    deadline_ms=request.deadline_ms,
+                    release=request.release,
+                )
+            )
+            reply = await mailbox.get()
+        if not isinstance(reply, HoldReply):
+            raise RemoteProtocolError(f"{type(reply).__name__} answers a hold")
+        return reply.acknowledged
+
+
+def _target(request: pb.SubscribeRequest) -> str:
+    return request.query or request.collection
 
 
 async def _chunks(parts: AsyncIterator[Part], arrow: pa.Schema) -> AsyncIterator[pb.PeekChunk]:

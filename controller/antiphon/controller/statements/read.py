@@ -55,6 +55,7 @@ class Reads:
                 with_snapshot=statement.with_snapshot,
                 time=statement.as_of if options.as_of is None else options.as_of,
                 resume_from=options.resume_from,
+                hold=options.hold,
                 replica=options.replica,
             )
         )

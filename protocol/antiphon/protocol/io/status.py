@@ -52,6 +52,8 @@ CODES: Final[Mapping[type[ComputeError], grpc.StatusCode]] = MappingProxyType(
         errors.DependencyExists: grpc.StatusCode.FAILED_PRECONDITION,
         errors.ReplicaMissing: grpc.StatusCode.NOT_FOUND,
         errors.ReplicaExists: grpc.StatusCode.ALREADY_EXISTS,
+        errors.HoldMissing: grpc.StatusCode.NOT_FOUND,
+        errors.HoldLost: grpc.StatusCode.OUT_OF_RANGE,
         errors.ReplicaFailed: grpc.StatusCode.UNAVAILABLE,
         errors.DuplicateKey: grpc.StatusCode.ALREADY_EXISTS,
         errors.ConstraintViolation: grpc.StatusCode.FAILED_PRECONDITION,
