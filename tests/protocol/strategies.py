@@ -415,6 +415,7 @@ RESPONSES: dict[type[r.Response], st.SearchStrategy[Any]] = {
         dataflow_count=U64,
         backlog_ticks=U64,
         backlog_age_ms=U64,
+        failed=_some(collections),
     ),
     r.Draining: st.builds(r.Draining, reason=TEXTS),
 }

@@ -24,7 +24,14 @@ from antiphon.protocol.errors import (
     VersionMismatch,
 )
 from antiphon.protocol.frontier import CLOSED
-from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, Incarnation, InstanceId
+from antiphon.protocol.ids import (
+    ClaimId,
+    CollectionId,
+    Epoch,
+    Incarnation,
+    InstanceId,
+    Position,
+)
 from antiphon.protocol.limits import GREETING_DEADLINE_MS, HEARTBEAT_INTERVAL_MS
 from antiphon.protocol.response import (
     Draining,
@@ -290,6 +297,17 @@ def test_the_heartbeat_tells_the_progress_of_the_worker() -> None:
     assert status.hydration == hydration
     assert status.resident_bytes == 123
     assert status.backlog_age_ms == 0
+
+
+def test_what_was_applied_is_said_at_once_with_what_cannot_run() -> None:
+    """Who waits for a session to be accepted does not wait for the next heartbeat."""
+    front = new_front()
+    connected(front)
+    progress = WorkerProgress(applied_position=Position(7), failed=(CollectionId(3),))
+    (_, _, (status,)) = front.worker_ready(WorkerReady(progress=progress), 0).sends[0]
+    assert isinstance(status, Status)
+    assert (status.applied_position, status.failed) == (7, (CollectionId(3),))
+    assert front.worker_ready(WorkerReady(progress=progress), 1).sends == []
 
 
 def test_a_stream_that_stays_mute_is_ended() -> None:

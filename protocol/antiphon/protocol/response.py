@@ -157,6 +157,7 @@ class Status:
     dataflow_count: int = 0
     backlog_ticks: int = 0
     backlog_age_ms: int = 0
+    failed: tuple[CollectionId, ...] = ()  # their dataflow cannot run; reads say why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -558,6 +558,10 @@ class ReplicaInfo(_message.Message):
     RESTARTS_FIELD_NUMBER: _builtins.int
     COLLECTIONS_FIELD_NUMBER: _builtins.int
     READ_ONLY_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    PIN_FIELD_NUMBER: _builtins.int
+    PIN_STATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     address: _builtins.str
     stage: _response_pb2.Stage.ValueType
@@ -571,6 +575,14 @@ class ReplicaInfo(_message.Message):
     process_id: _builtins.int
     restarts: _builtins.int
     read_only: _builtins.bool
+    session: _builtins.str
+    """issued, running, completed or failed; empty: it needed no session."""
+    accepted: _builtins.bool
+    """Strict reads use it, and it may write where the role allows."""
+    pin: _builtins.int
+    """The log is kept after this position for it."""
+    pin_state: _builtins.str
+    """reserved, extended or lost; empty: it has none."""
     @_builtins.property
     def collections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicaCollectionInfo]: ...
     def __init__(
@@ -589,10 +601,14 @@ class ReplicaInfo(_message.Message):
         restarts: _builtins.int = ...,
         collections: _abc.Iterable[Global___ReplicaCollectionInfo] | None = ...,
         read_only: _builtins.bool = ...,
+        session: _builtins.str = ...,
+        accepted: _builtins.bool = ...,
+        pin: _builtins.int = ...,
+        pin_state: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "applied_position", b"applied_position", "collections", b"collections", "decision", b"decision", "lag_ms", b"lag_ms", "link", b"link", "name", b"name", "process_id", b"process_id", "read_only", b"read_only", "reason", b"reason", "resident_bytes", b"resident_bytes", "restarts", b"restarts", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "address", b"address", "applied_position", b"applied_position", "collections", b"collections", "decision", b"decision", "lag_ms", b"lag_ms", "link", b"link", "name", b"name", "pin", b"pin", "pin_state", b"pin_state", "process_id", b"process_id", "read_only", b"read_only", "reason", b"reason", "resident_bytes", b"resident_bytes", "restarts", b"restarts", "session", b"session", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -616,6 +632,9 @@ class GetStatusResponse(_message.Message):
     UPTIME_MS_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     LIVE_ADDRESS_FIELD_NUMBER: _builtins.int
+    LOG_COMMANDS_FIELD_NUMBER: _builtins.int
+    LOG_BYTES_FIELD_NUMBER: _builtins.int
+    HISTORY_ID_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     version: _builtins.str
     epoch: _builtins.int
@@ -630,6 +649,11 @@ class GetStatusResponse(_message.Message):
     """live, standby"""
     live_address: _builtins.str
     """Of a standby: where the live controller listens, if it is known."""
+    log_commands: _builtins.int
+    """The unedited log, after history_base."""
+    log_bytes: _builtins.int
+    history_id: _builtins.bytes
+    """16 bytes."""
     @_builtins.property
     def timeline_upper(self) -> _types_pb2.Frontier: ...
     @_builtins.property
@@ -651,10 +675,13 @@ class GetStatusResponse(_message.Message):
         uptime_ms: _builtins.int = ...,
         role: _builtins.str = ...,
         live_address: _builtins.str = ...,
+        log_commands: _builtins.int = ...,
+        log_bytes: _builtins.int = ...,
+        history_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timeline_upper", b"timeline_upper"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "history_base", b"history_base", "history_head", b"history_head", "instance", b"instance", "live_address", b"live_address", "mode", b"mode", "mode_reason", b"mode_reason", "peeks_pending", b"peeks_pending", "replicas", b"replicas", "role", b"role", "subscribes_active", b"subscribes_active", "timeline_upper", b"timeline_upper", "uptime_ms", b"uptime_ms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "history_base", b"history_base", "history_head", b"history_head", "history_id", b"history_id", "instance", b"instance", "live_address", b"live_address", "log_bytes", b"log_bytes", "log_commands", b"log_commands", "mode", b"mode", "mode_reason", b"mode_reason", "peeks_pending", b"peeks_pending", "replicas", b"replicas", "role", b"role", "subscribes_active", b"subscribes_active", "timeline_upper", b"timeline_upper", "uptime_ms", b"uptime_ms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -833,10 +860,16 @@ class ReplicaDecision(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     at_ms: _builtins.int
     session_id: _builtins.int
     decision: _command_pb2.SyncDecision.ValueType
     reason: _builtins.str
+    code: _builtins.str
+    """The row of the decision table."""
+    outcome: _builtins.str
+    """What became of the session; empty: it was none."""
     def __init__(
         self,
         *,
@@ -844,10 +877,12 @@ class ReplicaDecision(_message.Message):
         session_id: _builtins.int = ...,
         decision: _command_pb2.SyncDecision.ValueType = ...,
         reason: _builtins.str = ...,
+        code: _builtins.str = ...,
+        outcome: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "decision", b"decision", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "code", b"code", "decision", b"decision", "outcome", b"outcome", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -493,6 +493,7 @@ class Status(_message.Message):
     DATAFLOW_COUNT_FIELD_NUMBER: _builtins.int
     BACKLOG_TICKS_FIELD_NUMBER: _builtins.int
     BACKLOG_AGE_MS_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
     stage: Global___Stage.ValueType
     applied_position: _builtins.int
     durable_position: _builtins.int
@@ -503,6 +504,10 @@ class Status(_message.Message):
     backlog_age_ms: _builtins.int
     @_builtins.property
     def hydration(self) -> _containers.RepeatedCompositeFieldContainer[Global___HydrationProgress]: ...
+    @_builtins.property
+    def failed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Collections whose dataflow cannot run: reads of them are answered with the reason."""
+
     def __init__(
         self,
         *,
@@ -514,10 +519,11 @@ class Status(_message.Message):
         dataflow_count: _builtins.int = ...,
         backlog_ticks: _builtins.int = ...,
         backlog_age_ms: _builtins.int = ...,
+        failed: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "backlog_age_ms", b"backlog_age_ms", "backlog_ticks", b"backlog_ticks", "dataflow_count", b"dataflow_count", "durable_position", b"durable_position", "hydration", b"hydration", "resident_bytes", b"resident_bytes", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "backlog_age_ms", b"backlog_age_ms", "backlog_ticks", b"backlog_ticks", "dataflow_count", b"dataflow_count", "durable_position", b"durable_position", "failed", b"failed", "hydration", b"hydration", "resident_bytes", b"resident_bytes", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -187,7 +187,9 @@ class Front:
     def worker_ready(self, output: WorkerReady, now_ms: int) -> FrontReady:
         ready = FrontReady()
         refused: dict[PeekId, LimitExceeded] = {}
+        news = False
         if output.progress is not None:
+            news = output.progress.applied_position != self._progress.applied_position
             self._progress = output.progress
         for request in output.requests:
             match request:
@@ -205,6 +207,8 @@ class Front:
                 case _:
                     ready.requests.append(request)
         self._respond(output, refused, ready)
+        if news:
+            self._beat(ready, now_ms)  # a controller that waits for it need not wait a second
         self._post(ready, now_ms)
         return ready
 
@@ -344,6 +348,7 @@ class Front:
                 dataflow_count=len(self._progress.dataflows),
                 backlog_ticks=self._progress.backlog_ticks,
                 backlog_age_ms=max(0, waited_ms),
+                failed=self._progress.failed,
             ),
             ready,
         )

@@ -330,6 +330,11 @@ class Installed:
     def exports(self) -> Sequence[InstalledExport]:
         return tuple(self._exports.values())
 
+    def failed(self) -> tuple[CollectionId, ...]:
+        """The exports of dataflows that cannot run."""
+        exports = self._exports.values()
+        return tuple(e.collection for e in exports if e.failure is not None and not e.dropped)
+
     def remove_export(self, export: InstalledExport) -> bool:
         """Forgets an export; True: it was its dataflow's last, which is gone with it."""
         del self._exports[export.collection]

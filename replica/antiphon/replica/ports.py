@@ -238,6 +238,7 @@ class WorkerProgress:
     hydration: tuple[HydrationProgress, ...] = ()
     dataflows: tuple[DataflowFacts, ...] = ()
     backlog_ticks: int = 0
+    failed: tuple[CollectionId, ...] = ()  # exports of dataflows that cannot run
     # The connection whose full set is in force; what is said here is of it and of what followed.
     full_set: ConnectionId | None = None
     verdicts: tuple[Verdict, ...] = ()  # what that full set meant for what there was

@@ -428,6 +428,7 @@ class Worker:
             backlog_ticks=max((one.pending_ticks for one in dataflows), default=0),
             full_set=self._full_set,
             verdicts=self._verdicts,
+            failed=self._held.installed.failed(),
         )
         if progress == self._progress:
             return None

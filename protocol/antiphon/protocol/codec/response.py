@@ -167,6 +167,7 @@ def _status(message: pb.Status, response: Status) -> None:
     message.dataflow_count = response.dataflow_count
     message.backlog_ticks = response.backlog_ticks
     message.backlog_age_ms = response.backlog_age_ms
+    message.failed.extend(response.failed)
 
 
 def _draining(message: pb.Draining, response: Draining) -> None:

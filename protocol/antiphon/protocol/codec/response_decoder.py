@@ -161,6 +161,7 @@ def _status(message: pb.Status) -> Status:
         dataflow_count=message.dataflow_count,
         backlog_ticks=message.backlog_ticks,
         backlog_age_ms=message.backlog_age_ms,
+        failed=tuple(CollectionId(collection) for collection in message.failed),
     )
 
 
