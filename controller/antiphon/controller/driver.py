@@ -151,6 +151,7 @@ class Driver:
                 self.holds.handle(event)
             case Ticked():
                 self.holds.tick()
+                kernel.reservations.expire(kernel.now_ms)
                 kernel.oracle.observe_clock(kernel.now_ms)
                 kernel.step(event)
             case ReplicaReached(replica=replica, facts=facts):

@@ -37,6 +37,7 @@ from antiphon.controller.named_error import with_name
 from antiphon.controller.oracle import Oracle
 from antiphon.controller.pace import Pace
 from antiphon.controller.ports import ErrorReply, Reply, World
+from antiphon.controller.reservations import Reservations
 from antiphon.history.journal import new_command
 from antiphon.history.store import (
     Append,
@@ -57,6 +58,7 @@ from antiphon.protocol.command import Command, Sent
 from antiphon.protocol.errors import (
     ComputeError,
     EpochFenced,
+    LimitExceeded,
     RemoteProtocolError,
     StorePoisoned,
 )
@@ -82,6 +84,7 @@ class Kernel:
         self.fence = fence
         self.world = world
         self.pace = Pace()
+        self.reservations = Reservations()
         self._instance_wake_at_ms: int | None = None
         self.fault: ComputeError | None = None  # after it nothing becomes durable any more
         self._tokens = 0
@@ -99,7 +102,9 @@ class Kernel:
     @property
     def wake_at_ms(self) -> int | None:
         """When something is due by itself."""
-        due = (self._instance_wake_at_ms, self.oracle.wake_at_ms)
+        due = (
+            self._instance_wake_at_ms, self.oracle.wake_at_ms, self.reservations.wake_at_ms,
+        )  # fmt: skip
         return min((at_ms for at_ms in due if at_ms is not None), default=None)
 
     # The instance.
@@ -274,8 +279,16 @@ class Kernel:
 
     # Ticks.
 
-    def append(self, append: Append, outcome: OnOutcome) -> None:
-        """Let an append take part in the next tick. The oracle's refusal is its outcome."""
+    def append(self, append: Append, outcome: OnOutcome, owner: int | None = None) -> None:
+        """Let an append take part in the next tick, or wait for a statement that has reserved what
+        it changes, unless it is by its `owner`. A refusal is its outcome."""
+        if self.reservations.blocks(append, owner):
+            if not self.reservations.wait(append, lambda: self.append(append, outcome, owner)):
+                error = LimitExceeded(
+                    "too many appends wait for a statement", limit="WAITING_APPENDS_MAX"
+                )
+                outcome(AppendRefused(error))
+            return
         self._append_numbers += 1
         number = self._append_numbers
         try:

@@ -8,7 +8,8 @@ import pytest
 from antiphon.controller.instance.event import RequestCanceled
 from antiphon.controller.ports import AppendReply, DoneReply, ErrorReply, ReplanReply
 from antiphon.controller.request import AppendReceived, ResultFetched
-from antiphon.controller.statements.change import READS_MAX
+from antiphon.controller.reservations import RESERVED_MS_MAX
+from antiphon.controller.statements.change import READS_BEFORE_RESERVING, READS_MAX
 from antiphon.history.store import ProducerSequence
 from antiphon.protocol.command import CancelPeek
 from antiphon.protocol.delta import encode_batch
@@ -119,15 +120,47 @@ def test_what_was_overtaken_reads_again(world: World) -> None:
     assert isinstance(world.reply(request), DoneReply)
 
 
-def test_what_is_overtaken_again_and_again_gives_up(world: World) -> None:
-    request = world.begin("UPDATE t SET v = v + 1 WHERE k = 1")
-    for number in range(READS_MAX):
-        world.append("t", [{"k": 100 + number, "v": 0}])
+def overtake(world: World, attempts: int, first: int = 100) -> None:
+    """A writer that never rests: it is always faster than the statement's read."""
+    for number in range(attempts):
+        world.append("t", [{"k": first + number, "v": 0}])
         world.run()
         answer_update(world)
         world.run()
-    assert isinstance(error_of(world, request), ReadConflict)
+
+
+def test_what_is_overtaken_again_and_again_is_let_through(world: World) -> None:
+    request = world.begin("UPDATE t SET v = v + 1 WHERE k = 1")
+    overtake(world, READS_MAX)
+    assert isinstance(world.reply(request), DoneReply)
+    assert (1, 11) in rows(world)
+    assert len(rows(world)) == 2 + READS_MAX, "those who waited came after it"
+    assert world.driver.kernel.reservations.waiting_count == 0
+
+
+def test_others_wait_for_it_only_so_long(world: World) -> None:
+    request = world.begin("UPDATE t SET v = v + 1 WHERE k = 1")
+    overtake(world, READS_BEFORE_RESERVING)
+    waiting = world.append("t", [{"k": 200, "v": 0}])
+    world.run()
+    assert waiting not in world.ports.replies
+    assert world.driver.wake_at_ms is not None
+    assert world.driver.wake_at_ms <= world.ports.now + RESERVED_MS_MAX
+    world.pass_time(RESERVED_MS_MAX)
+    assert isinstance(world.reply(waiting), AppendReply)
+    assert request not in world.ports.replies
+    overtake(world, READS_MAX - READS_BEFORE_RESERVING, first=300)
+    assert isinstance(error_of(world, request), ReadConflict), "it had its chance"
     assert (1, 10) in rows(world)
+
+
+def test_a_caller_that_gives_up_lets_the_others_go_on(world: World) -> None:
+    request = world.begin("UPDATE t SET v = v + 1 WHERE k = 1")
+    overtake(world, READS_BEFORE_RESERVING)
+    waiting = world.append("t", [{"k": 200, "v": 0}])
+    world.handle(RequestCanceled(request=request))
+    world.run()
+    assert isinstance(world.reply(waiting), AppendReply)
 
 
 def test_a_retried_change_is_applied_once(world: World) -> None:

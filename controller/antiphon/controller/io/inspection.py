@@ -67,7 +67,7 @@ class Inspection:
         self._engine = engine
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="introspection")
         self._active = 0
-        self._commands: tuple[int, list[StoredCommand]] = (0, [])  # the head, and all up to it
+        self._commands: tuple[tuple[int, int], list[StoredCommand]] = ((0, 0), [])
 
     async def read(self, statement: Inspect, options: ReadOptions) -> AsyncGenerator[Part, None]:
         """One answer, in parts; at least one, maybe without rows.
@@ -190,10 +190,11 @@ class Inspection:
         )
 
     async def _history(self) -> list[StoredCommand]:
-        """All durable commands; read again only when there are more."""
-        head = self._driver.kernel.instance.state.head
-        if self._commands[0] != head:
-            self._commands = (head, await self._store.commands(Position(1)))
+        """All durable commands; read again only when there are more, or some were folded."""
+        log = self._driver.kernel.instance.state.log
+        bounds = (log.base, log.head)
+        if self._commands[0] != bounds:
+            self._commands = (bounds, await self._store.commands(Position(1)))
         return self._commands[1]
 
 

@@ -2,7 +2,8 @@
 
 `INSERT ... VALUES` appends at once. `UPDATE`, `DELETE` and `INSERT ... SELECT` read first, at the
 latest time, and append on the condition that what they read from has not changed since; if it has,
-they read again. So they are serialisable with everything else, and nothing is locked.
+they read again. So they are serialisable with everything else, and nothing is locked, but for a
+statement that was overtaken several times: appends of others then wait until it is through.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ from antiphon.protocol.limits import APPEND_BYTES_MAX, APPEND_ROWS_MAX
 from antiphon.protocol.schema import arrow_schema
 
 READS_MAX: Final = 8  # of one statement that others overtake, before it gives up
+READS_BEFORE_RESERVING: Final = 3  # then it has others wait for it
+assert READS_BEFORE_RESERVING + 2 < READS_MAX, "what was under way may overtake it once more"
 
 ReadingStatement = InsertSelect | Update | Delete
 
@@ -63,6 +66,7 @@ class _Run:
     statement: ReadingStatement
     reads: int = 0
     reading: int | None = None  # the internal request of the read that is under way
+    reserved: bool = False  # it has asked that others wait
 
 
 class Changes:
@@ -112,6 +116,7 @@ class Changes:
         run = self._runs.pop(request, None)
         if run is None:
             return False
+        self._kernel.reservations.release(request, self._kernel.now_ms)
         if run.reading is not None:
             self._kernel.forget(run.reading)
             self._fetching.pop(run.reading, None)
@@ -204,7 +209,11 @@ class Changes:
             unchanged=statement.read.sources,
             unchanged_since=time,
         )
-        self._kernel.append(append, lambda result: self._on_outcome(run, answer.num_rows, result))
+        self._kernel.append(
+            append,
+            lambda result: self._on_outcome(run, answer.num_rows, result),
+            run.event.request,
+        )
 
     def _on_outcome(self, run: _Run, row_count: int, result: AppendApplied | AppendRefused) -> None:
         match result:
@@ -216,7 +225,7 @@ class Changes:
                 self._finish(run, reply)
             case AppendRefused(error=ReadConflict()) if run.reads < READS_MAX:
                 if run.event.request in self._runs:
-                    self._read(run)
+                    self._read_again(run)
             case AppendRefused(error=ReadConflict()):
                 error = ReadConflict(
                     f"what the statement read was changed by others {READS_MAX} times in a row",
@@ -226,7 +235,17 @@ class Changes:
             case AppendRefused(error=error):
                 self._finish(run, ErrorReply(error))
 
+    def _read_again(self, run: _Run) -> None:
+        request, reservations = run.event.request, self._kernel.reservations
+        if run.reserved or run.reads < READS_BEFORE_RESERVING:
+            self._read(run)
+            return
+        run.reserved = True  # once: a reservation that ran out is not had again
+        sources = run.statement.read.sources
+        reservations.wish(request, sources, self._kernel.now_ms, lambda: self._read(run))
+
     def _finish(self, run: _Run, reply: Reply) -> None:
+        self._kernel.reservations.release(run.event.request, self._kernel.now_ms)
         # Absent: the caller went away meanwhile.
         if self._runs.pop(run.event.request, None) is not None:
             self._kernel.reply(run.event.request, reply)
