@@ -137,10 +137,32 @@ def shift(expression: Expression, by: int) -> Expression:
 
 
 def conjuncts(expression: Expression) -> list[Expression]:
-    """The parts of a conjunction, in order, without TRUE."""
+    """Parts that must all be true, without TRUE itself. What every branch of an OR asks for is one
+    of them: `(a AND b) OR (a AND c)` asks for `a`, and for `b OR c`."""
     if isinstance(expression, Call) and expression.function == "and":
         return [part for argument in expression.arguments for part in conjuncts(argument)]
+    if isinstance(expression, Call) and expression.function == "or":
+        return _factored(expression)
     return [] if expression == TRUE else [expression]
+
+
+def _factored(disjunction: Call) -> list[Expression]:
+    branches = [conjuncts(part) for part in _disjuncts(disjunction)]
+    common = [
+        part
+        for part in branches[0]
+        if all(part in others for others in branches[1:]) and not is_risky(part)
+    ]
+    if not common:
+        return [disjunction]
+    rest = [all_of([part for part in branch if part not in common]) for branch in branches]
+    return common if TRUE in rest else [*common, any_of(rest)]
+
+
+def _disjuncts(expression: Expression) -> list[Expression]:
+    if isinstance(expression, Call) and expression.function == "or":
+        return [part for argument in expression.arguments for part in _disjuncts(argument)]
+    return [expression]
 
 
 def all_of(expressions: Sequence[Expression]) -> Expression:
