@@ -312,6 +312,17 @@ class Installed:
     def __init__(self) -> None:
         self.dataflows: list[InstalledDataflow] = []
         self._exports: dict[CollectionId, InstalledExport] = {}
+        self._tended = 0  # whose merges come next
+
+    def maintain(self, fuel_rows: int) -> bool:
+        """Background work; True: there is more. Whoever took it all lets the others go first next
+        time."""
+        for offset in range(len(self.dataflows)):
+            place = (self._tended + offset) % len(self.dataflows)
+            if self.dataflows[place].maintain(fuel_rows):
+                self._tended = place + 1
+                return True
+        return False
 
     def find(self, collection: CollectionId) -> InstalledExport | None:
         return self._exports.get(collection)

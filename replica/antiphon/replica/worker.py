@@ -164,9 +164,7 @@ class Worker:
 
     def _maintain(self, fuel_rows: int) -> bool:
         """One slice of background work, of whoever has some; True: there is more."""
-        if self._held.inputs.maintain(fuel_rows):
-            return True
-        return any(one.maintain(fuel_rows) for one in self._held.installed.dataflows)
+        return self._held.inputs.maintain(fuel_rows) or self._held.installed.maintain(fuel_rows)
 
     # Events.
 

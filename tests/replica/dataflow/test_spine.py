@@ -7,8 +7,9 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.replica.dataflow.batch import build_batch
+from antiphon.replica.dataflow.batch import build_batch, sorted_batch
 from antiphon.replica.dataflow.intake import Change
+from antiphon.replica.dataflow.merge import Merge
 from antiphon.replica.dataflow.spine import Spine, probe_keys
 from antiphon.replica.dataflow.words import key_words
 from antiphon.replica.dataflow.zset import Zset
@@ -123,3 +124,59 @@ def test_many_small_changes_wait_for_one_sort():
         spine.maintain(100)
         assert spine.row_count <= 20_000 + 2 * 50
     assert len(spine.batches) == 1, "what cancels while it waits never becomes a batch"
+
+
+def test_no_call_between_changes_merges_more_than_its_share():
+    spine = Spine((0,))
+    rng = np.random.default_rng(3)
+    base = pa.array(rng.integers(0, 10**6, 200_000))
+    spine.insert(build_batch((base,), np.ones(200_000, np.int64), (0,)))
+    while spine.maintain(10**6):
+        pass
+    longest = 0
+    for _ in range(400):
+        keys = pa.array(rng.integers(0, 10**6, 1_000))
+        spine.take_in(Change((keys,), np.ones(1_000, np.int64)))
+        left = [merge.rows_left for _, merge in spine._merges]
+        spine.maintain(10**6)
+        now = [merge.rows_left for _, merge in spine._merges[: len(left)]]
+        assert sum(left[: len(now)]) - sum(now) <= 2 * 12_000, "a share, and the end of a stretch"
+        longest = max(longest, len(spine._batches))
+    assert longest <= 14
+    assert sum(int(batch.diffs.sum()) for batch in spine.batches) == 600_000
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.sampled_from([1, -1])),
+                 max_size=6),
+        max_size=8,
+    ),
+    st.booleans(),
+)  # fmt: skip
+def test_rows_that_share_a_rank_are_told_apart(parts, timed):
+    """Pairs, longer runs, equal rows and others, at one time or at several."""
+    total, batches = Counter(), []
+    for number, part in enumerate(parts):
+        columns = (pa.array([r[0] for r in part], pa.int64()), pa.array([f"{r[1]}" for r in part]))
+        diffs = np.array([r[2] for r in part], np.int64)
+        ranks = np.array([r[0] for r in part], np.uint64)  # as if all rows of a key collided
+        times = np.array([number % 2 for _ in part], np.uint64) if timed else None
+        batches.append(sorted_batch(ranks, columns, diffs, times))
+        for key, text, diff in part:
+            total[(key, f"{text}", number % 2 if timed else 0)] += diff
+    held = [batch for batch in batches if len(batch)]
+    if not held:
+        return
+    merge = Merge(held, None)
+    while merge.result is None:
+        merge.work(2)
+    found = Counter()
+    batch = merge.result
+    times = [0] * len(batch) if batch.times is None else batch.times.tolist()
+    lines = zip(*(c.to_pylist() for c in batch.columns), times, batch.diffs.tolist(), strict=True)
+    for key, text, time, diff in lines:
+        assert (key, text, time) not in found, "once each"
+        found[(key, text, time)] = diff
+    assert found == clean(total)

@@ -8,7 +8,7 @@ whole 128-bit row hash of just those rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from antiphon.protocol.row_hash import Words, hash_rows
+from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.gather import Rows, taken_rows
 from antiphon.replica.dataflow.words import key_words, row_words
 from antiphon.replica.dataflow.zset import Diffs
@@ -91,23 +92,39 @@ def sorted_batch(
     *,
     runs: bool = False,
 ) -> Batch:
-    """Sort and consolidate. `runs`: the rows are a few sorted runs, one after another."""
-    # The stable sort finds the runs and merges them; the other is faster on anything else.
-    order = ranks.argsort(kind="stable" if runs else None)
-    ranks = ranks.take(order)
-    sums = diffs.take(order)
-    tied = ranks[1:] == ranks[:-1]
-    if np.count_nonzero(tied):
-        _sum_tied(order, ranks, tied, columns, diffs, times, sums)
-    present = sums != 0
-    if np.count_nonzero(present) < len(sums):
-        order, ranks, sums = order[present], ranks[present], sums[present]
+    """Sort and consolidate; `runs` as of `sorted_order`."""
+    order, ranks, sums = sorted_order(ranks, lambda: columns, diffs, times, runs=runs)
     return Batch(
         ranks,
         taken_rows(columns, order),
         sums,
         None if times is None else times[order],
     )
+
+
+def sorted_order(
+    ranks: Words,
+    columns: Callable[[], tuple[pa.Array, ...]],
+    diffs: Diffs,
+    times: Words | None,
+    *,
+    runs: bool,
+) -> tuple[Rows, Words, Diffs]:
+    """(which rows stay, sorted; their ranks; their diffs). `columns` is asked only where ranks tie.
+
+    `runs`: the rows are a few sorted runs, one after another.
+    """
+    # The stable sort finds the runs and merges them; the other is faster on anything else.
+    order = ranks.argsort(kind="stable" if runs else None)
+    ranks = ranks.take(order)
+    sums = diffs.take(order)
+    tied = ranks[1:] == ranks[:-1]
+    if np.count_nonzero(tied):
+        _sum_tied(order, ranks, tied, columns(), diffs, times, sums)
+    present = sums != 0
+    if np.count_nonzero(present) < len(sums):
+        order, ranks, sums = order[present], ranks[present], sums[present]
+    return order, ranks, sums
 
 
 def _sum_tied(
@@ -120,10 +137,25 @@ def _sum_tied(
     sums: Diffs,
 ) -> None:
     """Sum equal rows among those of equal rank, into the first of each; changes order and sums."""
-    in_run = np.zeros(len(ranks), np.bool_)
-    in_run[1:] = tied
-    in_run[:-1] |= tied
-    places = np.flatnonzero(in_run)
+    after, before = np.zeros(len(ranks), np.bool_), np.zeros(len(ranks), np.bool_)
+    after[1:], before[:-1] = tied, tied
+    # A row and its deletion, most of what ties: compared directly, which needs no hash of theirs.
+    alone = before & ~after
+    alone[:-2] &= ~tied[1:]
+    pairs = alone.nonzero()[0]
+    if len(pairs):
+        first, second = order[pairs], order[pairs + 1]
+        same = equal_rows(columns, first, columns, second)
+        if times is not None:
+            at_once = times[first] == times[second]
+            same = at_once if same is None else same & at_once
+        equal = pairs if same is None else pairs[same]
+        sums[equal] += sums[equal + 1]
+        sums[equal + 1] = 0
+        before[pairs] = after[pairs + 1] = False
+    places = (before | after).nonzero()[0]
+    if len(places) == 0:
+        return
     rows = order[places]
     high, low = hash_rows(taken_rows(columns, rows), len(rows))
     identity = [high, low, ranks[places]]

@@ -6,6 +6,7 @@ that slicing is there to avoid; so fixed-width and text columns are written in p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, fixed_width, offsets_of, packed, valid_of, values_of
+from antiphon.replica.dataflow.gather import Rows, index_of, taken
 
 
 class ColumnBuilder:
@@ -37,6 +39,21 @@ class ColumnBuilder:
             self._offsets = np.zeros(row_count + 1, np.int32)
         else:
             self._pieces = []
+
+    def append_rows(self, pieces: Sequence[pa.Array], rows: Rows) -> None:
+        """Rows of the pieces, counted as if they were one array."""
+        if self._pieces is not None or self._offsets is not None or self._valid is not None or any(
+            piece.null_count or pa.types.is_boolean(self._kind) for piece in pieces
+        ):  # fmt: skip
+            array = pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
+            self.append(taken(array, index_of(rows)))
+            return
+        start, end = self._count, self._count + len(rows)
+        assert end <= self._capacity, "more rows than there is room for"
+        values = [values_of(piece) for piece in pieces]
+        whole = values[0] if len(values) == 1 else np.concatenate(values)
+        whole.take(rows, out=self._values[start:end], mode="clip")  # clip: writes into place
+        self._count = end
 
     def append(self, array: pa.Array) -> None:
         if self._pieces is not None:
@@ -75,6 +92,8 @@ class ColumnBuilder:
 
 
 def _shrunk(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
-    """The front of an array; copied when more than a quarter of its memory would lie idle."""
-    front = values[:count]
-    return front.copy() if 4 * count < 3 * len(values) else front
+    """The front of an array that nobody else sees; what lies behind it is given back in place: a
+    copy would be one long stall at the end of a merge that was cut in slices."""
+    if count < len(values):
+        values.resize(count, refcheck=False)
+    return values

@@ -25,6 +25,11 @@ def taken(column: pa.Array, index: pa.Array) -> pa.Array:
     return _TAKE.call([column, index], _OPTIONS)
 
 
+def twice_over(column: pa.Array) -> pa.Array:
+    """The column, and then the column again."""
+    return pa.concat_arrays([column, column])
+
+
 def index_of(rows: Rows) -> pa.Array:
     return array_of(rows, _INDEX)
 

@@ -44,7 +44,8 @@ class Dataflow:
         self._tended = 0  # where `maintain` goes on
         self._counters = [OperatorCounters(name) for name in graph.names]
         self._nothing = Zset.empty(self.schema)
-        self._nodes = list(zip(graph.operators, graph.inputs, self._counters, strict=True))
+        every = range(len(graph.operators))
+        self._nodes = list(zip(every, graph.operators, graph.inputs, self._counters, strict=True))
         self._timed = [
             operator
             for operator in graph.operators
@@ -101,7 +102,9 @@ class Dataflow:
             operator.commit()
         self._time = time
         rows = changes[self._output]
-        errors = concat_rows([part for part in step.errors if part.row_count])
+        errors = None
+        if step.errors:
+            errors = concat_rows([part for part in step.errors if part.row_count])
         if errors is not None:
             errors = errors.consolidated()
             errors = errors if errors.row_count else None
@@ -121,7 +124,7 @@ class Dataflow:
             node = self._graph.sources.get(collection)
             if node is not None and not change.is_empty:
                 changes[node] = change
-        for node, (operator, sources, counters) in enumerate(self._nodes):
+        for node, operator, sources, counters in self._nodes:
             if len(sources) == 1:
                 own = [changes[sources[0]]]
             else:  # a source has its own change for input

@@ -34,6 +34,7 @@ class GroupTable:
         self._used = 0  # slots ever handed out
         self._free: list[Rows] = []  # slots given back, the latest last
         self._free_count = 0
+        self._all_known: Rows | None = None  # the latest located, if none of them is MISSING
 
     @property
     def group_count(self) -> int:
@@ -44,7 +45,7 @@ class GroupTable:
         return self._directory.byte_count + self._high.nbytes + self._numbers.nbytes
 
     def locate(self, low: Words, high: Words) -> Rows:
-        """The slot of each key, or MISSING. Sorted `low` is faster."""
+        """The slot of each key, or MISSING. Many are found faster when `low` is sorted."""
         batches = self._directory.batches
         if not batches:
             return np.full(len(low), MISSING, np.int64)
@@ -57,6 +58,8 @@ class GroupTable:
         if np.count_nonzero(wrong):
             rest = wrong.nonzero()[0]
             slots[rest] = self._searched(batches, low.take(rest), high.take(rest))
+        else:
+            self._all_known = slots
         return slots
 
     def _searched(self, batches: Sequence[Batch], low: Words, high: Words) -> Rows:
@@ -74,18 +77,16 @@ class GroupTable:
     def read(self, slots: Rows) -> Numbers:
         """The numbers at each slot, zeros where MISSING; a copy."""
         numbers = self._numbers.take(slots, axis=0)
-        missing = slots == MISSING
-        if np.count_nonzero(missing):
-            numbers[missing] = 0
+        if slots is not self._all_known:
+            numbers[slots == MISSING] = 0
         return numbers
 
     def write(self, slots: Rows, low: Words, high: Words, numbers: Numbers) -> None:
-        """Set the numbers of distinct keys, sorted by `low`; all zeros: the group is forgotten."""
-        known = slots != MISSING
-        every_known = np.count_nonzero(known) == len(known)
-        if every_known and np.count_nonzero(numbers[:, 0]) == len(known):
+        """Set the numbers of distinct keys; all zeros: the group is forgotten."""
+        if slots is self._all_known and np.count_nonzero(numbers[:, 0]) == len(slots):
             self._numbers[slots] = numbers
             return
+        known = slots != MISSING
         present = numbers.any(axis=1)
         kept = known & present
         self._numbers[slots[kept]] = numbers[kept]
@@ -151,9 +152,10 @@ class GroupTable:
         self._free, self._free_count = [], 0
 
     def _enter(self, low: Words, slots: Rows, diff: int) -> None:
-        entries = array_of(np.ascontiguousarray(slots), pa.int64())
+        order = low.argsort()
+        entries = array_of(slots.take(order), pa.int64())
         diffs = np.full(len(slots), diff, np.int64)
-        self._directory.insert(Batch(np.ascontiguousarray(low), (entries,), diffs))
+        self._directory.insert(Batch(low.take(order), (entries,), diffs))
 
     def _reserve(self, slots: int) -> None:
         capacity = len(self._high)

@@ -15,7 +15,7 @@ from antiphon.replica.dataflow.zset import Diffs
 
 # What waits is sorted all at once: few enough rows that the tick which pays for it does not stand
 # out, enough that ticks of a few rows share one sort.
-_ROWS_MAX: Final = 1_024
+_ROWS_MAX: Final = 8_192
 _PARTS_MAX: Final = 48
 
 

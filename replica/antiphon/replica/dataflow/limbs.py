@@ -18,20 +18,26 @@ from antiphon.protocol.buffers import packed
 Limbs = npt.NDArray[np.int64]
 LIMB_BITS: Final = 32
 _MASK: Final = np.int64(0xFFFFFFFF)
+# As arrays of one element, with which a small call costs half of what it does with a scalar.
+_LOW: Final = np.array([0xFFFFFFFF], np.int64)
+_LIMB: Final = np.array([LIMB_BITS], np.int64)
+_HALF: Final = np.array([1 << 31], np.int64)
 _STEP_DIGITS: Final = 9  # 10^9 < 2^30: a limb times it fits 63 bits
 
 
 def normalise(limbs: Limbs) -> None:
     """Carry, in place."""
     for index in range(limbs.shape[1] - 1):
-        limbs[:, index + 1] += limbs[:, index] >> LIMB_BITS
-        limbs[:, index] &= _MASK
+        # Of a view in a name of its own: `limbs[...] += x` would copy the sum back once more.
+        low, next_ = limbs[:, index], limbs[:, index + 1]
+        next_ += low >> _LIMB
+        low &= _LOW
 
 
 def split_int64(values: npt.NDArray[np.int64], out: Limbs) -> None:
     """Into two limbs."""
-    np.bitwise_and(values, _MASK, out=out[:, 0])
-    np.right_shift(values, LIMB_BITS, out=out[:, 1])
+    np.bitwise_and(values, _LOW, out[:, 0])
+    np.right_shift(values, _LIMB, out[:, 1])
 
 
 def split_decimal128(array: pa.Array, out: Limbs) -> None:
@@ -63,13 +69,15 @@ def to_float(limbs: Limbs, exponent: int) -> npt.NDArray[np.float64]:
     return np.where(negative, -total, total)
 
 
-def to_int64(limbs: Limbs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """(values, where they do not fit) of one or two normalised limbs."""
+def to_int64(limbs: Limbs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]:
+    """(values, where they do not fit; None: nowhere) of one or two normalised limbs."""
     if limbs.shape[1] == 1:
-        return limbs[:, 0].copy(), np.zeros(len(limbs), np.bool_)
+        return limbs[:, 0].copy(), None
     top = limbs[:, 1]
-    wrong = (top >= 1 << 31) | (top < -(1 << 31))
-    return (top << LIMB_BITS) | limbs[:, 0], wrong
+    wrong = (top + _HALF) >> _LIMB  # 0 where top lies in [-2^31, 2^31)
+    values = top << _LIMB
+    values |= limbs[:, 0]
+    return values, wrong != 0 if np.count_nonzero(wrong) else None
 
 
 def to_decimal256(limbs: Limbs, scale: int, valid: npt.NDArray[np.bool_] | None) -> pa.Array:

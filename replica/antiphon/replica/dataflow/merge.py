@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.row_hash import Words
-from antiphon.replica.dataflow.batch import FORGOTTEN, Batch, sorted_batch
+from antiphon.replica.dataflow.batch import FORGOTTEN, Batch, sorted_batch, sorted_order
 from antiphon.replica.dataflow.column_builder import ColumnBuilder
+from antiphon.replica.dataflow.zset import Diffs
 
 
 class Merge:
@@ -47,7 +48,7 @@ class Merge:
         while done < fuel_rows and self._done_rows < self._row_count:
             part = self._next_part(min(fuel_rows - done, 1 << 18))
             rows = sum(piece.stop - piece.start for piece in part)
-            self._append(self._merged(part))
+            self._append(part)
             done += rows
             self._done_rows += rows
         if self._done_rows == self._row_count:
@@ -71,21 +72,25 @@ class Merge:
         return parts
 
     def _merged(self, parts: list[slice]) -> Batch:
+        pieces = self._pieces(parts)
+        ranks, diffs, times = self._joined(pieces)
+        merged = sorted_batch(ranks, _columns(pieces), diffs, times, runs=True)
+        return self._timeless(merged)
+
+    def _pieces(self, parts: list[slice]) -> list[tuple[Batch, slice]]:
         pieces = [(b, p) for b, p in zip(self.inputs, parts, strict=True) if p.stop > p.start]
         assert pieces, "a part without rows"
-        columns = tuple(
-            pa.concat_arrays([b.columns[i].slice(p.start, p.stop - p.start) for b, p in pieces])
-            for i in range(len(self.inputs[0].columns))
-        )
+        return pieces
+
+    def _joined(self, pieces: list[tuple[Batch, slice]]) -> tuple[Words, Diffs, Words | None]:
+        """(ranks, diffs, times) of the pieces, one after another."""
         times = None
         if any(batch.times is not None for batch, _ in pieces):
             times = np.concatenate([_times(b, p) for b, p in pieces])
             if self._since is not None:
                 times[times <= np.uint64(self._since)] = FORGOTTEN
         ranks = np.concatenate([b.ranks[p] for b, p in pieces])
-        diffs = np.concatenate([b.diffs[p] for b, p in pieces])
-        merged = sorted_batch(ranks, columns, diffs, times, runs=True)
-        return self._timeless(merged)
+        return ranks, np.concatenate([b.diffs[p] for b, p in pieces]), times
 
     def _timeless(self, batch: Batch) -> Batch:
         times = batch.times
@@ -104,16 +109,20 @@ class Merge:
             size = sum(batch.columns[index].nbytes for batch in self.inputs)
             self._builders.append(ColumnBuilder(column.type, count, size))
 
-    def _append(self, part: Batch) -> None:
+    def _append(self, parts: list[slice]) -> None:
+        """Merge a stretch, straight to where it belongs."""
         assert self._ranks is not None, "nothing was allocated"
-        place = slice(self._written, self._written + len(part))
-        self._ranks[place] = part.ranks
-        self._diffs[place] = part.diffs
+        pieces = self._pieces(parts)
+        ranks, diffs, times = self._joined(pieces)
+        order, ranks, diffs = sorted_order(ranks, lambda: _columns(pieces), diffs, times, runs=True)
+        place = slice(self._written, self._written + len(order))
+        self._ranks[place] = ranks
+        self._diffs[place] = diffs
         if self._times is not None:
-            self._times[place] = FORGOTTEN if part.times is None else part.times
-        for builder, column in zip(self._builders, part.columns, strict=True):
-            builder.append(column)
-        self._written += len(part)
+            self._times[place] = FORGOTTEN if times is None else times[order]
+        for index, builder in enumerate(self._builders):
+            builder.append_rows([_column(b, p, index) for b, p in pieces], order)
+        self._written += len(order)
 
     def _finish(self) -> None:
         assert self._ranks is not None, "nothing was allocated"
@@ -124,6 +133,17 @@ class Merge:
             Batch(self._ranks[:count], columns, self._diffs[:count], times)
         )
         self._builders = []
+
+
+def _column(batch: Batch, part: slice, index: int) -> pa.Array:
+    return batch.columns[index].slice(part.start, part.stop - part.start)
+
+
+def _columns(pieces: list[tuple[Batch, slice]]) -> tuple[pa.Array, ...]:
+    return tuple(
+        pa.concat_arrays([_column(b, p, index) for b, p in pieces])
+        for index in range(len(pieces[0][0].columns))
+    )
 
 
 def _times(batch: Batch, part: slice) -> Words:

@@ -121,6 +121,17 @@ def _render_reduce(graph: Graph, plan: Reduce, node: Node) -> Node:
         AggregateInput(a, place(a.arguments[0] if a.arguments else None), place(a.filter))
         for a in plan.aggregates
     ]
-    operator = reduce.Reduce(key_count, aggregates)
+    places = [column.index for column in columns if isinstance(column, ColumnReference)]
+    if len(places) == len(columns):  # nothing to compute: read the input where it lies
+        moved = [
+            AggregateInput(
+                a.aggregate,
+                None if a.argument is None else places[a.argument],
+                None if a.filter is None else places[a.filter],
+            )
+            for a in aggregates
+        ]
+        return graph.add("reduce", reduce.Reduce(places[:key_count], moved), (node,))
+    operator = reduce.Reduce(range(key_count), aggregates)
     shaped = graph.shaped(node, len(schema_of(plan.input)), columns)
     return graph.add("reduce", operator, (shaped,))

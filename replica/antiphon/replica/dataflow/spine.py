@@ -21,8 +21,12 @@ from antiphon.replica.dataflow.gather import Rows
 from antiphon.replica.dataflow.intake import Change, Intake
 from antiphon.replica.dataflow.merge import Merge
 
-_RATIO: Final = 3
+_RATIO: Final = 1
 _UNSORTED_SHARE: Final = 8  # unsorted rows beyond this share of the others are not left so
+# A row is merged about as often as the ladder has rungs: so many rows of merging for each that
+# comes in keep up with it, spread over the ticks that bring them. Smaller slices cost more a row.
+_MERGED_EACH: Final = 12
+_SLICE_ROWS_MIN: Final = 2_048
 _BATCHES_MAX: Final = 16  # beyond it an insert merges by itself: a reader never meets more
 _WITHIN_KEY: Final = np.array([ROW_MASK], np.uint64)
 _WITHIN_RANK: Final = np.array([0], np.uint64)
@@ -50,8 +54,10 @@ class Spine:
         self._batches: list[Batch] = []
         self._intake = Intake()
         self._idle = True  # nothing to merge since last looked at
-        self._merge: Merge | None = None
-        self._merge_at = 0
+        self._came_rows = 0  # taken in since `maintain` was last called
+        # Under way: (where its inputs begin, the merge), by place. The last is worked on first:
+        # while a long merge goes on, what comes in behind it is put together too.
+        self._merges: list[tuple[int, Merge]] = []
         self._since: int | None = None
         self._may_forget = False  # whether since moved and nobody has looked yet
 
@@ -75,6 +81,7 @@ class Spine:
         if len(batch) == 0:
             return
         self._idle = False
+        self._came_rows += len(batch)
         self._batches.append(batch)
         while len(self._batches) > _BATCHES_MAX:
             self._merge_tail()
@@ -85,12 +92,15 @@ class Spine:
         Where nobody looks at every tick, small ticks share one sort, and merges meet fewer batches.
         """
         self._intake.add(change)
+        self._came_rows += len(change)
         self._idle = False
         if self._intake.is_full:
             self._settle()
 
     def _settle(self) -> None:
-        self.insert(self._intake.taken().batch(self._keys))
+        batch = self._intake.taken().batch(self._keys)
+        self._came_rows -= len(batch)  # they were counted when they came
+        self.insert(batch)
 
     def set_since(self, since: int) -> None:
         """Times at or before it may be forgotten by merges that start from now on."""
@@ -100,43 +110,61 @@ class Spine:
         self._idle = False
 
     def maintain(self, fuel_rows: int) -> bool:
-        """Spend up to about `fuel_rows` on merges. True: there is more to do."""
+        """Spend up to about `fuel_rows` on merges. True: there is more to do.
+
+        Called between changes, it spends no more than is in proportion to what came in since the
+        last call, so that no tick pays for what many have left; called again, as in a pause, all.
+        """
+        came, self._came_rows = self._came_rows, 0
         if self._idle:
             return False
-        if _UNSORTED_SHARE * self._intake.row_count > sum(len(batch) for batch in self._batches):
-            self._settle()
         fuel = fuel_rows
+        if came:
+            fuel = min(fuel_rows, max(_SLICE_ROWS_MIN, _MERGED_EACH * came))
         while fuel > 0:
-            if self._merge is None and not self._start():
+            self._start()
+            if not self._merges:
                 self._idle = True
                 return False
-            assert self._merge is not None, "a merge was started"
-            fuel -= self._merge.work(fuel)
-            if self._merge.result is not None:
+            merge = self._merges[-1][1]
+            fuel -= merge.work(fuel)
+            if merge.result is not None:
                 self._replace()
-        return self._merge is not None or self._next_merge() is not None
+        return bool(self._merges) or self._next_merge() is not None
 
-    def _start(self) -> bool:
+    def _start(self) -> None:
         chosen = self._next_merge()
-        if chosen is None:
-            return False
-        self._merge = Merge(self._batches[chosen], self._since)
-        self._merge_at = chosen.start
-        return True
+        if chosen is not None:
+            self._merges.append((chosen.start, Merge(self._batches[chosen], self._since)))
+
+    @property
+    def _free(self) -> int:
+        """From here on no batch is being merged."""
+        if not self._merges:
+            return 0
+        at, merge = self._merges[-1]
+        return at + len(merge.inputs)
 
     def _next_merge(self) -> slice | None:
-        """All from the first batch on that what comes after it has grown up to; else a batch that
-        would forget half of its times."""
-        after = sum(len(batch) for batch in self._batches)
-        for index, batch in enumerate(self._batches[:-1]):
-            after -= len(batch)
-            if len(batch) <= _RATIO * after and self._fits(index):
+        """What is to be merged next.
+
+        All from the first free batch on that what comes after it has grown up to; else a batch that
+        would forget half of its times.
+        """
+        if _UNSORTED_SHARE * self._intake.row_count > sum(map(len, self._batches)):
+            self._settle()
+        free = self._free
+        after = sum(map(len, self._batches[free:]))
+        for index in range(free, len(self._batches) - 1):
+            size = len(self._batches[index])
+            after -= size
+            if size <= _RATIO * after and self._fits(index):
                 return slice(index, len(self._batches))
         if self._may_forget:
-            for index, batch in enumerate(self._batches):
-                if self._forgets(batch):
+            for index in range(free, len(self._batches)):
+                if self._forgets(self._batches[index]):
                     return slice(index, index + 1)
-            self._may_forget = False
+            self._may_forget = free > 0
         return None
 
     def _forgets(self, batch: Batch) -> bool:
@@ -155,28 +183,25 @@ class Spine:
         )
 
     def _replace(self) -> None:
-        assert self._merge is not None, "no merge is under way"
-        assert self._merge.result is not None, "the merge is not done"
-        at, count = self._merge_at, len(self._merge.inputs)
-        assert tuple(self._batches[at : at + count]) == self._merge.inputs, "the spine moved"
-        self._batches[at : at + count] = [self._merge.result] if len(self._merge.result) else []
-        self._merge = None
+        at, merge = self._merges.pop()
+        assert merge.result is not None, "the merge is not done"
+        count = len(merge.inputs)
+        assert tuple(self._batches[at : at + count]) == merge.inputs, "the spine moved"
+        self._batches[at : at + count] = [merge.result] if len(merge.result) else []
 
     def _merge_tail(self) -> None:
-        """Make the spine shorter now: finish what runs, or merge the smaller half of the ladder."""
-        free = len(self._batches)
-        if self._merge is not None:
-            free = len(self._batches) - self._merge_at - len(self._merge.inputs)
-        if free < _BATCHES_MAX // 2:
-            assert self._merge is not None, "a long spine without a merge has free batches"
-            self._merge.work(self._merge.rows_left)
+        """Make the spine shorter now: merge the smaller half of the ladder, or finish what runs."""
+        start = max(self._free, len(self._batches) - _BATCHES_MAX // 2)
+        if len(self._batches) - start < _BATCHES_MAX // 2:
+            assert self._merges, "a long spine without a merge has free batches"
+            merge = self._merges[-1][1]
+            merge.work(merge.rows_left)
             self._replace()
             return
-        start = len(self._batches) - min(free, _BATCHES_MAX // 2)
-        merge = Merge(self._batches[start:], self._since)
+        self._merges.append((start, Merge(self._batches[start:], self._since)))
+        merge = self._merges[-1][1]
         merge.work(merge.rows_left)
-        assert merge.result is not None, "all fuel was given"
-        self._batches[start:] = [merge.result] if len(merge.result) else []
+        self._replace()
 
 
 def probe_keys(batches: Sequence[Batch], words: Words) -> Iterator[Matches]:

@@ -92,7 +92,8 @@ class Integers(Accumulator):
             limb.split_int64(values_of(column), out[:, 1:])
         else:
             limb.split_decimal128(column, out[:, 1:])
-        out[:, 1:] *= diffs[:, None]
+        split = out[:, 1:]
+        split *= diffs[:, None]
 
     def normalise(self, numbers: Numbers) -> None:
         limb.normalise(numbers[:, 1:])
@@ -107,9 +108,10 @@ class Integers(Accumulator):
             values, wrong = limb.to_int64(total)
             if self.type.kind is not TypeKind.INT64:
                 narrow = values.astype(f"i{_width(self.type)}")
-                wrong = np.logical_or(wrong, np.not_equal(narrow, values))
+                cut = np.not_equal(narrow, values)
+                wrong = cut if wrong is None else cut | wrong
                 values = narrow
-            if np.count_nonzero(wrong):
+            if wrong is not None:
                 frame.fail(wrong, OUT_OF_RANGE, out_of_range(self.type), "sum")
             return array_of(values, _SIGNED[self.type.kind], valid)
         if self.type.is_float:
@@ -117,7 +119,7 @@ class Integers(Accumulator):
             return _floats(floats, self.type, valid)
         if self._limbs <= 2 and self.type.precision == DECIMAL_PRECISION_MAX:
             values, wrong = limb.to_int64(total)
-            if not wrong.any() and self.type.scale == 0:
+            if wrong is None and self.type.scale == 0:
                 return limb.decimal128_of(values, pa.decimal128(38, 0), valid)
         exact = limb.to_decimal256(total, self._source.scale, valid)
         return decimals.fit(frame, "sum", exact, self.type).array

@@ -39,6 +39,12 @@ class Part:
         return self.start == 0
 
     @property
+    def carries(self) -> bool:
+        """Whether sums of its numbers must be normalised."""
+        own = self.accumulator
+        return own is not None and type(own).normalise is not Accumulator.normalise
+
+    @property
     def width(self) -> int:
         return TRACKED_WIDTH if self.accumulator is None else self.accumulator.width
 
@@ -52,6 +58,8 @@ class Layout:
 
     def __init__(self) -> None:
         self.parts: dict[int, Part] = {}  # by the aggregate's index
+        self.sums: list[Part] = []  # those that changes add to, but for the count of rows
+        self.carrying: list[Part] = []
         self.width = 1
 
     def add(
@@ -68,7 +76,12 @@ class Layout:
         )
         part = Part(source, 0 if counts_rows else self.width, accumulator, distinct)
         self.parts[index] = part
-        self.width += 0 if counts_rows else part.width
+        if not counts_rows:
+            self.width += part.width
+        if accumulator is not None and not counts_rows:
+            self.sums.append(part)
+        if part.carries:
+            self.carrying.append(part)
 
     def make_room(self, table: GroupTable, part: Part, column: pa.Array, diffs: Diffs) -> None:
         """Widen the state where a sum meets bits beyond its window; numbers stay what they are."""

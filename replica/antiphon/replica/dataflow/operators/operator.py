@@ -10,6 +10,8 @@ from antiphon.replica.dataflow.zset import Zset
 class Step:
     """One time being processed: where operators leave the errors they meet."""
 
+    __slots__ = ("errors", "is_first", "time")
+
     def __init__(self, time: int, *, is_first: bool) -> None:
         self.time = time
         self.is_first = is_first

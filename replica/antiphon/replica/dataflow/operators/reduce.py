@@ -14,7 +14,7 @@ from antiphon.protocol.plan import AggregateFunction
 from antiphon.protocol.schema import arrow_type
 from antiphon.replica.dataflow.equality import equal_halves
 from antiphon.replica.dataflow.expressions.frame import Frame
-from antiphon.replica.dataflow.gather import Rows, taken_rows
+from antiphon.replica.dataflow.gather import Rows, taken_rows, twice_over
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.accumulators import accumulator_for
@@ -30,14 +30,14 @@ _EXTREMES = (AggregateFunction.MIN, AggregateFunction.MAX)
 
 
 class Reduce(Operator):
-    """The input's columns are `key_count` keys, then arguments and filters.
+    """The input's columns `keys` are the key; the aggregates say where their arguments are.
 
     Without keys there is one row always, from the first step on.
     """
 
-    def __init__(self, key_count: int, aggregates: Sequence[AggregateInput]) -> None:
-        self.runs_first = key_count == 0
-        self._key_count = key_count
+    def __init__(self, keys: Sequence[int], aggregates: Sequence[AggregateInput]) -> None:
+        self.runs_first = not keys
+        self._keys = tuple(keys)
         self._aggregates = tuple(aggregates)
         self._layout = Layout()
         # By argument and filter: min and max of one column share its values.
@@ -45,7 +45,7 @@ class Reduce(Operator):
         for index, source in enumerate(aggregates):
             if source.aggregate.function in _EXTREMES:
                 assert source.argument is not None, "min and max have an argument"
-                self._extremes[source.argument, source.filter] = Extremes(key_count)
+                self._extremes[source.argument, source.filter] = Extremes(len(keys))
                 if has_global_codes(arrow_type(source.aggregate.type)):
                     self._layout.add(index, source)
                 continue
@@ -64,7 +64,8 @@ class Reduce(Operator):
             assert self.runs_first, "the scheduler runs only what has input"
             assert step.is_first, "without input only the first step has output"
             return self._first_row()
-        groups = group_rows(change.columns[: self._key_count], change.row_count)
+        keys = [change.columns[i] for i in self._keys]
+        groups = group_rows(keys, change.row_count)
         added = groups.sums(self._contributions(change))
         slots = self._table.locate(groups.low, groups.high)
         # One column of numbers after another, before and after beside each other: what follows
@@ -75,9 +76,9 @@ class Reduce(Operator):
         np.add(rows[:, :count], added, rows[:, count:])
         numbers = rows.T
         before, after = numbers[:count], numbers[count:]
-        for part in self._layout.parts.values():
-            if part.accumulator is not None:
-                part.accumulator.normalise(part.of(after))
+        for part in self._layout.carrying:
+            assert part.accumulator is not None, "it has something to carry"
+            part.accumulator.normalise(part.of(after))
         read = self._follow_extremes(change, groups, after) if self._extremes else {}
         self._pending = (slots, groups, after)
         frame = Frame((), 2 * count)
@@ -102,9 +103,7 @@ class Reduce(Operator):
     def _contributions(self, change: Zset) -> Numbers:
         """What each row of the change adds to its group's numbers: a column for each row."""
         summed: list[tuple[Part, Diffs]] = []
-        for part in self._layout.parts.values():
-            if part.accumulator is None or part.is_row_count:
-                continue
+        for part in self._layout.sums:
             diffs = self._counted(change, part.source)
             if part.distinct is not None:
                 diffs = self._entered(change, part, part.distinct, diffs)
@@ -140,8 +139,7 @@ class Reduce(Operator):
     def _entered(self, change: Zset, part: Part, distinct: Distinct, diffs: Diffs) -> Diffs:
         """Instead of the diffs: +1 where a value enters its group, -1 where the last one leaves."""
         assert part.source.argument is not None, "distinct values of an argument"
-        keys = change.columns[: self._key_count]
-        columns = (*keys, change.columns[part.source.argument])
+        columns = (*(change.columns[i] for i in self._keys), change.columns[part.source.argument])
         rows, moved = distinct.transitions(Zset(columns, diffs))
         entered = np.zeros(change.row_count, np.int64)
         entered[rows] = moved
@@ -149,7 +147,7 @@ class Reduce(Operator):
 
     def _follow_extremes(self, change: Zset, groups: Groups, after: Numbers) -> dict[int, pa.Array]:
         """Update tracked extremes in `after`; returns the others' columns, before and after."""
-        keys = change.columns[: self._key_count]
+        keys = [change.columns[i] for i in self._keys]
         found: dict[int, pa.Array] = {}
         for place, extremes in self._extremes.items():
             wanted = [
@@ -190,17 +188,22 @@ class Reduce(Operator):
         """The groups' rows as they were, negative, and as they are; errors in place of rows."""
         count = len(groups)
         there, stays = before[:, 0] > 0, after[:, 0] > 0
-        if self._key_count == 0:
+        if not self._keys:
             stays = np.ones(1, np.bool_)
             there = np.zeros(1, np.bool_) if step.is_first else stays
         same = equal_halves(results, count) if frame.failed is None else None
-        if same is None and frame.failed is None and there.all() and stays.all():
+        keys = [change.columns[i] for i in self._keys]
+        if (
+            same is None and frame.failed is None
+            and np.count_nonzero(there) == np.count_nonzero(stays) == count
+        ):  # fmt: skip
             # Every group was there and is different now, as in most small changes.
-            diffs = np.ones(2 * count, np.int64)
-            diffs[:count] = -1
-            keys = change.columns[: self._key_count]
-            twice = taken_rows(keys, np.concatenate((groups.first_rows, groups.first_rows)))
-            return Zset((*twice, *results), diffs, is_distinct=True)
+            if groups.singles:
+                twice = tuple([twice_over(key) for key in keys])
+            else:
+                first = groups.first_rows
+                twice = taken_rows(keys, np.concatenate((first, first)))
+            return Zset((*twice, *results), _replaced(count), is_distinct=True)
         if same is not None:
             unchanged = there & stays & same
             there, stays = there & ~unchanged, stays & ~unchanged
@@ -212,10 +215,8 @@ class Reduce(Operator):
         rows = np.flatnonzero(diffs)
         if len(rows) == 0:
             return None
-        keys = taken_rows(change.columns[: self._key_count], groups.first_rows[rows % count])
-        return Zset(
-            (*keys, *taken_rows(results, rows)), diffs[rows], is_distinct=frame.failed is None
-        )
+        columns = (*taken_rows(keys, groups.first_rows[rows % count]), *taken_rows(results, rows))
+        return Zset(columns, diffs[rows], is_distinct=frame.failed is None)
 
     def commit(self) -> None:
         if self._pending is None:
@@ -244,3 +245,10 @@ class Reduce(Operator):
     @property
     def state_bytes(self) -> int:
         return self._table.byte_count + sum(part.state_bytes for part in self._parts())
+
+
+def _replaced(count: int) -> Diffs:
+    """The diffs of rows that go, then of as many that take their place."""
+    diffs = np.ones(2 * count, np.int64)
+    diffs[:count] = -1
+    return diffs
