@@ -16,12 +16,13 @@ from rich.console import Console
 
 from antiphon.cli.failure import describe
 from antiphon.cli.main import run
-from antiphon.cli.status import render
+from antiphon.cli.status import hydration, render
 from antiphon.client.io.loop import background_loop
 from antiphon.history.io.sqlite.layout import StoreUnusable
 from antiphon.protocol.errors import InvalidSql, RemoteProtocolError, SinceViolation
 from antiphon.protocol.schema import INT64, TEXT, Column, Schema
 from antiphon.v1 import control_pb2 as wire
+from antiphon.v1 import response_pb2
 from tests.client.fake_control import Chunk, FakeControl, Planned
 
 SALES = Schema((Column(name="id", type=INT64, nullable=False), Column(name="region", type=TEXT)))
@@ -223,6 +224,30 @@ def test_the_status_cuts_no_cell_of_an_ordinary_terminal(width: int) -> None:
     assert "…" not in text
     assert "connected" in text
     assert "restarts" in text
+
+
+@pytest.mark.parametrize(
+    ("rows", "elapsed_ms", "said"),
+    [
+        ((0, 0, 0), 0, "waiting to hydrate"),
+        ((0, 0, 0), 10, "hydrating"),
+        ((0, 10_000_000, 0), 10, "hydrating 0 of 10,000,000 rows, 0 %"),
+        (
+            (2_500_000, 10_000_000, 5_500_000),
+            8_000,
+            "hydrating 2,500,000 of 10,000,000 rows, 40 %, about 12 s left",
+        ),
+        ((9, 9, 9), 8_000, "hydrating 9 of 9 rows, 100 %, about 0 s left"),
+    ],
+)
+def test_the_status_says_how_far_a_hydration_is(
+    rows: tuple[int, int, int], elapsed_ms: int, said: str
+) -> None:
+    done, total, received = rows
+    progress = response_pb2.HydrationProgress(
+        rows_done=done, rows_total=total, rows_received=received, elapsed_ms=elapsed_ms
+    )
+    assert hydration(progress) == said
 
 
 @pytest.mark.usefixtures("control")

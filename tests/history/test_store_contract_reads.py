@@ -55,6 +55,16 @@ def test_a_view_may_progress_without_a_change_and_may_close(disk: Disk) -> None:
     assert disk.open().opened.shards[VIEW].upper == CLOSED
 
 
+def test_the_rows_of_a_snapshot_are_estimated_from_above(driver: Driver) -> None:
+    assert driver.store.snapshot_rows(VIEW, 0) == 0
+    driver.append_view(1, 10, (1, "a", 4, 1), (2, "b", 4, 1), errors=(("e", "m", "x", 4, 1),))
+    driver.append_view(10, 20, (1, "a", 15, -1))
+    assert driver.store.snapshot_rows(VIEW, 9) == 2
+    assert driver.store.snapshot_rows(VIEW, 19) >= len(driver.content(VIEW, 19)) == 1
+    with pytest.raises(NotComplete):
+        driver.store.snapshot_rows(VIEW, 20)
+
+
 def test_errors_are_stored_beside_the_rows(driver: Driver) -> None:
     failure = ("data_error", "division by zero", "a / b")
     driver.append_view(1, 10, (1, "a", 4, 1), errors=((*failure, 5, 1), (*failure, 8, -1)))

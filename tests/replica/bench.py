@@ -132,6 +132,7 @@ class Bench:
         self.worker = Worker()
         self.store = store or Store()
         self.now_ms = 0
+        self.fuel = FUEL
         self.responses: list[Response] = []
         self.requests: list[Request] = []  # all of them
         self.files: list[FileRequest] = []  # all of them; a test answers
@@ -232,7 +233,7 @@ class Bench:
         self._take(self.worker.handle(event, self.now_ms))
 
     def work(self) -> None:
-        self._take(self.worker.work(FUEL, self.now_ms))
+        self._take(self.worker.work(self.fuel, self.now_ms))
 
     def run(self) -> None:
         """Until nothing moves any more."""

@@ -195,7 +195,7 @@ def test_a_snapshot_that_fails_in_passing_is_read_again_from_its_first_row() -> 
     assert reading.inputs.settle(100 + SNAPSHOT_RETRY_MS) is None
     assert len(reading.snapshots()) == 2
     reading.answer(((1, "a"), 10, 1), ((2, "b"), 10, 1))
-    assert sum(part.row_count for part in reader.take_initial()) == 2
+    assert sum(part.row_count for part in reader.take_content(10)) == 2
 
 
 def test_a_snapshot_whose_time_is_gone_needs_new_commands() -> None:

@@ -7,22 +7,29 @@ from itertools import pairwise
 
 from antiphon.protocol.dataflow import (
     IndexExport,
+    SubscribeExport,
 )
 from antiphon.protocol.frontier import CLOSED
 from antiphon.protocol.response import (
     Dropped,
     Failure,
+    HydrationProgress,
+    PeekRows,
 )
+from antiphon.replica.installed import HYDRATION_FUEL
 from antiphon.replica.ports import ReadSnapshot
 from tests.replica.bench import (
     Bench,
     J,
+    S,
     Store,
     X,
     compact,
     counted,
     filled,
+    rows,
     schedule,
+    total,
 )
 from tests.replica.scripted import (
     CONSTANT,
@@ -167,3 +174,95 @@ def test_a_compaction_behind_a_waiting_peek_takes_effect_once_it_is_answered() -
     found = bench.worker._held.installed.readable(X)
     assert found is not None
     assert found.trace.since == at(40)
+
+
+# Hydration, which is computed in parts: three rows each, with the least fuel.
+
+
+def hydrating() -> Bench:
+    """J is there; X has received its 40 rows, and nothing of it is computed yet."""
+    store = Store(upper=1)
+    store.append(5, TABLE, *rows(*((number % 7, f"w{number}") for number in range(40))))
+    store.upper = 11
+    bench = Bench(store)
+    bench.connect(index(J, plan=above(get(TABLE), 5)), schedule(J))
+    bench.run()
+    bench.fuel = 1
+    bench.holds_snapshots = True
+    bench.send(index(X), schedule(X))
+    bench.run()
+    bench.holds_snapshots = False
+    waiting, bench.held_back = bench.held_back, []
+    for request in waiting:
+        bench._snapshot(request)
+    return bench
+
+
+def progress(bench: Bench) -> HydrationProgress | None:
+    found = bench.worker._held.installed.find(X)
+    assert found is not None
+    return None if found.owner.hydrated else found.owner.progress(bench.now_ms)
+
+
+def test_the_content_at_as_of_is_computed_in_parts_that_add_up() -> None:
+    bench = hydrating()
+    seen = []
+    while (found := progress(bench)) is not None:
+        seen.append((found.rows_done, found.rows_received, found.rows_total))
+        bench.now_ms += 1
+        bench.work()
+    done = [rows_done for rows_done, _, _ in seen]
+    assert done == sorted(done)
+    assert len(set(done)) > 40 // (2 * HYDRATION_FUEL)
+    assert {(received, whole) for _, received, whole in seen} == {(40, 40)}
+    bench.run()
+    bench.tick(20, ((1, "w1"), -1), ((9, "new"), 1))
+    bench.send(read_index(1, X, 10), read_index(2, X, 20))
+    assert counted(bench.answers()[peek_id(1)]) == bench.store.content(TABLE, 10)
+    assert counted(bench.answers()[peek_id(2)]) == bench.store.content(TABLE, 20)
+
+
+def test_other_reads_are_answered_between_two_parts_of_a_hydration() -> None:
+    bench = hydrating()
+    bench.work()
+    bench.send(read_index(1, J, 10))
+    assert counted(bench.answers()[peek_id(1)]) == Counter(
+        {row: n for row, n in bench.store.content(TABLE, 10).items() if row[0] > 5}
+    )
+    bench.store.append(20, TABLE, ((8, "y"), 1))
+    bench.store.upper = 21
+    bench.push()
+    # What is up to date stays so: its ticks run between the parts.
+    for _ in range(4):
+        bench.work()
+    assert bench.frontiers(J)["output"][-1] == at(21)
+    assert progress(bench) is not None
+
+
+def test_a_drop_ends_a_hydration_before_its_next_part() -> None:
+    bench = hydrating()
+    bench.work()
+    bench.send(compact(X, None))
+    assert bench.dropped() == [X]
+    assert bench.worker._held.installed.find(X) is None
+    bench.run()
+    bench.send(read_index(1, J, 10))
+    assert isinstance(bench.answers()[peek_id(1)], PeekRows)
+
+
+def test_no_part_of_a_hydration_is_seen_before_the_whole() -> None:
+    bench = hydrating()
+    bench.send(
+        dataflow((S, SubscribeExport(with_snapshot=True)), as_of=10),
+        schedule(S),
+        index(21, imports=(index_import(X),), plan=get(X)),
+        schedule(21),
+        read_index(1, X, 10),
+    )
+    bench.run()
+    assert counted(bench.answers()[peek_id(1)]) == bench.store.content(TABLE, 10)
+    first = bench.batches(S)[0]
+    assert (first.lower, first.upper) == (at(0), at(11))
+    assert total(bench.batches(S), 10) == bench.store.content(TABLE, 10)
+    bench.send(read_index(2, 21, 10))
+    assert counted(bench.answers()[peek_id(2)]) == bench.store.content(TABLE, 10)

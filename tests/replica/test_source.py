@@ -29,7 +29,7 @@ def content(*changes: Change) -> Zset:
 
 def initial(reader: Input) -> Counter[Row]:
     found: Counter[Row] = Counter()
-    for part in reader.take_initial():
+    for part in reader.take_content(1_000):
         for row, diff in zip(zip(*(c.to_pylist() for c in part.columns), strict=True), part.diffs,
                              strict=True):  # fmt: skip
             found[row] += int(diff)
@@ -53,7 +53,7 @@ def test_an_input_is_at_as_of_until_its_content_is_whole() -> None:
     assert not source.attach(reader)
     source.base_part(content(((1, "a"), 10, 1)), 2)
     assert reader.frontier == at(10)
-    assert (reader.rows_done, reader.rows_total) == (1, 2)
+    assert (reader.rows_received, reader.rows_total) == (1, 2)
     source.base_part(content(((2, "b"), 10, 1)), 2)
     source.base_complete()
     assert reader.frontier == at(11)

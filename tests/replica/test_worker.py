@@ -14,7 +14,6 @@ from antiphon.protocol.dataflow import (
 from antiphon.protocol.errors import SinceViolation
 from antiphon.protocol.ids import CollectionId
 from antiphon.replica.ports import EndSession, TailFailed
-from antiphon.replica.worker import MAINTAIN_IDLE_MS, MAINTAIN_SLICES
 from tests.replica.bench import (
     Bench,
     J,
@@ -237,17 +236,3 @@ def test_commands_of_another_connection_are_ignored() -> None:
     bench.say(create_instance(), sent(read_index(1, X, 15)), complete(0))
     bench.run()
     assert not bench.responses
-
-
-def test_merges_wait_for_a_pause_or_for_several_slices_of_work() -> None:
-    bench = filled()
-    bench.wait(MAINTAIN_IDLE_MS)
-    found = bench.worker._held.installed.readable(X)
-    assert found is not None
-    spine = found.trace._rows.spine
-    before = len(spine.batches)
-    for number in range(MAINTAIN_SLICES - 1):
-        bench.tick(30 + number, ((number, "x"), 1))
-        assert len(spine.batches) == before + number + 1, "who looks has it sorted, not merged"
-    bench.wait(MAINTAIN_IDLE_MS)
-    assert len(spine.batches) < before + MAINTAIN_SLICES - 1

@@ -20,7 +20,16 @@ from antiphon.history.digest import EMPTY_DIGEST, ChainBroken, extend
 from antiphon.history.envelope import payload_of
 from antiphon.history.folding import base_check
 from antiphon.history.limits import PRODUCER_SEQUENCES_MAX
-from antiphon.history.revision import Run, Side, Source, lane_of, listened, merge, runs_to_fold
+from antiphon.history.revision import (
+    Run,
+    Side,
+    Source,
+    lane_of,
+    listened,
+    merge,
+    rows_until,
+    runs_to_fold,
+)
 from antiphon.history.store import (
     CatalogChange,
     Committed,
@@ -142,6 +151,12 @@ class MemoryStore:
             for side in Side
             for batch in merge(sources[side], lane_of(shard, side), as_of, keep_deletes=False)
         )
+
+    def snapshot_rows(self, collection: CollectionId, as_of: int) -> int:
+        shard = self._shard(collection)
+        shards.check_snapshot(shard.state(self._state.timeline_upper), as_of)
+        runs = self._tables.contents[collection].runs[Side.ROWS]
+        return rows_until((run for run, _ in runs), as_of)
 
     def listen(self, collection: CollectionId, lower: int, upper: int) -> Iterator[Delta]:
         shard = self._shard(collection)

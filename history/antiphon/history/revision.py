@@ -70,6 +70,11 @@ class Run:
         return self.is_folded or self.time_first == self.time_last
 
 
+def rows_until(runs: Iterable[Run], as_of: int) -> int:
+    """What a merge of these runs at `as_of` may come to: updates that cancel are counted."""
+    return sum(run.row_count for run in runs if run.time_first <= as_of)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A run to be merged: its batches in order. `is_sorted`: by hash, over all of them."""

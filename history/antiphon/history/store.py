@@ -260,6 +260,14 @@ class Reader(Protocol):
         """
         ...
 
+    def snapshot_rows(self, collection: CollectionId, as_of: int) -> int:
+        """How many rows a snapshot has at most: updates that cancel are counted. Cheap.
+
+        Raises:
+            CollectionMissing, SinceViolation, NotComplete
+        """
+        ...
+
     def listen(self, collection: CollectionId, lower: int, upper: int) -> Iterator[Delta]:
         """The deltas at lower <= time < upper, in time order.
 

@@ -12,6 +12,7 @@ dependents have yet to load, what waiting peeks read and what its sink has yet t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from antiphon.protocol.dataflow import (
     CopyToExport,
@@ -37,6 +38,10 @@ from antiphon.replica.sink import Sink
 from antiphon.replica.source import Input
 from antiphon.replica.subscribe import Subscription
 
+# A part of the content at as_of, in the fuel of a slice. Larger parts than ticks have: each costs
+# every operator a step, and its output merges that a larger one would not need.
+HYDRATION_FUEL: Final = 3
+
 
 class InstalledExport:
     """One output of a dataflow. Subscribes and copy-tos have no trace, all others have."""
@@ -52,6 +57,7 @@ class InstalledExport:
         self.sink: Sink | None = None
         self.copy: CopyOut | None = None
         self.dependents: list[Input] = []  # imports of other dataflows
+        self._loaded: list[Zset] = []  # of content that no trace keeps, until it is whole
         description = owner.description
         match export.kind:
             case IndexExport(key_columns=keys) | MaterializedViewExport(key_columns=keys):
@@ -83,6 +89,19 @@ class InstalledExport:
     def failure(self) -> Failure | None:
         return self.owner.failure
 
+    def load(self, time: int, content: Zset) -> None:
+        """A part of the content at as_of, which `publish` then completes."""
+        if self.kept is not None:
+            self.kept.load(time, content)
+        else:
+            self._loaded.append(content)
+
+    def complete(self, time: int, lower: Frontier, upper: Frontier) -> None:
+        """All of the content at as_of was loaded, and nothing changes before `upper`."""
+        parts, self._loaded = self._loaded, []
+        whole = Zset.concat(self.schema, parts).consolidated()
+        self.publish(lower, upper, [] if whole.is_empty else [(time, whole)])
+
     def publish(self, lower: Frontier, upper: Frontier, ticks: Ticks) -> None:
         if self.kept is not None:
             self.kept.insert(lower, upper, ticks)
@@ -106,9 +125,10 @@ class InstalledExport:
         for reader in self.dependents:
             if reader.loaded or not reader.wanted or not self.owner.frontier.passes(reader.as_of):
                 continue
-            content = self.trace.snapshot(reader.as_of)
-            reader.rows_total = content.row_count
-            reader.load(content)
+            parts = self.trace.parts(reader.as_of)
+            reader.rows_total = sum(part.row_count for part in parts)
+            for part in parts:
+                reader.load(part)
             reader.loaded = True
             stop = _end(self.trace.upper)
             later = self.trace.updates(reader.as_of + 1, stop) if reader.as_of + 1 < stop else []
@@ -154,6 +174,7 @@ class InstalledDataflow:
         self.exports = [InstalledExport(export, self) for export in description.exports]
         self.fingerprint = fingerprint_of(description)
         self._engine = engine
+        self._hydrating_since_ms: int | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -170,28 +191,48 @@ class InstalledDataflow:
         reach = meet_all([reader.frontier for reader in self.inputs])
         return _until(reach, self.description.until)
 
-    def advance(self) -> int:
+    def advance(self, fuel_rows: int) -> int:
         """Runs the next time that is complete, or moves the frontier if none has changes. The
-        number of rows that went in and out, at least one."""
+        number of rows that went in and out, at least one. The content at as_of is computed in
+        parts whose size goes by `fuel_rows`; later times are never cut."""
         assert self._engine is not None, f"{self.description.name} cannot run"
         if not self.hydrated:
-            time = self.as_of
-            changes = {reader.collection: self._initial(reader) for reader in self.inputs}
-            self.hydrated = True
-        else:
-            first = self._due
-            if first is None or not self._reach.passes(first):
-                self._publish([], self._reach)
-                return 1
-            time = first
-            changes = {}
-            for reader in self.inputs:
-                change = reader.take(time)
-                if change is not None:
-                    changes[reader.collection] = change
+            return self._hydrate(self._engine, fuel_rows)
+        first = self._due
+        if first is None or not self._reach.passes(first):
+            self._publish([], self._reach)
+            return 1
+        time = first
+        changes = {}
+        for reader in self.inputs:
+            change = reader.take(time)
+            if change is not None:
+                changes[reader.collection] = change
         output = self._engine.step(time, changes)
         silent = output.is_empty or not _wanted(time, self.description.until)
         self._publish([] if silent else [(time, output)], self._next)
+        return 1 + output.row_count + sum(change.row_count for change in changes.values())
+
+    def _hydrate(self, engine: Dataflow, fuel_rows: int) -> int:
+        """Computes a part of the content at as_of. Small inputs come first: each part of a large
+        one then finds all of them."""
+        changes: dict[CollectionId, Zset] = {}
+        room = HYDRATION_FUEL * fuel_rows
+        for reader in sorted(self.inputs, key=lambda one: one.rows_total):
+            parts = reader.take_content(room)
+            if parts:
+                change = Zset.concat(self._schema_of(reader.collection), parts)
+                changes[reader.collection] = change
+                room -= change.row_count
+        output = engine.load(self.as_of, changes)
+        if not output.is_empty and _wanted(self.as_of, self.description.until):
+            for export in self.exports:
+                export.load(self.as_of, output)
+        if not any(reader.has_content for reader in self.inputs):
+            self.hydrated = True
+            lower, self.frontier = self.frontier, self._next
+            for export in self.exports:
+                export.complete(self.as_of, lower, self.frontier)
         return 1 + output.row_count + sum(change.row_count for change in changes.values())
 
     def fail(self, failure: Failure) -> None:
@@ -199,7 +240,7 @@ class InstalledDataflow:
         self._engine = None
         self.failure = failure
         for reader in self.inputs:
-            reader.take_initial()
+            reader.forget_content()
 
     def maintain(self, fuel_rows: int) -> bool:
         """Background work; True: there is more."""
@@ -258,24 +299,22 @@ class InstalledDataflow:
             return Frontier(self.as_of)  # not started: it has yet to ask for them
         return meet_all([reader.frontier for reader in stored])
 
-    def progress(self) -> HydrationProgress:
+    def progress(self, now_ms: int) -> HydrationProgress:
+        """As far as is known: an input that has not begun counts nothing yet."""
+        if self._hydrating_since_ms is None and self.scheduled:
+            self._hydrating_since_ms = now_ms
+        since_ms = now_ms if self._hydrating_since_ms is None else self._hydrating_since_ms
         return HydrationProgress(
             collection=self.exports[0].collection,
-            rows_done=sum(reader.rows_done for reader in self.inputs),
-            rows_total=sum(reader.rows_total for reader in self.inputs),
+            rows_done=sum(reader.rows_taken for reader in self.inputs),
+            rows_total=sum(max(r.rows_total, r.rows_received) for r in self.inputs),
+            rows_received=sum(reader.rows_received for reader in self.inputs),
+            elapsed_ms=now_ms - since_ms,
         )
 
     @property
     def pending_ticks(self) -> int:
         return max((reader.pending_count for reader in self.inputs), default=0)
-
-    def _initial(self, reader: Input) -> Zset:
-        parts = reader.take_initial()
-        schema = self._schema_of(reader.collection)
-        if len(parts) == 1:
-            return parts[0]
-        # Content and changes up to as_of may cancel: what never was at as_of must not get in.
-        return Zset.concat(schema, parts).consolidated()
 
     def _schema_of(self, collection: CollectionId) -> Schema:
         for imported in self.description.imports:

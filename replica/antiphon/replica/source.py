@@ -34,10 +34,11 @@ class Input:
         self.wanted = True  # whether the content may be fetched already
         self.loaded = False  # whether the content at or before as_of has arrived whole
         self.has_own_snapshot = False  # of exactly as_of; else a source's base and what follows it
-        self.rows_done = 0
-        self.rows_total = 0
+        self.rows_received = 0
+        self.rows_total = 0  # an estimate from above, until it is loaded
         self._delivered = START
-        self._initial: list[Zset] = []
+        self._initial: deque[Zset] = deque()
+        self._waiting_rows = 0  # in `_initial`
         self._pending: deque[tuple[int, Zset]] = deque()
 
     @property
@@ -58,15 +59,15 @@ class Input:
     def load(self, content: Zset) -> None:
         """A part of the content at or before as_of."""
         assert not self.loaded, "content after the last part"
-        self.rows_done += content.row_count
-        if not content.is_empty:
-            self._initial.append(content)
+        self.rows_received += content.row_count
+        self._keep(content)
 
     def restart(self) -> None:
         """The content comes again, from its first part on."""
         assert not self.loaded, "content after the last part"
         self._initial.clear()
-        self.rows_done = 0
+        self._waiting_rows = 0
+        self.rows_received = 0
 
     def deliver(self, ticks: Iterable[tuple[int, Zset]], upper: Frontier) -> None:
         """Differences, in order of time, that complete everything before `upper`."""
@@ -77,15 +78,50 @@ class Input:
             if time <= self.as_of:
                 # A snapshot of its own holds these already: taken again, they would count twice.
                 if not self.has_own_snapshot:
-                    self._initial.append(change)
+                    self.rows_received += change.row_count
+                    self._keep(change)
             else:
                 self._pending.append((time, change))
         self._delivered = self._delivered.join(upper)
 
-    def take_initial(self) -> list[Zset]:
-        """The whole content at as_of, as a sum; once."""
-        initial, self._initial = self._initial, []
-        return initial
+    def _keep(self, content: Zset) -> None:
+        if not content.is_empty:
+            self._initial.append(content)
+            self._waiting_rows += content.row_count
+
+    @property
+    def has_content(self) -> bool:
+        """Whether some of the content at as_of was not taken yet."""
+        return bool(self._initial)
+
+    @property
+    def rows_taken(self) -> int:
+        """Of those that were received."""
+        return self.rows_received - self._waiting_rows
+
+    def take_content(self, rows_max: int) -> list[Zset]:
+        """Some of the content at as_of, as a sum of at most so many rows; each of it once.
+
+        What was taken so far is at every point a content that the collection could have: nothing
+        is taken away before it was there.
+        """
+        taken: list[Zset] = []
+        room = rows_max
+        while self._initial and room > 0:
+            part = self._initial.popleft()
+            if part.row_count > room:
+                self._initial.appendleft(part.slice(room, part.row_count - room))
+                first = part.slice(0, room)
+                part = Zset(first.columns, first.diffs, part.errors)
+            taken.append(part)
+            room -= part.row_count
+            self._waiting_rows -= part.row_count
+        return taken
+
+    def forget_content(self) -> None:
+        """Nobody is going to take it."""
+        self._initial.clear()
+        self._waiting_rows = 0
 
     def take(self, time: int) -> Zset | None:
         """The change at `time`, if there is one; it is then gone from here."""

@@ -31,13 +31,11 @@ from antiphon.protocol.command import (
 from antiphon.protocol.dataflow import DataflowDescription
 from antiphon.protocol.errors import (
     AntiphonError,
-    ComputeError,
     RemoteProtocolError,
     SchemaMismatch,
     Unavailable,
 )
 from antiphon.protocol.facts import DataflowFacts
-from antiphon.protocol.failure import failure_of
 from antiphon.protocol.greeting import COMMAND_SETS
 from antiphon.protocol.ids import (
     NO_POSITION,
@@ -49,6 +47,7 @@ from antiphon.protocol.ids import (
 )
 from antiphon.protocol.response import Response
 from antiphon.replica.apply import apply
+from antiphon.replica.computation import Computation
 from antiphon.replica.held import STORED, Held
 from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.ports import (
@@ -81,11 +80,7 @@ from antiphon.replica.reconcile import (
 from antiphon.replica.sink import Sink
 
 PROGRESS_INTERVAL_MS: Final = 250  # heartbeats are four times rarer
-# Merging the few rows of one tick costs as much as merging those of several together; more
-# unmerged ones would make lookups dear.
-MAINTAIN_SLICES: Final = 4
 TROUBLES_MAX: Final = 1  # sessions in a row that the store's refusals may end
-MAINTAIN_IDLE_MS: Final = 20  # without work for so long: merge what there is
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,9 +108,7 @@ class Worker:
         self._troubles = 0  # with the store, since it last delivered
         self._spoiled = False  # what is installed cannot go on: only a full set replaces it
         self._busy = False
-        self._unmaintained = 0  # slices of work since the last maintenance
-        self._maintain_at_ms: int | None = None
-        self._turn = 0  # whose dataflow ran last
+        self._computation = Computation(self._held)
         self._progress: WorkerProgress | None = None  # as last told
         self._progress_due = True
         self._progress_at_ms: int | None = None
@@ -134,37 +127,10 @@ class Worker:
     def work(self, fuel_rows: int, now_ms: int) -> WorkerReady:
         """Computes on: one time of each dataflow in turn, so that views keep abreast. Stops after
         about `fuel_rows` rows; a single time is never cut in two."""
-        used = self._run(fuel_rows)
+        used, self._busy = self._computation.work(fuel_rows, now_ms)
         self._held.peeks.answer_ready(self._held.configuration)
-        self._busy = any(one.is_ready for one in self._held.installed.dataflows)
-        if used > 0:
-            self._progress_due = True
-            self._unmaintained += 1
-            self._maintain_at_ms = now_ms + MAINTAIN_IDLE_MS
-        if self._unmaintained >= MAINTAIN_SLICES or not (self._busy or used):
-            self._unmaintained = 0
-            self._maintain_at_ms = None
-            self._busy = self._maintain(fuel_rows) or self._busy
+        self._progress_due = self._progress_due or used > 0
         return self._ready(now_ms)
-
-    def _run(self, fuel_rows: int) -> int:
-        """Runs what is ready, each dataflow in turn; the rows that took. The next call goes on
-        where this one stopped, so that none starves behind another's backlog."""
-        used, idle = 0, 0
-        dataflows = self._held.installed.dataflows
-        while used < fuel_rows and idle < len(dataflows):
-            self._turn = (self._turn + 1) % len(dataflows)
-            dataflow = dataflows[self._turn]
-            if dataflow.is_ready:
-                used += self._advance(dataflow)
-                idle = 0
-            else:
-                idle += 1
-        return used
-
-    def _maintain(self, fuel_rows: int) -> bool:
-        """One slice of background work, of whoever has some; True: there is more."""
-        return self._held.inputs.maintain(fuel_rows) or self._held.installed.maintain(fuel_rows)
 
     # Events.
 
@@ -351,25 +317,6 @@ class Worker:
         self._progress_at_ms = None
         self._held.requests.append(EndSession(connection_id=connection.id, error=error, void=True))
 
-    # Computation.
-
-    def _advance(self, dataflow: InstalledDataflow) -> int:
-        """One time of one dataflow. What it cannot compute, it says for good; a bug crashes."""
-        try:
-            used = dataflow.advance()
-        except ComputeError as error:
-            failure = failure_of(error)
-            dataflow.fail(failure)
-            for export in dataflow.exports:
-                export.fail(failure)
-            used = 1
-        for export in dataflow.exports:
-            export.load_dependents()
-            self._held.moved[export.collection] = export
-        if dataflow.frontier.is_closed or dataflow.failure is not None:
-            self._held.stop_reading(dataflow)
-        return used
-
     def _note_written(self, sink: Sink) -> None:
         """Its shard's upper is news to the controller, and what it held may go."""
         export = self._held.installed.find(sink.collection)
@@ -385,7 +332,10 @@ class Worker:
         held.settle_drops()
         if connection is not None and connection.initialized:
             held.report()
-        wakes = [self._maintain_at_ms, *(sink.work(now_ms) for sink in held.sinks.values())]
+        wakes = [
+            self._computation.maintain_at_ms,
+            *(sink.work(now_ms) for sink in held.sinks.values()),
+        ]
         held.compact()
         wakes.append(held.inputs.settle(now_ms))
         progress = self._progress_news(now_ms)
@@ -421,7 +371,7 @@ class Worker:
         dataflows = self._held.installed.dataflows
         progress = WorkerProgress(
             applied_position=self._applied,
-            hydration=tuple(one.progress() for one in dataflows if not one.hydrated),
+            hydration=tuple(one.progress(now_ms) for one in dataflows if not one.hydrated),
             dataflows=() if self._spoiled else _facts(dataflows),
             backlog_ticks=max((one.pending_ticks for one in dataflows), default=0),
             full_set=self._full_set,

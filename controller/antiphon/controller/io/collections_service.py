@@ -94,16 +94,23 @@ class CollectionsService(CollectionsServicer):
     async def Snapshot(
         self, request: pb.SnapshotRequest, context: Context
     ) -> AsyncIterator[pb.SnapshotChunk]:
-        """The content exactly at the time; the last chunk says so, and may be empty."""
+        """The content exactly at the time; the last chunk says so, and may be empty.
+
+        How many rows will have come is an estimate from above until the last chunk corrects it.
+        """
         item = self._item(request.collection, SHARD_KINDS)
+        rows_total = await self._store.snapshot_rows(item.id, request.as_of)
+        rows_sent = 0
         waiting: pb.SnapshotChunk | None = None
         async for delta in self._store.snapshot(item.id, request.as_of):
             if waiting is not None:
                 yield waiting
-            waiting = pb.SnapshotChunk(delta=encode(item.id, delta)[0])
+            rows_sent += delta.row_count
+            waiting = pb.SnapshotChunk(delta=encode(item.id, delta)[0], rows_total=rows_total)
         if waiting is None:
             waiting = pb.SnapshotChunk(delta=pb.CollectionDelta(collection=item.id))
         waiting.last = True
+        waiting.rows_total = rows_sent
         yield waiting
 
     async def CompareAndAppend(

@@ -90,6 +90,10 @@ class StoreRunner:
         while (chunk := await self.read(lambda: next(chunks, None))) is not None:
             yield chunk
 
+    async def snapshot_rows(self, collection: CollectionId, as_of: int) -> int:
+        """At most so many rows has the snapshot. Raises as the store's reader does."""
+        return await self.read(lambda: self._store.snapshot_rows(collection, as_of))
+
     async def listen(self, collection: CollectionId, lower: int, upper: int) -> list[Delta]:
         """All deltas of an interval, in time order. Raises as the store's reader does."""
         return await self.read(lambda: list(self._store.listen(collection, lower, upper)))

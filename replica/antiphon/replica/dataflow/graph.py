@@ -82,6 +82,12 @@ class Dataflow:
         times = [time for operator in self._timed if (time := operator.next_time) is not None]
         return min(times, default=None)
 
+    def load(self, time: int, inputs: Mapping[CollectionId, Zset]) -> Zset:
+        """`step` for a part of the content that all begins with: the time may be that of the last
+        part. The outputs of all parts add up to the output."""
+        assert self._time is None or time == self._time, "content after the first time"
+        return self._stepped(time, inputs)
+
     def step(self, time: int, inputs: Mapping[CollectionId, Zset]) -> Zset:
         """The output's change at `time`; inputs that are absent did not change.
 
@@ -90,6 +96,9 @@ class Dataflow:
         changes happen after everything is computed.
         """
         assert self._time is None or time > self._time, f"time moves back: {self._time} -> {time}"
+        return self._stepped(time, inputs)
+
+    def _stepped(self, time: int, inputs: Mapping[CollectionId, Zset]) -> Zset:
         step = Step(time, is_first=self._time is None)
         ran: list[Operator] = []
         try:

@@ -63,6 +63,24 @@ class Trace:
         """Of the arrangement; the changes of recent times, kept once more, come on top."""
         return self._rows.spine.byte_count + self._errors.spine.byte_count
 
+    def load(self, time: int, content: Zset) -> None:
+        """A part of what the collection holds at its upper, before it is complete there. The parts
+        add up, and show once `insert` has moved upper past it."""
+        assert self._upper == Frontier(time), f"a part for {time} at upper {self._upper}"
+        assert self._forgotten(time), "the time of the content is where the trace begins"
+        self._rows.add(time, content)
+        if content.errors is not None:
+            self._errors.add(time, content.errors)
+
+    def parts(self, time: int) -> list[Zset]:
+        """The content at `time` as a sum, older parts first, not copied where that can be."""
+        self.check_readable(time)
+        parts = self._rows.at(time)
+        errors = concat_rows(self._errors.at(time))
+        if errors is not None:
+            parts.append(Zset(Zset.empty(self.schema).columns, errors.diffs[:0], errors))
+        return parts
+
     def insert(self, lower: Frontier, upper: Frontier, changes: Sequence[tuple[int, Zset]]) -> None:
         """The updates of [lower, upper), by ascending time; `lower` must be the trace's upper."""
         assert lower == self._upper, f"a gap or an overlap: {lower} after {self._upper}"

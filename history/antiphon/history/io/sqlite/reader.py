@@ -30,7 +30,7 @@ from antiphon.history.io.sqlite.rows import (
     verify_chain,
 )
 from antiphon.history.limits import READERS_IDLE_MAX
-from antiphon.history.revision import Side, lane_of, listened, merge
+from antiphon.history.revision import Side, lane_of, listened, merge, rows_until
 from antiphon.history.shard import Shard
 from antiphon.history.store import Opened, StoredCommand
 from antiphon.protocol.delta import Delta
@@ -82,6 +82,11 @@ class SqliteReader:
                 sources = [source(connection, run, lane) for run in runs if run.time_first <= as_of]
                 for batch in merge(sources, lane, as_of, keep_deletes=False):
                     yield Delta(rows=(batch,)) if side is Side.ROWS else Delta(errors=(batch,))
+
+    def snapshot_rows(self, collection: CollectionId, as_of: int) -> int:
+        with self._moment() as connection:
+            _check_snapshot(connection, collection, as_of)
+            return rows_until(read_runs(connection, collection)[Side.ROWS], as_of)
 
     def listen(self, collection: CollectionId, lower: int, upper: int) -> Iterator[Delta]:
         with self._moment() as connection:

@@ -169,6 +169,9 @@ class SqliteStore:
     def snapshot(self, collection: CollectionId, as_of: int) -> Iterator[Delta]:
         return self._reader.snapshot(collection, as_of)
 
+    def snapshot_rows(self, collection: CollectionId, as_of: int) -> int:
+        return self._reader.snapshot_rows(collection, as_of)
+
     def listen(self, collection: CollectionId, lower: int, upper: int) -> Iterator[Delta]:
         return self._reader.listen(collection, lower, upper)
 
