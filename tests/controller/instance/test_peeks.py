@@ -236,3 +236,15 @@ def test_a_peek_of_something_dropped_meanwhile_ends_when_nobody_has_it_any_more(
     machine.lose("r2")
     assert not of_type(machine.connect("r1"), Peek)
     assert isinstance(error_of(machine, request), CollectionMissing)
+
+
+def test_nobody_is_waited_for_who_connected_after_what_is_read_was_dropped(
+    machine: Machine,
+) -> None:
+    request, _ = machine.peek(A)
+    machine.lose("r1")
+    machine.install(drops=(A,))
+    assert not of_type(machine.connect("r1"), Peek), "there it can no longer be answered"
+    assert request not in machine.replies, "but the other replica still has it"
+    machine.lose("r2")
+    assert isinstance(error_of(machine, request), CollectionMissing)

@@ -30,7 +30,7 @@ from antiphon.protocol.errors import (
     ReplicaMissing,
     Unavailable,
 )
-from antiphon.protocol.failure import error_of
+from antiphon.protocol.failure import error_of, failure_of
 from antiphon.protocol.ids import CollectionId, PeekId, ReplicaId, show
 from antiphon.protocol.limits import PEEKS_PENDING_MAX
 from antiphon.protocol.response import (
@@ -192,6 +192,8 @@ def replay(state: State, replica: Replica, out: Outbox) -> list[Sent]:
                 # Nothing to cancel here: this session has not begun to speak.
                 finish(state, peek, out, answered_by=replica.id)
                 out.reply(peek.request, ErrorReply(error))
+            # Who still has it may be lost, and this replica must not be waited for then.
+            peek.failures[replica.id] = failure_of(error)
             continue
         commands.append(live(peek.command))
     return commands
