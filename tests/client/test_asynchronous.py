@@ -109,7 +109,9 @@ async def test_files_are_read_by_their_names_ending(
     [
         ("absent.csv", None, "no such file"),
         ("what.xyz", "id\n1\n", "the name does not say"),
-        ("bad.csv", "id,region\n1,a\nseven,b\n", "seven"),
+        ("bad.csv", "id,region\n1,a\nseven,b\n", "row 3 .*, column id: .*'seven'"),
+        ("other.csv", 'region,id\n"a\nb",1\nc,seven\n', "row 3 .*, column id: .*'seven'"),
+        ("short.csv", "id,region\n1\n", "[Ee]xpected 2 columns"),
         ("bad.parquet", "not parquet", "bad.parquet"),
     ],
 )

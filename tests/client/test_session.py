@@ -75,6 +75,10 @@ def test_unavailable_may_always_be_repeated_because_nothing_was_done() -> None:
     assert may_repeat(Unavailable("x"), harmless=False)
 
 
+def test_what_the_server_has_waited_for_is_not_waited_for_again() -> None:
+    assert not may_repeat(Unavailable("no replica was connected", waited_s=30), harmless=True)
+
+
 @pytest.mark.parametrize(
     "error", [DuplicateKey("x"), Internal("x"), RemoteProtocolError("x"), ValueError("x")]
 )

@@ -18,8 +18,10 @@ from antiphon.protocol.io.channel import (
     CHANNEL_OPTIONS,
     SERVER_OPTIONS,
     create_server,
+    is_loopback,
     listen,
     open_channel,
+    reachable,
     split_address,
 )
 from antiphon.protocol.limits import MIB
@@ -178,3 +180,17 @@ async def test_a_stopped_server_is_noticed_at_once() -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await probe(address)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_only_this_machine_reaches_some_addresses() -> None:
+    for address in ("127.0.0.1:1", "[::1]:1", "localhost:1", "unix:/x"):
+        assert is_loopback(address)
+    for address in ("0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1"):
+        assert not is_loopback(address)
+
+
+def test_every_interface_is_no_place_to_call() -> None:
+    assert reachable("0.0.0.0:1") == "127.0.0.1:1"
+    assert reachable("[::]:1") == "[::1]:1"
+    for address in ("10.0.0.1:1", "localhost:1", "unix:/x"):
+        assert reachable(address) == address

@@ -265,6 +265,27 @@ async def test_one_process_lost_is_the_replica_lost(replica: Served) -> None:
     assert await replica.exited() == CRASHED
 
 
+async def test_a_worker_that_hangs_is_ended_with_its_replica(
+    replica: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its front beats on, so nobody else would; and its holds would pin the store for ever."""
+    assert replica.process is not None
+    replica.process.kill()
+    await replica.exited()
+    monkeypatch.setenv("ANTIPHON_REPLICA_WORKER_SILENCE_MS_MAX", "500")
+    await replica.start()
+    session = await connected(replica)
+    await session.until(lambda responses: responses)
+    worker = await worker_of(replica)
+    os.kill(worker, signal.SIGSTOP)
+    await session.send(index(99))
+    error = await session.end()
+    assert isinstance(error, Unavailable)
+    assert "its worker was silent for" in error.message
+    assert await replica.exited() == CRASHED
+    assert await is_gone(worker)
+
+
 async def test_sigterm_is_announced_and_takes_less_than_two_seconds(replica: Served) -> None:
     session = await connected(replica)
     await session.until(lambda responses: responses)

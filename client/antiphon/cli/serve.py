@@ -15,6 +15,7 @@ from antiphon.controller.io.config import ControllerConfig
 from antiphon.controller.io.config import load_config as load_controller_config
 from antiphon.controller.io.process import Controller, configure_logging
 from antiphon.controller.io.process import run_controller as serve_controller
+from antiphon.protocol.io.channel import reachable
 from antiphon.replica.io.config import load_config as load_replica_config
 from antiphon.replica.io.process import run_replica as serve_replica
 
@@ -94,12 +95,13 @@ async def _up(settings: ControllerConfig, *, watch_stdin: bool) -> int:
     return running.exit_code
 
 
-def _banner(address: str, settings: ControllerConfig) -> str:
+def _banner(listens_on: str, settings: ControllerConfig) -> str:
+    address = reachable(listens_on)
     # Every command finds the default address by itself.
     option = "" if address == ControllerConfig.model_fields["listen"].default else f" -a {address}"
     count = settings.local_replicas
     return f"""\
-antiphon listens on {address} with {count} local replicas; its data is in {settings.data}
+antiphon listens on {listens_on} with {count} local replicas; its data is in {settings.data}
   antiphon sql{option}       a shell; try  SELECT 6 * 7;
   antiphon status{option}    how the replicas are
   python: from antiphon.client import connect; client = connect("{address}")

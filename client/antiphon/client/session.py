@@ -24,6 +24,8 @@ from antiphon.protocol.errors import (
 )
 from antiphon.protocol.ids import ProducerId
 
+WAITED: Final = "waited_s"  # a detail: the server itself has waited for what was not there
+
 # Indefinite errors that another attempt may mend. `Internal` is not among them: it is a bug, and
 # repeating it only hides it.
 _WORTH_REPEATING: Final = (LinkTimeout, OutcomeUnknown, StorePoisoned)
@@ -61,7 +63,8 @@ def may_repeat(error: BaseException, *, harmless: bool) -> bool:
     """Whether to try again after `error`. `harmless`: a second application changes nothing, because
     the request only reads or because it carries a sequence."""
     if isinstance(error, Unavailable):
-        return True  # nothing was done
+        # Nothing was done; but who has waited there for long enough is not kept waiting here.
+        return WAITED not in error.details
     return harmless and isinstance(error, _WORTH_REPEATING)
 
 

@@ -66,6 +66,9 @@ HEARTBEAT_INTERVAL_MS: Final = 1_000  # `Status` from a replica
 HEARTBEAT_SILENCE_MS: Final = 5_000  # no word for so long: the link is dead
 # A worker that says nothing for so long on what it was given is not ready, though its front beats.
 WORKER_SILENCE_MS: Final = 10_000
+# One that is silent for so long is hung: its holds pin the store, so the replica ends and starts
+# anew. Far above any one step of a dataflow.
+WORKER_HUNG_MS: Final = 120_000
 GREETING_DEADLINE_MS: Final = 10_000  # from the open stream to Hello: a mute peer holds nothing
 KEEPALIVE_INTERVAL_MS: Final = 10_000  # HTTP/2 pings find what the heartbeat cannot: a dead host
 KEEPALIVE_TIMEOUT_MS: Final = 5_000  # a ping that waits longer means a dead peer
@@ -85,4 +88,5 @@ assert KEEPALIVE_INTERVAL_MS > PING_INTERVAL_MIN_MS, "our own clients ping withi
 assert RECONNECT_BACKOFF_MIN_MS < RECONNECT_BACKOFF_MAX_MS < REPLICA_HOLD_MS, (
     "a replica that comes back at once finds its inputs held"
 )
+assert WORKER_HUNG_MS > WORKER_SILENCE_MS, "it is shown before it is ended"
 assert DRAIN_MS < 2_000, "Ctrl-C stops everything within two seconds"

@@ -217,6 +217,10 @@ class Front:
         for _ in range(count):
             self._unhandled.popleft()
 
+    def worker_silence_ms(self, now_ms: int) -> int:
+        """How long the worker has left unanswered what it was given."""
+        return max(0, now_ms - self._unhandled[0]) if self._unhandled else 0
+
     def delivered(self, event: Event, now_ms: int) -> FrontReady:
         """An answer of the store for the worker."""
         ready = FrontReady(events=[event])
@@ -337,7 +341,6 @@ class Front:
         session = self._session
         if session is None:
             return
-        waited_ms = now_ms - self._unhandled[0] if self._unhandled else 0
         self._say(
             Status(
                 stage=session.stage,
@@ -347,7 +350,7 @@ class Front:
                 resident_bytes=self._resident_bytes,
                 dataflow_count=len(self._progress.dataflows),
                 backlog_ticks=self._progress.backlog_ticks,
-                backlog_age_ms=max(0, waited_ms),
+                backlog_age_ms=self.worker_silence_ms(now_ms),
                 failed=self._progress.failed,
             ),
             ready,

@@ -20,6 +20,7 @@ from antiphon.protocol.errors import (
     NotComplete,
     ReplicaFailed,
     SinceViolation,
+    Unavailable,
 )
 from antiphon.protocol.frontier import CLOSED, START, Frontier
 from antiphon.protocol.ids import CollectionId, ReplicaId
@@ -29,7 +30,7 @@ from antiphon.protocol.response import (
     SubscribeDropped,
     SubscribeResponse,
 )
-from tests.controller.instance.machine import SCHEMA, Machine, T, of_type, updates
+from tests.controller.instance.machine import CONFIG, SCHEMA, Machine, T, of_type, updates
 
 
 @pytest.fixture
@@ -254,3 +255,31 @@ def test_any_two_replicas_make_one_sequence(data: st.DataObject) -> None:
     assert [time for _, _, found in intervals for time in found] == [99, *times]
     assert [lower for lower, _, _ in intervals] == [0, *(upper for _, upper, _ in intervals[:-1])]
     assert intervals[-1][1] == 140
+
+
+def test_a_new_one_is_told_when_nobody_is_there_for_too_long() -> None:
+    machine = Machine()
+    request, _ = machine.subscribe()
+    machine.now_ms += CONFIG.peek_wait_ms - 1
+    machine.beat()
+    error = error_of(machine, request)
+    assert isinstance(error, Unavailable)
+    assert error.details["waited_s"] == str(CONFIG.peek_wait_ms // 1000)
+    assert machine.state.subscribes == {}
+
+
+def test_one_that_has_begun_or_goes_on_or_has_a_replica_is_not_given_up(machine: Machine) -> None:
+    begun, name = machine.subscribe()
+    machine.batch("r1", name, 0, 100, 50)
+    filling, _ = machine.subscribe()
+    for _ in range(3):
+        machine.now_ms += CONFIG.peek_wait_ms
+        machine.beat()
+    machine.lose("r1")
+    machine.lose("r2")
+    resumed, _ = machine.subscribe(resume_from=100)
+    machine.now_ms += 2 * CONFIG.peek_wait_ms
+    machine.beat()
+    assert resumed not in machine.replies
+    assert len(machine.replies[begun]) == 1
+    assert isinstance(error_of(machine, filling), Unavailable)

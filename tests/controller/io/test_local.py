@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.controller.io.orchestrator import local
-from antiphon.controller.io.orchestrator.local import LocalOrchestrator
+from antiphon.controller.io.orchestrator.local import LocalOrchestrator, bound_log
 from tests.controller.io.serving import until
 
 # Leaves a mark of each start with its arguments; ends when its standard input closes.
@@ -154,3 +154,16 @@ asyncio.run(main())
     process.kill()
     await process.wait()
     await until(lambda: not is_alive(child_id), 10, "the child's end")
+
+
+def test_a_log_has_a_bound_and_its_writer_need_not_know(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"a" * 10)
+        bound_log(log, bytes_max=10)
+        assert not (tmp_path / "log.1").exists()
+        writer.write(b"b")
+        bound_log(log, bytes_max=10)
+        writer.write(b"after")
+    assert (tmp_path / "log.1").read_bytes() == b"a" * 10 + b"b"
+    assert log.read_bytes() == b"after"

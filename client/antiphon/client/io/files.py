@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -60,21 +61,80 @@ def _open(
             yield from _parquet_parts(path)
         else:
             yield from _csv_parts(path, schema, "\t" if kind == "tsv" else ",", nulls)
+    except _BadValue as error:
+        raise InvalidArgument(f"{path}: {error}", column=error.column, row=error.row) from None
     except FileNotFoundError:
         raise InvalidArgument(f"{path}: no such file") from None
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         raise InvalidArgument(f"{path}: {error}") from error
 
 
+class _BadValue(Exception):
+    """A value of a CSV file that is not of its column's type."""
+
+    def __init__(self, column: str, row: str, problem: str) -> None:
+        super().__init__(f"row {row} (the header is row 1), column {column}: {problem}")
+        self.column = column
+        self.row = row
+
+
 def _csv_parts(
     path: Path, schema: pa.Schema, delimiter: str, nulls: Sequence[str]
+) -> Iterator[Part]:
+    try:
+        yield from _read_csv(path, schema, delimiter, nulls, use_threads=True)
+    except pa.ArrowInvalid as error:
+        if _CONVERSION.search(str(error)) is None:
+            raise
+    else:
+        return
+    # Read again from the start, slowly: only then does the reader know the row.
+    try:
+        for _ in _read_csv(path, schema, delimiter, nulls, use_threads=False):
+            pass
+    except pa.ArrowInvalid as error:
+        found = _CONVERSION.search(str(error))
+        if found is None or found["row"] is None:
+            raise
+        column, names = int(found["column"]), _header(path, delimiter)
+        name = names[column] if column < len(names) else f"#{column + 1}"
+        raise _BadValue(name, found["row"], found["problem"]) from error
+    raise pa.ArrowInvalid("the file changed while it was read")
+
+
+_CONVERSION: Final = re.compile(
+    r"In CSV column #(?P<column>\d+): (?:Row #(?P<row>\d+): )?(?P<problem>CSV conversion .*)",
+    re.DOTALL,
+)
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    """The names of the columns, in the file's order."""
+    with path.open("rb") as raw:
+        stream = pa.input_stream(raw, compression=_compression(path))
+        reader = csv.open_csv(
+            stream,
+            read_options=csv.ReadOptions(block_size=BLOCK_BYTES),
+            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=csv.ConvertOptions(default_column_type=pa.binary()),
+        )
+        return list(reader.schema.names)
+
+
+def _read_csv(
+    path: Path,
+    schema: pa.Schema,
+    delimiter: str,
+    nulls: Sequence[str],
+    *,
+    use_threads: bool,
 ) -> Iterator[Part]:
     total = path.stat().st_size
     with path.open("rb") as raw:
         stream = pa.input_stream(raw, compression=_compression(path))
         reader = csv.open_csv(
             stream,
-            read_options=csv.ReadOptions(block_size=BLOCK_BYTES),
+            read_options=csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=use_threads),
             parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=csv.ConvertOptions(
                 column_types={field.name: _parsed_type(field.type) for field in schema},

@@ -6,7 +6,7 @@ once a beat, and not at all while nothing moved.
 
 from __future__ import annotations
 
-from antiphon.controller.instance import copies, holds, peeks
+from antiphon.controller.instance import copies, holds, peeks, subscribes
 from antiphon.controller.instance.event import CompactionDurable
 from antiphon.controller.instance.ready import CompactionEntry, Outbox, live
 from antiphon.controller.instance.state import State
@@ -17,6 +17,7 @@ from antiphon.protocol.ids import CollectionId
 
 def on_tick(state: State, out: Outbox, now_ms: int) -> None:
     peeks.expire(state, out, now_ms)
+    subscribes.expire(state, out, now_ms)
     copies.expire(state, out, now_ms)
     _release_gone_replicas(state, now_ms)
     beat_due = now_ms >= state.last_beat_ms + state.config.beat_ms
@@ -77,7 +78,8 @@ def wake_at_ms(state: State) -> int | None:
     deadlines = []
     if state.moved and not state.compaction_in_flight:
         deadlines.append(state.last_beat_ms + state.config.beat_ms)
-    for next_ms in (peeks.next_deadline_ms(state), copies.next_deadline_ms(state)):
+    for waiting in (peeks, subscribes, copies):
+        next_ms = waiting.next_deadline_ms(state)
         if next_ms is not None:
             deadlines.append(next_ms)
     deadlines += [

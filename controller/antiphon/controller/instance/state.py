@@ -182,6 +182,7 @@ class Subscribe:
     replica: ReplicaId | None
     arrow: pa.Schema  # of its batches
     hold: str = ""  # the named hold that it runs under
+    deadline_ms: int | None = None  # for the first word of any replica; None: it has begun
     failures: dict[ReplicaId, Failure] = field(default_factory=dict)
 
 

@@ -93,7 +93,7 @@ class Instance:
             case CopyRequested():
                 copies.begin(state, event, out, now_ms)
             case SubscribeRequested():
-                subscribes.begin(state, event, out)
+                subscribes.begin(state, event, out, now_ms)
             case InstallRequested():
                 on_request.on_install_requested(state, event, out)
             case InstallDurable():

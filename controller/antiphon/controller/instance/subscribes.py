@@ -44,6 +44,7 @@ from antiphon.protocol.errors import (
     RemoteProtocolError,
     ReplicaFailed,
     SchemaMismatch,
+    Unavailable,
 )
 from antiphon.protocol.failure import error_of
 from antiphon.protocol.frontier import CLOSED, START, Frontier
@@ -57,7 +58,7 @@ from antiphon.protocol.response import (
 )
 
 
-def begin(state: State, event: SubscribeRequested, out: Outbox) -> None:
+def begin(state: State, event: SubscribeRequested, out: Outbox, now_ms: int) -> None:
     """Hold the start, then install everywhere; or reply with the reason why not."""
     try:
         as_of = _start(state, event)
@@ -84,6 +85,8 @@ def begin(state: State, event: SubscribeRequested, out: Outbox) -> None:
         replica=event.replica,
         arrow=delta_schema(event.dataflow.schema),
         hold=event.hold,
+        # One that goes on outlives an outage; a new one is told that there is nobody.
+        deadline_ms=now_ms + state.config.peek_wait_ms if event.resume_from is None else None,
     )
     holder = Holder(HoldKind.SUBSCRIBE, event.collection)
     holds.acquire_all(state, event.imports, holder, as_of)
@@ -209,6 +212,7 @@ def _deliver(
     if batch.lower.less_than(frontier):
         batches = _trim(batches, frontier, subscribe.arrow)
     subscribe.frontier = batch.upper
+    subscribe.deadline_ms = None
     out.reply(subscribe.request, SubscribeReply(lower=frontier, upper=batch.upper, batches=batches))
     if batch.upper.is_closed:
         end(state, subscribe, out)
@@ -272,6 +276,28 @@ def cancel(state: State, request: int, out: Outbox) -> bool:
         return False
     end(state, state.subscribes[collection], out)
     return True
+
+
+def expire(state: State, out: Outbox, now_ms: int) -> None:
+    """New ones that found no replica for too long. With one connected they take the time that they
+    take, and what has begun waits for as long as its caller does."""
+    for subscribe in list(state.subscribes.values()):
+        deadline_ms = subscribe.deadline_ms
+        if deadline_ms is None or now_ms < deadline_ms:
+            continue
+        if any(subscribe.replica in (None, r.id) for r in state.open_replicas()):
+            subscribe.deadline_ms = now_ms + state.config.peek_wait_ms
+            continue
+        end(state, subscribe, out)
+        seconds = state.config.peek_wait_ms // 1000
+        error = Unavailable(f"no replica was connected for {seconds} s", waited_s=seconds)
+        out.reply(subscribe.request, ErrorReply(error))
+
+
+def next_deadline_ms(state: State) -> int | None:
+    """When the first of the new ones has waited for long enough."""
+    found = [s.deadline_ms for s in state.subscribes.values() if s.deadline_ms is not None]
+    return min(found, default=None)
 
 
 def on_collection_dropped(state: State, collection: CollectionId, out: Outbox) -> None:

@@ -54,7 +54,7 @@ from antiphon.protocol.errors import (
     Unavailable,
 )
 from antiphon.protocol.ids import RANDOM_ID_BYTES, Position
-from antiphon.protocol.io.channel import create_server, listen
+from antiphon.protocol.io.channel import create_server, is_loopback, listen, reachable
 from antiphon.protocol.io.health import Health, add_health_and_reflection
 from antiphon.protocol.io.interceptor import Gate
 from antiphon.v1 import collections_pb2, collections_pb2_grpc, control_pb2, control_pb2_grpc
@@ -202,6 +202,12 @@ class Controller:
         await control.configure_replicas({**local, **config.replicas})
         assert self._health is not None, "the server is up"
         await self._health.serve()
+        if not is_loopback(self.address) and config.secret is None and not config.tls_client_ca:
+            _log.warning(
+                "controller.open_to_all",
+                address=self.address,
+                remedy="set a token, or tls_client_ca, or listen on 127.0.0.1",
+            )
         _log.info(
             "controller.serving",
             address=self.address,
@@ -242,7 +248,7 @@ class Controller:
         self.address = listen(server, config.listen, security)
         self._orchestrator = LocalOrchestrator(
             self._replicas,
-            self.address,
+            reachable(self.address),
             command=config.replica_command or REPLICA_COMMAND,
             environment=self._child_environment(),
         )

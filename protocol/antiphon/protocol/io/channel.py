@@ -126,6 +126,19 @@ def listen(server: grpc.aio.Server, address: str, security: ServerSecurity = OPE
     return f"{address.rpartition(':')[0]}:{port}"
 
 
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach it."""
+    host = address.rpartition(":")[0].strip("[]")
+    return address.startswith(UNIX) or host in ("127.0.0.1", "::1", "localhost")
+
+
+def reachable(address: str) -> str:
+    """Where this machine finds what listens there: every interface is no place to call."""
+    host, _, port = address.rpartition(":")
+    loopback = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}.get(host)
+    return address if loopback is None else f"{loopback}:{port}"
+
+
 def _check_unix(path: str) -> None:
     if len(path.encode()) > UNIX_PATH_BYTES_MAX:
         raise InvalidArgument(

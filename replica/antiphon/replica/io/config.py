@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from antiphon.protocol.errors import InvalidArgument
 from antiphon.protocol.ids import check_replica_name
 from antiphon.protocol.io.settings import ServerSettings
+from antiphon.protocol.limits import WORKER_HUNG_MS
 
 
 class ReplicaConfig(ServerSettings):
@@ -22,6 +23,8 @@ class ReplicaConfig(ServerSettings):
     data: Path | None = None  # None: antiphon-data/replicas/NAME
     controller: str = "127.0.0.1:6870"
     copy_directory: Path | None = None  # None: the folder `copies` in its data
+    # A worker that is silent for longer is taken for hung, and the replica ends. 0: it never is.
+    worker_silence_ms_max: int = Field(default=WORKER_HUNG_MS, ge=0)
     watch_stdin: bool = False  # exit when stdin closes: for a parent that may be killed
     log: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -218,6 +218,11 @@ class _Replica:
             except Exception as error:
                 self._crash(error)
                 return
+            silence_ms = driver.front.worker_silence_ms(now_ms())
+            if 0 < self._config.worker_silence_ms_max <= silence_ms:
+                log.error("the worker hangs", silence_ms=silence_ms)
+                self._fail(f"its worker was silent for {silence_ms // 1000} s")
+                return
             # A stream that opens meanwhile has its first deadline later than this.
             longest = now_ms() + HEARTBEAT_INTERVAL_MS // 4
             until_ms = longest if wake_at_ms is None else min(wake_at_ms, longest)

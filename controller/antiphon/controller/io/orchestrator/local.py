@@ -8,7 +8,9 @@ closes and the child leaves. A child that dies is started again, later each time
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +25,8 @@ from antiphon.protocol.io.channel import UNIX_PATH_BYTES_MAX
 
 RESTART_BACKOFF_MIN_S: Final = 0.1
 RESTART_BACKOFF_MAX_S: Final = 10.0
+LOG_BYTES_MAX: Final = 8 << 20  # of a replica's log, and as much again of what came before
+LOG_CHECK_S: Final = 10.0
 SOCKET: Final = "socket"
 STABLE_S: Final = 10.0  # a child that lived so long starts over with the shortest wait
 # From SIGTERM to SIGKILL. Short, because a replica holds no truth that its end could lose, and
@@ -156,9 +160,11 @@ class LocalOrchestrator:
         )
         child.process_id = process.pid
         _log.info("replica.started", replica=child.name, process=process.pid)
+        bounding = asyncio.ensure_future(_keep_bounded(home / "log"))
         try:
             return await process.wait()
         finally:
+            bounding.cancel()
             child.process_id = None
             await _end(process)
 
@@ -182,6 +188,21 @@ def socket_of(directory: Path, name: str) -> str:
 def _make(home: Path) -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.chmod(0o700)
+
+
+async def _keep_bounded(log: Path) -> None:
+    while True:
+        await asyncio.sleep(LOG_CHECK_S)
+        with contextlib.suppress(OSError):  # there is nothing to do about it here
+            await asyncio.to_thread(bound_log, log)
+
+
+def bound_log(log: Path, bytes_max: int = LOG_BYTES_MAX) -> None:
+    """Beyond its bound, a log becomes `log.1`, and goes on empty. Its writer appends, so it need
+    not know; what it writes at this very moment may be lost."""
+    if log.stat().st_size > bytes_max:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from antiphon.history.digest import EMPTY_DIGEST
@@ -112,6 +112,7 @@ class SqliteStore:
         self._commit = commit
         self._writer: Writer | None = None
         self._fence: Fence | None = None
+        self._directory = directory
         self._reader = SqliteReader(directory)
         self._opened = self._reader.opened()
 
@@ -190,7 +191,18 @@ class SqliteStore:
         else:
             self._connection.close()
         self._reader.close()
+        _leave_one_file(self._directory)
         self._liveness.release()
+
+
+def _leave_one_file(directory: Path) -> None:
+    """What was written ahead goes into the database, so that a folder at rest holds one file. A
+    reader elsewhere may keep the others, and no harm is done."""
+    with suppress(sqlite3.Error):
+        connection = connect(directory)
+        with closing(connection):
+            connection.execute("PRAGMA busy_timeout = 0")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _begin_history(connection: sqlite3.Connection) -> None:
