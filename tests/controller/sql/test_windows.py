@@ -1,4 +1,4 @@
-"""Window functions: one form is served, the others are refused by name."""
+"""Window functions: what they are planned as, and what is refused by name."""
 
 from __future__ import annotations
 

@@ -52,37 +52,48 @@ class Aggregates:
         Raises:
             UnsupportedSql: an aggregate, or a form of one, that is not served.
         """
-        source = scalars.source
-        condition: Expression | None = None
-        call = node
-        if isinstance(node, exp.Filter):
-            condition = scalars.predicate(node.expression.this)
-            call = node.this
-        if not isinstance(call, exp.Anonymous):
-            raise source.unsupported(node, "WITHIN GROUP")
-        name = function_name(call)
-        function = _FUNCTIONS.get(name)
-        if function is None:
-            raise source.unsupported(node, f"the aggregate {name}")
-        expect_only(source, call, "this", "expressions")
-        arguments, distinct = _arguments(scalars, call, name)
-        result, wanted = _types(scalars, call, function, name, arguments)
-        if wanted is not None:
-            arguments = (cast(arguments[0], wanted),)
-        aggregate = Aggregate(
-            function=function, arguments=arguments, type=wanted or result, filter=condition,
-            distinct=distinct and function not in _IDEMPOTENT,
-        )  # fmt: skip
-        read = columns_of_all((*arguments, *(() if condition is None else (condition,))))
-        if any(is_outer(index) for index in read):
+        aggregate, shown = aggregate_call(scalars, node)
+        conditions = () if aggregate.filter is None else (aggregate.filter,)
+        if any(is_outer(index) for index in columns_of_all((*aggregate.arguments, *conditions))):
+            source = scalars.source
             raise source.unsupported(node, "a column of the outer query in an aggregate")
-        return cast(self._placeholder(aggregate), result)
+        return cast(self._placeholder(aggregate), shown)
 
     def _placeholder(self, aggregate: Aggregate) -> Expression:
         index = self._known.setdefault(aggregate, len(self.calls))
         if index == len(self.calls):
             self.calls.append(aggregate)
         return ColumnReference(index=AGGREGATES + index, type=aggregate.type)
+
+
+def aggregate_call(scalars: Scalars, node: exp.Expr) -> tuple[Aggregate, Type]:
+    """An aggregate call, and the type of its result where that is computed in another.
+
+    Raises:
+        UnsupportedSql: an aggregate, or a form of one, that is not served.
+    """
+    source = scalars.source
+    condition: Expression | None = None
+    call = node
+    if isinstance(node, exp.Filter):
+        condition = scalars.predicate(node.expression.this)
+        call = node.this
+    if not isinstance(call, exp.Anonymous):
+        raise source.unsupported(node, "WITHIN GROUP")
+    name = function_name(call)
+    function = _FUNCTIONS.get(name)
+    if function is None:
+        raise source.unsupported(node, f"the aggregate {name}")
+    expect_only(source, call, "this", "expressions")
+    arguments, distinct = _arguments(scalars, call, name)
+    result, wanted = _types(scalars, call, function, name, arguments)
+    if wanted is not None:
+        arguments = (cast(arguments[0], wanted),)
+    aggregate = Aggregate(
+        function=function, arguments=arguments, type=wanted or result, filter=condition,
+        distinct=distinct and function not in _IDEMPOTENT,
+    )  # fmt: skip
+    return aggregate, result
 
 
 def _arguments(

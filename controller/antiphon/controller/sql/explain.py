@@ -41,6 +41,7 @@ from antiphon.protocol.plan import (
     TopK,
     Union,
     Window,
+    WindowFunction,
     children,
     schema_of,
 )
@@ -106,6 +107,9 @@ def _origins(plan: Plan) -> list[str]:
             return column_names(plan.input)
         case Union():
             return column_names(plan.inputs[0])
+        case Window():
+            names = column_names(plan.input)
+            return names + [_window_function(function, names) for function in plan.functions]
         case Let():
             return column_names(plan.body)
         case _:
@@ -149,7 +153,7 @@ def _head(plan: Plan, catalog: Catalog) -> str:
         case Let():
             return f"Let binding {plan.binding}"
         case Window():
-            return "Window " + ", ".join(function.name for function in plan.functions)
+            return _window(plan)
         case TemporalFilter():
             return _temporal_filter(plan)
         case Recursion():
@@ -245,6 +249,41 @@ def _top_k(plan: TopK) -> str:
     if plan.offset:
         parts.append(f"offset {plan.offset}")
     return " ".join(parts)
+
+
+def _window(plan: Window) -> str:
+    names = column_names(plan.input)
+    parts = ["Window", ", ".join(_window_function(f, names) for f in plan.functions)]
+    if plan.partition_by:
+        parts.append(f"by ({', '.join(names[index] for index in plan.partition_by)})")
+    if plan.order_by:
+        parts.append(f"order by {_order(plan.order_by, names)}")
+    return " ".join(parts)
+
+
+def _window_function(function: WindowFunction, names: Sequence[str]) -> str:
+    inner = ", ".join(show_expression(part, names) for part in function.arguments)
+    text = f"{function.name}({inner or ('*' if function.name == 'count' else '')})"
+    if function.filter is not None:
+        text += f" filter ({show_expression(function.filter, names)})"
+    frame = function.frame
+    if frame is None:
+        return text
+    start = _bound(frame.start, frame.start_distance, "preceding")
+    end = _bound(frame.end, frame.end_distance, "following")
+    text += f" over {frame.unit.name.lower()} {start} to {end}"
+    if frame.exclude:
+        text += f" without {frame.exclude.name.lower().replace('_', ' ')}"
+    return text
+
+
+def _bound(offset: int | None, distance: Literal | None, unbounded: str) -> str:
+    if offset is None:
+        return f"unbounded {unbounded}"
+    if offset == 0:
+        return "current row"
+    shown = abs(offset) if distance is None else _value(distance)
+    return f"{shown} {'preceding' if offset < 0 else 'following'}"
 
 
 def _order(keys: Sequence[SortKey], names: Sequence[str]) -> str:

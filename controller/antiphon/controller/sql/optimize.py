@@ -16,7 +16,6 @@ from antiphon.controller.sql.prune import prune
 from antiphon.controller.sql.pushdown import push
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.dataflow import Import
-from antiphon.protocol.errors import UnsupportedSql
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import (
@@ -27,7 +26,6 @@ from antiphon.protocol.plan import (
     MapFilterProject,
     Plan,
     Recursion,
-    Window,
     imports_of,
 )
 
@@ -35,20 +33,11 @@ from antiphon.protocol.plan import (
 def optimized(plan: Plan, catalog: Catalog, *, maintained: bool) -> Plan:
     """The plan to run. `maintained`: it is kept up to date, so it reads what is stored from where
     its changes come; a read once prefers an index on it. Views are read from an index either way.
-
-    Raises:
-        UnsupportedSql: a step that replicas do not serve yet.
     """
     expanded = _expand(plan, catalog, _Bindings(), maintained)
     result = fuse(prune(fuse(push(expanded))))
     result = _with_fitting_indexes(result, catalog)
     for node in walk_plan(result):
-        if isinstance(node, Window):
-            raise UnsupportedSql(
-                "row_number() is supported where its value is only compared with a constant, as "
-                "in SELECT ... FROM (SELECT ..., row_number() OVER (...) AS n ...) WHERE n <= 3",
-                construct="row_number",
-            )
         assert not isinstance(node, Recursion), "nothing lowers to it"
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from antiphon.controller.sql.expressions import (
@@ -32,6 +33,7 @@ from antiphon.protocol.plan import (
     TopK,
     Union,
     Window,
+    WindowFunction,
     children,
 )
 
@@ -202,17 +204,31 @@ def _top_k(plan: TopK, columns: Sequence[int]) -> Plan:
 
 def _window(plan: Window, columns: Sequence[int]) -> Plan:
     width = width_of(plan.input)
-    if all(index < width for index in columns):
+    kept = [index for index in columns if index >= width]
+    functions = [plan.functions[index - width] for index in kept]
+    if not functions:
         return _keep(plan.input, columns)  # nobody reads what it computes
     needed = frozenset(i for i in columns if i < width) | frozenset(plan.partition_by)
     needed |= frozenset(key.column for key in plan.order_by)
+    for function in functions:
+        conditions = () if function.filter is None else (function.filter,)
+        needed |= columns_of_all((*function.arguments, *conditions))
     inputs, places = _narrow(plan.input, needed)
     window = Window(
         input=inputs,
         partition_by=tuple(places[index] for index in plan.partition_by),
         order_by=_sorted_by(plan.order_by, places),
-        functions=plan.functions,
+        functions=tuple(_function(function, places) for function in functions),
     )
-    for index in range(len(plan.functions)):
-        places[width + index] = len(needed) + index
+    for place, index in enumerate(kept):
+        places[index] = len(needed) + place
     return projected(window, [places[index] for index in columns])
+
+
+def _function(function: WindowFunction, places: dict[int, int]) -> WindowFunction:
+    condition = function.filter
+    return replace(
+        function,
+        arguments=tuple(remap(part, places) for part in function.arguments),
+        filter=None if condition is None else remap(condition, places),
+    )

@@ -25,7 +25,7 @@ from antiphon.controller.sql.fold import fold
 from antiphon.controller.sql.join_order import inner_join
 from antiphon.controller.sql.join_shape import left_of_right, split_condition
 from antiphon.controller.sql.plans import filtered, width_of, with_children
-from antiphon.controller.sql.row_number import bounded
+from antiphon.controller.sql.row_number import bounded, numbers_rows
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
 from antiphon.protocol.plan import (
     Constant,
@@ -150,7 +150,7 @@ def _below_window(plan: Window, predicates: list[Expression]) -> Plan:
     below, above = _partition(predicates, partition)
     window = with_children(plan, [push(plan.input, below)])
     assert isinstance(window, Window), "the same node"
-    return bounded(window, above)
+    return bounded(window, above) if numbers_rows(window) else filtered(window, above)
 
 
 # Joins.

@@ -15,6 +15,11 @@ _MIRRORED = {
 }  # fmt: skip
 
 
+def numbers_rows(window: Window) -> bool:
+    """Whether row_number() is all that it computes."""
+    return [function.name for function in window.functions] == ["row_number"]
+
+
 def bounded(window: Window, predicates: Sequence[Expression]) -> Plan:
     """The window's rows for which `predicates` are true.
 

@@ -21,6 +21,10 @@ OUTER: Final = 1 << 22
 SUBQUERIES: Final = 1 << 23
 
 
+def is_window(index: int) -> bool:
+    return WINDOWS <= index < OUTER
+
+
 def is_outer(index: int) -> bool:
     return OUTER <= index < SUBQUERIES
 

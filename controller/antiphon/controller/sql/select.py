@@ -25,20 +25,20 @@ from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import (
     AGGREGATES,
     SUBQUERIES,
-    WINDOWS,
     Scope,
     ScopeColumn,
     is_outer,
+    is_window,
 )
 from antiphon.controller.sql.subquery import Subqueries
 from antiphon.controller.sql.syntax import expect_only, name_of
-from antiphon.controller.sql.windows import WindowCall, Windows, placed
+from antiphon.controller.sql.windows import Windows, place_windows
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Distinct, Plan, Reduce, SortKey, TemporalFilter, TopK, schema_of
 
 _CLAUSES = (
     "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit",
-    "offset", "with_",
+    "offset", "with_", "windows", "qualify",
 )  # fmt: skip
 
 
@@ -70,6 +70,7 @@ class SelectLowering:
     def query(self, node: exp.Select) -> Query:
         """The whole SELECT, after its FROM."""
         expect_only(self.context.source, node, *_CLAUSES)
+        self.windows.name(self.context.source, node.args.get("windows") or ())
         self.where(node.args.get("where"))
         outputs = self.outputs(node)
         names = [output.name for output in outputs]
@@ -77,7 +78,11 @@ class SelectLowering:
             self.context.source, node.args.get("order"), names, self.scalars("ORDER BY").lower
         )
         on = self._distinct_on(node)
+        qualify = node.args.get("qualify")
+        chosen = None if qualify is None else self.scalars("QUALIFY").predicate(qualify.this)
         self.group(node, outputs)
+        if chosen is not None:
+            self.plan = filtered(self.plan, [self.place(chosen, qualify)])
         source = self.context.source
         columns = [self.place(settle(source, o.node, o.value), o.node) for o in outputs]
         unknown = frozenset(i for i, o in enumerate(outputs) if isinstance(o.value, Unknown))
@@ -243,6 +248,8 @@ class SelectLowering:
         """GROUP BY, HAVING and aggregates; then the values of subqueries, then windows."""
         having = node.args.get("having")
         condition = None if having is None else self.scalars("HAVING").predicate(having.this)
+        if condition is not None and any(is_window(index) for index in columns_of(condition)):
+            raise self.context.source.invalid(having, "a window function cannot stand in HAVING")
         group = node.args.get("group")
         if group is not None or having is not None or self.aggregates.calls:
             self._reduce(group, outputs)
@@ -250,13 +257,7 @@ class SelectLowering:
         if condition is not None:
             assert having is not None, "the condition came from it"
             self.plan = filtered(self.plan, [self.place(condition, having)])
-        for number, call in enumerate(self.windows.calls):
-            over = WindowCall(
-                partition_by=tuple(self.place(value) for value in call.partition_by),
-                order_by=tuple((self.place(v), d, n) for v, d, n in call.order_by),
-            )
-            self.plan, column = placed(self.plan, over)
-            self.places[WINDOWS + number] = column
+        self.plan = place_windows(self.plan, self.windows.calls, self.places, self.place)
 
     def _reduce(self, group: exp.Expr | None, outputs: Sequence[Output]) -> None:
         keys: list[Expression] = []

@@ -31,6 +31,7 @@ from antiphon.replica.dataflow.builder import Graph, Node
 from antiphon.replica.dataflow.joins import render_join
 from antiphon.replica.dataflow.operators import distinct, linear, reduce, temporal_filter, top_k
 from antiphon.replica.dataflow.operators.layout import AggregateInput
+from antiphon.replica.dataflow.windows import render_window
 
 
 def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
@@ -54,7 +55,9 @@ def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
         case Let():
             value = render(graph, plan.value, bindings)
             return render(graph, plan.body, {**bindings, plan.binding: value})
-        case Window() | Recursion():
+        case Window():
+            return render_window(graph, plan, render(graph, plan.input, bindings))
+        case Recursion():
             name = type(plan).__name__
             raise NotServed(f"the plan node {name} is not served", node=name)
         case TemporalFilter():

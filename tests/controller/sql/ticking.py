@@ -1,0 +1,164 @@
+"""Views kept up to date through random ticks, each tick compared with DuckDB from scratch."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from antiphon.controller.sql.statement import Subscribe
+from antiphon.protocol.codec.plan import plan_from_bytes
+from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.plan import imports_of
+from antiphon.protocol.schema import arrow_schema
+from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
+from antiphon.replica.dataflow.zset import Zset
+from tests.controller.sql.world import Row, World, difference, plan_one, tuples
+
+TABLE = """
+CREATE TABLE r (
+    id bigint, g int, o int, x bigint, y smallint, f double precision, n numeric(10,2), s text,
+    ts timestamp, day date, b boolean
+)
+"""
+START = dt.datetime(2024, 1, 30)
+
+
+@dataclass
+class Rows:
+    """The content of `r`: rows come, change and go."""
+
+    random: random.Random
+    present: dict[int, Row] = field(default_factory=dict)
+    last: int = 0
+
+    def row(self) -> Row:
+        pick, self.last = self.random, self.last + 1
+
+        def maybe(value: Any) -> Any:
+            return None if pick.random() < 0.12 else value
+
+        return (
+            self.last,
+            maybe(pick.randrange(3)),
+            maybe(pick.randrange(6)),
+            maybe(pick.choice([0, 1, 2, 3, -5, 10_000_000_000])),
+            maybe(pick.randrange(-3, 4)),
+            maybe(pick.choice([0.0, 0.5, 1.25, -2.0, 3.5])),
+            maybe(Decimal(pick.randrange(-300, 300)) / 100),
+            maybe(pick.choice(["a", "b", "ab", "", "zz"])),
+            maybe(START + dt.timedelta(hours=pick.randrange(120))),
+            maybe(START.date() + dt.timedelta(days=pick.randrange(60))),
+            maybe(pick.random() < 0.5),
+        )
+
+    def tick(self, count: int) -> list[tuple[Row, int]]:
+        """What changes, as (row, diff)."""
+        changes: list[tuple[Row, int]] = []
+        for _ in range(count):
+            chance = self.random.random()
+            if self.present and chance < 0.45:
+                gone = self.random.choice(sorted(self.present))
+                changes.append((self.present.pop(gone), -1))
+            if chance > 0.2:
+                row = self.row()
+                self.present[row[0]] = row
+                changes.append((row, 1))
+        return changes
+
+    def clear(self) -> list[tuple[Row, int]]:
+        changes = [(row, -1) for row in self.present.values()]
+        self.present.clear()
+        return changes
+
+
+def columns_of(rows: list[Row], schema: pa.Schema) -> tuple[pa.Array, ...]:
+    return tuple(
+        pa.array([row[index] for row in rows], kind.type) for index, kind in enumerate(schema)
+    )
+
+
+def world() -> World:
+    made = World()
+    made.run(TABLE)
+    return made
+
+
+class View:
+    """A view's dataflow, and what it holds."""
+
+    def __init__(self, over: World, query: str) -> None:
+        statement = plan_one(f"SUBSCRIBE TO ({query})", over.catalog)
+        assert isinstance(statement, Subscribe)
+        plan = plan_from_bytes(statement.dataflow.plan)
+        imports = {c: ImportSpec(schema=over.catalog.get(c).schema) for c in imports_of(plan)}
+        self.flow = Dataflow.build(plan, imports)
+        self.content = Zset.empty(self.flow.schema)
+        self.time = 0
+
+    def step(self, inputs: dict[CollectionId, Zset]) -> None:
+        self.time += 1
+        change = self.flow.step(self.time, inputs)
+        self.content = Zset.concat(self.flow.schema, [self.content, change]).consolidated()
+        assert all(self.content.diffs > 0), "a row is there less than never"
+        self.flow.maintain(50)
+
+    @property
+    def errors(self) -> Counter[str]:
+        """Messages of the errors that are there now."""
+        found = self.content.errors
+        if found is None:
+            return Counter()
+        return Counter(dict(zip(found.columns[1].to_pylist(), found.diffs.tolist(), strict=True)))
+
+    def rows(self) -> list[Row]:
+        schema = arrow_schema(self.flow.schema)
+        copies = np.repeat(np.arange(self.content.row_count), self.content.diffs)
+        columns = [column.take(pa.array(copies)) for column in self.content.columns]
+        names = [str(index) for index in range(len(schema))]
+        return tuples(pa.RecordBatch.from_arrays(columns, names))
+
+
+def duck() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("SET threads = 1; SET integer_division = true")
+    connection.execute("SET TimeZone = 'UTC'; SET default_null_order = 'postgres'")
+    connection.execute(TABLE)
+    return connection
+
+
+def differences(query: str, seed: int, ticks: int = 8, duck_query: str | None = None) -> str:
+    """What the view and DuckDB do not agree on, at the first tick where they do not; ends with an
+    empty table. Empty: they always agree."""
+    over = world()
+    table = over.catalog.find("r")
+    assert table is not None
+    schema = arrow_schema(table.schema)
+    view, rows, oracle = View(over, query), Rows(random.Random(seed)), duck()
+    for tick in range(ticks + 1):
+        changes = rows.clear() if tick == ticks else rows.tick(1 + (seed + tick) % 9)
+        if changes:
+            columns = columns_of([row for row, _ in changes], schema)
+            diffs = np.array([diff for _, diff in changes], np.int64)
+            view.step({table.id: Zset(columns, diffs).consolidated()})
+        else:
+            view.step({})
+        present = pa.Table.from_arrays(
+            list(columns_of(list(rows.present.values()), schema)), schema=schema
+        )
+        oracle.execute("DELETE FROM r")
+        oracle.register("incoming", present)
+        oracle.execute("INSERT INTO r SELECT * FROM incoming")
+        theirs = [tuple(row) for row in oracle.execute(duck_query or query).fetchall()]
+        assert not view.errors, f"tick {tick}: {view.errors}"
+        found = difference(view.rows(), theirs)
+        if found:
+            return f"tick {tick}: {found}"
+    return ""
