@@ -56,9 +56,10 @@ class Up:
         *options: str,
         replicas: int = 2,
         environment: dict[str, str] | None = None,
+        log: str = "log",
     ) -> None:
         self.data = directory / "data"
-        self.log = directory / "log"
+        self.log = directory / log
         self.address = f"127.0.0.1:{free_port()}"
         self._replicas = replicas
         self._options = options

@@ -10,11 +10,11 @@ from antiphon.history.digest import ChainBroken
 from antiphon.history.journal import new_command
 from antiphon.history.memory import MemoryStore
 from antiphon.history.revision import Side
-from antiphon.history.store import Committed, Fence, Refused, Submission, Tick
+from antiphon.history.store import Committed, Fence, Lease, Refused, Submission, Tick
 from antiphon.protocol.command import UpdateConfiguration
 from antiphon.protocol.errors import EpochFenced
 from antiphon.protocol.ids import ClaimId, Epoch, HistoryId, InstanceId, Position
-from tests.history.stores import BAG, FEED, SHARDS, MemoryDisk, deleted, inserted
+from tests.history.stores import BAG, FEED, SHARDS, TABLE, MemoryDisk, deleted, inserted
 
 CLAIM = ClaimId(b"c" * 16)
 
@@ -109,3 +109,16 @@ def test_deletes_are_kept_while_an_older_run_has_their_keys() -> None:
     assert isinstance(store, MemoryStore)
     assert len(store._tables.contents[FEED].runs[Side.ROWS]) == 2
     assert [row[0] for row in driver.content(FEED, 102)] == [0, 1, 2, *range(103, 5_000)]
+
+
+def test_a_lease_holds_back_every_since_until_it_runs_out() -> None:
+    disk = MemoryDisk()
+    live = disk.open()
+    live.commit(new_shards=SHARDS)
+    live.append(100, TABLE, inserted((1, "a")))
+    assert isinstance(live.store, MemoryStore)
+    live.store.keep(Lease(holder=b"s" * 16, since=40, expires_at_ms=2_000))
+    live.commit(since={TABLE: 90}, now_ms=1_999)
+    assert live.store.opened().shards[TABLE].since == 40
+    live.commit(since={TABLE: 90}, now_ms=2_000)
+    assert live.store.opened().shards[TABLE].since == 90

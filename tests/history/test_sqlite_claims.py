@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from antiphon.history.io.liveness import LOCK, Liveness
 from antiphon.history.io.sqlite.layout import DATABASE
-from antiphon.history.store import Committed, Refused
+from antiphon.history.store import Committed, Lease, Refused
 from antiphon.protocol.errors import EpochFenced, StoreLocked
 from antiphon.protocol.ids import Position
 from tests.history.stores import SHARDS, TABLE, SqliteDriver, inserted, open_queued
@@ -102,11 +105,12 @@ def test_a_promoted_standby_fences_the_controller_before_it(tmp_path: Path) -> N
     assert isinstance(error, EpochFenced)
     assert error.details["epoch"] == "2"
     assert new.content(TABLE, 11) == [(1, "a", 1), (2, "b", 1)]
-    # The old one is no longer alive, the new one is: within a second it holds the lock.
+    # Until the old one has ended it may answer reads. Then the new one takes the lock, in a second.
+    assert not store._liveness.is_held
+    old.store.close()  # type: ignore[union-attr]
     deadline = time.monotonic() + 10
     while not store._liveness.is_held and time.monotonic() < deadline:
         time.sleep(0.05)
-    old.store.close()  # type: ignore[union-attr]
     with pytest.raises(StoreLocked):
         open_queued(tmp_path)
     store.close()
@@ -150,3 +154,74 @@ def test_liveness_is_one_at_a_time_and_ends_with_release(tmp_path: Path) -> None
     first.release()
     assert second.acquire()
     second.release()
+
+
+def test_a_promotion_waits_until_the_older_process_has_ended(tmp_path: Path) -> None:
+    old = driver(tmp_path)
+    new, _ = open_queued(tmp_path, standby=True)
+    ending = threading.Timer(0.2, old.store.close)  # type: ignore[union-attr]
+    ending.start()
+    new.promote(wait_s=30)
+    assert new._liveness.is_held
+    assert ending.finished.is_set()
+    new.close()
+
+
+def test_a_promotion_waits_no_longer_than_it_is_told(tmp_path: Path) -> None:
+    old = driver(tmp_path)
+    new, _ = open_queued(tmp_path, standby=True)
+    new.promote(wait_s=0.05)
+    assert not new._liveness.is_held
+    assert isinstance(old.refuse(catalog=()), EpochFenced)
+    old.store.close()  # type: ignore[union-attr]
+    new.close()
+
+
+def test_a_lease_of_a_standby_holds_back_every_since(tmp_path: Path) -> None:
+    live = driver(tmp_path)
+    live.commit(new_shards=SHARDS)
+    live.append(100, TABLE, inserted((1, "a")))
+    standby, _ = open_queued(tmp_path, standby=True)
+    standby.keep(Lease(holder=b"s" * 16, since=40, expires_at_ms=2_000))
+    live.commit(since={TABLE: 90}, now_ms=1_999)
+    assert standby.read().shards[TABLE].since == 40
+    standby.keep(Lease(holder=b"s" * 16, since=50, expires_at_ms=3_000))
+    live.commit(since={TABLE: 90}, now_ms=2_000)
+    assert standby.read().shards[TABLE].since == 50
+    live.commit(since={TABLE: 90}, now_ms=3_000)
+    assert standby.read().shards[TABLE].since == 90, "who is silent for so long holds nothing"
+    live.store.close()  # type: ignore[union-attr]
+    standby.keep(Lease(holder=b"s" * 16, since=0, expires_at_ms=10**15))
+    standby.promote()
+    standby.close()
+    again = driver(tmp_path)
+    again.commit(since={TABLE: 95})
+    assert again.store.read().shards[TABLE].since == 95, "its own lease ended with the promotion"  # type: ignore[union-attr]
+    again.store.close()  # type: ignore[union-attr]
+
+
+def test_a_standby_notices_that_others_write(tmp_path: Path) -> None:
+    live = driver(tmp_path)
+    live.store.announce("127.0.0.1:9")  # type: ignore[union-attr]
+    standby, _ = open_queued(tmp_path, standby=True)
+    assert standby.live_address() == "127.0.0.1:9"
+    before = standby.moment()
+    assert standby.moment() == before
+    live.commit(new_shards=SHARDS)
+    assert standby.moment() != before
+    assert standby.owner() == live.fence
+    live.store.close()  # type: ignore[union-attr]
+    standby.close()
+
+
+def test_a_store_that_knows_no_leases_is_brought_to_this_format(tmp_path: Path) -> None:
+    live = driver(tmp_path)
+    live.commit(new_shards=SHARDS)
+    live.store.close()  # type: ignore[union-attr]
+    with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE lease")
+        connection.execute("PRAGMA user_version = 2")
+    again = driver(tmp_path)
+    again.commit(since={TABLE: 0})
+    assert set(again.opened.shards) == {shard.collection for shard in SHARDS}
+    again.store.close()  # type: ignore[union-attr]

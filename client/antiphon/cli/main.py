@@ -50,6 +50,9 @@ Config = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Data = Annotated[str | None, typer.Option("--data", help="The data directory.", metavar="DIR")]
+StandBy = Annotated[
+    bool, typer.Option("--standby", help="Follow the live controller of DIR, until promoted.")
+]
 WatchStdin = Annotated[bool, typer.Option("--watch-stdin", help="Stop when standard input closes.")]
 Replica = Annotated[
     str, typer.Option("--replica", help="Read from this replica alone.", metavar="NAME")
@@ -63,6 +66,7 @@ def up(
         int | None, typer.Option("--replicas", min=0, help="How many to run.")
     ] = None,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
+    standby: StandBy = False,
     watch_stdin: WatchStdin = False,
     token: Token = None,
     config: Config = None,
@@ -74,6 +78,7 @@ def up(
         data=data,
         replicas=replicas,
         listen=listen,
+        standby=standby or None,
         token=token,
         watch_stdin=watch_stdin,
         config=config,
@@ -84,13 +89,31 @@ def up(
 def controller(
     data: Data = None,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
+    standby: StandBy = False,
     token: Token = None,
     config: Config = None,
 ) -> None:
-    """Start a controller alone; replicas are added with AddReplica."""
+    """Start a controller alone; replicas join with `antiphon replica add`."""
     from antiphon.cli import serve
 
-    serve.controller(data=data, listen=listen, token=token, config=config)
+    serve.controller(data=data, listen=listen, standby=standby or None, token=token, config=config)
+
+
+@app.command()
+def promote(
+    force: Annotated[
+        bool, typer.Option("--force", help="Do not wait until its replicas are warm.")
+    ] = False,
+    address: Address = None,
+    token: Token = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Make the standby at the address the controller; the live one is fenced, and ends."""
+    from antiphon.cli import query, replicas
+
+    settings = query.Settings(address=address, token=token, config=config, json=json)
+    replicas.promote_controller(settings, force=force)
 
 
 @replica_app.callback()

@@ -27,13 +27,14 @@ def up(
     data: str | None,
     replicas: int | None,
     listen: str | None,
+    standby: bool | None,
     token: str | None,
     watch_stdin: bool,
     config: str | None,
 ) -> None:
     """A controller in this process, its replicas as children; ends all of them on Ctrl-C."""
     settings = load_controller_config(
-        config, data=data, listen=listen, token=token, local_replicas=replicas
+        config, data=data, listen=listen, standby=standby, token=token, local_replicas=replicas
     )
     if replicas is None and settings.local_replicas == 0 and not settings.replicas:
         settings = settings.model_copy(update={"local_replicas": REPLICAS_DEFAULT})
@@ -45,10 +46,17 @@ def up(
 
 
 def controller(
-    *, data: str | None, listen: str | None, token: str | None, config: str | None
+    *,
+    data: str | None,
+    listen: str | None,
+    standby: bool | None,
+    token: str | None,
+    config: str | None,
 ) -> None:
     """A controller alone."""
-    settings = load_controller_config(config, data=data, listen=listen, token=token)
+    settings = load_controller_config(
+        config, data=data, listen=listen, standby=standby, token=token
+    )
     _leave(serve_controller(settings, Engine()))
 
 
@@ -100,6 +108,12 @@ def _banner(listens_on: str, settings: ControllerConfig) -> str:
     # Every command finds the default address by itself.
     option = "" if address == ControllerConfig.model_fields["listen"].default else f" -a {address}"
     count = settings.local_replicas
+    if settings.standby:
+        return f"""\
+antiphon stands by on {address} with {count} local replicas; the data is in {settings.data}
+  antiphon status{option}    whether its replicas are warm
+  antiphon promote{option}   it takes over; the live one ends
+Ctrl-C stops everything that was started here."""
     return f"""\
 antiphon listens on {listens_on} with {count} local replicas; its data is in {settings.data}
   antiphon sql{option}       a shell; try  SELECT 6 * 7;

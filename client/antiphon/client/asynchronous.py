@@ -372,6 +372,11 @@ class AsyncClient:
         """Stops and forgets a replica."""
         await self._control.remove_replica(wire.RemoveReplicaRequest(name=name))
 
+    async def promote(self) -> int:
+        """Makes the standby at this client's address the controller; returns its epoch. The one
+        that was live is fenced, and ends."""
+        return (await self._control.promote(wire.PromoteRequest())).epoch
+
     async def promote_replica(self, name: str) -> None:
         """Lets a replica that was added read-only write from now on."""
         await self._control.promote(wire.PromoteRequest(replica=name))

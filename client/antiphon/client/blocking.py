@@ -177,6 +177,10 @@ class Client:
         """Stops and forgets a replica."""
         self._loop.run(self._client.remove_replica(name))
 
+    def promote(self) -> int:
+        """Makes the standby at this client's address the controller. See `AsyncClient.promote`."""
+        return self._loop.run(self._client.promote())
+
     def promote_replica(self, name: str) -> None:
         """Lets a replica that was added read-only write from now on."""
         self._loop.run(self._client.promote_replica(name))

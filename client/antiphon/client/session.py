@@ -17,6 +17,7 @@ from antiphon.protocol.errors import (
     AntiphonError,
     ComputeError,
     DuplicateKey,
+    EpochFenced,
     LinkTimeout,
     OutcomeUnknown,
     StorePoisoned,
@@ -65,6 +66,8 @@ def may_repeat(error: BaseException, *, harmless: bool) -> bool:
     if isinstance(error, Unavailable):
         # Nothing was done; but who has waited there for long enough is not kept waiting here.
         return WAITED not in error.details
+    if isinstance(error, EpochFenced):
+        return True  # nothing was done, and who was replaced makes room for another
     return harmless and isinstance(error, _WORTH_REPEATING)
 
 

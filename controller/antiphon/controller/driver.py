@@ -12,9 +12,10 @@ A write costs one submission and one completion; a read touches neither the stor
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from antiphon.controller.catalog import Catalog
+from antiphon.controller.following import Following
 from antiphon.controller.instance.event import (
     LinkLost,
     ReplicaProbed,
@@ -30,7 +31,9 @@ from antiphon.controller.recovery import Recovered
 from antiphon.controller.request import (
     AppendReceived,
     DriverEvent,
+    HistoryFollowed,
     HoldRequested,
+    OwnerSeen,
     ReplicaNamed,
     ReplicaPromoted,
     ReplicaReached,
@@ -70,21 +73,51 @@ from antiphon.controller.statements.replicas import Members
 from antiphon.controller.statements.show import show_replicas, show_settings
 from antiphon.controller.status import InstanceStatus, instance_status
 from antiphon.history.store import Committed, Completion, Fence, Refused
-from antiphon.protocol.errors import ComputeError, EpochFenced, NotServed
+from antiphon.protocol.errors import ComputeError, EpochFenced, NotServed, Standby
 from antiphon.protocol.ids import ConnectionId
+
+# What a standby refuses, and answers so.
+LIVE_ONLY: Final = (
+    StatementReceived, AppendReceived, ShardAppendReceived, ReplicaNamed, ReplicaUnnamed,
+    ReplicaPromoted, HoldRequested,
+)  # fmt: skip
 
 
 class Driver:
     """One controller of one instance. `handle` is the only way in."""
 
-    def __init__(self, *, recovered: Recovered, fence: Fence, world: World) -> None:
+    def __init__(
+        self,
+        *,
+        recovered: Recovered,
+        fence: Fence,
+        world: World,
+        ownership_ms: int | None = None,
+    ) -> None:
+        """`ownership_ms`: reads are not answered once nobody has looked for so long whether the
+        store is still ours; None: nobody else can claim it."""
+        self.live_address = ""  # of the controller that a standby follows, as far as is known
+        self.begin(recovered=recovered, fence=fence, world=world, ownership_ms=ownership_ms)
+
+    def begin(
+        self,
+        *,
+        recovered: Recovered,
+        fence: Fence,
+        world: World,
+        ownership_ms: int | None = None,
+    ) -> None:
+        """Go on from what was recovered: a standby that begins anew, or is promoted. Nothing of
+        before is remembered; nobody may wait for an answer."""
         self._kernel = Kernel(
             instance=recovered.instance,
             oracle=recovered.oracle,
             catalog=recovered.catalog,
             fence=fence,
             world=world,
+            ownership_ms=ownership_ms,
         )
+        self._following = Following(self._kernel)
         self._definitions = Definitions(self._kernel)
         self._changes = Changes(self._kernel)
         self._reads = Reads(self._kernel)
@@ -111,6 +144,23 @@ class Driver:
         return self._kernel.fault
 
     @property
+    def is_standby(self) -> bool:
+        return self._kernel.instance.state.config.standby
+
+    def check_live(self) -> None:
+        """
+        Raises:
+            Standby: it follows the history of another.
+        """
+        if self.is_standby:
+            where = f" at {self.live_address}" if self.live_address else ""
+            raise Standby(
+                f"this controller is a standby: ask the live one{where}, or promote this one with"
+                " `antiphon promote`",
+                live_address=self.live_address,
+            )
+
+    @property
     def fence(self) -> Fence:
         return self._kernel.fence
 
@@ -129,7 +179,18 @@ class Driver:
 
     def _dispatch(self, event: DriverEvent) -> None:
         kernel = self._kernel
+        if isinstance(event, LIVE_ONLY) and self.is_standby:
+            try:
+                self.check_live()
+            except Standby as error:
+                kernel.fail(event.request, error)
+            return
         match event:
+            case HistoryFollowed():
+                self.live_address = event.live_address
+                self._following.follow(event)
+            case OwnerSeen():
+                kernel.owner_seen(event)
             case ResponsesReceived():
                 kernel.hear(event)
             case StashReleased() | LinkLost():

@@ -36,7 +36,8 @@ from antiphon.controller.instance.step import Instance
 from antiphon.controller.named_error import with_name
 from antiphon.controller.oracle import Oracle
 from antiphon.controller.pace import Pace
-from antiphon.controller.ports import ErrorReply, Reply, World
+from antiphon.controller.ports import ErrorReply, Reply, RowsReply, StashReply, World
+from antiphon.controller.request import OwnerSeen
 from antiphon.controller.reservations import Reservations
 from antiphon.history.journal import new_command
 from antiphon.history.store import (
@@ -61,6 +62,7 @@ from antiphon.protocol.errors import (
     LimitExceeded,
     RemoteProtocolError,
     StorePoisoned,
+    Unavailable,
 )
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, Position, ReplicaId
@@ -76,7 +78,14 @@ class Kernel:
     """The driver's state. One thread, one event at a time."""
 
     def __init__(
-        self, *, instance: Instance, oracle: Oracle, catalog: Catalog, fence: Fence, world: World
+        self,
+        *,
+        instance: Instance,
+        oracle: Oracle,
+        catalog: Catalog,
+        fence: Fence,
+        world: World,
+        ownership_ms: int | None = None,
     ) -> None:
         self.instance = instance
         self.oracle = oracle
@@ -88,7 +97,10 @@ class Kernel:
         self._instance_wake_at_ms: int | None = None
         self.fault: ComputeError | None = None  # after it nothing becomes durable any more
         self._tokens = 0
-        self._submitted: deque[tuple[int, OnCompletion]] = deque()
+        self._ownership_ms = ownership_ms
+        self._owned_at_ms = world.clock.now_ms()  # when the store was last known to be ours
+        self._retired: ComputeError | None = None
+        self._submitted: deque[tuple[int, int, OnCompletion]] = deque()  # token, since when
         self._waiting: dict[int, OnOutcome] = {}  # appends, by the oracle's request number
         self._append_numbers = 0
         self._continuations: dict[int, OnReply] = {}
@@ -200,11 +212,46 @@ class Kernel:
     def reply(self, request: int, reply: Reply) -> None:
         """To whoever waits: the world, or a statement that reads on its way."""
         if request >= 0:
+            if isinstance(reply, RowsReply | StashReply):
+                doubt = self._doubt()
+                reply = reply if doubt is None else ErrorReply(doubt)
             if isinstance(reply, ErrorReply):
                 reply = ErrorReply(with_name(reply.error, self.catalog))
             self.world.replies.reply(request, reply)
             return
         self._continuations.pop(request)(reply)
+
+    # Ownership.
+
+    def owner_seen(self, event: OwnerSeen) -> None:
+        """Another one, and this controller has been replaced."""
+        if event.owner == self.fence:
+            self._owned_at_ms = max(self._owned_at_ms, event.at_ms)
+            return
+        self._note_fault(
+            EpochFenced(
+                f"epoch {event.owner.epoch} owns the instance, this controller's"
+                f" {self.fence.epoch} is over",
+                epoch=event.owner.epoch,
+            )
+        )
+
+    def retire(self, reason: ComputeError) -> None:
+        """Answer no read any more: another controller may write from now on."""
+        self._retired = reason
+
+    def _doubt(self) -> ComputeError | None:
+        """Why what a replica answered may be old: somebody else may have written since."""
+        if isinstance(self.fault, EpochFenced):
+            return self.fault
+        if self._retired is not None or self._ownership_ms is None:
+            return self._retired
+        unseen_ms = self.now_ms - self._owned_at_ms
+        if unseen_ms <= self._ownership_ms:
+            return None
+        return Unavailable(
+            f"for {unseen_ms} ms this controller has not seen whether it still owns the instance"
+        )
 
     def expect(self, on_reply: OnReply) -> int:
         """A number whose one reply comes here instead of going out."""
@@ -234,7 +281,7 @@ class Kernel:
     ) -> None:
         """One durable transaction; `done` hears what became of it, in order of submission."""
         self._tokens += 1
-        self._submitted.append((self._tokens, done))
+        self._submitted.append((self._tokens, self.now_ms, done))
         self.world.store.submit(
             Submission(
                 token=self._tokens,
@@ -256,10 +303,12 @@ class Kernel:
     def complete(self, completion: Completion) -> None:
         """The store's answer to the oldest submission."""
         assert self._submitted, "an answer to nothing"
-        token, done = self._submitted.popleft()
+        token, at_ms, done = self._submitted.popleft()
         assert token == completion.token, f"the answer to {completion.token} before {token}'s"
         if isinstance(completion, Refused):
             self._note_fault(completion.error)
+        else:
+            self._owned_at_ms = max(self._owned_at_ms, at_ms)
         done(completion)
 
     def _note_fault(self, error: ComputeError) -> None:

@@ -9,6 +9,7 @@ back with the next start.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -44,6 +45,12 @@ def is_replica(row: CollectionId) -> bool:
 
 def next_row(replicas: Iterable[CatalogReplica]) -> CollectionId:
     return CollectionId(max((found.row for found in replicas), default=FIRST_ROW - 1) + 1)
+
+
+def free_names(replicas: Mapping[ReplicaId, CatalogReplica], count: int) -> list[str]:
+    """So many names for replicas that run beside these."""
+    names = (ReplicaId(f"s{number}") for number in itertools.count(1))
+    return list(itertools.islice((name for name in names if name not in replicas), count))
 
 
 def check_removable(found: CatalogReplica) -> None:

@@ -57,6 +57,12 @@ class Oracle:
         """The first time that may still change. Durable."""
         return self._upper
 
+    def follow(self, upper: int) -> None:
+        """Of a standby: another controller has moved the timeline."""
+        assert self._in_flight is None, "who follows gives no times"
+        assert upper >= self._upper, f"time moves back: {self._upper} -> {upper}"
+        self._upper = upper
+
     @property
     def read_time(self) -> int:
         """The latest time at which everything is final: where strict reads are."""

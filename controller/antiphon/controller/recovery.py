@@ -67,14 +67,7 @@ def recover(
             base_digest=opened.base_digest,
         ),
     )
-    rows = sorted(opened.catalog.items())
-    items = [
-        item_from_bytes(content)
-        for row, content in rows
-        if not is_replica(row) and not is_hold(row)
-    ]
-    found = [hold_from_bytes(row, content) for row, content in rows if is_hold(row)]
-    replicas = [replica_from_bytes(row, content) for row, content in rows if is_replica(row)]
+    found = holds_of(opened)
     for shard in sorted(opened.shards.values(), key=lambda found: found.collection):
         if shard.kind in STORED_KINDS:
             stored = StoredInput(collection=shard.collection, kind=shard.kind, schema=shard.schema)
@@ -84,11 +77,29 @@ def recover(
     kept, lost = _take_holds(state, found)
     return Recovered(
         instance=Instance(state),
-        catalog=restore(items, next_id=opened.next_id, replicas=replicas),
+        catalog=catalog_of(opened),
         oracle=Oracle(upper=opened.timeline_upper, allow_clock_jump=allow_clock_jump),
         holds=kept,
         conflicts=selection.conflicts + lost,
     )
+
+
+def catalog_of(opened: Opened) -> Catalog:
+    """Raises MalformedMessage: a row is not what this version knows."""
+    rows = sorted(opened.catalog.items())
+    items = [
+        item_from_bytes(content)
+        for row, content in rows
+        if not is_replica(row) and not is_hold(row)
+    ]
+    replicas = [replica_from_bytes(row, content) for row, content in rows if is_replica(row)]
+    return restore(items, next_id=opened.next_id, replicas=replicas)
+
+
+def holds_of(opened: Opened) -> list[CatalogHold]:
+    """Raises MalformedMessage: a row is not what this version knows."""
+    rows = sorted(opened.catalog.items())
+    return [hold_from_bytes(row, content) for row, content in rows if is_hold(row)]
 
 
 def _held(holds: Iterable[CatalogHold]) -> dict[CollectionId, int]:

@@ -18,8 +18,16 @@ from antiphon.controller.instance.event import (
     Ticked,
 )
 from antiphon.controller.sql.statement import Statement
-from antiphon.history.store import Completion, Fence, ProducerSequence, ShardAppend
+from antiphon.history.store import (
+    Completion,
+    Fence,
+    Opened,
+    ProducerSequence,
+    ShardAppend,
+    StoredCommand,
+)
 from antiphon.protocol.dataflow import DataflowDescription
+from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.frontier import Frontier
@@ -137,9 +145,29 @@ class ReplicaReached:
     facts: ReplicaFacts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFollowed:
+    """A standby has looked at the store: all that it found, and what is new since the last look.
+    `deltas`: of what its replicas tail, from the timeline's upper of then to that of now."""
+
+    opened: Opened
+    commands: tuple[StoredCommand, ...]
+    deltas: Mapping[CollectionId, Delta]
+    live_address: str = ""  # empty: not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerSeen:
+    """Whose claim of the store was the latest, when somebody looked."""
+
+    owner: Fence
+    at_ms: int  # when the look began
+
+
 DriverEvent = (
     StatementReceived | AppendReceived | ShardAppendReceived | ResultFetched | HoldRequested
     | ReplicasConfigured
     | ReplicaNamed | ReplicaUnnamed | ReplicaPromoted | ReplicaReached | RequestCanceled
-    | StashReleased | LinkLost | ResponsesReceived | Ticked | Completion
+    | StashReleased | LinkLost | ResponsesReceived | HistoryFollowed | OwnerSeen | Ticked
+    | Completion
 )  # fmt: skip

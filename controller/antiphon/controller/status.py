@@ -82,6 +82,9 @@ def instance_status(state: State, catalog: Catalog) -> InstanceStatus:
 
 def _mode(state: State, replicas: tuple[ReplicaStatus, ...]) -> tuple[str, str]:
     """The modes of a reconnecting instance, from facts alone."""
+    if state.config.standby:
+        warm = sum(replica.is_ready for replica in replicas)
+        return "standby", f"{warm} of {len(replicas)} replicas are warm, and none may write"
     if not replicas:
         return "allocated_only", "no replica belongs to the instance"
     connected = [replica for replica in replicas if replica.link == "connected"]

@@ -35,6 +35,7 @@ from antiphon.history.store import (
     Committed,
     Completion,
     Fence,
+    Lease,
     NewShard,
     Opened,
     Refused,
@@ -90,6 +91,10 @@ class MemoryStore:
     def opened(self) -> Opened:
         """What a controller finds that opens the store now; claims nothing."""
         return self._state.opened(self._instance_id, self._history_id, self._tables.catalog)
+
+    def keep(self, lease: Lease) -> None:
+        """Reserve what a standby has yet to read; the last word of a holder counts."""
+        self._tables.leases[lease.holder] = lease
 
     def submit(self, submission: Submission) -> None:
         self._queue.append(submission)
@@ -208,6 +213,11 @@ class _MemoryTables:
         self.contents: dict[CollectionId, _Content] = {}
         self._producers: dict[ProducerId, list[ProducerEntry]] = {}
         self._runs = 0
+        self.leases: dict[bytes, Lease] = {}
+
+    def leased(self, now_ms: int) -> int | None:
+        live = [lease.since for lease in self.leases.values() if lease.expires_at_ms > now_ms]
+        return min(live, default=None)
 
     def add_command(self, command: StoredCommand) -> None:
         self.commands.append(command)

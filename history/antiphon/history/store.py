@@ -157,7 +157,8 @@ class Submission:
     # commands cannot be read stays as it is.
     fold_to: Position | None = None
     # Shards whose since may move, forward and at most to the last complete time: deltas up to it
-    # fold into a revision when that pays. A shard that is gone is passed over.
+    # fold into a revision when that pays. A shard that is gone is passed over, and no since passes
+    # a lease.
     since: Mapping[CollectionId, int] = field(default_factory=dict)
 
 
@@ -230,6 +231,16 @@ class Writer(Protocol):
     """The port that a driver submits through; completions come back as events."""
 
     def submit(self, submission: Submission) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A reader that does not write, a standby, keeps all times from `since` on readable, whatever
+    the controller no longer needs; until it says so again, or has been silent for too long."""
+
+    holder: bytes  # random, for each reader
+    since: int
+    expires_at_ms: int  # on the wall clock
 
 
 class Reader(Protocol):

@@ -57,6 +57,10 @@ class Tables(Protocol):
         """And forget those that are too far behind it."""
         ...
 
+    def leased(self, now_ms: int) -> int | None:
+        """The earliest time that somebody who does not write has reserved; None: nobody has."""
+        ...
+
     def change_keys(
         self, collection: CollectionId, removed: KeyedRows, added: KeyedRows
     ) -> KeyConflict | None:

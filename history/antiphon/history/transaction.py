@@ -272,11 +272,13 @@ def _advance(state: State, tables: Tables, submission: Submission) -> None:
         elif known is None or known.less_than(frontier):
             state.compaction[collection] = frontier
             tables.put_compaction(collection, frontier)
+    leased = tables.leased(submission.now_ms) if submission.since else None
     for collection, requested in submission.since.items():
         shard = state.shards.get(collection)
         if shard is None:
             continue
-        since = shards.allowed_since(shard, requested, state.timeline_upper)
+        wanted = requested if leased is None else min(requested, leased)
+        since = shards.allowed_since(shard, wanted, state.timeline_upper)
         if since != shard.since:
             shard.since = since
             tables.put_since(collection, since)

@@ -80,6 +80,10 @@ RETAIN_MS: Final = 5_000  # of history that stays readable behind the upper
 COMPACTION_INTERVAL_MS: Final = 1_000  # compaction is announced and persisted no more often
 REPLICA_HOLD_MS: Final = 60_000  # a gone replica holds its inputs for so long
 STASH_RETAIN_MS: Final = 60_000  # an answer nobody fetches is dropped
+LOOK_MS: Final = 50  # between two looks at the store: of a standby, and of who may be replaced
+LEASE_MS: Final = 30_000  # a standby that was silent for so long holds nothing back
+LEASE_RENEW_MS: Final = 2_000
+OWNERSHIP_MS: Final = 5_000  # a controller that could not look for so long answers no reads
 DRAIN_MS: Final = 1_500  # from `Draining` to the end of the stream
 CLOCK_JUMP_MAX_MS: Final = 3_600_000  # forward, between two appends of one process
 
@@ -89,4 +93,6 @@ assert RECONNECT_BACKOFF_MIN_MS < RECONNECT_BACKOFF_MAX_MS < REPLICA_HOLD_MS, (
     "a replica that comes back at once finds its inputs held"
 )
 assert WORKER_HUNG_MS > WORKER_SILENCE_MS, "it is shown before it is ended"
+assert LOOK_MS * 10 < OWNERSHIP_MS, "a look that failed is no reason for doubt"
+assert LEASE_RENEW_MS * 3 < LEASE_MS, "a renewal that failed is no reason to fold"
 assert DRAIN_MS < 2_000, "Ctrl-C stops everything within two seconds"

@@ -178,17 +178,6 @@ async def test_bad_appends_are_refused_by_name(tmp_path: Path) -> None:
             assert type(await refused(call)) is error
 
 
-async def test_calls_of_later_versions_say_that_they_are_not_served(tmp_path: Path) -> None:
-    async with serving(tmp_path) as (_, client):
-        await client.sql("CREATE TABLE t (k bigint)")
-        held = pb.SubscribeRequest(collection="t", hold="mine")
-        for call in (
-            client.control.HoldSubscription(pb.HoldSubscriptionRequest(hold="mine")),
-            client.control.Subscribe(held).read(),
-        ):
-            assert isinstance(await refused(call), errors.NotServed)
-
-
 async def test_a_producer_stands_for_one_statement(tmp_path: Path) -> None:
     async with serving(tmp_path) as (controller, client):
         await client.sql("CREATE TABLE t (k bigint)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from antiphon.client.asynchronous import AsyncClient
 from antiphon.client.blocking import Client
 from antiphon.client.io.connection import Connection
+from antiphon.client.io.controllers import Controllers
 from antiphon.client.io.files import Files
 from antiphon.client.io.loop import background_loop
 from antiphon.client.io.retry import PATIENCE_S, Patience
@@ -32,7 +34,7 @@ class Tls:
 
 
 def connect(
-    address: str = DEFAULT_ADDRESS,
+    address: str | Sequence[str] = DEFAULT_ADDRESS,
     *,
     token: str | None = None,
     tls: Tls | None = None,
@@ -42,6 +44,8 @@ def connect(
     """A blocking client of the controller at `address` (HOST:PORT or unix:PATH).
 
     Args:
+        address: several, in a list or between commas, are those of one instance's live controller
+            and of its standbys: the client goes on with whichever is live.
         patience_s: how long to repeat what is safe to repeat, from the first failure on.
         wait_s: how long to wait for the controller to answer at all; 0 asks once.
 
@@ -58,7 +62,7 @@ def connect(
 
 
 async def connect_async(
-    address: str = DEFAULT_ADDRESS,
+    address: str | Sequence[str] = DEFAULT_ADDRESS,
     *,
     token: str | None = None,
     tls: Tls | None = None,
@@ -66,7 +70,11 @@ async def connect_async(
     wait_s: float = 0.0,
 ) -> AsyncClient:
     """The same for asyncio, on the running event loop. See `connect`."""
-    connection = Connection(address, _security(token, tls))
+    security = _security(token, tls)
+    addresses = split_addresses(address)
+    connections = [Connection(one, security) for one in addresses]
+    connection = connections[0] if len(connections) == 1 else Controllers(connections)
+    address = ", ".join(addresses)
     try:
         await Patience(wait_s).run(
             connection.get_status, lambda error: isinstance(error, Unavailable)
@@ -85,6 +93,18 @@ async def connect_async(
     return AsyncClient(
         connection, Patience(patience_s), Files(), lambda: os.urandom(RANDOM_ID_BYTES)
     )
+
+
+def split_addresses(address: str | Sequence[str]) -> list[str]:
+    """
+    Raises:
+        InvalidArgument: there is none.
+    """
+    given = [address] if isinstance(address, str) else address
+    found = [one.strip() for part in given for one in part.split(",") if one.strip()]
+    if not found:
+        raise InvalidArgument("the address of a controller is empty", address=str(address))
+    return list(dict.fromkeys(found))
 
 
 def _security(token: str | None, tls: Tls | None) -> ClientSecurity:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from antiphon.history.store import StoredCommand
 from antiphon.protocol.command import IndexTarget, PlanTarget
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription, Finishing
 from antiphon.protocol.facts import ReplicaFacts
@@ -162,6 +163,17 @@ class CompactionRefused:
     """It is not; the next beat will try again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """A standby has read what the live controller made durable since it last looked."""
+
+    upper: int  # of the timeline
+    stored: tuple[StoredInput, ...]  # tables and feeds that are new
+    commands: tuple[StoredCommand, ...]  # the next of the history
+    gone: tuple[CollectionId, ...]  # tables and feeds that are not there any more
+    shard_uppers: Mapping[CollectionId, Frontier]  # of materialized views
+
+
 # Replicas and links.
 
 
@@ -227,7 +239,7 @@ Event = (
     | HoldTaken | HoldMoved | HoldReleased | CopyRequested
     | RequestCanceled | StashReleased | TimelineAdvanced | ShardAdvanced | CompactionDurable
     | CompactionRefused | ReplicaAdded | ReplicaRemoved | WritesAllowed | ReplicaProbed | LinkLost
-    | ResponsesReceived | ProtocolBroken | Ticked
+    | ResponsesReceived | ProtocolBroken | Followed | Ticked
 )  # fmt: skip
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -235,5 +247,5 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     HoldTaken, HoldMoved, HoldReleased, CopyRequested,
     RequestCanceled, StashReleased, TimelineAdvanced, ShardAdvanced, CompactionDurable,
     CompactionRefused, ReplicaAdded, ReplicaRemoved, WritesAllowed, ReplicaProbed, LinkLost,
-    ResponsesReceived, ProtocolBroken, Ticked,
+    ResponsesReceived, ProtocolBroken, Followed, Ticked,
 )  # fmt: skip

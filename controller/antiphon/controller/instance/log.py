@@ -58,6 +58,12 @@ class CommandLog:
         self._digests.append(digest)
         return digest
 
+    def follow(self, command: StoredCommand) -> None:
+        """The next command, which another controller has made durable."""
+        assert command.position == self.head + 1, f"{command.position} follows {self.head}"
+        self._records.append(record_of(command))
+        self._digests.append(command.digest)
+
     def digest_at(self, position: Position) -> bytes | None:
         """Of the chain up to `position`; None: that is not known here."""
         if position == NO_POSITION:

@@ -114,13 +114,13 @@ def on_install_durable(state: State, event: InstallDurable, out: Outbox) -> None
     state.head, state.head_digest = event.head, event.head_digest
     state.moved = True
     if pending.settings:
-        _configure(state, pending.settings, positions.pop(0), out)
+        configure(state, pending.settings, positions.pop(0), out)
     for stored in pending.stored:
         add_stored(state, stored)
     for dataflow in pending.dataflows:
         position = positions.pop(0)
         take_up(state, dataflow, position, shard_upper=Frontier(FIRST_UPPER))
-        _install_everywhere(state, dataflow, position, out)
+        install_everywhere(state, dataflow, position, out)
     holder = Holder(HoldKind.INSTALL, pending.request)
     for dataflow in pending.dataflows:
         holds.release_all(state, inputs_of(dataflow), holder)
@@ -139,7 +139,7 @@ def _extend_log(state: State, pending: PendingInstall, dropped: list[CollectionI
         state.log.append(AllowCompaction(collection=collection, frontier=CLOSED))
 
 
-def _configure(state: State, values: Mapping[str, str], position: Position, out: Outbox) -> None:
+def configure(state: State, values: Mapping[str, str], position: Position, out: Outbox) -> None:
     """In force from here on, for us and for every replica. In a full set all of them stand where
     the first one does."""
     first, before = state.configuration or (position, None)
@@ -191,7 +191,7 @@ def take_up(
     return collection
 
 
-def _install_everywhere(
+def install_everywhere(
     state: State, dataflow: DataflowDescription, position: Position, out: Outbox
 ) -> None:
     collection = dataflow.exports[0].collection

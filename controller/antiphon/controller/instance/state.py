@@ -52,6 +52,7 @@ class InstanceConfig:
     epoch: Epoch
     claim_id: ClaimId
     read_only: bool = False
+    standby: bool = False  # another controller writes the history; ours follow it read-only
     retain_ms: int = RETAIN_MS  # how far reads may lie behind the latest completed write
     hydration_limit: int = 4  # dataflows that a replica fills at once
     peek_wait_ms: int = 30_000  # how long a read waits for any replica at all

@@ -17,6 +17,7 @@ from typing import assert_never
 from antiphon.controller.instance import (
     copies,
     holds,
+    on_followed,
     on_link,
     on_request,
     on_response,
@@ -29,6 +30,7 @@ from antiphon.controller.instance.event import (
     CompactionRefused,
     CopyRequested,
     Event,
+    Followed,
     HoldMoved,
     HoldReleased,
     HoldTaken,
@@ -108,6 +110,8 @@ class Instance:
                 on_tick.on_compaction_durable(state, event, out)
             case CompactionRefused():
                 on_tick.on_compaction_refused(state)
+            case Followed():
+                on_followed.on_followed(state, event, out)
             case ReplicaAdded():
                 on_link.on_replica_added(state, event, out)
             case ReplicaRemoved():

@@ -26,6 +26,7 @@ class ControllerConfig(ServerSettings):
     # What starts a local replica, before its options. Empty: this program's own.
     replica_command: tuple[str, ...] = ()
     copy_directory: Path | None = None  # of local replicas; None: the folder `copies` in `data`
+    standby: bool = False  # follow the live controller of the data directory until promoted
     read_only: bool = False  # replicas are never allowed to write
     retain_ms: int = Field(default=RETAIN_MS, ge=0)  # how far reads may lie behind
     hydration_limit: int = Field(default=4, ge=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ from antiphon.protocol.errors import (
     RemoteProtocolError,
     SchemaMismatch,
 )
-from antiphon.protocol.ids import ReplicaId, check_replica_name
+from antiphon.protocol.ids import Epoch, ReplicaId, check_replica_name
 from antiphon.protocol.io.channel import check_address
 from antiphon.protocol.limits import APPEND_BYTES_MAX, MIB
 from antiphon.v1 import control_pb2 as pb
@@ -54,20 +54,24 @@ class ControlService(ControlServicer):
         execution: Execution,
         introspection: Introspection,
         orchestrator: Orchestrator | None,
+        promote: Callable[[], Awaitable[Epoch]],
     ) -> None:
         self._calls = calls
         self._execution = execution
         self._introspection = introspection
         self._orchestrator = orchestrator
+        self._promote = promote
 
     async def Execute(
         self, request: pb.ExecuteRequest, context: Context
     ) -> AsyncIterator[pb.ExecuteResponse]:
+        self._calls.driver.check_live()
         async with aclosing(self._execution.execute(request)) as responses:
             async for response in responses:
                 yield response
 
     async def Peek(self, request: pb.PeekRequest, context: Context) -> AsyncIterator[pb.PeekChunk]:
+        self._calls.driver.check_live()
         async with aclosing(self._execution.peek(request)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -75,11 +79,13 @@ class ControlService(ControlServicer):
     async def Subscribe(
         self, request: pb.SubscribeRequest, context: Context
     ) -> AsyncIterator[pb.SubscribeChunk]:
+        self._calls.driver.check_live()
         async with aclosing(self._execution.subscribe(request)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def Append(self, request: pb.AppendRequest, context: Context) -> pb.AppendResponse:
+        self._calls.driver.check_live()
         item = self._appendable(request.collection)
         producer = producer_of(request.producer) if request.HasField("producer") else None
         if len(request.arrow_stream) < INLINE_PREPARE_BYTES:
@@ -107,6 +113,7 @@ class ControlService(ControlServicer):
     async def ListCollections(
         self, request: pb.ListCollectionsRequest, context: Context
     ) -> pb.ListCollectionsResponse:
+        self._calls.driver.check_live()
         return self._introspection.collections()
 
     async def GetStatus(
@@ -118,6 +125,7 @@ class ControlService(ControlServicer):
         self, request: pb.AddReplicaRequest, context: Context
     ) -> pb.AddReplicaResponse:
         """With no address, the orchestrator runs it."""
+        self._calls.driver.check_live()
         check_replica_name(request.name)
         if request.address:
             check_address(request.address)
@@ -157,6 +165,7 @@ class ControlService(ControlServicer):
     async def RemoveReplica(
         self, request: pb.RemoveReplicaRequest, context: Context
     ) -> pb.RemoveReplicaResponse:
+        self._calls.driver.check_live()
         name = ReplicaId(request.name)
         await self._ask(lambda number: ReplicaUnnamed(request=number, replica=name))
         if self._orchestrator is not None:
@@ -176,7 +185,7 @@ class ControlService(ControlServicer):
 
     async def Promote(self, request: pb.PromoteRequest, context: Context) -> pb.PromoteResponse:
         if not request.replica:
-            raise InvalidArgument("this controller is live already; name a replica to promote")
+            return pb.PromoteResponse(epoch=await self._promote())
         name = ReplicaId(request.replica)
         await self._ask(lambda number: ReplicaPromoted(request=number, replica=name))
         return pb.PromoteResponse(epoch=self._calls.driver.fence.epoch)
@@ -184,6 +193,7 @@ class ControlService(ControlServicer):
     async def HoldSubscription(
         self, request: pb.HoldSubscriptionRequest, context: Context
     ) -> pb.HoldSubscriptionResponse:
+        self._calls.driver.check_live()
         seen = await self._execution.hold(request)
         return pb.HoldSubscriptionResponse(
             frontier=None if seen is None else frontier_to_proto(seen)

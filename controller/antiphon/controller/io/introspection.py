@@ -69,6 +69,8 @@ class Introspection:
             peeks_pending=status.peeks_pending,
             subscribes_active=status.subscribes_active,
             uptime_ms=int(uptime_s * 1000),
+            role="standby" if self._driver.is_standby else "live",
+            live_address=self._driver.live_address if self._driver.is_standby else "",
         )
 
     def replica(self, name: str) -> pb.ReplicaInfo:

@@ -100,8 +100,8 @@ class Links:
 
     async def _disconnect(self, link: Link, replica: ReplicaId) -> None:
         await link.stop()
-        if self._orchestrator is not None and replica not in self._links:
-            await self._orchestrator.stop(replica)
+        if replica not in self._links:
+            await self.end_local(replica)
 
     def fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
         task = asyncio.ensure_future(self._fetch(replica, peek_id, request))
@@ -143,6 +143,16 @@ class Links:
         """connected, connecting, backing off or stopped."""
         link = self._links.get(replica)
         return "stopped" if link is None else link.phase
+
+    async def release(self) -> None:
+        """End all links. Replicas that the orchestrator runs go on running."""
+        links, self._links = list(self._links.values()), {}
+        await asyncio.gather(*(link.stop() for link in links))
+
+    async def end_local(self, replica: ReplicaId) -> None:
+        """End a replica's process, if the orchestrator runs it."""
+        if self._orchestrator is not None:
+            await self._orchestrator.stop(replica)
 
     async def stop(self) -> None:
         links, self._links = list(self._links.values()), {}

@@ -11,10 +11,8 @@ import asyncio
 import contextlib
 import logging
 import os
-import secrets
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -24,7 +22,6 @@ import structlog
 
 from antiphon.controller.driver import Driver
 from antiphon.controller.instance.event import Ticked
-from antiphon.controller.instance.state import InstanceConfig
 from antiphon.controller.io.calls import Calls
 from antiphon.controller.io.collections_service import CollectionsService
 from antiphon.controller.io.config import ControllerConfig
@@ -40,10 +37,11 @@ from antiphon.controller.io.orchestrator.local import (
 )
 from antiphon.controller.io.planning import Planning
 from antiphon.controller.io.replies import Replies
+from antiphon.controller.io.seat import Seat
 from antiphon.controller.io.store_runner import StoreRunner
 from antiphon.controller.io.tails import Tails
+from antiphon.controller.io.wall import Randomness, WallClock
 from antiphon.controller.ports import EnginePort, ErrorReply, World
-from antiphon.controller.recovery import Recovered, recover
 from antiphon.controller.request import DriverEvent
 from antiphon.history.store import Completion
 from antiphon.protocol.errors import (
@@ -53,7 +51,7 @@ from antiphon.protocol.errors import (
     OutcomeUnknown,
     Unavailable,
 )
-from antiphon.protocol.ids import RANDOM_ID_BYTES, Position
+from antiphon.protocol.ids import Epoch
 from antiphon.protocol.io.channel import create_server, is_loopback, listen, reachable
 from antiphon.protocol.io.health import Health, add_health_and_reflection
 from antiphon.protocol.io.interceptor import Gate
@@ -87,6 +85,8 @@ async def _run(config: ControllerConfig, engine: EnginePort | None) -> int:
             await controller.stopped.wait()
         finally:
             await controller.stop()
+    if controller.failure is not None:
+        print(f"antiphon: {controller.failure}", file=sys.stderr)
     return controller.exit_code
 
 
@@ -108,20 +108,6 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-class WallClock:
-    """The driver's `ClockPort`."""
-
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-
-class Randomness:
-    """The driver's `RandomPort`."""
-
-    def random_id(self) -> bytes:
-        return secrets.token_bytes(RANDOM_ID_BYTES)
 
 
 class Controller:
@@ -146,6 +132,7 @@ class Controller:
         self._links = Links(self.handle, config.client_security())
         self._driver: Driver | None = None
         self._store: StoreRunner | None = None
+        self._seat: Seat | None = None
         self._server: grpc.aio.Server | None = None
         self._health: Health | None = None
         self._orchestrator: LocalOrchestrator | None = None
@@ -178,28 +165,13 @@ class Controller:
 
     async def _start(self) -> None:
         config = self.config
-        for name in self._local_replicas():
-            socket_of(self._replicas, name)  # what cannot run is told before anything is begun
-        self._store = store = await StoreRunner.open(config.data, self._on_completions)
-        recovered = await self._recover(store)
-        for conflict in recovered.conflicts:
-            _log.error("recovery.conflict", what=conflict)
-        self._driver = Driver(
-            recovered=recovered,
-            fence=store.fence,
-            world=World(
-                store=store,
-                links=self._links,
-                tails=self._tails,
-                replies=self._replies,
-                clock=self._clock,
-                random=Randomness(),
-            ),
+        for number in range(config.local_replicas):
+            # What cannot run is told before anything is begun.
+            socket_of(self._replicas, f"r{number + 1}")
+        self._store = store = await StoreRunner.open(
+            config.data, self._on_completions, standby=config.standby
         )
-        control = await self._serve(store, self._driver)
-        self._tick()
-        local = dict.fromkeys(self._local_replicas(), "")
-        await control.configure_replicas({**local, **config.replicas})
+        await self._take_seat(store)
         assert self._health is not None, "the server is up"
         await self._health.serve()
         if not is_loopback(self.address) and config.secret is None and not config.tls_client_ca:
@@ -211,34 +183,41 @@ class Controller:
         _log.info(
             "controller.serving",
             address=self.address,
-            epoch=store.fence.epoch,
+            role="standby" if self.driver.is_standby else "live",
+            epoch=self.driver.fence.epoch,
             data=str(config.data),
             version=VERSION,
         )
+
+    async def _take_seat(self, store: StoreRunner) -> None:
+        world = World(
+            store=store,
+            links=self._links,
+            tails=self._tails,
+            replies=self._replies,
+            clock=self._clock,
+            random=Randomness(),
+        )
+        self._seat = seat = Seat(self.config, store, world, self._tails, self._links)
+        self._driver = await seat.recover()
+        control = await self._serve(store, self._driver)
+        if not self._driver.is_standby:
+            await store.announce(self.address)
+        self._tick()
+        await seat.start(self.handle, control.configure_replicas, self._crash)
+
+    async def promote(self) -> Epoch:
+        """Of a standby: become the controller. Raises as `Seat.promote`."""
+        assert self._seat is not None, "the controller is started"
+        assert self._store is not None, "the controller is started"
+        epoch = await self._seat.promote()
+        await self._store.announce(self.address)
+        return epoch
 
     @property
     def _replicas(self) -> Path:
         """Where local replicas have their directories."""
         return self.config.data.absolute() / "replicas"
-
-    def _local_replicas(self) -> list[str]:
-        return [f"r{number}" for number in range(1, self.config.local_replicas + 1)]
-
-    async def _recover(self, store: StoreRunner) -> Recovered:
-        opened, fence, config = store.opened, store.fence, self.config
-        instance = InstanceConfig(
-            instance_id=opened.instance_id,
-            name=config.instance,
-            history_id=opened.history_id,
-            epoch=fence.epoch,
-            claim_id=fence.claim_id,
-            read_only=config.read_only,
-            retain_ms=config.retain_ms,
-            hydration_limit=config.hydration_limit,
-            peek_wait_ms=config.peek_wait_ms,
-        )
-        commands = await store.commands(Position(1))
-        return recover(opened, commands, instance, allow_clock_jump=config.allow_clock_jump)
 
     async def _serve(self, store: StoreRunner, driver: Driver) -> ControlService:
         """Listen and serve. The address is bound before replicas are told of it."""
@@ -271,6 +250,7 @@ class Controller:
                 orchestrator=self._orchestrator,
             ),
             orchestrator=self._orchestrator,
+            promote=self.promote,
         )
         collections = CollectionsService(
             driver=driver,
@@ -318,14 +298,17 @@ class Controller:
         try:
             driver.handle(event)
         except Exception as error:
-            _log.critical("controller.crashed", exc_info=error)
-            self._give_up(Internal(f"a bug: {type(error).__name__}: {error}"), CRASHED)
+            self._crash(error)
             return
         if driver.fault is not None and self.failure is None:
             _log.critical("controller.failed", reason=driver.fault.message)
             self._give_up(driver.fault, FAILED)
             return
         self._arm(driver.wake_at_ms)
+
+    def _crash(self, error: BaseException) -> None:
+        _log.critical("controller.crashed", exc_info=error)
+        self._give_up(Internal(f"a bug: {type(error).__name__}: {error}"), CRASHED)
 
     def _on_completions(self, completions: tuple[Completion, ...]) -> None:
         for completion in completions:
@@ -380,8 +363,14 @@ class Controller:
             asyncio.ensure_future(self._links.stop()),
             *(() if server is None else (asyncio.ensure_future(server.stop(STOP_GRACE_S)),)),
         ]
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            await seat.stop()
         store, self._store = self._store, None
         if store is not None:
+            # From here on another controller may write: what we would read could be old.
+            if self._driver is not None:
+                self._driver.kernel.retire(self._last_word())
             await store.close()
         self._replies.fail_all(ErrorReply(self._last_word()))
         self._tails.end_all(self._last_word())

@@ -16,6 +16,7 @@ from antiphon.history.io.sqlite.store import SqliteStore, open_store
 from antiphon.history.store import (
     Completion,
     Fence,
+    Lease,
     Opened,
     Refused,
     StoredCommand,
@@ -37,13 +38,17 @@ class StoreRunner:
     def __init__(self, store: SqliteStore, on_completions: OnCompletions) -> None:
         self._store = store
         self._pool = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="store-reader")
+        # Looks are short, and reads depend on them: they do not queue behind snapshots.
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="store-look")
         self._on_completions = on_completions
         self._closing = False
         self._late: list[Refused] = []
 
     @classmethod
-    async def open(cls, directory: Path, on_completions: OnCompletions) -> StoreRunner:
-        """Open and claim.
+    async def open(
+        cls, directory: Path, on_completions: OnCompletions, *, standby: bool = False
+    ) -> StoreRunner:
+        """Open, and claim unless to stand by.
 
         Raises:
             StoreLocked, VersionMismatch, ChainBroken
@@ -53,7 +58,9 @@ class StoreRunner:
         def deliver(completions: tuple[Completion, ...]) -> None:
             loop.call_soon_threadsafe(on_completions, completions)
 
-        store = await asyncio.to_thread(lambda: open_store(directory, deliver=deliver))
+        store = await asyncio.to_thread(
+            lambda: open_store(directory, deliver=deliver, standby=standby)
+        )
         return cls(store, on_completions)
 
     @property
@@ -61,10 +68,40 @@ class StoreRunner:
         return self._store.opened
 
     @property
-    def fence(self) -> Fence:
-        fence = self._store.fence
-        assert fence is not None, "the store was claimed when it was opened"
-        return fence
+    def fence(self) -> Fence | None:
+        """This process's claim; None: it stands by."""
+        return self._store.fence
+
+    @property
+    def is_standby(self) -> bool:
+        return self._store.fence is None
+
+    async def look(self, what: Callable[[], V]) -> V:
+        """One of the short questions below, or a lease."""
+        return await asyncio.get_running_loop().run_in_executor(self._looks, what)
+
+    def read_now(self) -> Opened:
+        return self._store.read()
+
+    def owner_now(self) -> Fence:
+        return self._store.owner()
+
+    def moment(self) -> int:
+        return self._store.moment()
+
+    def live_address(self) -> str:
+        return self._store.live_address()
+
+    def keep(self, lease: Lease) -> None:
+        self._store.keep(lease)
+
+    async def announce(self, address: str) -> None:
+        """Leave a note of where the live controller listens."""
+        await self.look(lambda: self._store.announce(address))
+
+    async def promote(self, wait_s: float) -> Opened:
+        """As the store's `promote`."""
+        return await self.look(lambda: self._store.promote(wait_s=wait_s))
 
     def submit(self, submission: Submission) -> None:
         if not self._closing:
@@ -104,5 +141,6 @@ class StoreRunner:
         self._closing = True
         await asyncio.to_thread(self._store.close)
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._looks.shutdown(wait=False, cancel_futures=True)
         self._on_completions(tuple(self._late))
         self._late.clear()

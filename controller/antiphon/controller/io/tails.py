@@ -132,6 +132,10 @@ class Tails:
         self._tails.append(tail)
         return tail
 
+    def collections(self) -> frozenset[CollectionId]:
+        """What any tail follows."""
+        return frozenset().union(*(tail.collections for tail in self._tails))
+
     def close(self, tail: Tail) -> None:
         self._tails.remove(tail)
 

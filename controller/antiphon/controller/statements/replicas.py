@@ -49,6 +49,9 @@ class Members:
     def configure(self, event: ReplicasConfigured) -> None:
         """Settle what the settings name, then reach for all."""
         kernel = self._kernel
+        if kernel.instance.state.config.standby:
+            self._warm_up(event)
+            return
         before = kernel.catalog.replicas
         try:
             after = settle(before, event.replicas, kernel.now_ms)
@@ -63,6 +66,12 @@ class Members:
         gone = [found for name, found in before.items() if name not in after]
         put = [found for name, found in after.items() if before.get(name) != found]
         self._change(event.request, "CONFIGURE REPLICAS", durable, put=put, gone=gone)
+
+    def _warm_up(self, event: ReplicasConfigured) -> None:
+        """A standby reaches for its own alone, and writes nothing down."""
+        for name, address in event.replicas.items():
+            self._kernel.step(ReplicaAdded(replica=name, address=address))
+        self._kernel.reply(event.request, DoneReply(tag="CONFIGURE REPLICAS"))
 
     def add(self, event: ReplicaNamed) -> None:
         kernel, name = self._kernel, event.replica

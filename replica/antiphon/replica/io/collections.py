@@ -1,5 +1,9 @@
 """The controller's Collections service, as the driver's port.
 
+There may be several controllers, of which one is live; all of them read the same store, and only
+the live one writes to it. Who cannot be reached, or does not write for our session, is left for the
+next.
+
 What may pass by itself is retried here, with back-off; what may not, or what would have to start
 over, goes to the worker as an event. A tail that breaks is asked for again from where it had got
 to, so that the worker does not notice.
@@ -8,7 +12,7 @@ to, so that the worker does not notice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,11 +30,13 @@ from antiphon.protocol.codec.frontier import frontier_field
 from antiphon.protocol.errors import (
     CollectionMissing,
     ComputeError,
+    EpochFenced,
     Internal,
     LimitExceeded,
     LinkTimeout,
     OutcomeUnknown,
     RemoteProtocolError,
+    Standby,
     Unauthenticated,
     Unavailable,
 )
@@ -70,7 +76,10 @@ PASSING: Final = (
     Internal,
     LimitExceeded,
     Unauthenticated,
+    Standby,
 )
+# These say that another controller may be the one to write to.
+ELSEWHERE: Final = (Unavailable, Standby, EpochFenced, LinkTimeout, OutcomeUnknown)
 
 
 class Collections:
@@ -78,13 +87,13 @@ class Collections:
 
     def __init__(
         self,
-        open_channel: Callable[[], grpc.aio.Channel],
+        open_channels: Sequence[Callable[[], grpc.aio.Channel]],
         replica: ReplicaId,
         deliver: Callable[[Event], None],
         writable: Callable[[], Coroutine[Any, Any, None]],
         crashed: Callable[[BaseException], None],
     ) -> None:
-        self._store = _Store(open_channel)
+        self._store = _Store(open_channels)
         self._replica = replica
         self._deliver = deliver
         self._writable = writable
@@ -139,8 +148,6 @@ class Collections:
         def note(state: RetryCallState) -> None:
             outcome = state.outcome
             error = None if outcome is None else outcome.exception()
-            if isinstance(error, Unavailable):
-                self._store.renew()
             if state.attempt_number == 1:
                 log.info("retrying", what=what, reason=str(error))
 
@@ -168,7 +175,7 @@ class Collections:
 
     async def _follow(self, request: OpenTail, progress: _Progress) -> None:
         """Delivers until the stream breaks. Returns if it got further, raises if not."""
-        start = progress.reached
+        start, at = progress.reached, self._store.at
         call = self._store.stub.Tail(
             pb.TailRequest(
                 collections=[
@@ -186,6 +193,7 @@ class Collections:
                 await self._writable()
             raise Unavailable("the tail ended")
         except ComputeError as error:
+            self._store.failed(at, error)
             if not start.less_than(progress.reached) or not _passes(error):
                 raise
             log.info("tail broke", reason=str(error), reached=str(progress.reached))
@@ -208,6 +216,7 @@ class Collections:
     async def _read(self, request: ReadSnapshot) -> ComputeError | None:
         """Delivers the parts. What breaks before the first is raised, to be tried again; what
         breaks later is returned, for the worker must first forget the parts it has."""
+        at = self._store.at
         call = self._store.stub.Snapshot(
             pb.SnapshotRequest(
                 collection=request.collection, as_of=request.as_of, replica=self._replica
@@ -230,6 +239,7 @@ class Collections:
                 await self._writable()
             raise Unavailable("the snapshot ended before its last part")
         except ComputeError as error:
+            self._store.failed(at, error)
             if started:
                 return error
             raise
@@ -239,25 +249,22 @@ class Collections:
     # Appends.
 
     async def _run_append(self, request: AppendShard) -> None:
+        message = pb.CompareAndAppendRequest(
+            collection=request.collection,
+            expected_upper=frontier_to_proto(request.expected_upper),
+            new_upper=frontier_to_proto(request.new_upper),
+            delta=pb.CollectionDelta(
+                collection=request.collection,
+                batches=request.delta.rows,
+                error_batches=request.delta.errors,
+            ),
+            epoch=request.epoch,
+            claim_id=request.claim_id.value,
+            replica=self._replica,
+        )
         try:
-            answer = await self._store.stub.CompareAndAppend(
-                pb.CompareAndAppendRequest(
-                    collection=request.collection,
-                    expected_upper=frontier_to_proto(request.expected_upper),
-                    new_upper=frontier_to_proto(request.new_upper),
-                    delta=pb.CollectionDelta(
-                        collection=request.collection,
-                        batches=request.delta.rows,
-                        error_batches=request.delta.errors,
-                    ),
-                    epoch=request.epoch,
-                    claim_id=request.claim_id.value,
-                    replica=self._replica,
-                ),
-                timeout=UNARY_DEADLINE_MS / 1_000,
-            )
-        except grpc.aio.AioRpcError as error:
-            failure = from_rpc_error(error)
+            answer = await self._append(message)
+        except ComputeError as failure:
             self._deliver(
                 ShardAppendFailed(
                     append=request.append, collection=request.collection, error=failure
@@ -273,6 +280,23 @@ class Collections:
             )
         )
 
+    async def _append(self, message: pb.CompareAndAppendRequest) -> Any:
+        """By the first controller that takes it. It is compared before it is appended, so asking
+        again what may have been done does no harm."""
+        asked = 0
+        while True:
+            at, asked = self._store.at, asked + 1
+            try:
+                return await self._store.stub.CompareAndAppend(
+                    message, timeout=UNARY_DEADLINE_MS / 1_000
+                )
+            except grpc.aio.AioRpcError as error:
+                failure = from_rpc_error(error)
+                self._store.failed(at, failure)
+                if isinstance(failure, ELSEWHERE) and asked < self._store.count:
+                    continue
+                raise failure from error
+
 
 @dataclass(slots=True)
 class _Progress:
@@ -280,28 +304,42 @@ class _Progress:
 
 
 class _Store:
-    """The channel to the controller. One that could not connect backs off by itself, for seconds;
-    a fresh one tries at once, and the back-off above is the only one."""
+    """The channels to the controllers, of which one is in use. Calls that run on another go on
+    there: to close it would cancel them, and nobody would hear of it."""
 
-    def __init__(self, open_channel: Callable[[], grpc.aio.Channel]) -> None:
-        self._open_channel = open_channel
-        self._channel = open_channel()
+    def __init__(self, open_channels: Sequence[Callable[[], grpc.aio.Channel]]) -> None:
+        self._open_channels = open_channels
+        self.count = len(open_channels)
+        self.at = 0
+        self._channels: dict[int, grpc.aio.Channel] = {0: open_channels[0]()}
         self._closing: set[asyncio.Task[None]] = set()
-        self.stub = collections_pb2_grpc.CollectionsStub(self._channel)
+        self.stub = collections_pb2_grpc.CollectionsStub(self._channels[0])
 
-    def renew(self) -> None:
-        """If the channel is failing to connect, replaces it."""
-        if self._channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-            return
-        task = asyncio.get_running_loop().create_task(self._channel.close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-        self._channel = self._open_channel()
-        self.stub = collections_pb2_grpc.CollectionsStub(self._channel)
+    def failed(self, at: int, error: ComputeError) -> None:
+        """A call to that controller failed: the next one is asked from here on, unless another call
+        has gone on already."""
+        if at == self.at and isinstance(error, ELSEWHERE):
+            self._use((at + 1) % self.count)
+
+    def _use(self, at: int) -> None:
+        """A channel that could not connect backs off by itself, for seconds; a fresh one tries at
+        once, and the back-off of the caller is the only one."""
+        self.at = at
+        channel = self._channels.get(at)
+        failing = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+        if channel is not None and channel.get_state() is failing:
+            task = asyncio.get_running_loop().create_task(channel.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+            channel = None
+        if channel is None:
+            channel = self._channels[at] = self._open_channels[at]()
+        self.stub = collections_pb2_grpc.CollectionsStub(channel)
 
     async def close(self) -> None:
         await asyncio.gather(*self._closing, return_exceptions=True)
-        await self._channel.close()
+        for channel in self._channels.values():
+            await channel.close()
 
 
 def _passes(error: BaseException) -> bool:

@@ -37,6 +37,18 @@ class ReplicaConfig(ServerSettings):
             raise ValueError(error.message) from None
         return value
 
+    @field_validator("controller")
+    @classmethod
+    def _is_somewhere(cls, value: str) -> str:
+        if not any(one.strip() for one in value.split(",")):
+            raise ValueError("no controller is named")
+        return value
+
+    @property
+    def controllers(self) -> list[str]:
+        """The addresses in `controller`: of the live one, and of its standbys."""
+        return [one.strip() for one in self.controller.split(",") if one.strip()]
+
     @property
     def directory(self) -> Path:
         return self.data or Path("antiphon-data") / "replicas" / self.name

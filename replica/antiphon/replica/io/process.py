@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Final
 
 import grpc
@@ -117,7 +118,7 @@ class _Replica:
         security = self._config.client_security()
         async with self._worker() as (channel, worker):
             collections = Collections(
-                lambda: open_channel(self._config.controller, security),
+                [partial(open_channel, one, security) for one in self._config.controllers],
                 ReplicaId(self._config.name),
                 self._deliver,
                 channel.writable,

@@ -60,7 +60,7 @@ class Orchestrator(Protocol):
         ...
 
     def start(self, name: str) -> str:
-        """Start a replica, and keep it running. Returns its address."""
+        """Start a replica, and keep it running. Returns its address. One that runs goes on."""
         ...
 
     async def stop(self, name: str) -> None:
@@ -102,6 +102,8 @@ class LocalOrchestrator:
         return socket_of(self._directory, name)
 
     def start(self, name: str) -> str:
+        if name in self._children:
+            return self._children[name].address
         child = Child(name=name, address=f"unix:{self._directory / name / SOCKET}")
         self._children[name] = child
         self._tasks[name] = asyncio.ensure_future(self._keep(child, self._directory / name))

@@ -24,7 +24,7 @@ DATABASE: Final = "store.db"
 FOLDERS: Final = ("blobs", "replicas")
 
 APPLICATION_ID: Final = 0x616E7469  # "anti": a file of something else is refused
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 BUSY_TIMEOUT_S: Final = 30.0  # another process writes only to claim an epoch: moments
 CACHE_KIB: Final = 64 << 10  # unique keys are hashed, so their pages are touched at random
 WAL_CHECKPOINT_PAGES: Final = 4_000
@@ -77,6 +77,11 @@ MIGRATIONS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
                 position INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject INTEGER NOT NULL,
                 digest BLOB NOT NULL, appended_at_ms INTEGER NOT NULL)""",
             """CREATE TABLE base_payload (position INTEGER PRIMARY KEY, envelope BLOB NOT NULL)""",
+        ),
+        # What standbys have yet to read. An older version does not look there, and may fold it.
+        2: (
+            """CREATE TABLE lease (
+                holder BLOB PRIMARY KEY, since INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL)""",
         ),
     }
 )

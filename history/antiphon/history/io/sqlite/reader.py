@@ -20,6 +20,7 @@ from antiphon.history.io.sqlite.rows import (
     read_catalog,
     read_commands,
     read_digest,
+    read_fence,
     read_identity,
     read_runs,
     read_shard,
@@ -32,7 +33,7 @@ from antiphon.history.io.sqlite.rows import (
 from antiphon.history.limits import READERS_IDLE_MAX
 from antiphon.history.revision import Side, lane_of, listened, merge, rows_until
 from antiphon.history.shard import Shard
-from antiphon.history.store import Opened, StoredCommand
+from antiphon.history.store import Fence, Opened, StoredCommand
 from antiphon.protocol.delta import Delta
 from antiphon.protocol.ids import CollectionId, Position
 
@@ -51,6 +52,10 @@ class SqliteReader:
         with self._moment() as connection:
             state = read_state(connection)
             return state.opened(*read_identity(connection), read_catalog(connection))
+
+    def fence(self) -> Fence:
+        with self._connection() as connection:
+            return read_fence(connection)
 
     def commands(self, start: Position, stop: Position | None = None) -> Iterator[StoredCommand]:
         with self._moment() as connection:

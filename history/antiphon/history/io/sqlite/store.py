@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import Final
 
 from antiphon.history.digest import EMPTY_DIGEST
 from antiphon.history.io.liveness import LOCK, Liveness
@@ -23,7 +25,7 @@ from antiphon.history.io.sqlite.rows import read_state, verify_base, verify_chai
 from antiphon.history.io.sqlite.writer import Commit, Deliver, Writer, commit_transaction
 from antiphon.history.limits import OPEN_VERIFY_COMMANDS_MAX
 from antiphon.history.shard import FIRST_UPPER
-from antiphon.history.store import Fence, Opened, StoredCommand, Submission
+from antiphon.history.store import Fence, Lease, Opened, StoredCommand, Submission
 from antiphon.history.transaction import FIRST_ID, State
 from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import EpochFenced, StoreLocked, VersionMismatch
@@ -36,6 +38,8 @@ from antiphon.protocol.ids import (
 )
 
 __all__ = ["Deliver", "SqliteStore", "open_store"]
+
+_LOOK_S: Final = 0.02  # between two looks whether the process of an older claim has ended
 
 
 def open_store(
@@ -113,6 +117,7 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._fence: Fence | None = None
         self._directory = directory
+        self._leaseholder: bytes | None = None
         self._reader = SqliteReader(directory)
         self._opened = self._reader.opened()
 
@@ -126,23 +131,32 @@ class SqliteStore:
         """This store's claim; None: a standby."""
         return self._fence
 
-    def promote(self, claim_id: ClaimId | None = None) -> Opened:
+    def promote(self, claim_id: ClaimId | None = None, *, wait_s: float = 0.0) -> Opened:
         """Claim the next epoch, whoever holds the present one: from here on that one is fenced.
+
+        Args:
+            wait_s: for so long at most, for the process of the older claim to end. Until it has,
+                it may not know that it is fenced, and answer reads with what was.
 
         Raises:
             EpochFenced: another claim came first by a moment.
             ChainBroken
         """
         assert self._writer is None, "claimed already"
+        self._connection.execute("PRAGMA synchronous = FULL")
         claim = claim_id or ClaimId(os.urandom(RANDOM_ID_BYTES))
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             state = _claimed(self._connection, claim)
+            if self._leaseholder is not None:
+                self._connection.execute("DELETE FROM lease WHERE holder = ?", (self._leaseholder,))
             self._connection.execute("COMMIT")
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
-        self._liveness.acquire()
+        deadline_s = time.monotonic() + wait_s
+        while not self._liveness.acquire() and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)
         self._fence = state.fence
         self._opened = self._reader.opened()
         self._writer = Writer(
@@ -153,6 +167,41 @@ class SqliteStore:
             commit=self._commit,
         )
         return self._opened
+
+    def keep(self, lease: Lease) -> None:
+        """Reserve what this standby has yet to read; leases that have run out go. It need not
+        survive a crash of the machine, which the standby would not either."""
+        assert self._writer is None, "a writer keeps what it needs by itself"
+        self._leaseholder = lease.holder
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO lease (holder, since, expires_at_ms) VALUES (?, ?, ?)",
+                (lease.holder, lease.since, lease.expires_at_ms),
+            )
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def moment(self) -> int:
+        """Of a standby: another number whenever somebody else has written since."""
+        assert self._writer is None, "a writer knows what it writes"
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def owner(self) -> Fence:
+        """Whose claim is the latest, as of now."""
+        return self._reader.fence()
+
+    def announce(self, address: str) -> None:
+        """Leave a note of where the live controller listens."""
+        if self._liveness.is_held:
+            self._liveness.acquire(address)
+
+    def live_address(self) -> str:
+        """Where the live controller said that it listens; empty: there is none, or it did not."""
+        return self._liveness.note()
 
     def submit(self, submission: Submission) -> None:
         assert self._writer is not None, "a standby does not write"

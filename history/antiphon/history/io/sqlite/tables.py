@@ -129,6 +129,11 @@ class SqliteTables:
         self.to_fold[collection] = None
         self._execute("UPDATE shard SET since = ? WHERE collection = ?", (since, collection))
 
+    def leased(self, now_ms: int) -> int | None:
+        row = self._execute("SELECT min(since) FROM lease WHERE expires_at_ms > ?", (now_ms,))
+        found: int | None = row.fetchone()[0]
+        return found
+
     def put_compaction(self, collection: CollectionId, frontier: Frontier) -> None:
         if frontier.is_closed:
             self._execute("DELETE FROM compaction WHERE collection = ?", (collection,))

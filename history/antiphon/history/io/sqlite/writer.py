@@ -156,8 +156,8 @@ class Writer:
             self._commit(self._connection)
         else:
             self._connection.execute("ROLLBACK")
-        if self._state.fence != self._fence:
-            self._liveness.release()  # a newer claim owns the store: this one is no longer alive
+        # A claim that was fenced stays alive until it is closed: only then is it sure that this
+        # process answers no read any more.
         return tuple(completions)
 
     def _maintain(self) -> None:
