@@ -66,6 +66,7 @@ class Recorder:
     draws: int = 0
     log: list[str] = field(default_factory=list)  # the order of effects
     sent: dict[str, list[Command]] = field(default_factory=dict)
+    opened: dict[str, tuple[Sent, ...]] = field(default_factory=dict)  # whole sessions
     fetches: list[tuple[str, PeekId, int]] = field(default_factory=list)
     pushes: list[Push] = field(default_factory=list)
     replies: dict[int, list[Reply]] = field(default_factory=dict)
@@ -75,6 +76,7 @@ class Recorder:
 
     def open(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
         self.log.append(f"open {replica}")
+        self.opened[replica] = commands
         self.sent[replica] = [sent.command for sent in commands]
 
     def send(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:

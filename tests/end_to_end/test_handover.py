@@ -13,7 +13,18 @@ import pytest
 
 from antiphon.client import Client, connect
 from antiphon.protocol.errors import ComputeError, Standby
-from tests.end_to_end.system import CLI, Up, cli, free_port, is_ready, processes_of, until
+from antiphon.protocol.stage import Stage
+from tests.end_to_end.system import (
+    CLI,
+    Up,
+    all_ready,
+    cli,
+    free_port,
+    is_ready,
+    processes_of,
+    replica_of,
+    until,
+)
 from tests.end_to_end.traffic import SCHEMA, Asker, Reader, Writer, check_sums, parts_of
 
 
@@ -183,3 +194,35 @@ def test_a_standby_serves_no_data_and_says_who_does(pair: Pair) -> None:
     refused = cli("controller", "--data", str(pair.live.data), "--listen", "127.0.0.1:0")
     assert refused.returncode == 1
     assert "another controller" in refused.stderr
+
+
+def test_a_second_set_of_replicas_warms_up_and_takes_over(tmp_path: Path) -> None:
+    with Up(tmp_path, replicas=0) as up, up.connect() as client, up.connect() as other:
+        client.script(SCHEMA)
+        client.add_replica("old")
+        writer, readers = Writer(other), [Reader(client, "events"), Reader(client, "parts")]
+        asker = Asker(client, writer)
+        writer.start()
+        for reader in readers:
+            reader.start()
+        asker.start()
+        client.add_replica("new", read_only=True)
+
+        def is_warm() -> bool:
+            found = replica_of(client, "new")
+            return found.link == "connected" and any(c.hydrated for c in found.collections)
+
+        until(is_warm, 60, up.tail())
+        assert replica_of(client, "new").stage == int(Stage.READ_ONLY)
+        client.promote_replica("new")
+        client.remove_replica("old")
+        until(lambda: all_ready(client.status(), 1), 60, up.tail())
+        goal = writer.acknowledged + 400
+        until(lambda: writer.acknowledged > goal or writer.error is not None, 60, up.tail())
+        writer.finish()
+        asker.finish()
+        for reader in readers:
+            reader.finish(writer.times[-1], lambda: client.append("nudges", [{"id": 1}]))
+        sums = check_sums(client, writer, readers)
+        assert parts_of(client, "new") == sums
+    assert not processes_of(tmp_path), "left behind"

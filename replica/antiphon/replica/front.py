@@ -42,7 +42,7 @@ from antiphon.protocol.limits import (
 from antiphon.protocol.response import Draining, PeekResponse, Response, Status
 from antiphon.protocol.session import ReplicaSession
 from antiphon.protocol.stage import Stage, may_respond
-from antiphon.protocol.version import SPOKEN
+from antiphon.protocol.version import SPOKEN, VersionRange
 from antiphon.replica.claims import Claims
 from antiphon.replica.ports import (
     CommandsReceived,
@@ -88,8 +88,10 @@ class Front:
         incarnation: Incarnation,
         fence: Fence | None,
         stash_bytes_max: int = STASH_BYTES_MAX,
+        versions: VersionRange = SPOKEN,
     ) -> None:
         self._replica = replica
+        self._versions = versions
         self._incarnation = incarnation
         self._fence = fence
         self._connection_id: ConnectionId | None = None  # the last one accepted
@@ -113,7 +115,7 @@ class Front:
         return ReplicaFacts(
             replica=self._replica,
             incarnation=self._incarnation,
-            versions=SPOKEN,
+            versions=self._versions,
             instance_id=None if fence is None else fence.instance_id,
             history_id=self._claims.history_id,
             highest_epoch=NO_EPOCH if fence is None else fence.epoch,

@@ -98,6 +98,7 @@ def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: i
         out.sends.append(CloseSession(replica=replica.id, reason=decision.reason))
         return
     replica.session_id = session_id
+    replica.protocol_version = decision.protocol_version
     # Content is not compared yet: what would have to be proven is built anew. And a history that
     # the replica has never heard of begins with a full set, even an empty one.
     anew = decision.verify_content or facts.history_id != config.history_id
@@ -130,6 +131,8 @@ def _observe(state: State, facts: ReplicaFacts) -> Observation:
         head_digest=state.head_digest,
         base=state.log.base,
         digest_at_position=state.log.digest_at(facts.applied_position),
+        versions=config.versions,
+        version_floor=config.version_floor,
         wanted=tuple(_wanted(state, collection) for collection in state.live_dataflows()),
     )
 
@@ -275,6 +278,16 @@ def _forget_dropped(state: State) -> None:
     """A replica that is away acknowledges no drop: what it is told on return is all it has."""
     for collection in list(state.collections):
         forget_if_done(state, collection)
+
+
+def enforce_floor(state: State, out: Outbox) -> None:
+    """Sessions of versions that the history no longer permits end. A replica that speaks a later
+    one as well comes back with that; any other is refused, and says so in the status."""
+    floor = state.config.version_floor
+    for replica in list(state.open_replicas()):
+        if replica.protocol_version < floor:
+            spoken = f"it spoke version {replica.protocol_version}, the floor is {floor}"
+            close_broken(state, replica.id, spoken, out)
 
 
 def close_broken(state: State, broken: ReplicaId, reason: str, out: Outbox) -> None:

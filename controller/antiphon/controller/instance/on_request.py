@@ -14,7 +14,7 @@ from antiphon.controller.instance.event import (
     StoredInput,
 )
 from antiphon.controller.instance.ready import NumberedEntry, Outbox
-from antiphon.controller.instance.settings import in_force, merged
+from antiphon.controller.instance.settings import check_floor, in_force, merged
 from antiphon.controller.instance.state import (
     Collection,
     Holder,
@@ -84,6 +84,7 @@ def _check(state: State, event: InstallRequested, as_of: int) -> None:
             holds.check_readable(state, needed, as_of)
     for dropped in event.drops:
         holds.check_readable(state, dropped, as_of)
+    check_floor(state.config, event.settings)
 
 
 def inputs_of(dataflow: DataflowDescription) -> tuple[CollectionId, ...]:

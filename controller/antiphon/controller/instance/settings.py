@@ -23,6 +23,7 @@ from antiphon.protocol.limits import (
 )
 
 DAY_MS: Final = 86_400_000
+VERSION_MAX: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,10 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "subscribe_bytes_max": Setting(
         minimum=1, maximum=MESSAGE_BYTES_MAX // 2, default=MESSAGE_BYTES_MAX // 2
     ),
+    # The lowest protocol version that replicas may speak. It is pinned: it never goes down again.
+    "version_floor": Setting(minimum=1, maximum=VERSION_MAX),
 }  # fmt: skip
+PINNED: Final = frozenset({"version_floor"})
 
 
 def checked(name: str, value: str) -> str:
@@ -69,6 +73,28 @@ def checked(name: str, value: str) -> str:
             f"{name} is between {setting.minimum} and {setting.maximum}, not {number}", name=name
         )
     return str(number)
+
+
+def check_floor(config: InstanceConfig, values: Mapping[str, str]) -> None:
+    """
+    Raises:
+        InvalidArgument: it would go down, or above what this controller itself speaks, and then no
+            replica could be spoken to any more.
+    """
+    value = values.get("version_floor")
+    if value is None:
+        return
+    floor = 1 if value == DEFAULT_SETTING else int(value)
+    if floor < config.version_floor:
+        raise InvalidArgument(
+            f"version_floor is pinned at {config.version_floor} and never goes down",
+            name="version_floor",
+        )
+    if floor > config.versions.max:
+        raise InvalidArgument(
+            f"version_floor is at most {config.versions.max}, which this controller speaks",
+            name="version_floor",
+        )
 
 
 def merged(before: UpdateConfiguration | None, values: Mapping[str, str]) -> UpdateConfiguration:

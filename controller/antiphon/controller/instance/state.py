@@ -36,6 +36,7 @@ from antiphon.protocol.ids import (
 from antiphon.protocol.limits import COMPACTION_INTERVAL_MS, REPLICA_HOLD_MS, RETAIN_MS
 from antiphon.protocol.response import Failure, Status
 from antiphon.protocol.schema import Schema
+from antiphon.protocol.version import SPOKEN, VersionRange
 
 DECISIONS_KEPT_MAX: Final = 64  # for each replica: enough to see a crash loop
 NO_SESSION: Final = SessionId(0)
@@ -59,6 +60,8 @@ class InstanceConfig:
     replica_gone_ms: int = REPLICA_HOLD_MS  # afterwards a lost replica holds nothing back
     beat_ms: int = COMPACTION_INTERVAL_MS  # compaction is sent and persisted at most that often
     configuration: Mapping[str, str] = field(default_factory=dict)
+    versions: VersionRange = SPOKEN  # of the protocol, that this controller speaks
+    version_floor: int = 1  # the lowest that the history still permits
 
 
 class HoldKind(IntEnum):
@@ -147,6 +150,7 @@ class Replica:
     read_only: bool = False  # it is not allowed to write until it is promoted
     link: LinkState = LinkState.CONNECTING
     connection_id: ConnectionId | None = None
+    protocol_version: int = 0  # of the last session; 0: there was none
     session_id: SessionId = NO_SESSION
     installed: dict[CollectionId, Installed] = field(default_factory=dict)
     lost_at_ms: int | None = None  # None: connected, or never was

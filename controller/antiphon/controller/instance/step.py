@@ -100,6 +100,7 @@ class Instance:
                 on_request.on_install_requested(state, event, out)
             case InstallDurable():
                 on_request.on_install_durable(state, event, out)
+                on_link.enforce_floor(state, out)
             case InstallRefused():
                 on_request.on_install_refused(state, event)
             case StashReleased(replica=replica, peek_id=peek_id):
@@ -112,6 +113,7 @@ class Instance:
                 on_tick.on_compaction_refused(state)
             case Followed():
                 on_followed.on_followed(state, event, out)
+                on_link.enforce_floor(state, out)
             case ReplicaAdded():
                 on_link.on_replica_added(state, event, out)
             case ReplicaRemoved():

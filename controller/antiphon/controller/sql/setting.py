@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.controller.instance.settings import SETTINGS, checked
+from antiphon.controller.instance.settings import PINNED, SETTINGS, checked
 from antiphon.controller.sql.cursor import Cursor
 from antiphon.controller.sql.source import Source, near_miss
 from antiphon.controller.sql.statement import AlterSystem
@@ -15,7 +15,8 @@ def plan_alter_system(source: Source, cursor: Cursor) -> AlterSystem:
     if cursor.accept("RESET"):
         if cursor.accept("ALL"):
             cursor.expect_end()
-            return AlterSystem(values=dict.fromkeys(SETTINGS, DEFAULT_SETTING))
+            names = [name for name in SETTINGS if name not in PINNED]
+            return AlterSystem(values=dict.fromkeys(names, DEFAULT_SETTING))
         name = _name(source, cursor)
         cursor.expect_end()
         return AlterSystem(values={name: DEFAULT_SETTING})
