@@ -21,6 +21,7 @@ from antiphon.protocol.plan import (
     LocalGet,
     MapFilterProject,
     Negate,
+    Recursion,
     Reduce,
     Threshold,
     TopK,
@@ -67,6 +68,17 @@ def run(plan, inputs, bindings, errors):
         case Let():
             value = run(plan.value, inputs, bindings, errors)
             return run(plan.body, inputs, {**bindings, plan.binding: value}, errors)
+        case Recursion():
+            known = Counter()
+            while True:
+                mine = Counter()
+                found = run(plan.value, inputs, {**bindings, plan.binding: known}, mine)
+                if clean(found) == clean(known):
+                    break
+                known = found
+            for code, count in mine.items():
+                errors[code] += count
+            return run(plan.body, inputs, {**bindings, plan.binding: known}, errors)
         case Constant():
             found = Counter()
             for row, diff in plan.rows:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.controller.io.orchestrator import local
-from antiphon.controller.io.orchestrator.local import LocalOrchestrator, bound_log
+from antiphon.controller.io.orchestrator.local import Child, LocalOrchestrator, bound_log
 from tests.controller.io.serving import until
 
 # Leaves a mark of each start with its arguments; ends when its standard input closes.
@@ -44,6 +44,15 @@ def starts(directory: Path) -> int:
     return len(marks.read_text().splitlines()) if marks.exists() else 0
 
 
+async def started(orchestrator: LocalOrchestrator, home: Path) -> tuple[Child, int]:
+    """Replica r1 and its process. The child may leave its mark before its parent knows of it."""
+    child = orchestrator.child("r1")
+    assert child is not None
+    await until(lambda: child.process_id is not None and starts(home) == 1, 10, "a start")
+    assert child.process_id is not None
+    return child, child.process_id
+
+
 def is_alive(process_id: int) -> bool:
     try:
         os.kill(process_id, 0)
@@ -66,11 +75,8 @@ async def test_a_child_that_dies_is_started_again(
     orchestrator: LocalOrchestrator, tmp_path: Path
 ) -> None:
     orchestrator.start("r1")
-    await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
-    child = orchestrator.child("r1")
-    assert child is not None
-    assert child.process_id is not None
-    os.kill(child.process_id, signal.SIGKILL)
+    child, process_id = await started(orchestrator, tmp_path / "r1")
+    os.kill(process_id, signal.SIGKILL)
     await until(lambda: starts(tmp_path / "r1") == 2, 10, "another start")
     assert (child.restarts, child.last_exit) == (1, "SIGKILL")
 
@@ -80,13 +86,10 @@ async def test_a_child_whose_directory_was_removed_is_started_in_a_new_one(
 ) -> None:
     home = tmp_path / "r1"
     orchestrator.start("r1")
-    await until(lambda: starts(home) == 1, 10, "a start")
-    child = orchestrator.child("r1")
-    assert child is not None
-    assert child.process_id is not None
+    child, process_id = await started(orchestrator, home)
     shutil.rmtree(home)
     home.touch()  # in the way of the directory: for now nothing can be started
-    os.kill(child.process_id, signal.SIGKILL)
+    os.kill(process_id, signal.SIGKILL)
     await until(lambda: child.last_exit.startswith("not started"), 10, "a failure to start")
     home.unlink()
     await until(lambda: starts(home) == 1, 10, "a start in a new directory")
@@ -104,11 +107,7 @@ async def test_a_child_that_dies_at_once_is_started_ever_more_rarely(tmp_path: P
 
 async def test_stopping_ends_it_for_good(orchestrator: LocalOrchestrator, tmp_path: Path) -> None:
     orchestrator.start("r1")
-    await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
-    child = orchestrator.child("r1")
-    assert child is not None
-    process_id = child.process_id
-    assert process_id is not None
+    _, process_id = await started(orchestrator, tmp_path / "r1")
     await orchestrator.stop("r1")
     assert not is_alive(process_id)
     assert orchestrator.child("r1") is None

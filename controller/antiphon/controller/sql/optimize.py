@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.fuse import fuse
-from antiphon.controller.sql.plans import rewrite_plan, walk_plan, with_children
+from antiphon.controller.sql.plans import rewrite_plan, with_children
 from antiphon.controller.sql.prune import prune
 from antiphon.controller.sql.pushdown import push
 from antiphon.protocol.codec.plan import plan_from_bytes
@@ -37,8 +37,6 @@ def optimized(plan: Plan, catalog: Catalog, *, maintained: bool) -> Plan:
     expanded = _expand(plan, catalog, _Bindings(), maintained)
     result = fuse(prune(fuse(push(expanded))))
     result = _with_fitting_indexes(result, catalog)
-    for node in walk_plan(result):
-        assert not isinstance(node, Recursion), "nothing lowers to it"
     return result
 
 
@@ -99,6 +97,14 @@ def _renumbered(plan: Plan, bindings: _Bindings) -> Plan:
             numbers[node.binding] = bindings.fresh()
             return Let(
                 binding=numbers[node.binding], value=value, body=rewrite_plan(node.body, replace)
+            )
+        if isinstance(node, Recursion):
+            numbers[node.binding] = bindings.fresh()
+            return Recursion(
+                binding=numbers[node.binding],
+                schema=node.schema,
+                value=rewrite_plan(node.value, replace),
+                body=rewrite_plan(node.body, replace),
             )
         return None
 

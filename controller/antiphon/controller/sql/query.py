@@ -18,6 +18,7 @@ from antiphon.controller.sql.plans import (
     rewrite_plan,
     walk_plan,
 )
+from antiphon.controller.sql.recursive import lower_recursive, mentions_itself
 from antiphon.controller.sql.relation import CommonTable, Context, Environment, Query
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import Scope, ScopeColumn
@@ -105,9 +106,8 @@ class QueryLowering:
         outer: Scope | None,
     ) -> Query:
         source = self.context.source
-        if clause.args.get("recursive"):
-            raise source.unsupported(clause, "WITH RECURSIVE")
-        expect_only(source, clause, "expressions")
+        expect_only(source, clause, "expressions", "recursive")
+        recursive = bool(clause.args.get("recursive"))
         reach = dict(environment)
         bound: list[tuple[int, Plan]] = []
         for common in clause.expressions:
@@ -115,7 +115,10 @@ class QueryLowering:
             name = name_of(common.args["alias"].this)
             if any(name == name_of(c.args["alias"].this) for c in clause.expressions[: len(bound)]):
                 raise source.invalid(common, f'WITH defines "{name}" twice')
-            query = self.lower(common.this, dict(reach), outer)
+            if recursive and mentions_itself(name, common.this):
+                query = self._recursive(name, common, reach, outer)
+            else:
+                query = self.lower(common.this, dict(reach), outer)
             columns = self._renamed(common.args["alias"], query.columns)
             schema = Schema(tuple(Column(name=c.name, type=c.type) for c in columns))
             binding = self.context.next_binding()
@@ -126,6 +129,17 @@ class QueryLowering:
         for binding, value in reversed(bound):
             plan = bind(binding, value, plan)
         return replace(query, plan=plan)
+
+    def _recursive(
+        self, name: str, common: exp.Expr, reach: Environment, outer: Scope | None
+    ) -> Query:
+        def lower(node: exp.Expr, environment: Environment) -> Query:
+            return self.lower(node, environment, outer)
+
+        def rename(columns: tuple[ScopeColumn, ...]) -> tuple[ScopeColumn, ...]:
+            return self._renamed(common.args["alias"], columns)
+
+        return lower_recursive(self.context, name, common.this, dict(reach), lower, rename)
 
     def _renamed(
         self, alias: exp.Expr, columns: tuple[ScopeColumn, ...]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.ids import CollectionId
-from antiphon.protocol.schema import Type
+from antiphon.protocol.plan import Plan
+from antiphon.protocol.schema import Schema, Type
 from antiphon.replica.dataflow.operators.arrange import Arrange
 from antiphon.replica.dataflow.operators.distinct import Distinct
 from antiphon.replica.dataflow.operators.join import LEFT, RIGHT, Join, Unmatched
 from antiphon.replica.dataflow.operators.linear import MapFilterProject, Negated, Source, Sum
 from antiphon.replica.dataflow.operators.operator import Operator
+from antiphon.replica.dataflow.operators.recursion import Round
 
 Node = int
 
@@ -36,6 +38,8 @@ class Graph:
     # Columns by which the rows of a node's change differ, so that the others may be dropped.
     identities: list[tuple[int, ...] | None] = field(default_factory=list)  # None: all
     sources: dict[CollectionId, Node] = field(default_factory=dict)
+    # Makes the dataflow of a plan that stands within this one, over inputs of these columns.
+    nested: Callable[[Plan, Mapping[CollectionId, Schema]], Round] | None = None
     _arrangements: dict[tuple[Node, tuple[int, ...], bool], tuple[Node, Arrange]] = field(
         default_factory=dict
     )

@@ -41,6 +41,7 @@ class Dataflow:
         self._graph = graph
         self._output = output
         self._time: int | None = None
+        self._prepared: tuple[int, list[Operator]] | None = None  # a step's time, and who ran
         self._tended = 0  # where `maintain` goes on
         self._counters = [OperatorCounters(name) for name in graph.names]
         self._nothing = Zset.empty(self.schema)
@@ -66,7 +67,7 @@ class Dataflow:
         """
         for collection in imports_of(plan):
             assert collection in imports, f"the plan reads {collection}, which is not imported"
-        graph = Graph()
+        graph = Graph(nested=_nested)
         return Dataflow(graph, render(graph, plan, {}), plan)
 
     @property
@@ -95,6 +96,12 @@ class Dataflow:
         those who need it. Times strictly increase. Operators without input do not run. All state
         changes happen after everything is computed.
         """
+        change = self.prepare(time, inputs)
+        self.commit()
+        return change
+
+    def prepare(self, time: int, inputs: Mapping[CollectionId, Zset]) -> Zset:
+        """The first half of a step, which changes nothing; `commit` or `abandon` follows."""
         assert self._time is None or time > self._time, f"time moves back: {self._time} -> {time}"
         return self._stepped(time, inputs)
 
@@ -107,9 +114,7 @@ class Dataflow:
             for operator in ran:
                 operator.abandon()
             raise
-        for operator in ran:
-            operator.commit()
-        self._time = time
+        self._prepared = (time, ran)
         rows = changes[self._output]
         errors = None
         if step.errors:
@@ -124,6 +129,22 @@ class Dataflow:
         return rows if errors is None else Zset(
             rows.columns, rows.diffs, errors, rows.hashes, rows.is_distinct
         )  # fmt: skip
+
+    def commit(self) -> None:
+        """What was prepared takes place."""
+        if self._prepared is not None:
+            self._time, ran = self._prepared
+            self._prepared = None
+            for operator in ran:
+                operator.commit()
+
+    def abandon(self) -> None:
+        """What was prepared does not take place."""
+        if self._prepared is not None:
+            _, ran = self._prepared
+            self._prepared = None
+            for operator in ran:
+                operator.abandon()
 
     def _computed(
         self, step: Step, inputs: Mapping[CollectionId, Zset], ran: list[Operator]
@@ -181,6 +202,10 @@ class Dataflow:
     def counters(self) -> tuple[OperatorCounters, ...]:
         """One for each operator, inputs before those who read them."""
         return tuple(self._counters)
+
+
+def _nested(plan: Plan, schemas: Mapping[CollectionId, Schema]) -> Dataflow:
+    return Dataflow.build(plan, {c: ImportSpec(schema=schema) for c, schema in schemas.items()})
 
 
 def _runs_alone(operator: Operator, step: Step) -> bool:

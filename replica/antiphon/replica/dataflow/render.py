@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from antiphon.protocol.errors import NotServed
 from antiphon.protocol.expression import Call, ColumnReference, Expression
 from antiphon.protocol.plan import (
     Constant,
@@ -31,6 +30,7 @@ from antiphon.replica.dataflow.builder import Graph, Node
 from antiphon.replica.dataflow.joins import render_join
 from antiphon.replica.dataflow.operators import distinct, linear, reduce, temporal_filter, top_k
 from antiphon.replica.dataflow.operators.layout import AggregateInput
+from antiphon.replica.dataflow.recursions import render_recursion
 from antiphon.replica.dataflow.windows import render_window
 
 
@@ -58,8 +58,7 @@ def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
         case Window():
             return render_window(graph, plan, render(graph, plan.input, bindings))
         case Recursion():
-            name = type(plan).__name__
-            raise NotServed(f"the plan node {name} is not served", node=name)
+            return render_recursion(graph, plan, bindings, render)
         case TemporalFilter():
             return _render_temporal(graph, plan, render(graph, plan.input, bindings))
         case MapFilterProject() | Reduce() | Distinct() | TopK() | Negate() | Threshold():
