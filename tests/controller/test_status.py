@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.controller.status import decisions
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import InstanceId, Position
@@ -14,19 +15,18 @@ from tests.controller.world import World
 def catch_up(world: World, name: str, *, silence_ms: int = 0) -> None:
     upper = Frontier(world.driver.timeline_upper)
     index = world.id("i")
-    world.respond(
-        name,
-        Status(
-            stage=Stage.READ_WRITE,
-            applied_position=Position(1),
-            durable_position=Position(0),
-            resident_bytes=5,
-            backlog_age_ms=silence_ms,
-        ),
-        Frontiers(
-            collection=index, write_frontier=upper, input_frontier=upper, output_frontier=upper
-        ),
+    frontiers = Frontiers(
+        collection=index, write_frontier=upper, input_frontier=upper, output_frontier=upper
     )
+    status = Status(
+        stage=Stage.READ_WRITE,
+        applied_position=Position(1),
+        durable_position=Position(0),
+        resident_bytes=5,
+        backlog_age_ms=silence_ms,
+    )
+    world.respond(name, frontiers)
+    world.respond(name, status)
 
 
 def example() -> World:
@@ -38,21 +38,35 @@ def example() -> World:
     return world
 
 
+def mode(world: World) -> str:
+    status = world.driver.status()
+    return f"{status.mode} because {status.mode_reason}"
+
+
 def test_the_mode_follows_the_replicas() -> None:
     world = example()
-    assert world.driver.status().mode == "allocated_only"
+    assert mode(world) == "allocated_only because no replica belongs to the instance"
     world.connect("r1")
-    assert world.driver.status().mode == "bootstrap_pending"
+    assert mode(world) == "needs_rebuild because r1: its state is being rebuilt"
     catch_up(world, "r1")
-    assert world.driver.status().mode == "publish_healthy"
+    assert mode(world) == "publish_healthy because all is well"
     world.connect("r2")
-    assert world.driver.status().mode == "degraded"
+    assert mode(world) == "needs_rebuild because r2: its state is being rebuilt"
     catch_up(world, "r2")
-    assert world.driver.status().mode == "publish_healthy"
+    assert mode(world) == "publish_healthy because all is well"
     world.lose("r1")
-    assert world.driver.status().mode == "degraded"
+    assert mode(world) == "degraded because r1: it is not connected"
     world.lose("r2")
-    assert world.driver.status().mode == "bootstrap_pending"
+    assert mode(world) == "bootstrap_pending because no replica is connected"
+
+
+def test_what_is_lost_before_it_was_up_to_date_is_shown_as_that() -> None:
+    world = example()
+    world.connect("r1")
+    world.lose("r1")
+    assert mode(world) == ("degraded because r1: its connection was lost before it was up to date")
+    ((_, record),) = decisions(world.driver.kernel.instance.state)
+    assert record.outcome == "failed: transport_lost"
 
 
 def test_a_replica_whose_worker_is_silent_is_not_ready() -> None:
@@ -62,13 +76,13 @@ def test_a_replica_whose_worker_is_silent_is_not_ready() -> None:
         catch_up(world, name)
     catch_up(world, "r1", silence_ms=WORKER_SILENCE_MS)
     status = world.driver.status()
-    assert (status.mode, status.mode_reason) == ("degraded", "1 of 2 replicas are ready")
+    assert mode(world) == "degraded because r1: its worker has been silent for 10 s"
     assert status.replicas[0].reason == "its worker has been silent for 10 s"
     catch_up(world, "r2", silence_ms=WORKER_SILENCE_MS)
-    assert world.driver.status().mode == "degraded"
     catch_up(world, "r1")
+    assert mode(world) == "degraded because r2: its worker has been silent for 10 s"
     catch_up(world, "r2")
-    assert world.driver.status().mode == "publish_healthy"
+    assert mode(world) == "publish_healthy because all is well"
 
 
 def test_a_read_only_instance_does_not_publish() -> None:

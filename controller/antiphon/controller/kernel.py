@@ -26,6 +26,7 @@ from antiphon.controller.instance.ready import (
     CompactionEntry,
     ConnectLink,
     DisconnectLink,
+    FoldEntry,
     NumberedEntry,
     OpenSession,
     Ready,
@@ -136,6 +137,8 @@ class Kernel:
                     numbered.append(entry)
                 case CompactionEntry():
                     self._persist_compaction(entry)
+                case FoldEntry(to=to):
+                    self.submit(lambda _: None, fold_to=to)
         for send in ready.sends:
             self._send(send)
         for request, reply in ready.replies:
@@ -278,6 +281,7 @@ class Kernel:
         shard_appends: tuple[ShardAppend, ...] = (),
         compaction: Mapping[CollectionId, Frontier] | None = None,
         since: Mapping[CollectionId, int] | None = None,
+        fold_to: Position | None = None,
     ) -> None:
         """One durable transaction; `done` hears what became of it, in order of submission."""
         self._tokens += 1
@@ -297,6 +301,7 @@ class Kernel:
                 shard_appends=shard_appends,
                 compaction=compaction or {},
                 since=since or {},
+                fold_to=fold_to,
             )
         )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from antiphon.controller.catalog import Catalog
 from antiphon.controller.engine.decision import Sync
-from antiphon.controller.instance.state import Installed, Replica, State
+from antiphon.controller.instance import retaining, syncing
+from antiphon.controller.instance.state import DecisionRecord, Installed, Replica, State
+from antiphon.history.retention import Pin
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import CollectionId, show
+from antiphon.protocol.ids import CollectionId, HistoryId, ReplicaId, show
 from antiphon.protocol.limits import WORKER_SILENCE_MS
 from antiphon.protocol.response import HydrationProgress
 from antiphon.protocol.stage import Stage
@@ -41,6 +44,10 @@ class ReplicaStatus:
     lag_ms: int
     resident_bytes: int
     worker_silence_ms: int  # how long it has left unanswered what it was given
+    session: str  # how far the latest is: issued, running, completed, failed; empty: none needed
+    accepted: bool  # strict reads use it
+    pin: Pin | None  # what of the log is kept for it
+    pin_state: str  # reserved, extended, lost; empty without one
     collections: tuple[CollectionStatus, ...]
 
     @property
@@ -58,6 +65,10 @@ class InstanceStatus:
     timeline_upper: int
     mode: str
     mode_reason: str
+    base: int  # up to it the history is folded
+    log_commands: int  # those after it
+    log_bytes: int
+    history_id: HistoryId
     replicas: tuple[ReplicaStatus, ...]
     peeks_pending: int
     subscribes_active: int
@@ -66,41 +77,38 @@ class InstanceStatus:
 def instance_status(state: State, catalog: Catalog) -> InstanceStatus:
     """O(replicas and their dataflows)."""
     replicas = tuple(replica_status(state, r, catalog) for r in state.replicas.values())
-    mode, reason = _mode(state, replicas)
+    mode = syncing.projection(state)
     return InstanceStatus(
         name=state.config.name,
         epoch=state.config.epoch,
         head=state.head,
         timeline_upper=state.timeline_upper,
-        mode=mode,
-        mode_reason=reason,
+        mode=mode.mode.value,
+        mode_reason=mode.because + _warmth(state, replicas),
+        base=state.retention.base,
+        log_commands=state.retention.entry_count,
+        log_bytes=state.retention.byte_count,
+        history_id=state.config.history_id,
         replicas=replicas,
         peeks_pending=len(state.peeks),
         subscribes_active=len(state.subscribes),
     )
 
 
-def _mode(state: State, replicas: tuple[ReplicaStatus, ...]) -> tuple[str, str]:
-    """The modes of a reconnecting instance, from facts alone."""
-    if state.config.standby:
-        warm = sum(replica.is_ready for replica in replicas)
-        return "standby", f"{warm} of {len(replicas)} replicas are warm, and none may write"
-    if not replicas:
-        return "allocated_only", "no replica belongs to the instance"
-    connected = [replica for replica in replicas if replica.link == "connected"]
-    if not connected:
-        return "bootstrap_pending", f"none of {len(replicas)} replicas is connected"
-    ready = [replica for replica in connected if replica.is_ready]
-    if not ready:
-        silent = [r for r in connected if r.worker_silence_ms >= WORKER_SILENCE_MS]
-        if silent:
-            return "degraded", f"{silent[0].name}: {silent[0].reason}"
-        return "bootstrap_pending", f"{len(connected)} connected, none has caught up yet"
-    if len(ready) < len(replicas):
-        return "degraded", f"{len(ready)} of {len(replicas)} replicas are ready"
-    if state.config.read_only:
-        return "replica_ready", "all replicas are ready; nothing is written in read-only mode"
-    return "publish_healthy", f"all {len(replicas)} replicas are ready"
+def _warmth(state: State, replicas: tuple[ReplicaStatus, ...]) -> str:
+    """What somebody waits for who is about to promote a standby."""
+    if not state.config.standby:
+        return ""
+    warm = sum(replica.is_ready for replica in replicas)
+    return f"; {warm} of {len(replicas)} replicas are warm"
+
+
+def decisions(state: State) -> Iterator[tuple[ReplicaId, DecisionRecord]]:
+    """What was decided about each replica and why, the oldest first of each: the words that status,
+    `explain replica` and `antiphon.decisions` say."""
+    for replica in state.replicas.values():
+        for record in replica.decisions:
+            yield replica.id, record
 
 
 def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaStatus:
@@ -111,6 +119,9 @@ def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaS
         if not installed.dropping
     )
     status = replica.status
+    view = state.sync.view(replica.id)
+    session = None if view is None else view.session
+    pinned = retaining.pin_of(state, replica.id)
     waiting = replica.last_loss or "not reached yet"
     silence_ms = status.backlog_age_ms if status is not None and replica.is_open else 0
     reason = latest.reason if latest is not None and replica.is_open else waiting
@@ -128,6 +139,10 @@ def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaS
         lag_ms=max((c.lag_ms for c in collections), default=0) if replica.is_open else 0,
         resident_bytes=0 if status is None else status.resident_bytes,
         worker_silence_ms=silence_ms,
+        session="" if session is None else session.state.value,
+        accepted=replica.accepted and replica.is_open,
+        pin=None if pinned is None else pinned[0],
+        pin_state="" if pinned is None else pinned[1].value,
         collections=collections if replica.is_open else (),
     )
 

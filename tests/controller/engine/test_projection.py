@@ -50,7 +50,7 @@ def failing(run: Run, reason: str = "digest_mismatch") -> Run:
             (assigned(R1), replace(READY, links_configured=None)),
             "bootstrap_pending because the links are not configured yet",
         ),
-        ((assigned(R1), READY), "bootstrap_pending because no replica is connected yet"),
+        ((assigned(R1), READY), "bootstrap_pending because no replica is connected"),
         (
             (assigned(R1), READY, connected(R1)),
             "bootstrap_pending because no replica is up to date yet",

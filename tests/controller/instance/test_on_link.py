@@ -53,9 +53,8 @@ def test_a_session_begins_with_everything_the_replica_must_know() -> None:
         Schedule,
         Peek,
         InitializationComplete,
-        AllowWrites,
     ]
-    hello, complete = commands[0], commands[-2]
+    hello, complete = commands[0], commands[-1]
     assert isinstance(hello, Hello)
     assert isinstance(complete, InitializationComplete)
     assert (hello.decision, hello.command_set) == (SyncDecision.REBUILD, CommandSet.FULL)
@@ -94,7 +93,7 @@ def test_a_full_set_carries_neither_answered_peeks_nor_their_cancellations() -> 
     for _ in range(1_000):
         _, peek_id = machine.peek(A)
         machine.answer("r1", peek_id)
-    assert len(machine.connect("r2")) == 6
+    assert len(machine.connect("r2")) == 5
 
 
 def test_merged_configuration_precedes_all_dataflows() -> None:

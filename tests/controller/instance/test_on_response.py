@@ -87,7 +87,7 @@ def test_a_closed_input_holds_nothing(machine: Machine) -> None:
 
 def test_a_heartbeat_and_a_drain_are_remembered(machine: Machine) -> None:
     status = Status(
-        stage=Stage.READ_WRITE, applied_position=Position(1), durable_position=Position(0)
+        stage=Stage.READ_ONLY, applied_position=Position(1), durable_position=Position(0)
     )
     machine.respond("r1", status, Draining(reason="an upgrade"))
     replica = machine.state.replicas[R1]

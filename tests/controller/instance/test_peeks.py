@@ -191,7 +191,9 @@ def test_a_replica_that_failed_and_came_back_is_asked_again(machine: Machine) ->
     request, peek_id = machine.peek(A)
     fail(machine, "r1", peek_id, BROKEN)
     machine.lose("r1")
-    assert of_type(machine.connect("r1"), Peek)
+    assert not of_type(machine.connect("r1"), Peek), "it is rebuilt, and r2 can still answer"
+    machine.report("r1", A, 200)
+    assert of_type(machine.take("r1"), Peek)
     machine.answer("r1", peek_id)
     assert isinstance(machine.replies[request][0], RowsReply)
 

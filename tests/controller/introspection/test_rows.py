@@ -41,16 +41,15 @@ def world() -> World:
     world.run()
     world.connect("r1")
     upper = Frontier(world.driver.timeline_upper)
-    world.respond(
-        "r1",
-        Status(
-            stage=Stage.READ_WRITE, applied_position=Position(1), durable_position=Position(0)
-        ),
-        Frontiers(
-            collection=world.id("i"), write_frontier=upper, input_frontier=upper,
-            output_frontier=upper,
-        ),
+    frontiers = Frontiers(
+        collection=world.id("i"), write_frontier=upper, input_frontier=upper,
+        output_frontier=upper,
     )  # fmt: skip
+    status = Status(
+        stage=Stage.READ_WRITE, applied_position=Position(1), durable_position=Position(0)
+    )
+    world.respond("r1", frontiers)
+    world.respond("r1", status)
     return world
 
 

@@ -193,6 +193,10 @@ def _readiness(state: EngineState, event: ReadinessObserved) -> _Outcome:
     for view, connected in known:
         if view is not None:
             state = with_view(state, replace(view, connected=connected))
+    for replica, trouble in event.troubled:
+        view = state.view(replica)
+        if view is not None:
+            state = with_view(state, replace(view, trouble=trouble))
     return state, (), ()
 
 
@@ -335,7 +339,7 @@ def _progressed(state: EngineState, event: SessionProgressed, now_ms: int) -> _O
     if isinstance(view, Rejection):
         return view
     assert view.session is not None, "a report about no session"
-    moved = sessions.progressed(view.session, event.position, now_ms)
+    moved = sessions.progressed(view.session, event.position, now_ms, event.work)
     if isinstance(moved, Rejection):
         return moved
     return with_view(state, replace(view, session=moved)), (), ()

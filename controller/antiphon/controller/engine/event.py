@@ -51,13 +51,14 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadinessObserved:
-    """None: unchanged. `connected`: of replicas whose link was made or lost."""
+    """None: unchanged. `connected`, `troubled`: of replicas of which there is news."""
 
     instance_id: InstanceId
     role_applied: bool | None = None  # the claim is durable
     history_open: bool | None = None  # the history and its collections were recovered
     links_configured: bool | None = None
     connected: tuple[tuple[ReplicaId, bool], ...] = ()
+    troubled: tuple[tuple[ReplicaId, str], ...] = ()  # what is wrong with a process; "": nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class SessionProgressed:
     replica: ReplicaId
     ref: SessionRef
     position: Position
+    work: int = 0  # a measure of what was filled; that it grows is all that is asked of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

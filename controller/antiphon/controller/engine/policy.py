@@ -37,8 +37,8 @@ BUDGETS: Final[Mapping[SyncDecision, Budget]] = MappingProxyType(
         SyncDecision.CATCH_UP: Budget(
             duration_ms_max=60_000, entries_max=LOG_COMMANDS_MAX, progress_ms_max=10_000
         ),
-        SyncDecision.RECONCILE: Budget(progress_ms_max=60_000),
-        SyncDecision.REBUILD: Budget(progress_ms_max=60_000),
+        SyncDecision.RECONCILE: Budget(progress_ms_max=600_000),
+        SyncDecision.REBUILD: Budget(progress_ms_max=600_000),
     }
 )
 assert set(BUDGETS) == set(SyncDecision), "every decision has its budget"

@@ -35,13 +35,19 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "replica_needs_rebuild": "its state is being rebuilt",
         "session_failed": "its session failed",
         "replica_disconnected": "it is not connected",
+        "replica_troubled": "its process is in trouble",
+        "transport_lost": "its connection was lost before it was up to date",
+        "incarnation_changed": "it was started anew before it was up to date",
+        "pin_lost": "the log that it needs grew too long to be kept",
+        "deadline_exceeded": "it took too long to bring it up to date",
+        "progress_stalled": "bringing it up to date does not get on",
         "recovery_in_progress": "it is being brought up to date",
         "replica_not_primary": "nothing is written in this role",
         "allocated_only": "no replica belongs to the instance",
         "awaiting_role_apply": "the claim is not durable yet",
         "awaiting_history": "the history is not open yet",
         "awaiting_links_configured": "the links are not configured yet",
-        "awaiting_links_connected": "no replica is connected yet",
+        "awaiting_links_connected": "no replica is connected",
         "awaiting_sync": "no replica is up to date yet",
         "awaiting_report": "it has not reported yet",
         "awaiting_barrier_durability": "the store has confirmed nothing yet",
@@ -65,8 +71,11 @@ class Projection:
 
     def __str__(self) -> str:
         """As every surface says it."""
-        who = "" if self.replica is None else f"{self.replica}: "
-        return f"{self.mode.value} because {who}{self.words}"
+        return f"{self.mode.value} because {self.because}"
+
+    @property
+    def because(self) -> str:
+        return self.words if self.replica is None else f"{self.replica}: {self.words}"
 
 
 class Finding(NamedTuple):
@@ -84,7 +93,7 @@ def project(state: EngineState) -> Projection:
                 reason=found.code,
                 words=found.words or WORDS.get(found.code, found.code.replace("_", " ")),
                 replica=found.replica,
-                serving=sum(1 for view in state.views if view.connected and view.is_synced),
+                serving=sum(1 for view in state.views if view.serves),
             )
     raise AssertionError("the last row applies to every state")
 
@@ -104,6 +113,13 @@ def _failed(state: EngineState) -> Finding | None:
             return Finding(view.session.reason or "session_failed", view.replica)
         if isinstance(view.decision, Refusal):
             return Finding(view.decision.code, view.replica, view.decision.reason)
+    return None
+
+
+def _troubled(state: EngineState) -> Finding | None:
+    for view in state.views:
+        if view.connected and view.trouble:
+            return Finding("replica_troubled", view.replica, view.trouble)
     return None
 
 
@@ -129,7 +145,7 @@ def _healthy(state: EngineState) -> Finding | None:
 
 
 def _partly(state: EngineState) -> Finding | None:
-    if not any(view.connected and view.is_synced for view in state.views):
+    if not any(view.serves for view in state.views):
         return None
     return _first(state, lambda view: not view.connected, "replica_disconnected")
 
@@ -159,7 +175,7 @@ def _missing(state: EngineState) -> Finding | None:
 
 
 def _all_serve(state: EngineState) -> bool:
-    return all(view.connected and view.is_synced for view in state.views)
+    return all(view.serves for view in state.views)
 
 
 def _first(state: EngineState, when: Callable[[View], bool], code: str) -> Finding | None:
@@ -169,6 +185,7 @@ def _first(state: EngineState, when: Callable[[View], bool], code: str) -> Findi
 TABLE: Final[tuple[tuple[Mode, Callable[[EngineState], Finding | None]], ...]] = (
     (Mode.NEEDS_REBUILD, _rebuilding),
     (Mode.DEGRADED, _failed),
+    (Mode.DEGRADED, _troubled),
     (Mode.BOOTSTRAP_PENDING, _recovering),
     (Mode.REPLICA_READY, _ready_to_take_over),
     (Mode.ALLOCATED_ONLY, _without_replicas),

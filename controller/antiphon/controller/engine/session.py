@@ -94,6 +94,7 @@ class Session:
     target: Position  # frozen
     pin: Position  # the log is needed after it
     progress: Position
+    work: int = 0  # the most that was filled
     issued_at_ms: int
     progressed_at_ms: int
     reason: str = ""  # of its failure
@@ -130,16 +131,26 @@ def issue(
     )
 
 
-def progressed(session: Session, position: Position, now_ms: int) -> Session | Rejection:
-    """Reports within the contract only: whoever observes the replica caps what it says."""
+def progressed(
+    session: Session, position: Position, now_ms: int, work: int = 0
+) -> Session | Rejection:
+    """Reports within the contract only: whoever observes the replica caps what it says. Commands
+    that were applied are progress, and so is work on what they install."""
     assert session.is_active, f"progress of a session that is {session.state.value}"
     if position > session.target:
         return Rejection.BEYOND_TARGET
     if position < session.progress:
         return Rejection.NO_PROGRESS
-    if position == session.progress and session.state is SessionState.RUNNING:
+    stands = position == session.progress and work <= session.work
+    if stands and session.state is SessionState.RUNNING:
         return Rejection.NO_PROGRESS
-    return replace(session, state=SessionState.RUNNING, progress=position, progressed_at_ms=now_ms)
+    return replace(
+        session,
+        state=SessionState.RUNNING,
+        progress=position,
+        work=max(work, session.work),
+        progressed_at_ms=now_ms,
+    )
 
 
 def completed(session: Session, achieved: Position, *, base_complete: bool) -> Session | Rejection:

@@ -40,6 +40,7 @@ class View:
     replica: ReplicaId
     address: str
     connected: bool = False
+    trouble: str = ""  # what is wrong with its process, in words
     request: int = 0  # the latest probe that was answered
     connection_id: ConnectionId | None = None
     facts: ReplicaFacts | None = None
@@ -57,6 +58,11 @@ class View:
     @property
     def has_failed(self) -> bool:
         return self.session is not None and self.session.state is SessionState.FAILED
+
+    @property
+    def serves(self) -> bool:
+        """Whether strict reads may use it now."""
+        return self.connected and self.is_synced and not self.trouble
 
     @property
     def is_refused(self) -> bool:

@@ -212,6 +212,7 @@ class LinkLost:
     replica: ReplicaId
     connection_id: ConnectionId | None
     reason: str
+    found: str = ""  # a code, where the replica said that it cannot go on; else it was the way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

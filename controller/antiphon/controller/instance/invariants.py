@@ -13,6 +13,7 @@ def check(state: State) -> None:
     _check_dependants(state)
     _check_pending_work(state)
     _check_replicas(state)
+    _check_sync(state)
 
 
 def _check_holds(state: State) -> None:
@@ -94,3 +95,22 @@ def _check_replicas(state: State) -> None:
         if state.configuration is None:  # a limit that was lowered stops nothing that runs
             limit = state.config.hydration_limit
             assert len(running) <= limit, f"{replica.id} fills too many at once"
+
+
+def _check_sync(state: State) -> None:
+    """The engine, the replicas and the log agree; nothing is left of who is gone."""
+    names = sorted(state.replicas)
+    assert [view.replica for view in state.sync.views] == names, "the engine knows others"
+    assert set(state.retention.pins) <= set(names), "a pin of nobody"
+    assert state.retention.base == state.log.base, "the log was folded elsewhere"
+    for view in state.sync.views:
+        replica = state.replicas[view.replica]
+        assert view.connected == replica.is_open, f"{replica.id} is connected, or is not"
+        assert replica.accepted == view.is_synced, f"{replica.id} is accepted, or is not"
+        if not replica.is_open:
+            assert view.active is None, f"{replica.id} has a session and no connection"
+    for peek in state.peeks.values():
+        for asked in peek.asked:
+            assert state.replicas[asked].is_open, f"{asked} is asked, and is gone"
+    lowest = [pin.position for pin in state.retention.pins.values() if not pin.is_lost]
+    assert min(lowest, default=state.log.base) >= state.log.base, "a fold passed a pin"

@@ -73,6 +73,10 @@ class CommandLog:
         place = position - self.base - 1
         return self._digests[place] if 0 <= place < len(self._digests) else None
 
+    def byte_count(self, position: Position) -> int:
+        """Of the command there, without its envelope."""
+        return len(self._records[position - self.base - 1].payload)
+
     def suffix(self, position: Position) -> list[Sent]:
         """Every command after `position`, unedited."""
         known = self.base <= position <= self.head

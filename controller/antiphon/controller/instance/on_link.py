@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from antiphon.controller.engine.decision import Refusal
+from antiphon.controller.engine import event as engine
 from antiphon.controller.engine.observation import Observation, Wanted, maintained, needed_from
-from antiphon.controller.engine.reconnect import Case, decide
-from antiphon.controller.instance import copies, holds, hydration, peeks, subscribes
+from antiphon.controller.instance import (
+    copies,
+    holds,
+    hydration,
+    peeks,
+    retaining,
+    subscribes,
+    syncing,
+)
 from antiphon.controller.instance.event import (
     LinkLost,
     ReplicaAdded,
@@ -26,7 +33,6 @@ from antiphon.controller.instance.ready import (
 from antiphon.controller.instance.state import (
     STORED_KINDS,
     Collection,
-    DecisionRecord,
     Holder,
     HoldKind,
     LinkState,
@@ -48,76 +54,118 @@ from antiphon.protocol.dataflow import DataflowDescription
 from antiphon.protocol.facts import DataflowFacts, ReplicaFacts
 from antiphon.protocol.frontier import START
 from antiphon.protocol.greeting import COMMAND_SETS
-from antiphon.protocol.ids import ReplicaId, SessionId
+from antiphon.protocol.ids import ConnectionId, ReplicaId
 
 
-def on_replica_added(state: State, event: ReplicaAdded, out: Outbox) -> None:
+def on_replica_added(state: State, event: ReplicaAdded, out: Outbox, now_ms: int) -> None:
     assert event.replica not in state.replicas, f"{event.replica} exists already"
     state.replicas[event.replica] = Replica(
         id=event.replica, address=event.address, read_only=event.read_only
     )
+    syncing.assign(state, now_ms)
     out.sends.append(ConnectLink(replica=event.replica, address=event.address))
 
 
-def on_replica_removed(state: State, event: ReplicaRemoved, out: Outbox) -> None:
+def on_replica_removed(state: State, event: ReplicaRemoved, out: Outbox, now_ms: int) -> None:
     replica = state.replicas[event.replica]
-    _lose(state, replica, out)
+    _lose(state, replica, out, "canceled")
     del state.replicas[event.replica]
+    syncing.assign(state, now_ms)
+    state.retention.release(replica.id)
     holds.release_replica(state, replica.id)
     _forget_dropped(state)
     out.sends.append(DisconnectLink(replica=event.replica))
 
 
 def on_writes_allowed(state: State, promoted: ReplicaId, out: Outbox) -> None:
-    """It is told now if it is connected, and else with its next connection."""
+    """It is told now if it is up to date, and else as soon as it is."""
     replica = state.replicas.get(promoted)
     if replica is None:
         return
     was_read_only, replica.read_only = replica.read_only, False
-    if was_read_only and replica.is_open and not state.config.read_only:
+    if was_read_only and replica.is_open and replica.accepted and not state.config.read_only:
         out.send(replica.id, live(AllowWrites()))
 
 
 def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: int) -> None:
-    """Decide from the facts what the replica needs, record why, and say it all at once."""
+    """Have decided from the facts what the replica needs, and say it all at once."""
     replica = state.replicas.get(event.replica)
     if replica is None:
         return  # removed while the probe was on its way
     if replica.is_open:
-        _lose(state, replica, out)
+        _lose(state, replica, out, syncing.TRANSPORT_LOST)
     facts = event.facts
     replica.facts = facts
-    config = state.config
-    decision = decide(Case(observation=_observe(state, facts)))
-    session_id = SessionId(max(replica.session_id, facts.session_id) + 1)
-    record = DecisionRecord(at_ms=now_ms, session_id=session_id, decision=decision)
-    replica.decisions.append(record)
-    if isinstance(decision, Refusal):
-        replica.link = LinkState.REFUSED
-        replica.last_loss = decision.reason
-        out.sends.append(CloseSession(replica=replica.id, reason=decision.reason))
-        return
-    replica.session_id = session_id
-    replica.protocol_version = decision.protocol_version
+    retaining.reserve(state, facts, now_ms)
+    commands = syncing.probed(state, event.connection_id, _observe(state, facts), now_ms)
+    for command in commands:
+        match command:
+            case engine.OpenSession():
+                hello = _hello(state, facts, event.connection_id, command)
+                replica.protocol_version = command.decision.protocol_version
+                may_write = any(isinstance(each, engine.AllowWrites) for each in commands)
+                _open(state, replica, hello, facts, out, may_write=may_write)
+            case engine.RefuseSession(refusal=refusal):
+                replica.link = LinkState.REFUSED
+                replica.last_loss = refusal.reason
+                state.retention.release(replica.id)
+                out.sends.append(CloseSession(replica=replica.id, reason=refusal.reason))
+            case _:
+                pass  # what was before the connection that is gone
+
+
+def _hello(
+    state: State, facts: ReplicaFacts, connection_id: ConnectionId, opened: engine.OpenSession
+) -> Hello:
+    config, decision = state.config, opened.decision
     # Content is not compared yet: what would have to be proven is built anew. And a history that
     # the replica has never heard of begins with a full set, even an empty one.
     anew = decision.verify_content or facts.history_id != config.history_id
     sync = SyncDecision.REBUILD if anew else decision.sync
-    hello = Hello(
+    return Hello(
         epoch=config.epoch,
         claim_id=config.claim_id,
-        connection_id=event.connection_id,
+        connection_id=connection_id,
         protocol_version=decision.protocol_version,
         instance_id=config.instance_id,
         history_id=config.history_id,
-        replica=replica.id,
+        replica=facts.replica,
         decision=sync,
         command_set=COMMAND_SETS[sync],
-        session_id=session_id,
+        session_id=opened.session_id,
         expected_incarnation=facts.incarnation,
         expected_position=facts.applied_position,
     )
-    _open(state, replica, hello, facts, out)
+
+
+def on_heard(state: State, heard: ReplicaId, out: Outbox, now_ms: int) -> None:
+    """Whatever it said may have completed its session."""
+    replica = state.replicas.get(heard)
+    if replica is None or not replica.is_open:
+        return
+    retaining.acknowledged(state, replica, now_ms)
+    for command in syncing.heard(state, replica, now_ms):
+        match command:
+            case engine.AcceptSession():
+                peeks.ask_waiting(state, out)
+            case engine.AllowWrites():
+                if not replica.read_only:
+                    out.send(replica.id, live(AllowWrites()))
+            case engine.CloseSession(reason=reason):
+                close(state, replica.id, reason, f"its session failed: {reason}", out)
+            case _:
+                raise AssertionError(f"a completion leads to {type(command).__name__}")
+
+
+def on_time(state: State, out: Outbox, now_ms: int) -> None:
+    """Sessions that have used up their budgets, and those whose pins are lost."""
+    for command in syncing.expired(state, now_ms):
+        if isinstance(command, engine.CloseSession):
+            why = f"its session failed: {command.reason}"
+            close(state, command.replica, command.reason, why, out)
+    for owner in retaining.lost_pins(state, now_ms):
+        if syncing.active_session(state, owner) is not None:
+            close(state, owner, "pin_lost", "its session failed: pin_lost", out)
 
 
 def _observe(state: State, facts: ReplicaFacts) -> Observation:
@@ -153,7 +201,15 @@ def _wanted(state: State, collection: Collection) -> Wanted:
     )
 
 
-def _open(state: State, replica: Replica, hello: Hello, facts: ReplicaFacts, out: Outbox) -> None:
+def _open(
+    state: State,
+    replica: Replica,
+    hello: Hello,
+    facts: ReplicaFacts,
+    out: Outbox,
+    *,
+    may_write: bool,
+) -> None:
     """Framing, the numbered commands that the replica lacks, all live state, the head that this
     leads to."""
     config = state.config
@@ -165,6 +221,8 @@ def _open(state: State, replica: Replica, hello: Hello, facts: ReplicaFacts, out
     replica.lost_at_ms = None
     replica.draining = None
     replica.status = None
+    replica.reported = False
+    syncing.connected(state, replica, is_so=True)
     create = CreateInstance(
         instance_id=config.instance_id, name=config.name, configuration=config.configuration
     )
@@ -179,7 +237,7 @@ def _open(state: State, replica: Replica, hello: Hello, facts: ReplicaFacts, out
     commands += peeks.replay(state, replica, out)
     complete = InitializationComplete(head_position=state.head, head_digest=state.head_digest)
     commands.append(live(complete))
-    if not config.read_only and not replica.read_only:
+    if may_write and not replica.read_only:
         commands.append(live(AllowWrites()))
     _forget_dropped(state)
     out.sends.append(OpenSession(replica=replica.id, commands=tuple(commands)))
@@ -260,18 +318,21 @@ def on_link_lost(state: State, event: LinkLost, out: Outbox, now_ms: int) -> Non
     replica.last_loss = event.reason
     if replica.lost_at_ms is None:
         replica.lost_at_ms = now_ms
-    _lose(state, replica, out)
+    _lose(state, replica, out, event.found or syncing.TRANSPORT_LOST)
     _forget_dropped(state)
 
 
-def _lose(state: State, replica: Replica, out: Outbox) -> None:
+def _lose(state: State, replica: Replica, out: Outbox, code: str) -> None:
     was_open = replica.is_open
     replica.link = LinkState.CONNECTING
     replica.status = None
+    syncing.failed(state, replica.id, code)
+    syncing.connected(state, replica, is_so=False)
     if was_open:
         peeks.on_replica_lost(state, replica, out)
         subscribes.on_replica_lost(state, replica, out)
         copies.on_replica_lost(state, replica, out)
+        peeks.ask_waiting(state, out)
 
 
 def _forget_dropped(state: State) -> None:
@@ -287,15 +348,20 @@ def enforce_floor(state: State, out: Outbox) -> None:
     for replica in list(state.open_replicas()):
         if replica.protocol_version < floor:
             spoken = f"it spoke version {replica.protocol_version}, the floor is {floor}"
-            close_broken(state, replica.id, spoken, out)
+            close(state, replica.id, "canceled", spoken, out)
 
 
 def close_broken(state: State, broken: ReplicaId, reason: str, out: Outbox) -> None:
     """The replica broke the protocol: end its session. It may come back."""
-    replica = state.replicas.get(broken)
+    close(state, broken, syncing.PROTOCOL_BROKEN, reason, out)
+
+
+def close(state: State, closed: ReplicaId, code: str, reason: str, out: Outbox) -> None:
+    """End the stream, and with it the session, for `code`. The next facts say what is needed."""
+    replica = state.replicas.get(closed)
     if replica is None or not replica.is_open:
         return
-    _lose(state, replica, out)
+    _lose(state, replica, out, code)
     _forget_dropped(state)
     replica.last_loss = reason
     out.sends.append(CloseSession(replica=replica.id, reason=reason))

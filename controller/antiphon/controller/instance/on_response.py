@@ -71,6 +71,7 @@ def on_frontiers(state: State, replica: Replica, report: Frontiers, out: Outbox)
     installed = replica.installed.get(report.collection)
     if installed is None:
         return
+    replica.reported = True
     was_hydrated = installed.hydrated
     output_before = installed.output_frontier
     _move_forward(installed, report)

@@ -6,7 +6,7 @@ once a beat, and not at all while nothing moved.
 
 from __future__ import annotations
 
-from antiphon.controller.instance import copies, holds, peeks, subscribes
+from antiphon.controller.instance import copies, holds, on_link, peeks, retaining, subscribes
 from antiphon.controller.instance.event import CompactionDurable
 from antiphon.controller.instance.ready import CompactionEntry, Outbox, live
 from antiphon.controller.instance.state import State
@@ -20,6 +20,7 @@ def on_tick(state: State, out: Outbox, now_ms: int) -> None:
     subscribes.expire(state, out, now_ms)
     copies.expire(state, out, now_ms)
     _release_gone_replicas(state, now_ms)
+    on_link.on_time(state, out, now_ms)
     beat_due = now_ms >= state.last_beat_ms + state.config.beat_ms
     if state.moved and beat_due and not state.compaction_in_flight:
         _beat(state, out, now_ms)
@@ -38,6 +39,7 @@ def _release_gone_replicas(state: State, now_ms: int) -> None:
 def _beat(state: State, out: Outbox, now_ms: int) -> None:
     state.last_beat_ms = now_ms
     state.moved = False
+    retaining.fold(state, out)
     moved = holds.advance(state)
     if not moved:
         return
@@ -75,7 +77,7 @@ def on_compaction_refused(state: State) -> None:
 
 def wake_at_ms(state: State) -> int | None:
     """The next moment at which something may be due, or None."""
-    deadlines = []
+    deadlines = [] if state.sync_wake_at_ms is None else [state.sync_wake_at_ms]
     if state.moved and not state.compaction_in_flight:
         deadlines.append(state.last_beat_ms + state.config.beat_ms)
     for waiting in (peeks, subscribes, copies):

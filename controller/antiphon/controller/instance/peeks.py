@@ -30,7 +30,7 @@ from antiphon.protocol.errors import (
     ReplicaMissing,
     Unavailable,
 )
-from antiphon.protocol.failure import error_of, failure_of
+from antiphon.protocol.failure import error_of
 from antiphon.protocol.ids import CollectionId, PeekId, ReplicaId, show
 from antiphon.protocol.limits import PEEKS_PENDING_MAX
 from antiphon.protocol.response import (
@@ -64,12 +64,14 @@ def begin(state: State, event: PeekRequested, out: Outbox, now_ms: int) -> None:
     )
     holder = Holder(HoldKind.PEEK, event.peek_id.value)
     holds.acquire_all(state, event.imports, holder, time)
-    state.peeks[event.peek_id] = PendingPeek(
+    peek = PendingPeek(
         request=event.request, command=command, imports=event.imports, replica=event.replica
     )
+    state.peeks[event.peek_id] = peek
     state.peek_of_request[event.request] = event.peek_id
     heappush(state.peek_deadlines, (now_ms + state.config.peek_wait_ms, event.peek_id.value))
-    for replica in _asked(state, event.replica):
+    for replica in readers(state, event.replica):
+        peek.asked.add(replica.id)
         out.send(replica.id, live(command))
 
 
@@ -104,8 +106,34 @@ def check_target(state: State, replica: ReplicaId | None) -> None:
         raise ReplicaFailed(f"replica {replica} is not connected", replica=replica)
 
 
-def _asked(state: State, target: ReplicaId | None) -> list[Replica]:
+def readers(state: State, target: ReplicaId | None) -> list[Replica]:
+    """Who is asked now. One that is still being brought up to date is not, while there is another
+    that could answer: what it has may not be all, and nobody gains by its work on reads. Where no
+    replica is up to date, those that are connected are asked, and answer as soon as what is read is
+    filled: all of it is built from the store, none of it was kept unproven."""
+    connected = list(state.open_replicas())
+    able = [replica for replica in connected if replica.accepted] or connected
+    return [replica for replica in able if target is None or replica.id == target]
+
+
+def _candidates(state: State, target: ReplicaId | None) -> list[Replica]:
+    """Who may yet answer, asked already or not."""
     return [r for r in state.open_replicas() if target is None or r.id == target]
+
+
+def ask_waiting(state: State, out: Outbox) -> None:
+    """Who may be asked has changed: ask those that have not been. O(pending peeks)."""
+    for peek in list(state.peeks.values()):
+        missing = _missing(state, peek)
+        if missing is not None:
+            # Whoever was asked before the drop answers; if nobody was, nobody can any more.
+            if not peek.asked and _candidates(state, peek.replica):
+                _end_as_dropped(state, peek, missing, out)
+            continue
+        for replica in readers(state, peek.replica):
+            if replica.id not in peek.asked:
+                peek.asked.add(replica.id)
+                out.send(replica.id, live(peek.command))
 
 
 def on_response(state: State, replica: Replica, response: PeekResponse, out: Outbox) -> None:
@@ -148,7 +176,12 @@ def _fail(
 ) -> None:
     """A data error is an answer. A replica's own failure waits for the others, if there are any."""
     peek.failures[replica] = failure
-    waiting = [r for r in _asked(state, peek.replica) if r.id not in peek.failures]
+    may_ask = _missing(state, peek) is None
+    waiting = [
+        candidate
+        for candidate in _candidates(state, peek.replica)
+        if candidate.id not in peek.failures and (may_ask or candidate.id in peek.asked)
+    ]
     if failure.code in ANSWERS or not waiting:
         finish(state, peek, out, answered_by=replica)
         out.reply(peek.request, ErrorReply(error_of(failure)))
@@ -160,8 +193,9 @@ def finish(
     """Cancel at all others, and only then let go of the time: releasing it may allow compaction,
     which must reach a replica after the cancellation."""
     peek_id = peek.command.peek_id
-    for replica in _asked(state, peek.replica):
-        if replica.id != answered_by and replica.id not in peek.failures:
+    for replica in state.open_replicas():
+        is_waiting = replica.id in peek.asked and replica.id not in peek.failures
+        if is_waiting and replica.id != answered_by:
             out.send(replica.id, live(CancelPeek(peek_id=peek_id)))
     del state.peeks[peek_id]
     del state.peek_of_request[peek.request]
@@ -185,18 +219,28 @@ def replay(state: State, replica: Replica, out: Outbox) -> list[Sent]:
         if peek.replica is not None and peek.replica != replica.id:
             continue
         peek.failures.pop(replica.id, None)
-        missing = [c for c in peek.imports if not _is_live(state, c)]
-        if missing:
-            error = CollectionMissing(f"{show(missing[0])} was dropped", collection=missing[0])
-            if not any(other.id != replica.id for other in _asked(state, peek.replica)):
-                # Nothing to cancel here: this session has not begun to speak.
-                finish(state, peek, out, answered_by=replica.id)
-                out.reply(peek.request, ErrorReply(error))
-            # Who still has it may be lost, and this replica must not be waited for then.
-            peek.failures[replica.id] = failure_of(error)
+        peek.asked.discard(replica.id)
+        missing = _missing(state, peek)
+        if missing is not None:
+            if not peek.asked:
+                _end_as_dropped(state, peek, missing, out)
             continue
-        commands.append(live(peek.command))
+        if replica in readers(state, peek.replica):
+            peek.asked.add(replica.id)
+            commands.append(live(peek.command))
     return commands
+
+
+def _missing(state: State, peek: PendingPeek) -> CollectionId | None:
+    """What it reads, and nobody can be told of any more."""
+    return next((c for c in peek.imports if not _is_live(state, c)), None)
+
+
+def _end_as_dropped(state: State, peek: PendingPeek, missing: CollectionId, out: Outbox) -> None:
+    assert not peek.asked, "somebody may still answer"
+    finish(state, peek, out)
+    error = CollectionMissing(f"{show(missing)} was dropped", collection=missing)
+    out.reply(peek.request, ErrorReply(error))
 
 
 def _is_live(state: State, collection: CollectionId) -> bool:
@@ -213,7 +257,8 @@ def on_replica_lost(state: State, replica: Replica, out: Outbox) -> None:
             out.reply(peek.request, ErrorReply(error))
             continue
         peek.failures.pop(replica.id, None)
-        left = _asked(state, None)
+        peek.asked.discard(replica.id)
+        left = _candidates(state, None)
         if left and all(other.id in peek.failures for other in left):
             failure = peek.failures[left[0].id]
             finish(state, peek, out)
@@ -228,7 +273,7 @@ def expire(state: State, out: Outbox, now_ms: int) -> None:
         peek = state.peeks.get(PeekId(peek_id))
         if peek is None:
             continue
-        if _asked(state, peek.replica):
+        if _candidates(state, peek.replica):
             heappush(state.peek_deadlines, (now_ms + state.config.peek_wait_ms, peek_id))
             continue
         finish(state, peek, out)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from antiphon.controller.ports import Reply
 from antiphon.protocol.command import Command, Sent
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import NO_POSITION, CollectionId, ReplicaId
+from antiphon.protocol.ids import NO_POSITION, CollectionId, Position, ReplicaId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,14 @@ class CompactionEntry:
     since: Mapping[CollectionId, int]
 
 
-Entry = NumberedEntry | CompactionEntry
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldEntry:
+    """The log up to here belongs to the base. Nothing waits for it."""
+
+    to: Position
+
+
+Entry = NumberedEntry | CompactionEntry | FoldEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

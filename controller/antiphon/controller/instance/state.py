@@ -14,8 +14,11 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from antiphon.controller.engine.decision import Decision
+from antiphon.controller.engine.policy import DEFAULT, Policy
+from antiphon.controller.engine.view import EngineState
 from antiphon.controller.instance.event import StoredInput
 from antiphon.controller.instance.log import CommandLog
+from antiphon.history.retention import RetentionState
 from antiphon.protocol.command import Peek, UpdateConfiguration
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
 from antiphon.protocol.facts import ReplicaFacts
@@ -62,6 +65,7 @@ class InstanceConfig:
     configuration: Mapping[str, str] = field(default_factory=dict)
     versions: VersionRange = SPOKEN  # of the protocol, that this controller speaks
     version_floor: int = 1  # the lowest that the history still permits
+    policy: Policy = DEFAULT  # budgets of sync sessions, and what the history keeps
 
 
 class HoldKind(IntEnum):
@@ -136,11 +140,14 @@ class Installed:
         return self.as_of.less_than(self.output_frontier)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class DecisionRecord:
+    """`outcome`: how far its session is, or what became of it; empty: it opened none."""
+
     at_ms: int
     session_id: SessionId
     decision: Decision
+    outcome: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,7 +158,8 @@ class Replica:
     link: LinkState = LinkState.CONNECTING
     connection_id: ConnectionId | None = None
     protocol_version: int = 0  # of the last session; 0: there was none
-    session_id: SessionId = NO_SESSION
+    accepted: bool = False  # strict reads use it, and it may write: what the engine says
+    reported: bool = False  # it has said something that follows its initialization
     installed: dict[CollectionId, Installed] = field(default_factory=dict)
     lost_at_ms: int | None = None  # None: connected, or never was
     connections: int = 0
@@ -174,6 +182,7 @@ class PendingPeek:
     command: Peek
     imports: tuple[CollectionId, ...]
     replica: ReplicaId | None
+    asked: set[ReplicaId] = field(default_factory=set)  # who has been sent it, and may answer
     failures: dict[ReplicaId, Failure] = field(default_factory=dict)
 
 
@@ -239,9 +248,17 @@ class State:
     moved: bool = True  # something may allow compaction since the last beat
     last_beat_ms: int = 0
     compaction_in_flight: bool = False
+    retention: RetentionState = field(init=False)
+    sync: EngineState = field(init=False)  # changed by `syncing` alone
+    sync_wake_at_ms: int | None = None  # when a session's budget runs out
+    probes: int = 0  # that were answered
 
     def __post_init__(self) -> None:
         self.given = self.config
+        self.retention = RetentionState(
+            base=self.log.base, head=self.log.base, bounds=self.config.policy.bounds
+        )
+        self.sync = EngineState(instance_id=self.config.instance_id, policy=self.config.policy)
 
     @property
     def read_time(self) -> int:

@@ -24,6 +24,7 @@ from antiphon.controller.instance import (
     on_tick,
     peeks,
     subscribes,
+    syncing,
 )
 from antiphon.controller.instance.event import (
     CompactionDurable,
@@ -64,6 +65,7 @@ class Instance:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        syncing.begin(state)
 
     def step(self, event: Event, now_ms: int) -> Ready:
         """Advance by one event. Deterministic; O(what the event touches)."""
@@ -75,7 +77,7 @@ class Instance:
         state = self.state
         match event:
             case ResponsesReceived():
-                self._on_responses(event, out)
+                self._on_responses(event, out, now_ms)
             case PeekRequested():
                 peeks.begin(state, event, out, now_ms)
             case TimelineAdvanced(upper=upper):
@@ -115,9 +117,9 @@ class Instance:
                 on_followed.on_followed(state, event, out)
                 on_link.enforce_floor(state, out)
             case ReplicaAdded():
-                on_link.on_replica_added(state, event, out)
+                on_link.on_replica_added(state, event, out, now_ms)
             case ReplicaRemoved():
-                on_link.on_replica_removed(state, event, out)
+                on_link.on_replica_removed(state, event, out, now_ms)
             case WritesAllowed(replica=allowed):
                 on_link.on_writes_allowed(state, allowed, out)
             case ReplicaProbed():
@@ -131,11 +133,13 @@ class Instance:
             case _:
                 assert_never(event)
 
-    def _on_responses(self, event: ResponsesReceived, out: Outbox) -> None:
+    def _on_responses(self, event: ResponsesReceived, out: Outbox, now_ms: int) -> None:
         try:
             on_response.on_responses(self.state, event, out)
         except RemoteProtocolError as error:
             on_link.close_broken(self.state, event.replica, str(error), out)
+        else:
+            on_link.on_heard(self.state, event.replica, out, now_ms)
 
     def _on_timeline_advanced(self, upper: int) -> None:
         state = self.state

@@ -61,7 +61,10 @@ class Introspection:
             version=VERSION,
             epoch=status.epoch,
             history_head=status.head,
-            history_base=0,
+            history_base=status.base,
+            log_commands=status.log_commands,
+            log_bytes=status.log_bytes,
+            history_id=status.history_id.value,
             timeline_upper=frontier_to_proto(Frontier(status.timeline_upper)),
             mode=status.mode,
             mode_reason=status.mode_reason,
@@ -94,6 +97,10 @@ class Introspection:
             applied_position=replica.applied_position,
             lag_ms=replica.lag_ms,
             resident_bytes=replica.resident_bytes,
+            session=replica.session,
+            accepted=replica.accepted,
+            pin=0 if replica.pin is None else replica.pin.position,
+            pin_state=replica.pin_state,
             process_id=0 if child is None else child.process_id or 0,
             restarts=0 if child is None else child.restarts,
             collections=[_collection(found) for found in replica.collections],
@@ -115,6 +122,8 @@ class Introspection:
                     session_id=record.session_id,
                     decision=_decision(record.decision),
                     reason=record.decision.reason,
+                    code=record.decision.code,
+                    outcome=record.outcome,
                 )
                 for record in replica.decisions
             ]

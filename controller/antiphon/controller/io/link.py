@@ -30,6 +30,8 @@ from antiphon.protocol.command import Hello, Sent
 from antiphon.protocol.errors import (
     AntiphonError,
     ComputeError,
+    Internal,
+    ProtocolViolated,
     RemoteProtocolError,
     ReplicaFailed,
 )
@@ -283,7 +285,10 @@ class Link:
                 _log.warning("link.lost", replica=self.replica, reason=reason)
                 self._post(
                     LinkLost(
-                        replica=self.replica, connection_id=session.connection_id, reason=reason
+                        replica=self.replica,
+                        connection_id=session.connection_id,
+                        reason=reason,
+                        found=session.found,
                     )
                 )
         return loop.time() - started
@@ -294,6 +299,7 @@ class _Session:
 
     def __init__(self, replica: ReplicaId, connection_id: ConnectionId) -> None:
         self.connection_id = connection_id
+        self.found = ""  # the code of what the replica could not go on with
         self._replica = replica
         self._queue: deque[Sent] = deque()
         self._wake = asyncio.Event()
@@ -362,6 +368,7 @@ class _Session:
                 )
             self.end("the replica ended the session")
         except (grpc.aio.AioRpcError, AntiphonError) as error:
+            self.found = self.found or _found(error)
             self.end(_reason(error))
 
     async def _watch(self) -> None:
@@ -373,6 +380,15 @@ class _Session:
                 self.end(f"it was silent for {deadline_s:.0f} s")
                 return
             await asyncio.sleep(deadline_s - silent_s)
+
+
+def _found(error: BaseException) -> str:
+    """Whether the session ended by what one of both found in it, and not by the way between them:
+    the one is counted against what the replica holds, the other never is."""
+    told = from_rpc_error(error) if isinstance(error, grpc.aio.AioRpcError) else error
+    if isinstance(told, ProtocolViolated | Internal):
+        return told.code
+    return "protocol_broken" if isinstance(told, RemoteProtocolError) else ""
 
 
 def _reason(error: BaseException) -> str:
