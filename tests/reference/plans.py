@@ -29,6 +29,7 @@ from antiphon.protocol.plan import (
     schema_of,
 )
 from antiphon.protocol.schema import TypeKind
+from tests.reference.gathered import gathered
 from tests.reference.row_hash import row as hash_row
 
 RANGES = {TypeKind.INT16: 2**15, TypeKind.INT32: 2**31, TypeKind.INT64: 2**63}
@@ -50,6 +51,8 @@ def clean(counter):
 
 
 def canonical(value):
+    if isinstance(value, list | tuple):
+        return tuple(canonical(item) for item in value)
     if isinstance(value, float):
         return "NaN" if math.isnan(value) else value + 0.0
     return value
@@ -217,7 +220,7 @@ def aggregate(spec, members):
             values += [1] * count
             continue
         value = canonical(evaluate(spec.arguments[0], row.__getitem__))
-        if value is not None:
+        if value is not None or spec.function is AggregateFunction.ARRAY_AGG:
             values += [value] * count
     if spec.distinct:
         values = list(dict.fromkeys(values))
@@ -243,7 +246,7 @@ def aggregate(spec, members):
                 scale = Decimal(1).scaleb(-spec.type.scale)
                 return (Decimal(whole) / len(values)).quantize(scale, ROUND_HALF_UP)
             return float(whole) / len(values)
-    raise AssertionError(spec)
+    return gathered(spec, values, compare)
 
 
 def total(values):

@@ -227,6 +227,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int | Decimal | float):
         number = float(value)
         return "nan" if math.isnan(number) else float(f"{number:.10g}")
+    if isinstance(value, list):
+        return tuple(_plain(item) for item in value)
     if isinstance(value, pa.MonthDayNano):
         return dt.timedelta(days=value.months * 30 + value.days) + dt.timedelta(
             microseconds=value.nanoseconds // 1000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -10,40 +11,59 @@ from sqlglot import exp
 
 from antiphon.controller.sql.coercion import Unknown, cast, coerce
 from antiphon.controller.sql.expressions import columns_of_all
+from antiphon.controller.sql.ordering import sort_direction
+from antiphon.controller.sql.plans import extended, width_of
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import AGGREGATES, is_outer
+from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.syntax import expect_only, function_name
 from antiphon.controller.sql.types import average_type, sum_type
-from antiphon.protocol.expression import ColumnReference, Expression
-from antiphon.protocol.plan import Aggregate, AggregateFunction
-from antiphon.protocol.schema import BOOLEAN, FLOAT32, FLOAT64, INT64, Type
+from antiphon.protocol.expression import ColumnReference, Expression, Literal
+from antiphon.protocol.plan import Aggregate, AggregateFunction, Plan, Reduce, SortKey
+from antiphon.protocol.schema import BOOLEAN, FLOAT32, FLOAT64, INT64, TEXT, Type, TypeKind
 
+SORTS: Final = 1 << 19  # what calls are sorted by, until the rows that are grouped have columns
+_F = AggregateFunction
 _FUNCTIONS: Final[Mapping[str, AggregateFunction]] = MappingProxyType(
     {
-        "count": AggregateFunction.COUNT,
-        "sum": AggregateFunction.SUM,
-        "avg": AggregateFunction.AVG,
-        "min": AggregateFunction.MIN,
-        "max": AggregateFunction.MAX,
-        "bool_and": AggregateFunction.BOOL_AND,
-        "every": AggregateFunction.BOOL_AND,
-        "bool_or": AggregateFunction.BOOL_OR,
+        "count": _F.COUNT, "sum": _F.SUM, "avg": _F.AVG, "min": _F.MIN, "max": _F.MAX,
+        "bool_and": _F.BOOL_AND, "every": _F.BOOL_AND, "bool_or": _F.BOOL_OR,
+        "any_value": _F.MIN, "string_agg": _F.STRING_AGG, "array_agg": _F.ARRAY_AGG,
+        "percentile_cont": _F.PERCENTILE_CONT, "percentile_disc": _F.PERCENTILE_DISC,
+        "median": _F.PERCENTILE_CONT, "mode": _F.MODE,
+        "bit_and": _F.BIT_AND, "bit_or": _F.BIT_OR, "bit_xor": _F.BIT_XOR,
     }
-)
-# A value counted twice changes nothing.
-_IDEMPOTENT: Final = (
-    AggregateFunction.MIN, AggregateFunction.MAX,
-    AggregateFunction.BOOL_AND, AggregateFunction.BOOL_OR,
 )  # fmt: skip
+# A value counted twice changes nothing.
+_IDEMPOTENT: Final = (_F.MIN, _F.MAX, _F.BOOL_AND, _F.BOOL_OR, _F.BIT_AND, _F.BIT_OR)
+_ORDERED: Final = (_F.STRING_AGG, _F.ARRAY_AGG)
+_ORDERED_SETS: Final = (_F.PERCENTILE_CONT, _F.PERCENTILE_DISC, _F.MODE)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateCall:
+    """A call; `shown`: the type of its result where that is computed in another one."""
+
+    aggregate: Aggregate
+    shown: Type
+    order_by: tuple[tuple[Expression, bool, bool], ...] = ()  # (value, descending, nulls first)
+
+    @property
+    def read(self) -> tuple[Expression, ...]:
+        """What it reads of each row."""
+        own = self.aggregate
+        conditions = () if own.filter is None else (own.filter,)
+        return (*own.arguments, *conditions, *(value for value, _, _ in self.order_by))
 
 
 class Aggregates:
     """The aggregates of one query, each once, in order of first mention."""
 
-    __slots__ = ("_known", "calls")
+    __slots__ = ("_known", "calls", "sorts")
 
     def __init__(self) -> None:
         self.calls: list[Aggregate] = []
+        self.sorts: list[Expression] = []
         self._known: dict[Aggregate, int] = {}
 
     def lower(self, scalars: Scalars, node: exp.Expr) -> Expression:
@@ -52,12 +72,38 @@ class Aggregates:
         Raises:
             UnsupportedSql: an aggregate, or a form of one, that is not served.
         """
-        aggregate, shown = aggregate_call(scalars, node)
-        conditions = () if aggregate.filter is None else (aggregate.filter,)
-        if any(is_outer(index) for index in columns_of_all((*aggregate.arguments, *conditions))):
+        call = aggregate_call(scalars, node)
+        if any(is_outer(index) for index in columns_of_all(call.read)):
             source = scalars.source
             raise source.unsupported(node, "a column of the outer query in an aggregate")
-        return cast(self._placeholder(aggregate), shown)
+        order_by = tuple(
+            SortKey(column=self._sort(value), descending=descending, nulls_first=nulls_first)
+            for value, descending, nulls_first in call.order_by
+        )
+        aggregate = replace(call.aggregate, order_by=order_by)
+        return cast(self._placeholder(aggregate), call.shown)
+
+    def reduce(self, plan: Plan, keys: Sequence[Expression]) -> Reduce:
+        """The rows of `plan` in groups, with a column for each call."""
+        width = width_of(plan)
+        maps = [value for value in self.sorts if not isinstance(value, ColumnReference)]
+
+        def placed(key: SortKey) -> SortKey:
+            value = self.sorts[key.column - SORTS]
+            if isinstance(value, ColumnReference):
+                return replace(key, column=value.index)
+            return replace(key, column=width + maps.index(value))
+
+        calls = [
+            replace(call, order_by=tuple(placed(key) for key in call.order_by))
+            for call in self.calls
+        ]
+        return Reduce(input=extended(plan, maps), keys=tuple(keys), aggregates=tuple(calls))
+
+    def _sort(self, value: Expression) -> int:
+        if value not in self.sorts:
+            self.sorts.append(value)
+        return SORTS + self.sorts.index(value)
 
     def _placeholder(self, aggregate: Aggregate) -> Expression:
         index = self._known.setdefault(aggregate, len(self.calls))
@@ -66,62 +112,148 @@ class Aggregates:
         return ColumnReference(index=AGGREGATES + index, type=aggregate.type)
 
 
-def aggregate_call(scalars: Scalars, node: exp.Expr) -> tuple[Aggregate, Type]:
-    """An aggregate call, and the type of its result where that is computed in another.
-
+def aggregate_call(scalars: Scalars, node: exp.Expr) -> AggregateCall:
+    """
     Raises:
         UnsupportedSql: an aggregate, or a form of one, that is not served.
     """
     source = scalars.source
     condition: Expression | None = None
-    call = node
-    if isinstance(node, exp.Filter):
-        condition = scalars.predicate(node.expression.this)
-        call = node.this
-    if not isinstance(call, exp.Anonymous):
-        raise source.unsupported(node, "WITHIN GROUP")
+    call, within = node, None
+    if isinstance(call, exp.Filter):
+        condition = scalars.predicate(call.expression.this)
+        call = call.this
+    if isinstance(call, exp.WithinGroup):
+        call, within = call.this, call.expression
+    assert isinstance(call, exp.Anonymous), "calls come out as written"
     name = function_name(call)
     function = _FUNCTIONS.get(name)
     if function is None:
         raise source.unsupported(node, f"the aggregate {name}")
     expect_only(source, call, "this", "expressions")
-    arguments, distinct = _arguments(scalars, call, name)
+    if function in _ORDERED_SETS and name != "median":
+        found = _ordered_set(scalars, call, within, function, name)
+    elif within is not None:
+        raise source.invalid(node, f"{name} takes no WITHIN GROUP")
+    else:
+        found = _plain_call(scalars, call, function, name)
+    return replace(found, aggregate=replace(found.aggregate, filter=condition))
+
+
+def _plain_call(
+    scalars: Scalars, call: exp.Anonymous, function: AggregateFunction, name: str
+) -> AggregateCall:
+    source = scalars.source
+    nodes, distinct, order = _written(scalars, call, name)
+    wanted_count = 2 if function is _F.STRING_AGG else 1
+    counts_rows = len(nodes) == 1 and isinstance(nodes[0], exp.Star)
+    if len(nodes) != wanted_count:
+        raise source.unsupported(call, f"{name} of {len(nodes)} arguments")
+    arguments: tuple[Expression, ...] = ()
+    if not counts_rows:
+        arguments = (_argument(scalars, nodes[0], function, name),)
     result, wanted = _types(scalars, call, function, name, arguments)
     if wanted is not None:
         arguments = (cast(arguments[0], wanted),)
+    if name == "median":
+        arguments = (*arguments, Literal(value=0.5, type=FLOAT64))
+    if function is _F.STRING_AGG:
+        arguments = (*arguments, _separator(scalars, nodes[1]))
+    if distinct and any(value != arguments[0] for value, _, _ in order):
+        raise source.invalid(call, f"with DISTINCT, {name} is ordered by its argument alone")
     aggregate = Aggregate(
-        function=function, arguments=arguments, type=wanted or result, filter=condition,
+        function=function, arguments=arguments, type=wanted or result,
         distinct=distinct and function not in _IDEMPOTENT,
     )  # fmt: skip
-    return aggregate, result
+    if name == "median":
+        aggregate = replace(aggregate, type=FLOAT64)
+    return AggregateCall(aggregate, result, order if function in _ORDERED else ())
 
 
-def _arguments(
+def _written(
     scalars: Scalars, call: exp.Anonymous, name: str
-) -> tuple[tuple[Expression, ...], bool]:
-    """The lowered arguments, and whether DISTINCT stands before them."""
+) -> tuple[list[exp.Expr], bool, tuple[tuple[Expression, bool, bool], ...]]:
+    """The arguments; whether DISTINCT stands before them; the ORDER BY behind them."""
     source = scalars.source
     nodes = list(call.expressions)
     if len(nodes) == 1 and isinstance(nodes[0], exp.Star):
         if name != "count":
             raise source.invalid(call, f"{name}(*) has no meaning")
-        return (), False
+        return nodes, False, ()
+    items: list[exp.Expr] = []
+    if nodes and isinstance(nodes[-1], exp.Order):
+        items = list(nodes[-1].expressions)
+        nodes[-1] = nodes[-1].this
     distinct = len(nodes) == 1 and isinstance(nodes[0], exp.Distinct)
     if distinct:
         expect_only(source, nodes[0], "expressions")
         nodes = list(nodes[0].expressions)
-    if any(isinstance(node, exp.Order) for node in nodes):
-        raise source.unsupported(call, f"ORDER BY in {name}")
-    if len(nodes) != 1:
-        raise source.unsupported(call, f"{name} of {len(nodes)} arguments")
-    value = scalars.typed(nodes[0])
+    order = tuple((scalars.lower(item.this), *sort_direction(item)) for item in items)
+    return nodes, distinct, order
+
+
+def _argument(
+    scalars: Scalars, node: exp.Expr, function: AggregateFunction, name: str
+) -> Expression:
+    source, value = scalars.source, scalars.typed(node)
     if isinstance(value, Unknown):
-        if name in ("bool_and", "bool_or", "every"):
-            return (coerce(source, nodes[0], value, BOOLEAN, name),), distinct
-        if name in ("sum", "avg"):
-            raise source.mismatch(nodes[0], f"the type of the argument of {name} is unknown")
-        value = scalars.lower(nodes[0])
-    return (value,), distinct
+        if function in (_F.BOOL_AND, _F.BOOL_OR):
+            return coerce(source, node, value, BOOLEAN, name)
+        if function in (_F.SUM, _F.AVG, _F.PERCENTILE_CONT, _F.BIT_AND, _F.BIT_OR, _F.BIT_XOR):
+            raise source.mismatch(node, f"the type of the argument of {name} is unknown")
+        return scalars.lower(node)
+    return value
+
+
+def _separator(scalars: Scalars, node: exp.Expr) -> Literal:
+    what = "the separator of string_agg"
+    value = coerce(scalars.source, node, scalars.typed(node), TEXT, what)
+    if not isinstance(value, Literal):
+        raise scalars.source.unsupported(node, f"{what} as an expression")
+    return value if value.value is not None else Literal(value="", type=TEXT)
+
+
+def _ordered_set(
+    scalars: Scalars,
+    call: exp.Anonymous,
+    within: exp.Expr | None,
+    function: AggregateFunction,
+    name: str,
+) -> AggregateCall:
+    """`percentile_cont(0.5) WITHIN GROUP (ORDER BY x)` and its like."""
+    source = scalars.source
+    if within is None or len(within.expressions) != 1:
+        raise source.invalid(call, f"{name} needs WITHIN GROUP (ORDER BY one expression)")
+    item = within.expressions[0]
+    value = scalars.lower(item.this)
+    result = value.type
+    if function is _F.PERCENTILE_CONT:
+        if not value.type.is_numeric:
+            raise source.unsupported(call, f"percentile_cont of {value.type}")
+        value, result = cast(value, FLOAT64), FLOAT64
+    _check_order(source, call, value, name)
+    count = 0 if function is _F.MODE else 1
+    if len(call.expressions) != count:
+        raise source.invalid(call, f"{name} takes {count or 'no'} argument{'s' * (count != 1)}")
+    arguments: tuple[Expression, ...] = (value,)
+    if count:
+        node = call.expressions[0]
+        fraction = coerce(source, node, scalars.typed(node), FLOAT64, f"the fraction of {name}")
+        if not isinstance(fraction, Literal) or not isinstance(fraction.value, float):
+            raise source.unsupported(node, f"a fraction of {name} that is no constant")
+        if not 0 <= fraction.value <= 1:
+            raise source.invalid(node, f"the fraction of {name} is between 0 and 1")
+        arguments = (value, fraction)
+    descending, _ = sort_direction(item)
+    order = ((value, True, False),) if descending else ()
+    return AggregateCall(
+        Aggregate(function=function, arguments=arguments, type=result), result, order
+    )
+
+
+def _check_order(source: Source, spot: exp.Expr, value: Expression, name: str) -> None:
+    if value.type.kind in (TypeKind.LIST, TypeKind.STRUCT):
+        raise source.unsupported(spot, f"{name} of {value.type}")
 
 
 _Rule = Callable[[Type], Type]
@@ -138,6 +270,21 @@ def _types(
     if function is AggregateFunction.COUNT:
         return INT64, None
     given = arguments[0].type
+    _check_order(scalars.source, call, arguments[0], name)
+    if function is _F.STRING_AGG:
+        if given != TEXT:
+            raise scalars.source.mismatch(call, f"there is no string_agg({given}); cast it to text")
+        return TEXT, None
+    if function is _F.ARRAY_AGG:
+        return Type(kind=TypeKind.LIST, element=given), None
+    if function is _F.PERCENTILE_CONT:
+        if not given.is_numeric:
+            raise scalars.source.unsupported(call, f"{name} of {given}")
+        return FLOAT64, FLOAT64
+    if function in (_F.BIT_AND, _F.BIT_OR, _F.BIT_XOR):
+        if not given.is_integer:
+            raise scalars.source.mismatch(call, f"there is no {name}({given})")
+        return given, None
     if function in (AggregateFunction.SUM, AggregateFunction.AVG):
         if not given.is_numeric:
             raise scalars.source.mismatch(call, f"there is no {name}({given})")
@@ -146,6 +293,6 @@ def _types(
         return rule(given), FLOAT64 if given == FLOAT32 else None
     if function in (AggregateFunction.BOOL_AND, AggregateFunction.BOOL_OR) and given != BOOLEAN:
         raise scalars.source.mismatch(call, f"there is no {name}({given})")
-    if function in (AggregateFunction.MIN, AggregateFunction.MAX) and given == BOOLEAN:
+    if name in ("min", "max") and given == BOOLEAN:
         raise scalars.source.mismatch(call, f"there is no {name}(boolean); use bool_and or bool_or")
     return given, None

@@ -231,6 +231,8 @@ def _reduce(plan: Reduce) -> str:
 
 def _aggregate(aggregate: Aggregate, names: Sequence[str]) -> str:
     inner = ", ".join(show_expression(part, names) for part in aggregate.arguments) or "*"
+    if aggregate.order_by:
+        inner += f" order by {_order(aggregate.order_by, names)}"
     text = f"{aggregate.function.name.lower()}({'distinct ' if aggregate.distinct else ''}{inner})"
     if aggregate.filter is not None:
         text += f" filter ({show_expression(aggregate.filter, names)})"

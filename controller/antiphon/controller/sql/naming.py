@@ -21,7 +21,7 @@ def output_name(node: exp.Expr) -> str:
             return name_of(node.this)
         case exp.Anonymous():
             return function_name(node)
-        case exp.Paren() | exp.Filter() | exp.Window():
+        case exp.Paren() | exp.Filter() | exp.WithinGroup() | exp.Window():
             return output_name(node.this)
         case exp.Cast():
             inner = output_name(node.this)

@@ -34,7 +34,7 @@ from antiphon.controller.sql.subquery import Subqueries
 from antiphon.controller.sql.syntax import expect_only, name_of
 from antiphon.controller.sql.windows import Windows, place_windows
 from antiphon.protocol.expression import ColumnReference, Expression
-from antiphon.protocol.plan import Distinct, Plan, Reduce, SortKey, TemporalFilter, TopK, schema_of
+from antiphon.protocol.plan import Distinct, Plan, SortKey, TemporalFilter, TopK, schema_of
 
 _CLAUSES = (
     "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit",
@@ -268,7 +268,7 @@ class SelectLowering:
                 if key not in keys:
                     keys.append(key)
         self.keys = tuple(keys)
-        self.plan = Reduce(input=self.plan, keys=self.keys, aggregates=tuple(self.aggregates.calls))
+        self.plan = self.aggregates.reduce(self.plan, self.keys)
         for number, aggregate in enumerate(self.aggregates.calls):
             self.places[AGGREGATES + number] = ColumnReference(
                 index=len(keys) + number, type=aggregate.type

@@ -285,7 +285,7 @@ class Subqueries:
                 outputs[0].node, "a column must stand in GROUP BY or inside an aggregate"
             )
         keys = tuple(inner for _, inner in correlated.keys)
-        right = Reduce(input=select.plan, keys=keys, aggregates=tuple(select.aggregates.calls))
+        right = select.aggregates.reduce(select.plan, keys)
         # Without keys the one row is always there; with keys, a left join leaves nulls.
         placed: dict[int, Expression] = {}
         for i, aggregate in enumerate(select.aggregates.calls):

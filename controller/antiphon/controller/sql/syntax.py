@@ -13,7 +13,7 @@ AGGREGATE_NAMES: Final = frozenset(
         "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "string_agg",
         "array_agg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop",
         "percentile_cont", "percentile_disc", "mode", "json_agg", "jsonb_agg", "bit_and", "bit_or",
-        "corr", "covar_pop", "covar_samp",
+        "corr", "covar_pop", "covar_samp", "bit_xor", "median", "any_value",
     }
 )  # fmt: skip
 

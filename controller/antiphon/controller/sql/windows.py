@@ -179,7 +179,8 @@ def _function(scalars: Scalars, node: exp.Window) -> tuple[WindowFunction, Type]
 
 
 def _aggregate(scalars: Scalars, node: exp.Window, name: str) -> tuple[WindowFunction, Type]:
-    aggregate, shown = aggregate_call(scalars, node.this)
+    call = aggregate_call(scalars, node.this)
+    aggregate = call.aggregate
     if aggregate.distinct:
         raise scalars.source.unsupported(node, f"{name}(DISTINCT) as a window function")
     if aggregate.function not in _AGGREGATES:
@@ -188,7 +189,7 @@ def _aggregate(scalars: Scalars, node: exp.Window, name: str) -> tuple[WindowFun
         name=aggregate.function.name.lower(), arguments=aggregate.arguments, type=aggregate.type,
         filter=aggregate.filter,
     )  # fmt: skip
-    return function, shown
+    return function, call.shown
 
 
 _Nodes = Sequence[exp.Expr]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from antiphon.protocol.expression import Call, ColumnReference, Expression
@@ -18,6 +19,7 @@ from antiphon.protocol.plan import (
     Plan,
     Recursion,
     Reduce,
+    SortKey,
     TemporalFilter,
     Threshold,
     TopK,
@@ -110,6 +112,7 @@ def _render_reduce(graph: Graph, plan: Reduce, node: Node) -> Node:
     """Keys, arguments and filters become columns first, equal expressions one column."""
     columns: list[Expression] = list(plan.keys)
     key_count = len(plan.keys)
+    types = schema_of(plan.input).types
 
     def place(expression: Expression | None) -> int | None:
         if expression is None:
@@ -119,8 +122,18 @@ def _render_reduce(graph: Graph, plan: Reduce, node: Node) -> Node:
         columns.append(expression)
         return len(columns) - 1
 
+    def sorted_by(key: SortKey) -> SortKey:
+        index = place(ColumnReference(index=key.column, type=types[key.column]))
+        assert index is not None, "a column has a place"
+        return replace(key, column=index)
+
     aggregates = [
-        AggregateInput(a, place(a.arguments[0] if a.arguments else None), place(a.filter))
+        AggregateInput(
+            a,
+            place(a.arguments[0] if a.arguments else None),
+            place(a.filter),
+            tuple(sorted_by(key) for key in a.order_by),
+        )
         for a in plan.aggregates
     ]
     places = [column.index for column in columns if isinstance(column, ColumnReference)]
@@ -130,10 +143,11 @@ def _render_reduce(graph: Graph, plan: Reduce, node: Node) -> Node:
                 a.aggregate,
                 None if a.argument is None else places[a.argument],
                 None if a.filter is None else places[a.filter],
+                tuple(replace(key, column=places[key.column]) for key in a.order_by),
             )
             for a in aggregates
         ]
         return graph.add("reduce", reduce.Reduce(places[:key_count], moved), (node,))
     operator = reduce.Reduce(range(key_count), aggregates)
-    shaped = graph.shaped(node, len(schema_of(plan.input)), columns)
+    shaped = graph.shaped(node, len(types), columns)
     return graph.add("reduce", operator, (shaped,))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from antiphon.protocol.plan import Aggregate, AggregateFunction
+from antiphon.protocol.plan import Aggregate, AggregateFunction, SortKey
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.operators.accumulators import Accumulator
 from antiphon.replica.dataflow.operators.distinct import Distinct
@@ -22,6 +22,7 @@ class AggregateInput:
     aggregate: Aggregate
     argument: int | None
     filter: int | None
+    order_by: tuple[SortKey, ...] = ()  # of the aggregate, by the input's columns
 
 
 @dataclass(slots=True, eq=False)

@@ -20,6 +20,12 @@ from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.accumulators import accumulator_for
 from antiphon.replica.dataflow.operators.distinct import Distinct
 from antiphon.replica.dataflow.operators.extremes import Extremes, tracked_values
+from antiphon.replica.dataflow.operators.gathered import (
+    GATHERED,
+    Gathered,
+    Gathering,
+    gathering_of,
+)
 from antiphon.replica.dataflow.operators.layout import AggregateInput, Layout, Part
 from antiphon.replica.dataflow.operators.linear import error_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
@@ -42,7 +48,12 @@ class Reduce(Operator):
         self._layout = Layout()
         # By argument and filter: min and max of one column share its values.
         self._extremes: dict[tuple[int, int | None], Extremes] = {}
+        # By what they gather: aggregates that need the rows of their group again.
+        self._gathered: dict[Gathering, Gathered] = {}
         for index, source in enumerate(aggregates):
+            if source.aggregate.function in GATHERED:
+                self._gathered[gathering_of(source)] = Gathered(len(keys))
+                continue
             if source.aggregate.function in _EXTREMES:
                 assert source.argument is not None, "min and max have an argument"
                 self._extremes[source.argument, source.filter] = Extremes(len(keys))
@@ -80,6 +91,8 @@ class Reduce(Operator):
             assert part.accumulator is not None, "it has something to carry"
             part.accumulator.normalise(part.of(after))
         read = self._follow_extremes(change, groups, after) if self._extremes else {}
+        if self._gathered:
+            self._gather(change, groups, read)
         self._pending = (slots, groups, after)
         frame = Frame((), 2 * count)
         results = [
@@ -131,6 +144,8 @@ class Reduce(Operator):
             diffs = diffs * values_of(condition)
             valid = valid_of(condition)
             diffs = diffs if valid is None else diffs * valid
+        if source.aggregate.function is AggregateFunction.ARRAY_AGG:
+            return diffs  # nulls are values of an array
         if source.argument is not None and change.columns[source.argument].null_count:
             valid = valid_of(change.columns[source.argument])
             diffs = diffs if valid is None else diffs * valid
@@ -167,6 +182,21 @@ class Reduce(Operator):
                 columns = extremes.read(keys, column, diffs, groups, functions)
                 found.update(zip(wanted, columns, strict=True))
         return found
+
+    def _gather(self, change: Zset, groups: Groups, found: dict[int, pa.Array]) -> None:
+        """Add the columns, before and after, of aggregates that read their groups again."""
+        keys = [change.columns[i] for i in self._keys]
+        for place, gathered in self._gathered.items():
+            wanted = [
+                index
+                for index, source in enumerate(self._aggregates)
+                if source.aggregate.function in GATHERED and gathering_of(source) == place
+            ]
+            diffs = self._counted(change, self._aggregates[wanted[0]])
+            values = [change.columns[i] for i in place.columns]
+            aggregates = [self._aggregates[index].aggregate for index in wanted]
+            columns = gathered.read(keys, values, diffs, groups, place, aggregates)
+            found.update(zip(wanted, columns, strict=True))
 
     def _finished(self, index: int, numbers: Numbers, frame: Frame) -> pa.Array:
         part = self._layout.parts[index]
@@ -233,10 +263,10 @@ class Reduce(Operator):
             more |= part.maintain(fuel_rows)
         return more
 
-    def _parts(self) -> list[Distinct | Extremes]:
+    def _parts(self) -> list[Distinct | Extremes | Gathered]:
         parts = self._layout.parts.values()
         distincts = [part.distinct for part in parts if part.distinct is not None]
-        return [*distincts, *self._extremes.values()]
+        return [*distincts, *self._extremes.values(), *self._gathered.values()]
 
     @property
     def state_rows(self) -> int:

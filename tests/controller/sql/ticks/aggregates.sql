@@ -1,0 +1,15 @@
+select g, string_agg(s, ',' order by id), string_agg(s, '' order by s desc), string_agg(distinct s, '-' order by s) from r group by g;
+select string_agg(s, ', ' order by o nulls first, id) filter (where b), string_agg(s, '|' order by s) from r;
+select g, array_agg(x order by id), array_agg(s order by s nulls first), array_agg(distinct o order by o desc) from r group by g;
+select array_agg(id order by id), array_agg(n order by o, id) filter (where o > 2) from r;
+select g, median(x), median(n::double precision), median(f), median(y) filter (where b) from r group by g;
+select percentile_cont(0.25) within group (order by x), percentile_cont(0.9) within group (order by f desc), percentile_cont(0) within group (order by n::double precision), percentile_cont(1) within group (order by y) from r;
+select g, percentile_disc(0.5) within group (order by x), percentile_disc(0.25) within group (order by s), percentile_disc(0.75) within group (order by ts), percentile_disc(0) within group (order by n), percentile_disc(1) within group (order by day) from r group by g;
+select g, percentile_cont(0.3) within group (order by o) filter (where b), percentile_disc(0.5) within group (order by n desc) from r group by g;
+select g, bit_and(y), bit_or(x), bit_xor(o), bit_xor(x) filter (where b), bit_xor(distinct y) from r group by g;
+select bit_and(x), bit_or(y), bit_xor(y) from r;
+select g, max(o), string_agg(s, ',' order by id), count(*), sum(n), median(x), count(distinct o) from r group by g having count(*) > 1;
+select o, g, bool_and(b), bool_or(b), bool_and(b) filter (where x > 0) from r group by o, g;
+select g, (select string_agg(q.s, ',' order by q.id) from r q where q.g = p.g) from (select distinct g from r) p;
+select s, sum(distinct x), avg(distinct n), count(distinct b), min(distinct f) from r group by s;
+select k, string_agg(s, ',' order by s) from (select s, row_number() over (order by id) % 2 as k from r) q group by k;
