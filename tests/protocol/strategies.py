@@ -26,6 +26,7 @@ TIMES = st.integers(0, TIME_MAX)
 COLUMNS = st.tuples() | st.lists(st.integers(0, 9), max_size=3).map(tuple)
 TEXTS = st.text(max_size=8)
 DATA = st.binary(min_size=1, max_size=8)
+MAYBE = st.none() | DATA
 PAIRS = st.dictionaries(TEXTS, TEXTS, max_size=3)
 
 frontiers = st.just(CLOSED) | st.integers(0, TIME_MAX + 1).map(Frontier)
@@ -267,15 +268,15 @@ dataflows = schemas.flatmap(
         until=st.none() | frontiers,
     )
 )
+order = _some(st.tuples(U32, st.booleans(), st.booleans()))
 finishings = st.builds(
-    d.Finishing,
-    order_by=_some(st.tuples(U32, st.booleans(), st.booleans())),
-    offset=U64,
-    limit=st.none() | U64,
-    project=st.none() | COLUMNS,
+    d.Finishing, order_by=order, offset=U64, limit=st.none() | U64, project=st.none() | COLUMNS
 )
 
 peek_ids = RANDOM_BYTES.map(ids.PeekId)
+index_targets = st.builds(
+    c.IndexTarget, collection=collections, keys=MAYBE, plan=MAYBE, profile=st.booleans()
+)
 hellos = st.builds(
     c.Hello,
     epoch=POSITIVE.map(ids.Epoch),
@@ -321,10 +322,7 @@ COMMANDS: dict[type[c.Command], st.SearchStrategy[Any]] = {
         c.Peek,
         peek_id=peek_ids,
         time=TIMES,
-        target=st.builds(
-            c.IndexTarget, collection=collections, keys=st.none() | DATA, plan=st.none() | DATA
-        )
-        | st.builds(c.PlanTarget, plan=DATA, imports=_some(imports)),
+        target=index_targets | st.builds(c.PlanTarget, plan=DATA, imports=_some(imports)),
         schema=schemas,
         finishing=finishings,
         rows_max=POSITIVE,

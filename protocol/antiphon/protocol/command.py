@@ -150,11 +150,13 @@ class Schedule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexTarget:
     """Reads an arrangement. `keys`: an Arrow IPC stream of rows of the index's key columns, or None
-    for all. `plan`: a serialized plan over `Get(collection)`, or None for the rows as they are."""
+    for all. `plan`: a serialized plan over `Get(collection)`, or None for the rows as they are.
+    `profile`: instead, what the operators that keep it have done: rows of `profile.PROFILE`."""
 
     collection: CollectionId
     keys: bytes | None = None
     plan: bytes | None = None
+    profile: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

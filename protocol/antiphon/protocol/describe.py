@@ -176,9 +176,12 @@ def _export(export: Export) -> str:
 
 def _peek(peek: Peek) -> str:
     match peek.target:
-        case IndexTarget(collection=collection, keys=keys, plan=plan):
+        case IndexTarget(collection=collection, keys=keys, plan=plan, profile=profile):
             target = _words(
-                show(collection), "by-key" if keys is not None else "", _size("plan", plan)
+                show(collection),
+                "by-key" if keys is not None else "",
+                "profile" if profile else "",
+                _size("plan", plan),
             )
         case PlanTarget(plan=plan, imports=imports):
             target = _words(_size("plan", plan), f"of={_ids(item.collection for item in imports)}")

@@ -566,21 +566,27 @@ class IndexTarget(_message.Message):
     COLLECTION_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     keys: _builtins.bytes
     """An Arrow IPC stream of key rows in the order of the index's key columns. Empty: all rows."""
     plan: _builtins.bytes
     """A serialized antiphon.v1.Plan over Get(collection), or empty: the rows as they are."""
+    profile: _builtins.bool
+    """Instead of the collection's rows: one for each operator of the dataflow that keeps it here, with
+    what it has done and holds. `keys` and `plan` are then empty.
+    """
     def __init__(
         self,
         *,
         collection: _builtins.int = ...,
         keys: _builtins.bytes = ...,
         plan: _builtins.bytes = ...,
+        profile: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "keys", b"keys", "plan", b"plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "keys", b"keys", "plan", b"plan", "profile", b"profile"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -85,7 +85,7 @@ def _create(held: Held, description: DataflowDescription) -> None:
         for imported in description.imports:
             if imported.kind not in STORED:
                 upstream.append(_upstream(held, imported.collection, description.as_of))
-        engine = render(description)
+        engine = render(description, held.clock)
     except ComputeError as error:
         failure = failure_of(error)
         upstream = []

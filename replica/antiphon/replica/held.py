@@ -5,7 +5,7 @@ The one owner of all of it; `apply` changes it by commands, `worker` by everythi
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
 from antiphon.protocol.frontier import START
@@ -13,6 +13,7 @@ from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
 from antiphon.protocol.response import Dropped, Frontiers, PeekResponse, Response
 from antiphon.replica.configuration import Configuration
 from antiphon.replica.copy_out import CopyOut
+from antiphon.replica.dataflow.graph import stopped
 from antiphon.replica.inputs import Inputs
 from antiphon.replica.installed import Installed, InstalledDataflow, InstalledExport
 from antiphon.replica.peek import Peeks
@@ -28,7 +29,8 @@ STORED = (CollectionKind.TABLE, CollectionKind.FEED)
 class Held:
     """Everything of one worker but its connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = stopped) -> None:
+        self.clock = clock  # nanoseconds, for how long operators take
         self.requests: list[Request] = []
         self.files: list[FileRequest] = []
         self.responses: list[Response] = []

@@ -33,6 +33,7 @@ from antiphon.replica.dataflow.graph import Dataflow
 from antiphon.replica.dataflow.trace import Trace
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
+from antiphon.replica.profile import profile
 from antiphon.replica.reconcile import Standing
 from antiphon.replica.sink import Sink
 from antiphon.replica.source import Input
@@ -88,6 +89,10 @@ class InstalledExport:
     @property
     def failure(self) -> Failure | None:
         return self.owner.failure
+
+    def profile(self) -> Zset:
+        """What the operators that keep it have done: rows of `PROFILE`."""
+        return self.owner.profile()
 
     def load(self, time: int, content: Zset) -> None:
         """A part of the content at as_of, which `publish` then completes."""
@@ -230,10 +235,17 @@ class InstalledDataflow:
                 export.load(self.as_of, output)
         if not any(reader.has_content for reader in self.inputs):
             self.hydrated = True
+            engine.mark_loaded()
             lower, self.frontier = self.frontier, self._next
             for export in self.exports:
                 export.complete(self.as_of, lower, self.frontier)
         return 1 + output.row_count + sum(change.row_count for change in changes.values())
+
+    def profile(self) -> Zset:
+        """Of one that can run."""
+        assert self._engine is not None, f"{self.description.name} cannot run"
+        kept = [(each.collection, each.kept) for each in self.exports if each.kept is not None]
+        return profile(self._engine, kept)
 
     def fail(self, failure: Failure) -> None:
         """It cannot go on."""

@@ -70,6 +70,10 @@ class Readable(Protocol):
         """Why it will never be complete, if so."""
         ...
 
+    def profile(self) -> Zset:
+        """What the operators that keep it have done: rows of `PROFILE`."""
+        ...
+
 
 @dataclass(slots=True)
 class _Snapshot:
@@ -175,6 +179,8 @@ class Peeks:
         pending = _Pending(peek=peek)
         stored: list[Import] = []
         match peek.target:
+            case IndexTarget(profile=True, plan=plan, keys=keys) if plan or keys:
+                raise InvalidArgument("a profile has neither keys nor a plan")
             case IndexTarget(collection=collection, plan=plan):
                 found = self._readable(collection, peek.time)
                 pending.traces[collection] = found
@@ -278,6 +284,10 @@ def _evaluate(pending: _Pending, configuration: Configuration) -> Answer | Failu
         if found.failure is not None:
             return found.failure
     peek = pending.peek
+    target = peek.target
+    if isinstance(target, IndexTarget) and target.profile:
+        rows = pending.traces[target.collection].profile()
+        return _finished(peek, rows, configuration)
     inputs = _inputs(pending)
     for read in inputs.values():
         failure = data_failure(read.errors)
@@ -290,6 +300,10 @@ def _evaluate(pending: _Pending, configuration: Configuration) -> Answer | Failu
         failure = data_failure(rows.errors)
         if failure is not None:
             return failure
+    return _finished(peek, rows, configuration)
+
+
+def _finished(peek: Peek, rows: Zset, configuration: Configuration) -> Answer:
     return finish(
         rows.columns,
         rows.diffs,

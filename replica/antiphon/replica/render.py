@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from antiphon.protocol.codec import plan_from_bytes
 from antiphon.protocol.dataflow import DataflowDescription, Import
@@ -10,11 +10,11 @@ from antiphon.protocol.errors import InvalidArgument, RemoteProtocolError
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Plan, imports_of, schema_of
 from antiphon.protocol.schema import Schema
-from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
+from antiphon.replica.dataflow.graph import Dataflow, ImportSpec, stopped
 
 
-def render(description: DataflowDescription) -> Dataflow:
-    """A fresh dataflow, which has read nothing.
+def render(description: DataflowDescription, clock: Callable[[], int] = stopped) -> Dataflow:
+    """A fresh dataflow, which has read nothing. `clock`: what operators' times are counted by.
 
     Raises:
         InvalidArgument: the plan is malformed, reads what is not imported, or does not give the
@@ -23,7 +23,7 @@ def render(description: DataflowDescription) -> Dataflow:
     """
     plan = decode_plan(description.plan, description.imports)
     _require_types(plan, description.schema)
-    return Dataflow.build(plan, specs_of(description.imports))
+    return Dataflow.build(plan, specs_of(description.imports), clock)
 
 
 def decode_plan(plan: bytes, imports: Iterable[Import]) -> Plan:

@@ -15,6 +15,7 @@ a state that nobody can name, which `void` says: the next session begins with a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeGuard, assert_never
 
@@ -48,6 +49,7 @@ from antiphon.protocol.ids import (
 from antiphon.protocol.response import Response
 from antiphon.replica.apply import apply
 from antiphon.replica.computation import Computation
+from antiphon.replica.dataflow.graph import stopped
 from antiphon.replica.held import STORED, Held
 from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.ports import (
@@ -98,8 +100,9 @@ class _Connection:
 class Worker:
     """One worker's state and how it moves."""
 
-    def __init__(self) -> None:
-        self._held = Held()
+    def __init__(self, clock: Callable[[], int] = stopped) -> None:
+        """`clock`: nanoseconds, from anywhere on; only what operators are said to take."""
+        self._held = Held(clock)
         self._connection: _Connection | None = None
         self._applied: Position = NO_POSITION
         self._history_id: HistoryId | None = None  # of what is installed

@@ -26,6 +26,7 @@ from antiphon.controller.sql.explain import (
     explain_finishing,
     explain_plan,
 )
+from antiphon.controller.sql.explain_analyze import plan_explain_analyze
 from antiphon.controller.sql.introspect import (
     catalog_of,
     find_system,
@@ -253,16 +254,18 @@ def _subscribe(plan: Plan, schema: Schema, catalog: Catalog, name: str) -> Subsc
     )
 
 
-# EXPLAIN [PLAN] [FOR] (query | [kind] name)
+# EXPLAIN ([PLAN] [FOR] (query | [kind] name) | ANALYZE [kind] name)
 
 
 def _plan_explain(
     source: Source, cursor: Cursor, catalog: Catalog, now_us: int | None
 ) -> Statement:
+    if cursor.accept("ANALYZE"):
+        return plan_explain_analyze(source, cursor, catalog)
     cursor.accept("PLAN")
     cursor.accept("FOR")
     start = cursor.peek().start
-    if cursor.peek().upper in ("ANALYZE", "VERBOSE"):
+    if cursor.peek().upper == "VERBOSE":
         raise source.unsupported(start, f"EXPLAIN {cursor.peek().upper}")
     if cursor.peek().upper in _QUERIES:
         context = Context(source=source, catalog=catalog, now_us=now_us, may_inspect=True)

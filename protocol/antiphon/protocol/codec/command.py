@@ -176,12 +176,14 @@ def _peek(command: Peek) -> pb.Peek:
     if command.finishing != UNFINISHED:
         message.finishing.CopyFrom(finishing_to_proto(command.finishing))
     match command.target:
-        case IndexTarget(collection=collection, keys=keys, plan=plan):
+        case IndexTarget(collection=collection, keys=keys, plan=plan, profile=profile):
             # On the wire "no keys" is empty; Arrow streams and plans never are.
             assert keys is None or keys, "an empty stream of keys"
             assert plan is None or plan, "an empty plan"
             message.index.CopyFrom(
-                pb.IndexTarget(collection=collection, keys=keys or b"", plan=plan or b"")
+                pb.IndexTarget(
+                    collection=collection, keys=keys or b"", plan=plan or b"", profile=profile
+                )
             )
         case PlanTarget(plan=plan_bytes, imports=imports):
             message.plan.CopyFrom(

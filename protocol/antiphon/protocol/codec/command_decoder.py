@@ -145,7 +145,10 @@ def _allow_compaction(message: pb.AllowCompaction) -> AllowCompaction:
 
 def _index_target(message: pb.IndexTarget) -> IndexTarget:
     return IndexTarget(
-        collection=_collection(message), keys=message.keys or None, plan=message.plan or None
+        collection=_collection(message),
+        keys=message.keys or None,
+        plan=message.plan or None,
+        profile=message.profile,
     )
 
 

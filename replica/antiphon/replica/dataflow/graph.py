@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from antiphon.protocol.ids import CollectionId
@@ -23,19 +23,31 @@ class ImportSpec:
 
 @dataclass(slots=True)
 class OperatorCounters:
-    """What one operator has done so far. `idle_steps`: times it was skipped for want of input."""
+    """What one operator has done so far. `idle_steps`: times it was skipped for want of input;
+    `loaded_in`, `loaded_out`: of its rows, those until `mark_loaded`; `ticks`: of the clock."""
 
     name: str
+    inputs: tuple[int, ...] = ()
+    loaded_in: int = 0
+    loaded_out: int = 0
+    ticks: int = 0
     rows_in: int = 0
     rows_out: int = 0
     steps: int = 0
     idle_steps: int = 0
 
 
+def stopped() -> int:
+    """A clock that stands still: without one that runs, operators take no time."""
+    return 0
+
+
 class Dataflow:
     """The operators of one plan and their state, at one current time."""
 
-    def __init__(self, graph: Graph, output: Node, plan: Plan) -> None:
+    def __init__(
+        self, graph: Graph, output: Node, plan: Plan, clock: Callable[[], int] = stopped
+    ) -> None:
         self.schema = schema_of(plan)
         self.imports = imports_of(plan)
         self._graph = graph
@@ -43,7 +55,11 @@ class Dataflow:
         self._time: int | None = None
         self._prepared: tuple[int, list[Operator]] | None = None  # a step's time, and who ran
         self._tended = 0  # where `maintain` goes on
-        self._counters = [OperatorCounters(name) for name in graph.names]
+        self._clock = clock
+        self._counters = [
+            OperatorCounters(name, inputs)
+            for name, inputs in zip(graph.names, graph.inputs, strict=True)
+        ]
         self._nothing = Zset.empty(self.schema)
         every = range(len(graph.operators))
         self._nodes = list(zip(every, graph.operators, graph.inputs, self._counters, strict=True))
@@ -59,8 +75,10 @@ class Dataflow:
         ]
 
     @staticmethod
-    def build(plan: Plan, imports: Mapping[CollectionId, ImportSpec]) -> Dataflow:
-        """An empty dataflow.
+    def build(
+        plan: Plan, imports: Mapping[CollectionId, ImportSpec], clock: Callable[[], int] = stopped
+    ) -> Dataflow:
+        """An empty dataflow. `clock`: what the time of each operator is counted by.
 
         Raises:
             NotServed: the plan has something that this version does not evaluate; nothing is built.
@@ -68,7 +86,12 @@ class Dataflow:
         for collection in imports_of(plan):
             assert collection in imports, f"the plan reads {collection}, which is not imported"
         graph = Graph(nested=_nested)
-        return Dataflow(graph, render(graph, plan, {}), plan)
+        return Dataflow(graph, render(graph, plan, {}), plan, clock)
+
+    @property
+    def output(self) -> Node:
+        """Which of `operators` gives the result."""
+        return self._output
 
     @property
     def time(self) -> int | None:
@@ -154,6 +177,8 @@ class Dataflow:
             node = self._graph.sources.get(collection)
             if node is not None and not change.is_empty:
                 changes[node] = change
+        clock = self._clock
+        started = clock()
         for node, operator, sources, counters in self._nodes:
             if len(sources) == 1:
                 own = [changes[sources[0]]]
@@ -170,6 +195,9 @@ class Dataflow:
                 continue
             ran.append(operator)
             out = operator.step(own, step)
+            ended = clock()
+            counters.ticks += ended - started
+            started = ended
             counters.steps += 1
             counters.rows_in += rows_in
             if out is not None and len(out.diffs):
@@ -198,6 +226,15 @@ class Dataflow:
     @property
     def state_bytes(self) -> int:
         return sum(operator.state_bytes for operator in self._graph.operators)
+
+    def mark_loaded(self) -> None:
+        """What went in so far was the content to begin with: what comes now are changes."""
+        for counters in self._counters:
+            counters.loaded_in, counters.loaded_out = counters.rows_in, counters.rows_out
+
+    def operators(self) -> list[tuple[OperatorCounters, Operator]]:
+        """Inputs before those who read them."""
+        return list(zip(self._counters, self._graph.operators, strict=True))
 
     def counters(self) -> tuple[OperatorCounters, ...]:
         """One for each operator, inputs before those who read them."""

@@ -161,7 +161,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = socket.socket(fileno=int(sys.argv[1]))
     files = Files(Path(sys.argv[3]), sys.argv[2])
-    worker = Worker()
+    worker = Worker(time.perf_counter_ns)
     # What is loaded now lives for ever: collections need not look at it again.
     gc.collect()
     gc.freeze()
