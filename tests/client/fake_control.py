@@ -217,6 +217,9 @@ class FakeControl(ControlServicer):
             .number,  # type: ignore[arg-type]
             link="connected",
             applied_position=4,
+            reason="keep-up because it is at the head 4, with the same digest",
+            pin=3,
+            pin_state="reserved",
             process_id=4242,
             collections=[view],
         )
@@ -224,6 +227,10 @@ class FakeControl(ControlServicer):
             instance="main",
             epoch=2,
             history_head=4,
+            history_base=1,
+            log_commands=3,
+            log_bytes=99,
+            history_id=b"h" * 16,
             timeline_upper=frontier,
             mode="replica_ready",
             replicas=[replica],
@@ -261,9 +268,13 @@ class FakeControl(ControlServicer):
         self, request: wire.ExplainReplicaRequest, context: Any
     ) -> wire.ExplainReplicaResponse:
         await self._begin("ExplainReplica", request, context)
-        return wire.ExplainReplicaResponse(
-            decisions=[wire.ReplicaDecision(session_id=1, reason="it holds nothing")]
+        decision = wire.ReplicaDecision(
+            at_ms=1_000,
+            session_id=7,
+            reason="catch-up because it is at position 3 of 4: it missed 1 command",
+            outcome="completed",
         )
+        return wire.ExplainReplicaResponse(decisions=[decision])
 
     async def HoldSubscription(
         self, request: wire.HoldSubscriptionRequest, context: Any

@@ -302,7 +302,7 @@ async def test_replicas_are_added_explained_and_removed(
     control: FakeControl, client: AsyncClient
 ) -> None:
     assert (await client.add_replica("r9", "127.0.0.1:1")).name == "r9"
-    assert [d.reason for d in await client.explain_replica("r1")] == ["it holds nothing"]
+    assert [d.outcome for d in await client.explain_replica("r1")] == ["completed"]
     await client.remove_replica("r9")
     assert control.requests["RemoveReplica"][0].name == "r9"
 

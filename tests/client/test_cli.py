@@ -257,12 +257,41 @@ def test_the_status_names_replicas_stages_and_frontiers(
     assert run(["status"]) == 0
     plain = capsys.readouterr().out
     assert "instance main" in plain
+    assert "history at 4 (folded up to 1)" in plain
+    assert "reason\tr1\tkeep-up because it is at the head 4, with the same digest" in plain
     assert "replica\tr1\tconnected\tread-write" in plain
     assert "collection\tv\tr1\thydrated\t100\t3 ms" in plain
     assert run(["status", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["epoch"], status["timeline_upper"]["time"]) == (2, 100)
     assert status["replicas"][0]["collections"][0]["hydrated"] is True
+
+
+@pytest.mark.usefixtures("control")
+def test_the_history_says_what_is_kept_and_for_whom(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["history", "status"]) == 0
+    plain = capsys.readouterr().out
+    assert "folded up to 1, head 4, 3 commands unedited (99 bytes)" in plain
+    assert "r1\t3\treserved" in plain
+    assert run(["history", "status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["pins"] == [{"replica": "r1", "position": 3, "state": "reserved"}]
+
+
+@pytest.mark.usefixtures("control")
+def test_a_decision_is_explained_with_what_became_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["explain", "replica", "r1"]) == 0
+    (_, line) = capsys.readouterr().out.splitlines()
+    assert line.split("\t") == [
+        "1970-01-01 00:00:01.000+00:00",
+        "7",
+        "catch-up because it is at position 3 of 4: it missed 1 command",
+        "completed",
+    ]
+    assert run(["explain", "replica", "r1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"] == "completed"
 
 
 def test_replicas_are_added_promoted_and_removed(

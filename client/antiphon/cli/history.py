@@ -1,4 +1,5 @@
-"""`antiphon history show`: the durable commands, in the words that the logs use."""
+"""`antiphon history` and `antiphon explain`: durable commands and decisions, in the words that the
+logs use."""
 
 from __future__ import annotations
 
@@ -31,6 +32,53 @@ def show(settings: Settings, *, from_position: int, records_max: int, reduced: b
         ("position", "appended", "digest", "command"),
         [(r.position, _moment(r.appended_at_ms), r.digest.hex()[:12], r.text) for r in records],
         numeric=(True,),
+    )
+
+
+def status(settings: Settings) -> None:
+    """Base, log and head; then the pins, which say for whom the log is kept and from where."""
+    with connected(settings) as client:
+        found = client.status()
+    pinned = [replica for replica in found.replicas if replica.pin_state]
+    if settings.json:
+        output.print_json(
+            {
+                "history_id": found.history_id.hex(),
+                "base": found.history_base,
+                "head": found.history_head,
+                "log_commands": found.log_commands,
+                "log_bytes": found.log_bytes,
+                "pins": [
+                    {"replica": r.name, "position": r.pin, "state": r.pin_state} for r in pinned
+                ],
+            }
+        )
+        return
+    print(
+        f"history {found.history_id.hex()[:12]}: folded up to {found.history_base}, head"
+        f" {found.history_head}, {found.log_commands} commands unedited ({found.log_bytes} bytes)"
+    )
+    output.print_rows(
+        ("replica", "needs the log after", "pin"),
+        [(r.name, r.pin, r.pin_state) for r in pinned],
+        numeric=(False, True),
+    )
+
+
+def explain(settings: Settings, replica: str) -> None:
+    """One line a decision, oldest first."""
+    with connected(settings) as client:
+        decisions = client.explain_replica(replica)
+    if settings.json:
+        for decision in decisions:
+            value = MessageToDict(decision, preserving_proto_field_name=True)
+            value.update(at_ms=decision.at_ms, session_id=decision.session_id)
+            output.print_json(value)
+        return
+    output.print_rows(
+        ("decided", "session", "reason", "outcome"),
+        [(_moment(d.at_ms), d.session_id, d.reason, d.outcome or "-") for d in decisions],
+        numeric=(False, True),
     )
 
 

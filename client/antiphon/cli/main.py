@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from antiphon.cli.options import Address, Config, Json, Token
+from antiphon.cli.reasons import explain_app, history_app
 from antiphon.protocol.frontier import TIME_MAX
 
 USAGE_ERROR: Final = 2
@@ -28,8 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 config_app = typer.Typer(help="What is configured, and where it comes from.", no_args_is_help=True)
-history_app = typer.Typer(help="The durable commands.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(explain_app, name="explain")
 app.add_typer(history_app, name="history")
 conformance_app = typer.Typer(help="Whether a replica keeps to the protocol.", no_args_is_help=True)
 app.add_typer(conformance_app, name="conformance")
@@ -39,16 +41,6 @@ replica_app = typer.Typer(
 )
 app.add_typer(replica_app, name="replica")
 
-Address = Annotated[
-    str | None,
-    typer.Option("--address", "-a", help="The controller. [env: ANTIPHON_ADDRESS]", metavar="ADDR"),
-]
-Token = Annotated[str | None, typer.Option("--token", help="[env: ANTIPHON_TOKEN]", metavar="TEXT")]
-Config = Annotated[
-    str | None,
-    typer.Option("--config", help="A TOML file; ./antiphon.toml if it is there.", metavar="FILE"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Data = Annotated[str | None, typer.Option("--data", help="The data directory.", metavar="DIR")]
 StandBy = Annotated[
     bool, typer.Option("--standby", help="Follow the live controller of DIR, until promoted.")
@@ -340,23 +332,6 @@ def config_show(config: Config = None, json: Json = False) -> None:
     from antiphon.cli import settings
 
     settings.show(config, as_json=json)
-
-
-@history_app.command("show")
-def history_show(
-    from_position: Annotated[int, typer.Option("--from", min=1, metavar="POSITION")] = 1,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="0: all.")] = 0,
-    reduced: Annotated[bool, typer.Option("--reduced", help="Only what still matters.")] = False,
-    address: Address = None,
-    token: Token = None,
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Print the durable commands, oldest first."""
-    from antiphon.cli import history, query
-
-    settings = query.Settings(address=address, token=token, config=config, json=json)
-    history.show(settings, from_position=from_position, records_max=limit, reduced=reduced)
 
 
 @conformance_app.command("replica")

@@ -48,7 +48,8 @@ def render(status: wire.GetStatusResponse, *, width: int) -> RenderableType:
     """The whole picture, as one thing to draw in `width` columns. What a narrow terminal has no
     room for is in the JSON."""
     replicas = _replica_table(status, is_wide=width >= WIDE_COLUMNS)
-    return Group(Text(_headline(status)), replicas, _collection_table(status))
+    reasons = Text("\n".join(f"{r.name}: {r.reason}" for r in status.replicas))
+    return Group(Text(_headline(status)), replicas, reasons, _collection_table(status))
 
 
 def _print(status: wire.GetStatusResponse, *, as_json: bool) -> None:
@@ -92,6 +93,7 @@ _INTEGERS = frozenset(
     {
         "epoch", "history_head", "history_base", "time", "peeks_pending", "subscribes_active",
         "uptime_ms", "applied_position", "lag_ms", "resident_bytes", "restarts", "collection",
+        "pin", "log_commands", "log_bytes",
         "rows_done", "rows_total", "rows_received", "elapsed_ms",
     }
 )  # fmt: skip
@@ -99,10 +101,11 @@ _INTEGERS = frozenset(
 
 def _headline(status: wire.GetStatusResponse) -> str:
     upper = status.timeline_upper
-    reason = f" ({status.mode_reason})" if status.mode_reason else ""
+    reason = f" because {status.mode_reason}" if status.mode_reason else ""
     return (
         f"instance {status.instance or '-'}, {status.mode or 'no mode yet'}{reason},"
-        f" epoch {status.epoch}, history at {status.history_head},"
+        f" epoch {status.epoch}, history at {status.history_head}"
+        f" (folded up to {status.history_base}),"
         f" time {upper.time if upper.HasField('time') else 'closed'},"
         f" {status.peeks_pending} peeks, {status.subscribes_active} subscribes,"
         f" up {status.uptime_ms / 1000:.0f} s"
@@ -180,4 +183,5 @@ def _plain(status: wire.GetStatusResponse) -> list[tuple[str, ...]]:
         ("replica", r.name, r.link or "-", stage_name(r.stage), f"{r.lag_ms} ms", r.address)
         for r in status.replicas
     ]
+    lines += [("reason", r.name, r.reason) for r in status.replicas]
     return lines + [("collection", *row) for row in _collections(status)]

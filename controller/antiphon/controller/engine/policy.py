@@ -29,16 +29,20 @@ class Budget:
         )
 
 
+CATCH_UP_MS_MAX: Final = 60_000
+# Not how long it may take: how long it may show no sign of getting on.
+SYNC_STALL_MS_MAX: Final = 600_000
+
 # A catch-up only sends commands: seconds. A reconciliation may fill new dataflows, and a rebuild
 # all of them, so that they take as long as they take, as long as they get on.
 BUDGETS: Final[Mapping[SyncDecision, Budget]] = MappingProxyType(
     {
         SyncDecision.KEEP_UP: Budget(),
         SyncDecision.CATCH_UP: Budget(
-            duration_ms_max=60_000, entries_max=LOG_COMMANDS_MAX, progress_ms_max=10_000
+            duration_ms_max=CATCH_UP_MS_MAX, entries_max=LOG_COMMANDS_MAX, progress_ms_max=10_000
         ),
-        SyncDecision.RECONCILE: Budget(progress_ms_max=600_000),
-        SyncDecision.REBUILD: Budget(progress_ms_max=600_000),
+        SyncDecision.RECONCILE: Budget(progress_ms_max=SYNC_STALL_MS_MAX),
+        SyncDecision.REBUILD: Budget(progress_ms_max=SYNC_STALL_MS_MAX),
     }
 )
 assert set(BUDGETS) == set(SyncDecision), "every decision has its budget"

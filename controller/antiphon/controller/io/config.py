@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from antiphon.controller.engine.policy import (
+    BUDGETS,
+    CATCH_UP_MS_MAX,
+    SYNC_STALL_MS_MAX,
+    Budget,
+    Policy,
+)
+from antiphon.history.retention import (
+    LOG_AGE_MS_MAX,
+    LOG_BYTES_MAX,
+    LOG_COMMANDS_MAX,
+    LOG_SLACK_COMMANDS,
+    Bounds,
+)
+from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.io.settings import ServerSettings
 from antiphon.protocol.limits import REPLICAS_MAX, RETAIN_MS
 
@@ -31,8 +47,36 @@ class ControllerConfig(ServerSettings):
     retain_ms: int = Field(default=RETAIN_MS, ge=0)  # how far reads may lie behind
     hydration_limit: int = Field(default=4, ge=1)
     peek_wait_ms: int = Field(default=30_000, ge=0)
+    # How much of the history stays unedited for one replica, and how much for nobody.
+    log_commands_max: int = Field(default=LOG_COMMANDS_MAX, ge=0)
+    log_bytes_max: int = Field(default=LOG_BYTES_MAX, ge=0)
+    log_age_ms_max: int = Field(default=LOG_AGE_MS_MAX, ge=0)
+    log_slack_commands: int = Field(default=LOG_SLACK_COMMANDS, ge=0)
+    # How long a catch-up may take, and any other sync session may stand still. 0: for ever.
+    catch_up_ms_max: int = Field(default=CATCH_UP_MS_MAX, ge=0)
+    sync_stall_ms_max: int = Field(default=SYNC_STALL_MS_MAX, ge=0)
     allow_clock_jump: bool = False
     log: Literal["debug", "info", "warning", "error"] = "info"
+
+
+def policy_of(config: ControllerConfig) -> Policy:
+    """What the settings say about sync sessions and the history's log."""
+    stall = config.sync_stall_ms_max
+    catch_up = replace(BUDGETS[SyncDecision.CATCH_UP], duration_ms_max=config.catch_up_ms_max)
+    return Policy(
+        budgets={
+            **BUDGETS,
+            SyncDecision.CATCH_UP: replace(catch_up, entries_max=config.log_commands_max),
+            SyncDecision.RECONCILE: Budget(progress_ms_max=stall),
+            SyncDecision.REBUILD: Budget(progress_ms_max=stall),
+        },
+        bounds=Bounds(
+            entries_max=config.log_commands_max,
+            bytes_max=config.log_bytes_max,
+            age_ms_max=config.log_age_ms_max,
+            slack_entries=config.log_slack_commands,
+        ),
+    )
 
 
 def load_config(file: str | Path | None = None, **flags: Any) -> ControllerConfig:

@@ -24,7 +24,7 @@ import structlog
 from antiphon.controller.driver import Driver
 from antiphon.controller.following import cannot_follow, needed_from
 from antiphon.controller.instance.state import STORED_KINDS, InstanceConfig
-from antiphon.controller.io.config import ControllerConfig
+from antiphon.controller.io.config import ControllerConfig, policy_of
 from antiphon.controller.io.link import Links
 from antiphon.controller.io.store_runner import StoreRunner
 from antiphon.controller.io.tails import Tails
@@ -156,6 +156,7 @@ class Seat:
             retain_ms=config.retain_ms,
             hydration_limit=config.hydration_limit,
             peek_wait_ms=config.peek_wait_ms,
+            policy=policy_of(config),
         )
         recovered = recover(opened, commands, instance, allow_clock_jump=config.allow_clock_jump)
         for conflict in recovered.conflicts:
