@@ -54,6 +54,8 @@ STASH_BYTES_MAX: Final = 256 * MIB  # of large answers that wait at a replica to
 _REPLAY_COMMANDS_MAX: Final = 3 * DATAFLOWS_MAX + 3 * SUBSCRIBES_ACTIVE_MAX + PEEKS_PENDING_MAX
 assert SEND_QUEUE_COMMANDS_MAX >= 2 * _REPLAY_COMMANDS_MAX, "a full replay fits the queue twice"
 
+REBUILD_LIVE_ROWS_MAX: Final = 1 << 20  # that wait for a base; past it the rebuild fails
+
 # --- Reads ----------------------------------------------------------------------------------------
 
 PEEK_ROWS_MAX: Final = 10_000_000  # of one answer, unless the caller sets less
