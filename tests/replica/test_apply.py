@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from antiphon.protocol.command import (
-    StartRebuild,
-)
 from antiphon.protocol.dataflow import (
     CopyToExport,
     SubscribeExport,
 )
-from antiphon.protocol.ids import SessionId
 from antiphon.protocol.response import (
     CopyToResponse,
     Failure,
-    RebuildResult,
 )
 from antiphon.protocol.schema import INT64, Column, Schema
 from antiphon.replica.ports import EndSession
@@ -71,14 +66,3 @@ def test_a_copy_to_that_cannot_run_is_answered_with_why() -> None:
     assert isinstance(answer.result, Failure)
     assert answer.result.code == "collection_missing"
     assert bench.files == []
-
-
-def test_a_rebuild_session_is_answered_with_what_is_not_served() -> None:
-    bench = filled()
-    bench.send(
-        StartRebuild(
-            session_id=SessionId(1), collections=(X,), base_time=1, target_time=2, deadline_ms=3
-        )
-    )
-    (answer,) = [r for r in bench.responses if isinstance(r, RebuildResult)]
-    assert isinstance(answer.result, Failure)

@@ -272,7 +272,7 @@ async def test_a_worker_that_hangs_is_ended_with_its_replica(
     assert replica.process is not None
     replica.process.kill()
     await replica.exited()
-    monkeypatch.setenv("ANTIPHON_REPLICA_WORKER_SILENCE_MS_MAX", "500")
+    monkeypatch.setenv("ANTIPHON_REPLICA_WORKER_SILENCE_MS_MAX", "4000")
     await replica.start()
     session = await connected(replica)
     await session.until(lambda responses: responses)

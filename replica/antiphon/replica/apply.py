@@ -24,14 +24,12 @@ from antiphon.protocol.dataflow import CopyToExport, DataflowDescription, Materi
 from antiphon.protocol.errors import (
     CollectionMissing,
     ComputeError,
-    NotServed,
     RemoteProtocolError,
     SinceViolation,
 )
 from antiphon.protocol.failure import failure_of
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, show
-from antiphon.protocol.response import RebuildResult
 from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.held import STORED, Held, upstream_input
 from antiphon.replica.installed import InstalledDataflow, InstalledExport
@@ -58,12 +56,9 @@ def apply(held: Held, command: Command, writer: tuple[Epoch, ClaimId]) -> None:
             held.writer = writer
             for sink in held.sinks.values():
                 sink.allow(*writer)
-        case StartRebuild(session_id=session_id):
-            failure = failure_of(NotServed("rebuild sessions are not served yet"))
-            held.responses.append(RebuildResult(session_id=session_id, result=failure))
-        case CancelRebuild():
-            pass  # it may cross the answer
-        case Hello() | InitializationComplete() | AcceptRebuild():
+        case StartRebuild() | CancelRebuild() | AcceptRebuild():
+            raise RemoteProtocolError(f"{type(command).__name__} within a set of commands")
+        case Hello() | InitializationComplete():
             raise RemoteProtocolError(f"{type(command).__name__} reached the worker")
         case _:
             assert_never(command)

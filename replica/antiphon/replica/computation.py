@@ -37,7 +37,7 @@ class Computation:
     def work(self, fuel_rows: int, now_ms: int) -> tuple[int, bool]:
         """One slice: the rows that it took, and whether there is more to do at once."""
         used = self._run(fuel_rows)
-        busy = any(one.is_ready for one in self._held.installed.dataflows)
+        busy = any(one.is_ready for one in self._held.installed.running)
         if used > 0:
             self._unmaintained += 1
             self.maintain_at_ms = now_ms + MAINTAIN_IDLE_MS
@@ -55,7 +55,7 @@ class Computation:
         """Runs what is ready, each dataflow in turn; the rows that took. The next call goes on
         where this one stopped, so that none starves behind another's backlog."""
         used, idle = 0, 0
-        dataflows = self._held.installed.dataflows
+        dataflows = self._held.installed.running
         while used < fuel_rows and idle < len(dataflows):
             self._turn = (self._turn + 1) % len(dataflows)
             dataflow = dataflows[self._turn]
@@ -83,7 +83,8 @@ class Computation:
             used = 1
         for export in dataflow.exports:
             export.load_dependents()
-            self._held.moved[export.collection] = export
+            if dataflow.is_in_force:
+                self._held.moved[export.collection] = export
         if dataflow.frontier.is_closed or dataflow.failure is not None:
             self._held.stop_reading(dataflow)
         return used

@@ -15,11 +15,12 @@ from antiphon.replica.configuration import Configuration
 from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.dataflow.graph import stopped
 from antiphon.replica.inputs import Inputs
-from antiphon.replica.installed import Installed, InstalledDataflow, InstalledExport
+from antiphon.replica.installed import InstalledDataflow, InstalledExport
 from antiphon.replica.peek import Peeks
 from antiphon.replica.ports import FileFailed, FileRequest, FileWritten, Request
 from antiphon.replica.progress import FrontierReports
 from antiphon.replica.reconcile import Key
+from antiphon.replica.roster import Installed
 from antiphon.replica.sink import Sink
 from antiphon.replica.source import Input
 

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from antiphon.protocol.dataflow import Import
+from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.errors import ComputeError, SchemaMismatch, SinceViolation
 from antiphon.protocol.frontier import Frontier, meet_all
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.ids import NO_EPOCH, CollectionId, Epoch
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks, decode
+from antiphon.replica.lanes import Lanes
 from antiphon.replica.ports import (
     CancelSnapshot,
     OpenTail,
@@ -41,6 +42,9 @@ class _Load:
     source: Source | None  # None: for `reader` alone
     reader: Input | None
     retry_at_ms: int | None = None
+    peer: str = ""  # a replica that gives the content; empty: the store
+    epoch: Epoch = NO_EPOCH
+    parts: int = 0  # received
     refused: bool = False  # for good, as long as the commands are the same
 
 
@@ -75,6 +79,27 @@ class Inputs:
             self._load(_Load(imported=imported, as_of=as_of, source=None, reader=reader))
         return reader
 
+    def open_lanes(self, imported: Import, base_time: int, peer: str, epoch: Epoch) -> Lanes:
+        """A source of its own beside those that there are, with both lanes open. A peer is asked
+        for keyed state alone: what it has of additive state is of no time that it could name."""
+        lanes = Lanes(imported, base_time)
+        self._sources.setdefault(imported.collection, []).append(lanes)
+        asked = peer if imported.kind is CollectionKind.FEED else ""
+        load = _Load(imported=imported, as_of=base_time, source=lanes, reader=None)
+        load.peer, load.epoch = asked, epoch
+        self._load(load)
+        return lanes
+
+    def close_lanes(self, lanes: Lanes) -> None:
+        """They were given up: nothing flows into them any more."""
+        collection = lanes.imported.collection
+        self._cancel([n for n, load in self._loads.items() if load.source is lanes])
+        left = [other for other in self._sources.get(collection, ()) if other is not lanes]
+        if left:
+            self._sources[collection] = left
+        else:
+            self._sources.pop(collection, None)
+
     def detach(self, reader: Input) -> None:
         """The dataflow is gone; what only it needed stops."""
         remaining: list[Source] = []
@@ -102,7 +127,16 @@ class Inputs:
         load = self._loads[part.snapshot]
         ticks = decode(part.delta, load.imported.schema)
         content = Zset.concat(load.imported.schema, [change for _, change in ticks])
-        if load.source is not None:
+        if isinstance(load.source, Lanes):
+            load.source.chunk(
+                load.parts if part.index is None else part.index,
+                content,
+                time=load.as_of if part.time is None else part.time,
+                last=part.last,
+                rows_total=part.rows_total,
+            )
+            load.parts += 1
+        elif load.source is not None:
             load.source.base_part(content, part.rows_total)
             if part.last:
                 load.source.base_complete()
@@ -116,6 +150,10 @@ class Inputs:
     def snapshot_failed(self, event: SnapshotFailed, now_ms: int) -> ComputeError | None:
         """An error that only a new set of commands can mend; otherwise the read is repeated."""
         load = self._loads[event.snapshot]
+        if isinstance(load.source, Lanes):
+            load.source.base_failed(event.error)  # its session ends, and begins from scratch
+            del self._loads[event.snapshot]
+            return None
         load.refused = isinstance(event.error, SinceViolation | SchemaMismatch)
         # What may pass by itself: the collection may just have been dropped, and the drop of its
         # reader be on its way here.
@@ -130,6 +168,10 @@ class Inputs:
     def tail_failed(self) -> None:
         """The open tail gives no more; it is opened again with the next session."""
         self._failed = True
+
+    def reopen_tail(self) -> None:
+        """From where each source stands."""
+        self._gap = True
 
     def resume(self, now_ms: int) -> None:
         """A new session has begun, and may have mended what the store refused: ask again."""
@@ -206,7 +248,13 @@ class Inputs:
         number = self._number()
         self._loads[number] = load
         self._requests.append(
-            ReadSnapshot(snapshot=number, collection=load.imported.collection, as_of=load.as_of)
+            ReadSnapshot(
+                snapshot=number,
+                collection=load.imported.collection,
+                as_of=load.as_of,
+                peer=load.peer,
+                epoch=load.epoch,
+            )
         )
 
     def _cancel(self, numbers: list[int]) -> None:

@@ -11,7 +11,6 @@ dependents have yet to load, what waiting peeks read and what its sink has yet t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from antiphon.protocol.dataflow import (
@@ -33,6 +32,7 @@ from antiphon.replica.dataflow.graph import Dataflow
 from antiphon.replica.dataflow.trace import Trace
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
+from antiphon.replica.digest import ContentDigest
 from antiphon.replica.profile import profile
 from antiphon.replica.reconcile import Standing
 from antiphon.replica.sink import Sink
@@ -58,6 +58,7 @@ class InstalledExport:
         self.sink: Sink | None = None
         self.copy: CopyOut | None = None
         self.dependents: list[Input] = []  # imports of other dataflows
+        self.digest: ContentDigest | None = None  # None: nobody has asked
         self._loaded: list[Zset] = []  # of content that no trace keeps, until it is whole
         description = owner.description
         match export.kind:
@@ -110,6 +111,8 @@ class InstalledExport:
     def publish(self, lower: Frontier, upper: Frontier, ticks: Ticks) -> None:
         if self.kept is not None:
             self.kept.insert(lower, upper, ticks)
+        if self.digest is not None:
+            self.digest.add(ticks)
         if self.subscription is not None:
             self.subscription.publish(ticks, upper)
         if self.copy is not None:
@@ -117,6 +120,13 @@ class InstalledExport:
         for reader in self.dependents:
             if reader.loaded:
                 reader.deliver(ticks, upper)
+
+    def start_digest(self) -> ContentDigest:
+        """Of the latest complete time on; once there is one, the one there is."""
+        if self.digest is None:
+            time = _end(self.trace.upper) - 1
+            self.digest = ContentDigest(time, self.trace.parts(time))
+        return self.digest
 
     def fail(self, failure: Failure) -> None:
         """Its dataflow cannot go on, and whoever waits for a last word gets it."""
@@ -151,6 +161,8 @@ class InstalledExport:
                 frontier = frontier.meet(Frontier(reader.as_of))
         if not frontier.is_closed and self.kept.since.less_than(frontier):
             self.kept.allow_compaction(frontier)
+            if self.digest is not None and frontier.time is not None:
+                self.digest.forget(min(frontier.time, _end(self.kept.upper) - 1))
 
 
 class InstalledDataflow:
@@ -173,6 +185,7 @@ class InstalledDataflow:
         self.failure = failure
         self.scheduled = False
         self.hydrated = False
+        self.is_in_force = True  # False: it is rebuilt beside the one that is
         self.frontier = Frontier(self.as_of)  # everything before it is published
         self.inputs: list[Input] = []
         self.upstream: list[tuple[InstalledExport, Input]] = []
@@ -260,6 +273,8 @@ class InstalledDataflow:
         for export in self.exports:
             if export.kept is not None:
                 more = export.kept.maintain(fuel_rows) or more
+            if export.digest is not None:
+                more = export.digest.work(fuel_rows) or more
         return more
 
     def facts(self) -> DataflowFacts:
@@ -355,59 +370,6 @@ class InstalledDataflow:
         lower, self.frontier = self.frontier, upper
         for export in self.exports:
             export.publish(lower, upper, ticks)
-
-
-class Installed:
-    """All dataflows, in the order of their creation, which is an order of dependency."""
-
-    def __init__(self) -> None:
-        self.dataflows: list[InstalledDataflow] = []
-        self._exports: dict[CollectionId, InstalledExport] = {}
-        self._tended = 0  # whose merges come next
-
-    def maintain(self, fuel_rows: int) -> bool:
-        """Background work; True: there is more. Whoever took it all lets the others go first next
-        time."""
-        for offset in range(len(self.dataflows)):
-            place = (self._tended + offset) % len(self.dataflows)
-            if self.dataflows[place].maintain(fuel_rows):
-                self._tended = place + 1
-                return True
-        return False
-
-    def find(self, collection: CollectionId) -> InstalledExport | None:
-        return self._exports.get(collection)
-
-    def readable(self, collection: CollectionId) -> InstalledExport | None:
-        """An export that can be read at a time; not one that was dropped."""
-        found = self._exports.get(collection)
-        return None if found is None or found.kept is None or found.dropped else found
-
-    def add(self, dataflow: InstalledDataflow) -> None:
-        self.dataflows.append(dataflow)
-        for export in dataflow.exports:
-            assert export.collection not in self._exports, f"{export.collection} exists already"
-            self._exports[export.collection] = export
-
-    def exports(self) -> Sequence[InstalledExport]:
-        return tuple(self._exports.values())
-
-    def failed(self) -> tuple[CollectionId, ...]:
-        """The exports of dataflows that cannot run."""
-        exports = self._exports.values()
-        return tuple(e.collection for e in exports if e.failure is not None and not e.dropped)
-
-    def remove_export(self, export: InstalledExport) -> bool:
-        """Forgets an export; True: it was its dataflow's last, which is gone with it."""
-        del self._exports[export.collection]
-        owner = export.owner
-        owner.exports = [other for other in owner.exports if other is not export]
-        if owner.exports:
-            return False
-        self.dataflows = [other for other in self.dataflows if other is not owner]
-        for upstream, reader in owner.upstream:
-            upstream.dependents = [other for other in upstream.dependents if other is not reader]
-        return True
 
 
 def _wanted(time: int, until: Frontier | None) -> bool:

@@ -20,6 +20,7 @@ from antiphon.protocol.errors import AntiphonError, ComputeError
 from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import (
+    NO_EPOCH,
     ClaimId,
     CollectionId,
     ConnectionId,
@@ -57,11 +58,14 @@ class OpenTail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSnapshot:
-    """The content of a collection exactly at a time. Answered by `SnapshotPart`s."""
+    """The content of a collection exactly at a time. Answered by `SnapshotPart`s. `peer`: the
+    address of a replica that is asked instead of the store; it may give a feed's newer rows."""
 
     snapshot: int
     collection: CollectionId
     as_of: int
+    peer: str = ""
+    epoch: Epoch = NO_EPOCH  # of the controller that named the peer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,12 +186,15 @@ class TailFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotPart:
-    """Rows of the content, times all at the snapshot's; `last` ends it."""
+    """Rows of the content, times all at the snapshot's; `last` ends it. Of a peer: `index` counts
+    its parts, and `time` is that of the rows."""
 
     snapshot: int
     delta: EncodedDelta
     rows_total: int
     last: bool
+    index: int | None = None
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeGuard, assert_never
 
 from antiphon.protocol.command import (
+    AcceptRebuild,
+    CancelRebuild,
     Command,
     CommandSet,
     CreateDataflow,
@@ -27,6 +29,7 @@ from antiphon.protocol.command import (
     InitializationComplete,
     Peek,
     Sent,
+    StartRebuild,
     SyncDecision,
 )
 from antiphon.protocol.dataflow import DataflowDescription
@@ -70,6 +73,7 @@ from antiphon.replica.ports import (
     WorkerProgress,
     WorkerReady,
 )
+from antiphon.replica.rebuild import Rebuilds
 from antiphon.replica.reconcile import (
     Bar,
     Key,
@@ -112,6 +116,7 @@ class Worker:
         self._spoiled = False  # what is installed cannot go on: only a full set replaces it
         self._busy = False
         self._computation = Computation(self._held)
+        self._rebuilds = Rebuilds(self._held)
         self._progress: WorkerProgress | None = None  # as last told
         self._progress_due = True
         self._progress_at_ms: int | None = None
@@ -157,7 +162,9 @@ class Worker:
                 self._troubles = 0
                 self._busy = True
             case TailFailed(tail=tail, error=error):
-                if self._held.inputs.is_tail(tail):
+                if self._held.inputs.is_tail(tail) and self._rebuilds.tail_failed(error):
+                    self._held.inputs.reopen_tail()  # the others can be served as before
+                elif self._held.inputs.is_tail(tail):
                     self._held.inputs.tail_failed()
                     self._trouble(error)
             case SnapshotPart():
@@ -197,7 +204,10 @@ class Worker:
             else:
                 connection.collected.append(sent)
             return
-        apply(self._held, sent.command, connection.writer)
+        if isinstance(sent.command, StartRebuild | CancelRebuild | AcceptRebuild):
+            self._rebuilds.handle(sent.command, connection.writer[0], now_ms)
+        else:
+            apply(self._held, sent.command, connection.writer)
         self._applied = sent.position or self._applied
         if not isinstance(sent.command, Peek):
             self._busy = True
@@ -265,6 +275,7 @@ class Worker:
             self._end_session(Unavailable("what is installed here cannot go on"))
 
     def _disconnect(self) -> None:
+        self._rebuilds.abandon()
         if self._connection is not None and self._connection.initialized:
             self._held.end_connection()
         self._connection = None
@@ -333,10 +344,12 @@ class Worker:
         held = self._held
         connection = self._connection
         held.settle_drops()
+        self._busy = self._rebuilds.settle(now_ms) or self._busy
         if connection is not None and connection.initialized:
             held.report()
         wakes = [
             self._computation.maintain_at_ms,
+            self._rebuilds.wake_at_ms,
             *(sink.work(now_ms) for sink in held.sinks.values()),
         ]
         held.compact()
