@@ -26,6 +26,7 @@ ROW_BYTES_MAX: Final = 16 * MIB  # one row must fit a message with room for its 
 
 ERROR_MESSAGE_BYTES_MAX: Final = 1 * KIB  # travels three times in metadata; peers cap that at 8 KiB
 ERROR_DETAILS_BYTES_MAX: Final = 512  # names and values together; twice
+GROUPING_SETS_MAX: Final = 128  # each is a reduce of its own: a CUBE of seven columns
 
 assert 5 * ERROR_MESSAGE_BYTES_MAX + 3 * ERROR_DETAILS_BYTES_MAX < 8 * KIB, "errors arrive whole"
 assert CHUNK_BYTES <= MESSAGE_BYTES_MAX // 4, "a batch of chunks must fit a message"

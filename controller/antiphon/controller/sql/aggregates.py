@@ -20,9 +20,10 @@ from antiphon.controller.sql.syntax import expect_only, function_name
 from antiphon.controller.sql.types import average_type, sum_type
 from antiphon.protocol.expression import ColumnReference, Expression, Literal
 from antiphon.protocol.plan import Aggregate, AggregateFunction, Plan, Reduce, SortKey
-from antiphon.protocol.schema import BOOLEAN, FLOAT32, FLOAT64, INT64, TEXT, Type, TypeKind
+from antiphon.protocol.schema import BOOLEAN, FLOAT32, FLOAT64, INT32, INT64, TEXT, Type, TypeKind
 
 SORTS: Final = 1 << 19  # what calls are sorted by, until the rows that are grouped have columns
+GROUPINGS: Final = AGGREGATES + (1 << 19)  # GROUPING() calls
 _F = AggregateFunction
 _FUNCTIONS: Final[Mapping[str, AggregateFunction]] = MappingProxyType(
     {
@@ -36,6 +37,7 @@ _FUNCTIONS: Final[Mapping[str, AggregateFunction]] = MappingProxyType(
 )  # fmt: skip
 # A value counted twice changes nothing.
 _IDEMPOTENT: Final = (_F.MIN, _F.MAX, _F.BOOL_AND, _F.BOOL_OR, _F.BIT_AND, _F.BIT_OR)
+_GROUPING_BITS: Final = 31
 _ORDERED: Final = (_F.STRING_AGG, _F.ARRAY_AGG)
 _ORDERED_SETS: Final = (_F.PERCENTILE_CONT, _F.PERCENTILE_DISC, _F.MODE)
 
@@ -59,12 +61,17 @@ class AggregateCall:
 class Aggregates:
     """The aggregates of one query, each once, in order of first mention."""
 
-    __slots__ = ("_known", "calls", "sorts")
+    __slots__ = ("_known", "calls", "groupings", "sorts")
 
     def __init__(self) -> None:
         self.calls: list[Aggregate] = []
         self.sorts: list[Expression] = []
+        self.groupings: list[tuple[Expression, ...]] = []  # the keys that each call asks about
         self._known: dict[Aggregate, int] = {}
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.calls or self.groupings)
 
     def lower(self, scalars: Scalars, node: exp.Expr) -> Expression:
         """The placeholder of an aggregate call; `scalars` lowers its arguments.
@@ -72,6 +79,8 @@ class Aggregates:
         Raises:
             UnsupportedSql: an aggregate, or a form of one, that is not served.
         """
+        if isinstance(node, exp.Anonymous) and function_name(node) == "grouping":
+            return self._grouping(scalars, node)
         call = aggregate_call(scalars, node)
         if any(is_outer(index) for index in columns_of_all(call.read)):
             source = scalars.source
@@ -82,6 +91,17 @@ class Aggregates:
         )
         aggregate = replace(call.aggregate, order_by=order_by)
         return cast(self._placeholder(aggregate), call.shown)
+
+    def _grouping(self, scalars: Scalars, node: exp.Anonymous) -> Expression:
+        """GROUPING(key, ...): a bit for each, 1 where the row's grouping set leaves it out."""
+        expect_only(scalars.source, node, "this", "expressions")
+        if not 1 <= len(node.expressions) <= _GROUPING_BITS:
+            message = f"grouping takes 1 to {_GROUPING_BITS} arguments"
+            raise scalars.source.invalid(node, message)
+        keys = tuple(scalars.lower(part) for part in node.expressions)
+        if keys not in self.groupings:
+            self.groupings.append(keys)
+        return ColumnReference(index=GROUPINGS + self.groupings.index(keys), type=INT32)
 
     def reduce(self, plan: Plan, keys: Sequence[Expression]) -> Reduce:
         """The rows of `plan` in groups, with a column for each call."""

@@ -17,6 +17,7 @@ from antiphon.controller.sql.aggregates import Aggregates
 from antiphon.controller.sql.coercion import Typed, Unknown, settle
 from antiphon.controller.sql.correlation import SubqueryValue
 from antiphon.controller.sql.expressions import columns_of, rewrite
+from antiphon.controller.sql.grouping import grouped, grouping_of
 from antiphon.controller.sql.naming import output_name
 from antiphon.controller.sql.ordering import OrderItem, limit_and_offset, order_items
 from antiphon.controller.sql.plans import computed, filtered, width_of
@@ -229,8 +230,8 @@ class SelectLowering:
         Raises:
             InvalidSql: an aggregate or window function has been lowered, where none may stand.
         """
-        if self.aggregates.calls or self.windows.calls:
-            what = "an aggregate" if self.aggregates.calls else "a window function"
+        if self.aggregates.is_used or self.windows.calls:
+            what = "an aggregate" if self.aggregates.is_used else "a window function"
             raise self.context.source.invalid(spot, f"{what} cannot stand in {place}")
 
     def sort_values(self, node: exp.Select) -> list[tuple[Expression, bool, bool]]:
@@ -251,7 +252,7 @@ class SelectLowering:
         if condition is not None and any(is_window(index) for index in columns_of(condition)):
             raise self.context.source.invalid(having, "a window function cannot stand in HAVING")
         group = node.args.get("group")
-        if group is not None or having is not None or self.aggregates.calls:
+        if group is not None or having is not None or self.aggregates.is_used:
             self._reduce(group, outputs)
         self.join_values()
         if condition is not None:
@@ -260,25 +261,22 @@ class SelectLowering:
         self.plan = place_windows(self.plan, self.windows.calls, self.places, self.place)
 
     def _reduce(self, group: exp.Expr | None, outputs: Sequence[Output]) -> None:
-        keys: list[Expression] = []
-        if group is not None:
-            expect_only(self.context.source, group, "expressions")
-            for item in group.expressions:
-                key = self._group_key(item, outputs)
-                if key not in keys:
-                    keys.append(key)
-        self.keys = tuple(keys)
-        self.plan = self.aggregates.reduce(self.plan, self.keys)
+        source = self.context.source
+        grouping = grouping_of(source, group, lambda node: self._group_key(node, outputs))
+        for asked in self.aggregates.groupings:
+            if not all(key in grouping.keys for key in asked):
+                raise source.invalid(group, "the arguments of grouping must stand in GROUP BY")
+        self.keys = grouping.keys
+        self.plan, places = grouped(self.plan, grouping, self.aggregates, self.context.next_binding)
+        self.places.update(places)
         for number, aggregate in enumerate(self.aggregates.calls):
             self.places[AGGREGATES + number] = ColumnReference(
-                index=len(keys) + number, type=aggregate.type
+                index=len(self.keys) + number, type=aggregate.type
             )
 
     def _group_key(self, node: exp.Expr, outputs: Sequence[Output]) -> Expression:
         """A key: a position or an alias of the select list, or an expression."""
         source = self.context.source
-        if isinstance(node, exp.Rollup | exp.Cube | exp.GroupingSets):
-            raise source.unsupported(node, type(node).__name__.upper())
         chosen: Typed | None = None
         if isinstance(node, exp.Literal) and not node.is_string:
             position = int(node.name) if node.name.isdigit() else 0

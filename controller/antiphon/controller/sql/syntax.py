@@ -14,6 +14,7 @@ AGGREGATE_NAMES: Final = frozenset(
         "array_agg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop",
         "percentile_cont", "percentile_disc", "mode", "json_agg", "jsonb_agg", "bit_and", "bit_or",
         "corr", "covar_pop", "covar_samp", "bit_xor", "median", "any_value",
+        "grouping",
     }
 )  # fmt: skip
 

@@ -1,0 +1,179 @@
+"""GROUP BY: its keys, and the grouping sets that ROLLUP, CUBE and GROUPING SETS stand for.
+
+One set is a reduce. Of several each is a reduce by its own keys, over the rows bound once; the keys
+that a set leaves out are null in its groups. What GROUPING() says is a constant of the set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+from typing import Final
+
+from sqlglot import exp
+
+from antiphon.controller.sql.aggregates import GROUPINGS, Aggregates
+from antiphon.controller.sql.correlation import COUNT_ROWS
+from antiphon.controller.sql.expressions import columns_of_all, null, remap
+from antiphon.controller.sql.plans import computed, width_of
+from antiphon.controller.sql.source import Source
+from antiphon.controller.sql.syntax import expect_only
+from antiphon.protocol.expression import ColumnReference, Expression, Literal
+from antiphon.protocol.limits import GROUPING_SETS_MAX
+from antiphon.protocol.plan import Let, LocalGet, Plan, Reduce, Union, schema_of
+from antiphon.protocol.schema import INT32
+
+_Set = tuple[Expression, ...]
+_NESTED: Final = (exp.Rollup, exp.Cube, exp.GroupingSets)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """All keys, and of each set which of them it groups by."""
+
+    keys: tuple[Expression, ...]
+    sets: tuple[frozenset[int], ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one set of all keys."""
+        return len(self.sets) == 1 and len(self.sets[0]) == len(self.keys)
+
+
+def grouping_of(
+    source: Source, group: exp.Expr | None, lower: Callable[[exp.Expr], Expression]
+) -> Grouping:
+    """
+    Raises:
+        LimitExceeded: more sets than a plan may have.
+    """
+    if group is None:
+        return Grouping((), (frozenset(),))
+    expect_only(source, group, "expressions")
+    parts = [_sets_of(source, item, lower) for item in group.expressions]
+    count = 1
+    for sets in parts:
+        count *= len(sets)
+    if count > GROUPING_SETS_MAX:
+        raise source.unsupported(
+            group, f"GROUP BY of {count} grouping sets", f"; at most {GROUPING_SETS_MAX} are"
+        )
+    whole = [tuple(key for part in chosen for key in part) for chosen in product(*parts)]
+    keys = tuple(dict.fromkeys(key for one in whole for key in one))
+    found = [frozenset(keys.index(key) for key in one) for one in whole]
+    if group.args.get("all") is False:  # GROUP BY DISTINCT
+        found = list(dict.fromkeys(found))
+    return Grouping(keys, tuple(found))
+
+
+def _sets_of(source: Source, node: exp.Expr, lower: Callable[[exp.Expr], Expression]) -> list[_Set]:
+    """The sets of one item of GROUP BY."""
+    if not isinstance(node, _NESTED):
+        return [_keys_of(node, lower)]
+    expect_only(source, node, "expressions")
+    if isinstance(node, exp.GroupingSets):
+        return [one for part in node.expressions for one in _sets_of(source, part, lower)]
+    units = [_keys_of(part, lower) for part in node.expressions]
+    if isinstance(node, exp.Rollup):
+        chosen = [units[:count] for count in range(len(units), -1, -1)]
+    else:
+        if len(units) > GROUPING_SETS_MAX.bit_length():
+            raise source.unsupported(node, f"CUBE of {len(units)} columns")
+        chosen = [
+            list(some) for count in range(len(units), -1, -1) for some in combinations(units, count)
+        ]
+    return [tuple(key for unit in some for key in unit) for some in chosen]
+
+
+def _keys_of(node: exp.Expr, lower: Callable[[exp.Expr], Expression]) -> _Set:
+    if isinstance(node, exp.Tuple):
+        return tuple(lower(part) for part in node.expressions)
+    return (lower(node.this if isinstance(node, exp.Paren) else node),)
+
+
+def grouped(
+    plan: Plan, grouping: Grouping, aggregates: Aggregates, next_binding: Callable[[], int]
+) -> tuple[Plan, dict[int, Expression]]:
+    """The keys' columns, those of the aggregates, then those of the GROUPING() calls; and where
+    the placeholders of these calls went."""
+    if grouping.is_plain:
+        return _with_one(aggregates.reduce(plan, grouping.keys)), {
+            GROUPINGS + number: Literal(value=0, type=INT32)
+            for number in range(len(aggregates.groupings))
+        }
+    binding = next_binding()
+    whole = aggregates.reduce(plan, grouping.keys)
+    value, reduce = _narrowed(whole)
+    rows = LocalGet(binding=binding, schema=schema_of(value))
+    parts = [_of_set(rows, reduce, one, grouping, aggregates.groupings) for one in grouping.sets]
+    first = len(grouping.keys) + len(whole.aggregates)
+    places: dict[int, Expression] = {
+        GROUPINGS + number: ColumnReference(index=first + number, type=INT32)
+        for number in range(len(aggregates.groupings))
+    }
+    body = parts[0] if len(parts) == 1 else Union(inputs=tuple(parts))
+    return Let(binding=binding, value=value, body=body), places
+
+
+def _with_one(reduce: Reduce) -> Reduce:
+    """Without keys something must stand for the one row."""
+    if reduce.keys or reduce.aggregates:
+        return reduce
+    return Reduce(input=reduce.input, keys=(), aggregates=(COUNT_ROWS,))
+
+
+def _narrowed(reduce: Reduce) -> tuple[Plan, Reduce]:
+    """The keys, computed once, then what the aggregates read; and the reduce over these."""
+    needed: set[int] = set()
+    for aggregate in reduce.aggregates:
+        conditions = () if aggregate.filter is None else (aggregate.filter,)
+        needed |= columns_of_all((*aggregate.arguments, *conditions))
+        needed |= {key.column for key in aggregate.order_by}
+    types = schema_of(reduce.input).types
+    columns = sorted(needed)
+    count = len(reduce.keys)
+    read = [ColumnReference(index=index, type=types[index]) for index in columns]
+    places = {index: count + place for place, index in enumerate(columns)}
+    value = computed(reduce.input, [*reduce.keys, *read])
+    keys = tuple(ColumnReference(index=i, type=k.type) for i, k in enumerate(reduce.keys))
+    aggregates = tuple(
+        replace(
+            aggregate,
+            arguments=tuple(remap(part, places) for part in aggregate.arguments),
+            filter=None if aggregate.filter is None else remap(aggregate.filter, places),
+            order_by=tuple(replace(k, column=places[k.column]) for k in aggregate.order_by),
+        )
+        for aggregate in reduce.aggregates
+    )
+    return value, Reduce(input=value, keys=keys, aggregates=aggregates)
+
+
+def _of_set(
+    rows: LocalGet,
+    reduce: Reduce,
+    chosen: frozenset[int],
+    grouping: Grouping,
+    groupings: Sequence[tuple[Expression, ...]],
+) -> Plan:
+    """The groups of one set."""
+    present = sorted(chosen)
+    own = Reduce(
+        input=rows, keys=tuple(reduce.keys[i] for i in present), aggregates=reduce.aggregates
+    )
+    outputs: list[Expression] = []
+    for index, key in enumerate(reduce.keys):
+        if index in chosen:
+            outputs.append(ColumnReference(index=present.index(index), type=key.type))
+        else:
+            outputs.append(null(key.type))
+    for number, aggregate in enumerate(reduce.aggregates):
+        outputs.append(ColumnReference(index=len(present) + number, type=aggregate.type))
+    for arguments in groupings:
+        bits = 0
+        for argument in arguments:
+            bits = 2 * bits + (grouping.keys.index(argument) not in chosen)
+        outputs.append(Literal(value=bits, type=INT32))
+    plan = _with_one(own)
+    assert width_of(plan) >= len(present), "keys come first"
+    return computed(plan, outputs)

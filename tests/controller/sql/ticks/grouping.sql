@@ -1,0 +1,14 @@
+select g, o, count(*), sum(x) from r group by rollup (g, o);
+select g, b, count(*), max(n), string_agg(s, ',' order by id) from r group by cube (g, b);
+select g, o, b, count(*), avg(n) from r group by grouping sets ((g, o), (b), (), (g));
+select g, o, grouping(g), grouping(g, o), grouping(o, g), sum(o) from r group by rollup (g, o);
+select g, sum(x) from r group by grouping sets ((g), (g));
+select g, o % 2 as parity, count(distinct s) filter (where b), median(x) from r group by g, rollup (o % 2);
+select case when grouping(g) = 1 then 'all' else coalesce(g::text, 'none') end as label, count(*) from r group by rollup (g) having count(*) > 1 or grouping(g) = 1;
+select g, b, count(*) from r where o > 1 group by grouping sets (rollup (g, b), cube (b));
+select g, o, b, count(*) from r group by cube (g, (o, b));
+select g, sum(n), sum(sum(n)) over (partition by grouping(g)), rank() over (order by count(*) desc, g) from r group by rollup (g);
+select g, x from r group by rollup (g, x);
+select g from r group by g, ();
+select p.g, count(*) from r p join r q on p.o = q.o group by rollup (p.g);
+select * from (select g, o, sum(x) as t from r group by rollup (g, o)) q where g = 1;
