@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from antiphon.controller.sql.expressions import TRUE, columns_of, remap, rewrite, shift
 from antiphon.controller.sql.plans import computed, extended, joined, width_of
@@ -27,13 +27,24 @@ class SubqueryJoin:
     right: Plan
     keys: Keys = ()
 
+    def onto(self, plan: Plan, place: Callable[[Expression], Expression]) -> Plan:
+        """The plan with the columns appended; `place` puts outer columns where they are in it."""
+        keys = [(place(outer), inner) for outer, inner in self.keys]
+        return joined(self.kind, plan, self.right, keys)
+
+
+class Appending(Protocol):
+    """A join that appends columns to the query around a subquery."""
+
+    def onto(self, plan: Plan, place: Callable[[Expression], Expression]) -> Plan: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubqueryValue:
     """The joins to make, and a value over the outer query's columns (as OUTER) and the columns
     that the joins append, numbered from 0."""
 
-    joins: tuple[SubqueryJoin, ...]
+    joins: tuple[Appending, ...]
     value: Expression
 
     def join_to(
@@ -42,8 +53,7 @@ class SubqueryValue:
         """The plan with the joins made, and the value over its columns."""
         base = width_of(plan)
         for join in self.joins:
-            keys = [(place(outer), inner) for outer, inner in join.keys]
-            plan = joined(join.kind, plan, join.right, keys)
+            plan = join.onto(plan, place)
         return plan, resolved(self.value, place, base)
 
 

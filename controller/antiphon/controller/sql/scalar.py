@@ -23,13 +23,20 @@ from antiphon.controller.sql.coercion import (
     unify,
     unify_compared,
 )
-from antiphon.controller.sql.expressions import all_of, negation
+from antiphon.controller.sql.expressions import all_of, any_of, negation
 from antiphon.controller.sql.fold import fold
 from antiphon.controller.sql.forms import HANDLERS
 from antiphon.controller.sql.functions import call
 from antiphon.controller.sql.scope import Scope, resolve
 from antiphon.controller.sql.source import Source
-from antiphon.controller.sql.syntax import describe, expect_only, is_aggregate, name_of
+from antiphon.controller.sql.syntax import (
+    as_in,
+    describe,
+    expect_only,
+    is_aggregate,
+    name_of,
+    quantified_query,
+)
 from antiphon.controller.sql.types import arithmetic_type
 from antiphon.protocol.expression import Expression
 from antiphon.protocol.schema import BOOLEAN
@@ -44,7 +51,7 @@ _ARITHMETIC: Final[Mapping[type[exp.Expr], tuple[str, str]]] = MappingProxyType(
         exp.Div: ("divide", "/"), exp.Mod: ("modulo", "%"),
     }
 )  # fmt: skip
-_COMPARISONS: Final[Mapping[type[exp.Expr], tuple[str, str]]] = MappingProxyType(
+COMPARISONS: Final[Mapping[type[exp.Expr], tuple[str, str]]] = MappingProxyType(
     {
         exp.EQ: ("equal", "="), exp.NEQ: ("not_equal", "<>"), exp.LT: ("less", "<"),
         exp.LTE: ("less_equal", "<="), exp.GT: ("greater", ">"), exp.GTE: ("greater_equal", ">="),
@@ -88,7 +95,7 @@ class Scalars:
         kind = type(node)
         if kind in _ARITHMETIC:
             return self._arithmetic(node)
-        if kind in _COMPARISONS:
+        if kind in COMPARISONS:
             return self._comparison(node)
         handler = HANDLERS.get(kind)
         if handler is None:
@@ -130,15 +137,31 @@ class Scalars:
 
     def _comparison(self, node: exp.Expr) -> Expression:
         expect_only(self.source, node, "this", "expression")
-        function, symbol = _COMPARISONS[type(node)]
+        function, symbol = COMPARISONS[type(node)]
         if isinstance(node.expression, exp.Any | exp.All):
-            raise self.source.unsupported(node, f"{symbol} ANY or ALL")
+            return self._quantified(node, function, symbol)
         if isinstance(node.this, exp.Tuple) or isinstance(node.expression, exp.Tuple):
             if function not in ("equal", "not_equal"):
                 raise self.source.unsupported(node, f"{symbol} of rows")
             same = self.compare_rows(node, node.this, node.expression)
             return same if function == "equal" else fold(negation(same))
         return self.compare(function, symbol, node.this, node.expression)
+
+    def _quantified(self, node: exp.Expr, function: str, symbol: str) -> Expression:
+        """A comparison with any, or with all, of a subquery's rows or of an array's members."""
+        if (found := as_in(node)) is not None:
+            member, negated = found
+            value = self._special(member)
+            return fold(negation(value)) if negated else value
+        if quantified_query(node) is not None:
+            return self._special(node)
+        members = node.expression.this
+        while isinstance(members, exp.Paren):
+            members = members.this
+        if not isinstance(members, exp.Array) or not members.expressions:
+            raise self.source.unsupported(node, f"{symbol} ANY or ALL of this")
+        parts = [self.compare(function, symbol, node.this, each) for each in members.expressions]
+        return fold(any_of(parts) if isinstance(node.expression, exp.Any) else all_of(parts))
 
     def compare(self, function: str, symbol: str, left: exp.Expr, right: exp.Expr) -> Expression:
         sides = unify_compared(

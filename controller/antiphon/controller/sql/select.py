@@ -32,7 +32,7 @@ from antiphon.controller.sql.scope import (
     is_window,
 )
 from antiphon.controller.sql.subquery import Subqueries
-from antiphon.controller.sql.syntax import expect_only, name_of
+from antiphon.controller.sql.syntax import expect_only, name_of, quantified_query
 from antiphon.controller.sql.windows import Windows, place_windows
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Distinct, Plan, SortKey, TemporalFilter, TopK, schema_of
@@ -121,7 +121,8 @@ class SelectLowering:
         """Aggregates, windows and subqueries, as placeholders."""
         if isinstance(node, exp.Window):
             return self.windows.lower(self.scalars("a window function"), node)
-        if isinstance(node, exp.Subquery | exp.Exists | exp.In):
+        compared = quantified_query(node) is not None
+        if compared or isinstance(node, exp.Subquery | exp.Exists | exp.In):
             value = self.subqueries.value(node, self.scalars("a subquery", special=False))
             self.values.append(value)
             return ColumnReference(index=SUBQUERIES + len(self.values) - 1, type=value.value.type)

@@ -27,7 +27,6 @@ from antiphon.controller.sql.correlation import (
     is_null,
     key_pair,
     marked_join,
-    of_empty_group,
     outer_of,
     resolved,
     test,
@@ -35,15 +34,18 @@ from antiphon.controller.sql.correlation import (
 from antiphon.controller.sql.expressions import (
     FALSE,
     TRUE,
+    all_of,
     any_of,
     columns_of,
     equal,
     substitute_columns,
 )
+from antiphon.controller.sql.grouped import grouped
 from antiphon.controller.sql.introspect import catalog_of
 from antiphon.controller.sql.plans import computed, extended, joined, width_of
+from antiphon.controller.sql.quantified import NEGATED, aggregates_of, compared
 from antiphon.controller.sql.relation import Context, Environment, Query
-from antiphon.controller.sql.scalar import Scalars
+from antiphon.controller.sql.scalar import COMPARISONS, Scalars
 from antiphon.controller.sql.scope import AGGREGATES, Scope
 from antiphon.controller.sql.syntax import (
     has_clause,
@@ -51,6 +53,7 @@ from antiphon.controller.sql.syntax import (
     is_single_aggregate,
     literal_limit,
     plain_select,
+    quantified_query,
     without_not,
 )
 from antiphon.protocol.expression import (
@@ -73,7 +76,7 @@ from antiphon.protocol.plan import (
     SortKey,
     TopK,
 )
-from antiphon.protocol.schema import BOOLEAN, INT64
+from antiphon.protocol.schema import BOOLEAN, INT64, TypeKind
 
 if TYPE_CHECKING:
     from antiphon.controller.sql.select import SelectLowering
@@ -196,30 +199,25 @@ class Subqueries:
             return self._exists_value(node, scalars)
         if isinstance(node, exp.In):
             return self._in_value(node, scalars)
+        if quantified_query(node) is not None:
+            return self._quantified(node, scalars)
         return self._scalar(node, scalars)
 
     def _exists_value(self, node: exp.Exists, scalars: Scalars) -> SubqueryValue:
         right, keys, residual = self._existence(node.this, scalars.scope)
-        if residual:
-            raise self.context.source.unsupported(
-                node, "EXISTS with a correlation other than equality, inside an expression,"
-            )
-        if not keys:
-            counted = Reduce(input=right, keys=(), aggregates=(COUNT_ROWS,))
-            some = test("greater", ColumnReference(index=0, type=INT64), ZERO)
-            return SubqueryValue(
-                joins=(SubqueryJoin(kind=JoinKind.INNER, right=counted),), value=some
-            )
+        if residual or not keys:
+            counted, (rows,) = grouped(self.context, right, keys, residual, (COUNT_ROWS,))
+            return SubqueryValue(joins=(counted,), value=test("greater", rows, ZERO))
         join, marker = marked_join(right, keys)
         return SubqueryValue(joins=(join,), value=test("is_not_null", marker))
 
     def _in_value(self, node: exp.In, scalars: Scalars) -> SubqueryValue:
         """Three-valued membership: a match; else unknown if either side had a null; else false."""
         right, pairs, keys, residual = self._membership(node, scalars)
-        if keys or residual or len(pairs) != 1:
-            raise self.context.source.unsupported(
-                node, "a correlated or multi-column IN inside an expression"
-            )
+        if keys or residual:
+            return self._in_group(right, pairs, keys, residual)
+        if len(pairs) != 1:
+            raise self.context.source.unsupported(node, "a multi-column IN inside an expression")
         ((outer, inner),) = pairs
         counts = Reduce(
             input=right,
@@ -246,6 +244,52 @@ class Subqueries:
             joins=(join, SubqueryJoin(kind=JoinKind.INNER, right=counts)), value=value
         )
 
+    def _in_group(
+        self, right: Plan, pairs: Keys, keys: Keys, residual: tuple[Expression, ...]
+    ) -> SubqueryValue:
+        """The same among the rows that belong to a row of the outer query."""
+        equals = [equal(outer_of(outer), inner) for outer, inner in pairs]
+        possible = [
+            any_of([same, is_null(outer_of(outer)), is_null(inner)])
+            for same, (outer, inner) in zip(equals, pairs, strict=True)
+        ]
+        counts = [
+            Aggregate(
+                function=AggregateFunction.COUNT, arguments=(), type=INT64, filter=all_of(condition)
+            )
+            for condition in (equals, possible)
+        ]
+        join, (same_rows, possible_rows) = grouped(self.context, right, keys, residual, counts)
+        value = Case(
+            branches=(
+                Branch(condition=test("greater", same_rows, ZERO), value=TRUE),
+                Branch(
+                    condition=test("greater", possible_rows, ZERO),
+                    value=Literal(value=None, type=BOOLEAN),
+                ),
+            ),
+            otherwise=FALSE,
+            type=BOOLEAN,
+        )
+        return SubqueryValue(joins=(join,), value=value)
+
+    def _quantified(self, node: exp.Expr, scalars: Scalars) -> SubqueryValue:
+        """A comparison, other than those that are IN, with any or with all rows of a subquery."""
+        source = self.context.source
+        function, symbol = COMPARISONS[type(node)]
+        if function not in NEGATED or isinstance(node.this, exp.Tuple):
+            raise source.unsupported(node, f"{symbol} ANY or ALL of rows")
+        query = quantified_query(node)
+        member = exp.In(this=node.this, query=query)
+        right, pairs, keys, residual = self._membership(member, scalars)
+        ((outer, inner),) = pairs
+        if inner.type.kind in (TypeKind.BOOLEAN, TypeKind.LIST, TypeKind.STRUCT):
+            raise source.unsupported(node, f"{symbol} ANY or ALL of {inner.type}")
+        join, columns = grouped(self.context, right, keys, residual, aggregates_of(inner))
+        with_all = isinstance(node.expression, exp.All)
+        value = compared(function, outer_of(outer), columns, with_all=with_all)
+        return SubqueryValue(joins=(join,), value=value)
+
     def _scalar(self, node: exp.Expr, scalars: Scalars) -> SubqueryValue:
         source = self.context.source
         query = node.this
@@ -271,10 +315,6 @@ class Subqueries:
         """One aggregate value for each combination of the correlated columns."""
         source = self.context.source
         correlated = self._correlated(node, scope)
-        if correlated.residual:
-            raise source.unsupported(
-                node, "a scalar subquery with a correlation other than equality"
-            )
         select = correlated.select
         outputs = select.outputs(node)
         if len(outputs) != 1:
@@ -284,22 +324,12 @@ class Subqueries:
             raise source.invalid(
                 outputs[0].node, "a column must stand in GROUP BY or inside an aggregate"
             )
-        keys = tuple(inner for _, inner in correlated.keys)
-        right = select.aggregates.reduce(select.plan, keys)
-        # Without keys the one row is always there; with keys, a left join leaves nulls.
-        placed: dict[int, Expression] = {}
-        for i, aggregate in enumerate(select.aggregates.calls):
-            column = ColumnReference(index=len(keys) + i, type=aggregate.type)
-            placed[AGGREGATES + i] = of_empty_group(aggregate, column) if keys else column
-        pairs = tuple(
-            (outer, ColumnReference(index=i, type=inner.type))
-            for i, (outer, inner) in enumerate(correlated.keys)
+        whole = select.aggregates.reduce(select.plan, ())
+        join, columns = grouped(
+            self.context, whole.input, correlated.keys, correlated.residual, whole.aggregates
         )
-        kind = JoinKind.LEFT if keys else JoinKind.INNER
-        return SubqueryValue(
-            joins=(SubqueryJoin(kind=kind, right=right, keys=pairs),),
-            value=substitute_columns(value, placed),
-        )
+        placed = {AGGREGATES + i: column for i, column in enumerate(columns)}
+        return SubqueryValue(joins=(join,), value=substitute_columns(value, placed))
 
     def _at_most_one(
         self, node: exp.Expr, select: exp.Select, scope: Scope, limited: bool

@@ -76,12 +76,33 @@ def describe(node: exp.Expr) -> str:
 
 
 def without_not(node: exp.Expr) -> tuple[exp.Expr, bool]:
-    """What stands under NOT and parentheses, and whether it is negated."""
+    """What stands under NOT and parentheses, and whether it is negated; `= ANY` of a subquery is
+    IN, and `<> ALL` is NOT IN."""
     negated = False
     while isinstance(node, exp.Not | exp.Paren):
         negated ^= isinstance(node, exp.Not)
         node = node.this
-    return node, negated
+    found = as_in(node)
+    return (node, negated) if found is None else (found[0], negated ^ found[1])
+
+
+def as_in(node: exp.Expr) -> tuple[exp.In, bool] | None:
+    """`= ANY (subquery)` as IN, `<> ALL (subquery)` as IN that is negated; None for all else."""
+    negated = isinstance(node, exp.NEQ) and isinstance(node.expression, exp.All)
+    if not negated and not (isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any)):
+        return None
+    query = quantified_query(node)
+    return None if query is None else (exp.In(this=node.this, query=query), negated)
+
+
+def quantified_query(node: exp.Expr) -> exp.Expr | None:
+    """The subquery of a comparison with ANY or ALL."""
+    if not isinstance(node.args.get("expression"), exp.Any | exp.All):
+        return None
+    inner: exp.Expr = node.expression.this
+    while isinstance(inner, exp.Paren):
+        inner = inner.this
+    return inner if isinstance(inner, exp.Query) else None
 
 
 def is_in_query(node: exp.Expr) -> bool:
