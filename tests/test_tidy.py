@@ -74,6 +74,9 @@ TESTED_AS_ONE: Final = {
     "replica/antiphon/replica/dataflow/expressions": "tests/replica/dataflow/test_expressions.py",
     "replica/antiphon/replica/dataflow/operators": "tests/replica/dataflow/test_operators.py",
     "proof/antiphon/proof/simulation": "tests/proof/simulation/test_run.py",
+    "proof/antiphon/proof/conformance/controllers": (
+        "tests/proof/conformance/controllers/test_own_controller.py"
+    ),
 }
 # Single modules of the same kind.
 TESTED_ELSEWHERE: Final = {

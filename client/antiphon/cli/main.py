@@ -14,7 +14,17 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from antiphon.cli.options import Address, Config, Json, Token
+from antiphon.cli.conformance_app import conformance_app
+from antiphon.cli.options import (
+    Address,
+    Config,
+    Data,
+    Json,
+    Replica,
+    StandBy,
+    Token,
+    WatchStdin,
+)
 from antiphon.cli.reasons import explain_app, history_app
 from antiphon.protocol.frontier import TIME_MAX
 
@@ -33,22 +43,12 @@ config_app = typer.Typer(help="What is configured, and where it comes from.", no
 app.add_typer(config_app, name="config")
 app.add_typer(explain_app, name="explain")
 app.add_typer(history_app, name="history")
-conformance_app = typer.Typer(help="Whether a replica keeps to the protocol.", no_args_is_help=True)
 app.add_typer(conformance_app, name="conformance")
 replica_app = typer.Typer(
     help="Start one replica here; or add, remove, promote one of a controller.",
     invoke_without_command=True,
 )
 app.add_typer(replica_app, name="replica")
-
-Data = Annotated[str | None, typer.Option("--data", help="The data directory.", metavar="DIR")]
-StandBy = Annotated[
-    bool, typer.Option("--standby", help="Follow the live controller of DIR, until promoted.")
-]
-WatchStdin = Annotated[bool, typer.Option("--watch-stdin", help="Stop when standard input closes.")]
-Replica = Annotated[
-    str, typer.Option("--replica", help="Read from this replica alone.", metavar="NAME")
-]
 
 
 @app.command()
@@ -332,38 +332,6 @@ def config_show(config: Config = None, json: Json = False) -> None:
     from antiphon.cli import settings
 
     settings.show(config, as_json=json)
-
-
-@conformance_app.command("replica")
-def conformance_replica(
-    address: Annotated[str, typer.Argument(metavar="HOST:PORT|unix:PATH")],
-    collections_listen: Annotated[
-        str,
-        typer.Option(
-            "--collections-listen",
-            help="Where the replica was told that its controller is.",
-            metavar="ADDR",
-        ),
-    ] = "127.0.0.1:6870",
-    only: Annotated[str, typer.Option("--only", help="Only these checks.", metavar="N,...")] = "",
-    restart: Annotated[
-        str | None,
-        typer.Option("--restart", help="Kills the replica and starts it.", metavar="COMMAND"),
-    ] = None,
-    token: Token = None,
-    json: Json = False,
-) -> None:
-    """Check a replica of any make against the compute protocol; it loses what it holds."""
-    from antiphon.cli import conformance
-
-    conformance.replica(
-        address,
-        collections_listen=collections_listen,
-        only=only,
-        token=token,
-        restart=restart,
-        as_json=json,
-    )
 
 
 @app.command()

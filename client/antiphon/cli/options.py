@@ -16,3 +16,11 @@ Config = Annotated[
     typer.Option("--config", help="A TOML file; ./antiphon.toml if it is there.", metavar="FILE"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Data = Annotated[str | None, typer.Option("--data", help="The data directory.", metavar="DIR")]
+StandBy = Annotated[
+    bool, typer.Option("--standby", help="Follow the live controller of DIR, until promoted.")
+]
+WatchStdin = Annotated[bool, typer.Option("--watch-stdin", help="Stop when standard input closes.")]
+Replica = Annotated[
+    str, typer.Option("--replica", help="Read from this replica alone.", metavar="NAME")
+]

@@ -1,6 +1,8 @@
-"""A scripted controller against any replica: numbered checks, over the wire and nothing else.
+"""A scripted controller against any replica, and scripted replicas against any controller: numbered
+checks, over the wire and nothing else.
 
     run         the engine: `await run("127.0.0.1:6871")` gives a `Report`
+    controllers the other way round: `await controllers.run("127.0.0.1:6870")`
     registry    checks and their numbers        checks/     the checks, chapter by chapter
     verdict     pass, fail, not applicable      report      all outcomes, and whether it conforms
     transcript  what a stream said              rules       what no stream may ever show
@@ -12,6 +14,7 @@
 Nothing here imports a replica or a controller; the suite speaks `antiphon.v1` and judges by it.
 """
 
+from antiphon.proof.conformance import controllers
 from antiphon.proof.conformance.io.run import COLLECTIONS_LISTEN, restart_by, run
 from antiphon.proof.conformance.report import COLUMNS, Report, row_of
 from antiphon.proof.conformance.verdict import Outcome, Verdict
@@ -22,6 +25,7 @@ __all__ = [
     "Outcome",
     "Report",
     "Verdict",
+    "controllers",
     "restart_by",
     "row_of",
     "run",

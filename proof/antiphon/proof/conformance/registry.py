@@ -1,18 +1,19 @@
 """Checks and their numbers.
 
-Numbers without a letter are those of the behaviours that every replica of this kind of protocol
-shows; those with a D are our own additions to them. A check may show several behaviours at once.
+Numbers without a letter are those of the behaviours that every implementation of this kind of
+protocol shows; those with a letter are our own additions, D for replicas and C for controllers. A
+check may show several behaviours at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from antiphon.proof.conformance.ports import Bench
 from antiphon.protocol.errors import InvalidArgument
 
-Procedure = Callable[[Bench], Awaitable[None]]
+Procedure = Callable[[Any], Awaitable[None]]  # over the bench of its kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,6 @@ def select(checks: Sequence[Check], only: Sequence[str]) -> tuple[Check, ...]:
 
 def rank(number: str) -> tuple[bool, int]:
     """Plain numbers first, then ours; each by value."""
-    digits = number.removeprefix("D")
+    digits = number.removeprefix("C").removeprefix("D")
     assert digits.isdecimal(), f"not a number: {number}"
     return number != digits, int(digits)

@@ -1,4 +1,4 @@
-"""The report: every outcome, as a table or as JSON, and whether the replica conforms."""
+"""The report: every outcome, as a table or as JSON, and whether the party conforms."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run found about one replica."""
+    """What a run found about one replica, or about one controller: `party` says which."""
 
-    replica: str
+    replica: str  # its name; of a controller: its address
     outcomes: tuple[Outcome, ...]
+    party: str = "replica"
 
     def count(self, verdict: Verdict) -> int:
         return sum(outcome.verdict is verdict for outcome in self.outcomes)
@@ -53,7 +54,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "replica": self.replica,
+            self.party: self.replica,
             "conforms": self.conforms,
             "checks": [
                 {
@@ -78,7 +79,7 @@ def row_of(outcome: Outcome) -> tuple[str, str, str, str]:
     )
 
 
-def settle(replica: str, finished: Sequence[Finished]) -> Report:
+def settle(name: str, finished: Sequence[Finished], party: str = "replica") -> Report:
     """The outcomes with each violation where it belongs.
 
     A rule that was broken during one check fails the check that carries the rule's number, and
@@ -92,7 +93,8 @@ def settle(replica: str, finished: Sequence[Finished]) -> Report:
             where = "" if owner is one.outcome else f" (during {' '.join(one.outcome.numbers)})"
             blamed.setdefault(owner.numbers, []).append(violation.text + where)
     return Report(
-        replica=replica,
+        replica=name,
+        party=party,
         outcomes=tuple(
             _blame(one.outcome, blamed.get(one.outcome.numbers, ())) for one in finished
         ),

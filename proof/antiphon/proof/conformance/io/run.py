@@ -123,24 +123,25 @@ async def _finish(check: Check, replica: Replica, before: Sequence[Finished]) ->
     """Runs one check; once the replica is gone, the rest fails at once."""
     gone = next((one.outcome.detail for one in before if one.outcome.detail.startswith(GONE)), None)
     if gone is not None:
-        return Finished(outcome=_outcome(check, Verdict.FAIL, gone, 0.0))
+        return Finished(outcome=outcome_of(check, Verdict.FAIL, gone, 0.0))
     started = time.monotonic()
     try:
         await replica.returned()
     except AntiphonError as error:
         detail = one_line(f"{GONE}: {error}")
-        return Finished(outcome=_outcome(check, Verdict.FAIL, detail, time.monotonic() - started))
+        return Finished(outcome=outcome_of(check, Verdict.FAIL, detail, time.monotonic() - started))
     bench = CheckBench(replica)
-    verdict, detail = await _judge(check, bench)
+    verdict, detail = await judge(check, bench)
     violations = await bench.close()
     seconds = time.monotonic() - started
-    return Finished(outcome=_outcome(check, verdict, detail, seconds), violations=violations)
+    return Finished(outcome=outcome_of(check, verdict, detail, seconds), violations=violations)
 
 
 GONE: Final = "the replica does not answer any more"
 
 
-async def _judge(check: Check, bench: CheckBench) -> tuple[Verdict, str]:
+async def judge(check: Check, bench: object) -> tuple[Verdict, str]:
+    """What the check comes to over its bench, and why."""
     try:
         await asyncio.wait_for(check.procedure(bench), CHECK_S_MAX)
     except Failed as failed:
@@ -158,7 +159,7 @@ async def _judge(check: Check, bench: CheckBench) -> tuple[Verdict, str]:
     return Verdict.PASS, ""
 
 
-def _outcome(check: Check, verdict: Verdict, detail: str, seconds: float) -> Outcome:
+def outcome_of(check: Check, verdict: Verdict, detail: str, seconds: float) -> Outcome:
     return Outcome(
         numbers=check.numbers, title=check.title, verdict=verdict, detail=detail, seconds=seconds
     )

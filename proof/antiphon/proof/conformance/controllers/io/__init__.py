@@ -1,0 +1,1 @@
+"""Scripted replicas over gRPC, and the run."""
