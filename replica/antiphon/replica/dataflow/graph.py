@@ -110,7 +110,9 @@ class Dataflow:
         """`step` for a part of the content that all begins with: the time may be that of the last
         part. The outputs of all parts add up to the output."""
         assert self._time is None or time == self._time, "content after the first time"
-        return self._stepped(time, inputs)
+        change = self._stepped(time, inputs)
+        self.commit()
+        return change
 
     def step(self, time: int, inputs: Mapping[CollectionId, Zset]) -> Zset:
         """The output's change at `time`; inputs that are absent did not change.
