@@ -61,6 +61,5 @@ def moment(function, values):
     exact = [Fraction(value) for value in values]
     mean = sum(exact) / count
     variance = sum((value - mean) ** 2 for value in exact) / (count - sampled)
-    if function in (F.VAR_SAMP, F.VAR_POP):
-        return float(variance)
-    return math.sqrt(variance)
+    variance = float(variance)  # OverflowError: out of range
+    return variance if function in (F.VAR_SAMP, F.VAR_POP) else math.sqrt(variance)

@@ -246,7 +246,10 @@ def aggregate(spec, members):
                 scale = Decimal(1).scaleb(-spec.type.scale)
                 return (Decimal(whole) / len(values)).quantize(scale, ROUND_HALF_UP)
             return float(whole) / len(values)
-    return gathered(spec, values, compare)
+    try:
+        return gathered(spec, values, compare)
+    except OverflowError:
+        raise RowError("numeric_value_out_of_range") from None
 
 
 def total(values):

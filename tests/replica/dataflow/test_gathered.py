@@ -57,6 +57,8 @@ AGGREGATES = (
     aggregate("BIT_XOR", N),
     aggregate("BIT_XOR", K, distinct=True),
     aggregate("COUNT", S, kind=INT64),
+    aggregate("VAR_POP", N, kind=FLOAT64, distinct=True),
+    aggregate("STDDEV_SAMP", M, kind=FLOAT64, filter=FLAG),
     aggregate("MAX", S),
 )
 

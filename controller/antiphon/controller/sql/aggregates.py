@@ -32,11 +32,17 @@ _FUNCTIONS: Final[Mapping[str, AggregateFunction]] = MappingProxyType(
         "any_value": _F.MIN, "string_agg": _F.STRING_AGG, "array_agg": _F.ARRAY_AGG,
         "percentile_cont": _F.PERCENTILE_CONT, "percentile_disc": _F.PERCENTILE_DISC,
         "median": _F.PERCENTILE_CONT, "mode": _F.MODE,
+        "stddev": _F.STDDEV_SAMP, "stddev_samp": _F.STDDEV_SAMP, "stddev_pop": _F.STDDEV_POP,
+        "variance": _F.VAR_SAMP, "var_samp": _F.VAR_SAMP, "var_pop": _F.VAR_POP,
         "bit_and": _F.BIT_AND, "bit_or": _F.BIT_OR, "bit_xor": _F.BIT_XOR,
     }
 )  # fmt: skip
 # A value counted twice changes nothing.
 _IDEMPOTENT: Final = (_F.MIN, _F.MAX, _F.BOOL_AND, _F.BOOL_OR, _F.BIT_AND, _F.BIT_OR)
+MOMENTS: Final = (_F.VAR_SAMP, _F.VAR_POP, _F.STDDEV_SAMP, _F.STDDEV_POP)
+_NUMERIC: Final = (
+    _F.SUM, _F.AVG, _F.PERCENTILE_CONT, _F.BIT_AND, _F.BIT_OR, _F.BIT_XOR, *MOMENTS
+)  # fmt: skip
 _GROUPING_BITS: Final = 31
 _ORDERED: Final = (_F.STRING_AGG, _F.ARRAY_AGG)
 _ORDERED_SETS: Final = (_F.PERCENTILE_CONT, _F.PERCENTILE_DISC, _F.MODE)
@@ -219,7 +225,7 @@ def _argument(
     if isinstance(value, Unknown):
         if function in (_F.BOOL_AND, _F.BOOL_OR):
             return coerce(source, node, value, BOOLEAN, name)
-        if function in (_F.SUM, _F.AVG, _F.PERCENTILE_CONT, _F.BIT_AND, _F.BIT_OR, _F.BIT_XOR):
+        if function in _NUMERIC:
             raise source.mismatch(node, f"the type of the argument of {name} is unknown")
         return scalars.lower(node)
     return value
@@ -301,6 +307,10 @@ def _types(
         if not given.is_numeric:
             raise scalars.source.unsupported(call, f"{name} of {given}")
         return FLOAT64, FLOAT64
+    if function in MOMENTS:
+        if not given.is_numeric:
+            raise scalars.source.mismatch(call, f"there is no {name}({given})")
+        return FLOAT64, None
     if function in (_F.BIT_AND, _F.BIT_OR, _F.BIT_XOR):
         if not given.is_integer:
             raise scalars.source.mismatch(call, f"there is no {name}({given})")

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from antiphon.controller.sql.aggregates import aggregate_call
+from antiphon.controller.sql.aggregates import MOMENTS, aggregate_call
 from antiphon.controller.sql.coercion import cast, coerce, unify
 from antiphon.controller.sql.expressions import columns_of_all
 from antiphon.controller.sql.ordering import sort_direction
@@ -40,7 +40,7 @@ _AGGREGATES: Final = frozenset(
     {
         AggregateFunction.COUNT, AggregateFunction.SUM, AggregateFunction.AVG,
         AggregateFunction.MIN, AggregateFunction.MAX, AggregateFunction.BOOL_AND,
-        AggregateFunction.BOOL_OR,
+        AggregateFunction.BOOL_OR, *MOMENTS,
     }
 )  # fmt: skip
 

@@ -13,3 +13,5 @@ select o, g, bool_and(b), bool_or(b), bool_and(b) filter (where x > 0) from r gr
 select g, (select string_agg(q.s, ',' order by q.id) from r q where q.g = p.g) from (select distinct g from r) p;
 select s, sum(distinct x), avg(distinct n), count(distinct b), min(distinct f) from r group by s;
 select k, string_agg(s, ',' order by s) from (select s, row_number() over (order by id) % 2 as k from r) q group by k;
+select g, stddev(x), stddev_samp(n), stddev_pop(f), variance(o), var_samp(y), var_pop(x) from r group by g;
+select variance(x) filter (where b), stddev_pop(distinct y), var_pop(n) from r;

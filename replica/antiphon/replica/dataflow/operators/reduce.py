@@ -28,6 +28,7 @@ from antiphon.replica.dataflow.operators.gathered import (
 )
 from antiphon.replica.dataflow.operators.layout import AggregateInput, Layout, Part
 from antiphon.replica.dataflow.operators.linear import error_rows
+from antiphon.replica.dataflow.operators.moments import MOMENTS, Powers, finished
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.sort_codes import has_global_codes
 from antiphon.replica.dataflow.zset import Diffs, Zset
@@ -59,6 +60,11 @@ class Reduce(Operator):
                 self._extremes[source.argument, source.filter] = Extremes(len(keys))
                 if has_global_codes(arrow_type(source.aggregate.type)):
                     self._layout.add(index, source)
+                continue
+            if source.aggregate.function in MOMENTS:
+                for place, power in ((index, 1), (_squares(index), 2)):
+                    seen = Distinct(once=True) if source.aggregate.distinct else None
+                    self._layout.add(place, source, Powers(source.aggregate, power), seen)
                 continue
             accumulator = accumulator_for(source.aggregate)
             if accumulator is None:
@@ -200,6 +206,11 @@ class Reduce(Operator):
 
     def _finished(self, index: int, numbers: Numbers, frame: Frame) -> pa.Array:
         part = self._layout.parts[index]
+        if isinstance(part.accumulator, Powers):
+            other = self._layout.parts[_squares(index)]
+            assert isinstance(other.accumulator, Powers), "sums and squares go together"
+            own, squares = part.of(numbers), other.of(numbers)
+            return finished(part.accumulator, own, other.accumulator, squares, frame)
         if part.accumulator is not None:
             return part.accumulator.finish(part.of(numbers), frame)
         aggregate = part.source.aggregate
@@ -275,6 +286,11 @@ class Reduce(Operator):
     @property
     def state_bytes(self) -> int:
         return self._table.byte_count + sum(part.state_bytes for part in self._parts())
+
+
+def _squares(index: int) -> int:
+    """Where the layout has the sum of squares of an aggregate."""
+    return -1 - index
 
 
 def _replaced(count: int) -> Diffs:

@@ -17,7 +17,9 @@ from antiphon.protocol.errors import NotServed
 from antiphon.protocol.plan import Aggregate, AggregateFunction, WindowFunction
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.gather import Rows, taken
-from antiphon.replica.dataflow.operators.accumulators import accumulator_for
+from antiphon.replica.dataflow.group_table import Numbers
+from antiphon.replica.dataflow.operators.accumulators import Accumulator, accumulator_for
+from antiphon.replica.dataflow.operators.moments import MOMENTS, Powers, finished
 from antiphon.replica.dataflow.operators.window_frames import Stretch
 from antiphon.replica.dataflow.operators.window_rows import Mask, Ordered
 from antiphon.replica.dataflow.sort_codes import order_codes
@@ -35,7 +37,7 @@ def check_aggregate(function: WindowFunction) -> None:
     if known:
         aggregate = _aggregate(function)
         extreme = aggregate.function in (AggregateFunction.MIN, AggregateFunction.MAX)
-        known = extreme or accumulator_for(aggregate) is not None
+        known = extreme or aggregate.function in MOMENTS or accumulator_for(aggregate) is not None
     if not known:
         raise NotServed(f"the window function {name} is not served", function=name)
 
@@ -79,8 +81,19 @@ def _summed(
     frame: list[Stretch],
     errors: Frame,
 ) -> pa.Array:
+    if aggregate.function in MOMENTS:
+        sums, squares = Powers(aggregate, 1), Powers(aggregate, 2)
+        own = _totals(sums, arguments, counted, frame)
+        return finished(sums, own, squares, _totals(squares, arguments, counted, frame), errors)
     accumulator = accumulator_for(aggregate)
     assert accumulator is not None, "checked when the operator was made"
+    return accumulator.finish(_totals(accumulator, arguments, counted, frame), errors)
+
+
+def _totals(
+    accumulator: Accumulator, arguments: Sequence[pa.Array], counted: Mask, frame: list[Stretch]
+) -> Numbers:
+    """The accumulator's numbers for the frame of each row."""
     diffs = counted.astype(np.int64)
     if arguments:
         low, high = accumulator.room_for(arguments[0], diffs)
@@ -97,7 +110,7 @@ def _summed(
     for start, end in frame:
         numbers += totals[:, end] - totals[:, start]
     accumulator.normalise(numbers.T)
-    return accumulator.finish(numbers.T, errors)
+    return numbers.T
 
 
 def _extreme(

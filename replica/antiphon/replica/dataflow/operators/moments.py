@@ -1,0 +1,238 @@
+"""Variance and standard deviation, from exact sums.
+
+A group keeps the count, the sum of its values and the sum of their squares, each as an integer of
+many limbs times a power of two. So what a row adds is taken back to the last bit, and
+
+    n · Σx² - (Σx)²
+
+is computed without rounding: the one rounding is that to the result, which therefore neither drifts
+nor suffers where the values are large and close together. Sum and squares are two parts of the
+group's numbers, each of which grows by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from antiphon.protocol.buffers import array_of, values_of
+from antiphon.protocol.plan import Aggregate, AggregateFunction
+from antiphon.protocol.schema import TypeKind
+from antiphon.replica.dataflow import limbs as limb
+from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out_of_range
+from antiphon.replica.dataflow.group_table import Numbers
+from antiphon.replica.dataflow.operators.accumulators import Accumulator
+
+_F = AggregateFunction
+MOMENTS: Final = frozenset({_F.VAR_SAMP, _F.VAR_POP, _F.STDDEV_SAMP, _F.STDDEV_POP})
+_SAMPLED: Final = (_F.VAR_SAMP, _F.STDDEV_SAMP)
+_DIGIT_BITS: Final = 28  # of a digit: five products of two digits, doubled, fit 60 bits
+_DIGIT: Final = np.uint64((1 << _DIGIT_BITS) - 1)
+_LIMB: Final = np.int64(0xFFFFFFFF)
+_MANTISSA_BITS: Final = 53
+_LIMBS: Final = {TypeKind.INT16: 1, TypeKind.INT32: 1, TypeKind.INT64: 2, TypeKind.DECIMAL: 4}
+_FLOAT_LIMBS: Final = 6
+_FLOAT_EXPONENT: Final = -64
+_SCALED_BITS: Final = 160  # what n² may add to a variance that is still in range
+
+Digits = list[npt.NDArray[np.int64]]
+
+
+class Powers(Accumulator):
+    """Σx or Σx²: how many values there are, how many are not finite, then the limbs."""
+
+    _SPECIALS = 2
+
+    def __init__(self, aggregate: Aggregate, power: int) -> None:
+        super().__init__(aggregate)
+        source = aggregate.arguments[0].type
+        self._power = power
+        self._is_float = source.is_float
+        self.exponent = power * _FLOAT_EXPONENT if self._is_float else 0
+        limbs = _FLOAT_LIMBS if self._is_float else _LIMBS[source.kind]
+        self._limbs = power * limbs
+        self.width = self._SPECIALS + self._limbs
+
+    def limbs_of(self, numbers: Numbers) -> Numbers:
+        return numbers[:, self._SPECIALS :]
+
+    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
+        if not self._is_float:
+            return 0, 0
+        size = np.abs(values_of(column)[diffs != 0].astype(np.float64))
+        size = size[np.isfinite(size) & (size > 0)]
+        if len(size) == 0:
+            return 0, 0
+        lowest = self._power * (int(np.frexp(size.min())[1]) - _MANTISSA_BITS)
+        highest = self._power * int(np.frexp(size.max())[1])
+        low = max(0, -((lowest - self.exponent) // limb.LIMB_BITS))
+        top = self.exponent + limb.LIMB_BITS * (self._limbs - 1)
+        return low, max(0, -((top - highest) // limb.LIMB_BITS))
+
+    def grow(self, low: int, high: int) -> int:
+        self.exponent -= limb.LIMB_BITS * low
+        self._limbs += low + high
+        self.width = self._SPECIALS + self._limbs
+        return self._SPECIALS
+
+    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
+        out[:, 0] = diffs
+        if self._is_float:
+            values = values_of(column).astype(np.float64)
+            finite = np.isfinite(values)
+            out[:, 1] = np.where(finite, 0, diffs)
+            values = np.where(finite & (diffs != 0), values, 0.0)
+            fraction, exponent = np.frexp(values)
+            size = np.ldexp(np.abs(fraction), _MANTISSA_BITS).astype(np.uint64)
+            digits = _digits(size, None)
+            first = exponent.astype(np.int64) - _MANTISSA_BITS
+            negative = values < 0
+        else:
+            digits, negative = _exact_digits(column)
+            first = np.zeros(len(diffs), np.int64)
+        sign = diffs
+        if self._power == 1:
+            sign = np.where(negative, -diffs, diffs)
+        else:
+            digits = _square(digits)
+        window = self.limbs_of(out)
+        window[:] = 0
+        for number, digit in enumerate(digits):
+            bits = self._power * first + (_DIGIT_BITS * number - self.exponent)
+            _place(window, digit, sign, bits)
+
+    def normalise(self, numbers: Numbers) -> None:
+        limb.normalise(self.limbs_of(numbers))
+
+
+def _digits(low: npt.NDArray[np.uint64], high: npt.NDArray[np.uint64] | None) -> Digits:
+    """Magnitudes of 64 bits, or of 128, least significant digit first."""
+    parts = [low & _DIGIT, (low >> np.uint64(28)) & _DIGIT, low >> np.uint64(56)]
+    if high is not None:
+        parts[2] = (parts[2] | (high << np.uint64(8))) & _DIGIT
+        parts += [(high >> np.uint64(20)) & _DIGIT, high >> np.uint64(48)]
+    return [part.astype(np.int64) for part in parts]
+
+
+def _exact_digits(column: pa.Array) -> tuple[Digits, npt.NDArray[np.bool_]]:
+    """(digits, where negative) of integers and of the coefficients of decimals."""
+    if pa.types.is_decimal(column.type):
+        split = np.empty((len(column), 4), np.int64)
+        limb.split_decimal128(column, split)
+        size, negative = limb.magnitude(split)
+        words = size.astype(np.uint64)
+        shift = np.uint64(32)
+        return _digits(
+            words[:, 0] | (words[:, 1] << shift), words[:, 2] | (words[:, 3] << shift)
+        ), (negative)
+    values = values_of(column).astype(np.int64)
+    # The smallest integer is its own absolute value: read without a sign it is right.
+    return _digits(np.abs(values).view(np.uint64), None), values < 0
+
+
+def _square(digits: Digits) -> Digits:
+    found = [np.zeros(len(digits[0]), np.int64) for _ in range(2 * len(digits) - 1)]
+    for i, first in enumerate(digits):
+        for j, second in enumerate(digits):
+            found[i + j] += first * second
+    return found
+
+
+def _place(
+    window: Numbers, size: npt.NDArray[np.int64], sign: Numbers, bits: npt.NDArray[np.int64]
+) -> None:
+    """Add size · sign · 2^bits to each row's limbs; sizes are below 2^60."""
+    rows = np.flatnonzero(size)
+    if len(rows) == 0:
+        return
+    size, sign, bits = size[rows], sign[rows], bits[rows]
+    assert int(bits.min()) >= 0, "the window has room for every bit"
+    place, shift = bits >> 5, bits & 31
+    low = (size & _LIMB) << shift
+    middle = ((size >> 32) << shift) + (low >> 32)
+    window[rows, place] += (low & _LIMB) * sign
+    for step, part in ((1, middle & _LIMB), (2, middle >> 32)):
+        some = np.flatnonzero(part)
+        if len(some):
+            window[rows[some], place[some] + step] += part[some] * sign[some]
+
+
+def finished(
+    sums: Powers, of_sums: Numbers, squares: Powers, of_squares: Numbers, frame: Frame
+) -> pa.Array:
+    """Each group's result; a group whose result is out of range fails in the frame."""
+    function, kind = sums.aggregate.function, sums.type
+    count = of_sums[:, 0]
+    sampled = function in _SAMPLED
+    size = _whole(limb.magnitude(sums.limbs_of(of_sums))[0])
+    whole = _product(_whole(squares.limbs_of(of_squares)), _whole(count[:, None]))
+    less = _product(size, size)
+    exponent = min(squares.exponent, 2 * sums.exponent)
+    exact = _minus(
+        _lowered(whole, squares.exponent - exponent), _lowered(less, 2 * sums.exponent - exponent)
+    )
+    some = np.maximum(count, 2 if sampled else 1)
+    divisor = some.astype(np.float64) * (some - sampled)
+    variance = limb.to_float(exact, exponent) / divisor
+    far = np.isinf(variance)
+    if far.any():
+        with np.errstate(over="ignore"):
+            scaled = limb.to_float(exact, exponent - _SCALED_BITS) / divisor
+            variance = np.where(far, np.ldexp(scaled, _SCALED_BITS), variance)
+    variance /= 10.0 ** (2 * sums.aggregate.arguments[0].type.scale)
+    special = of_sums[:, 1] > 0
+    valid = count > sampled
+    frame.fail(
+        np.isinf(variance) & ~special & valid, OUT_OF_RANGE, out_of_range(kind),
+        function.name.lower(),
+    )  # fmt: skip
+    values = variance if function in (_F.VAR_SAMP, _F.VAR_POP) else np.sqrt(variance)
+    values = np.where(special, np.nan, values)
+    return array_of(np.ascontiguousarray(values), pa.float64(), valid)
+
+
+def _whole(limbs: Numbers) -> Numbers:
+    """Magnitudes with all limbs below 2^32: the last one may have held more."""
+    last = limbs[:, -1:]
+    return np.concatenate([limbs[:, :-1], last & _LIMB, last >> limb.LIMB_BITS], axis=1)
+
+
+def _product(left: Numbers, right: Numbers) -> Numbers:
+    """Of magnitudes."""
+    found = np.zeros((left.shape[1] + right.shape[1] + 1, len(left)), np.int64)
+    others = [
+        (j, right[:, j].astype(np.uint64)) for j in range(right.shape[1]) if right[:, j].any()
+    ]
+    for i in range(left.shape[1]):
+        if not left[:, i].any():
+            continue
+        first = left[:, i].astype(np.uint64)
+        for j, second in others:
+            product = first * second
+            found[i + j] += (product & np.uint64(0xFFFFFFFF)).astype(np.int64)
+            found[i + j + 1] += (product >> np.uint64(32)).astype(np.int64)
+    limb.normalise(found.T)
+    return found.T
+
+
+def _lowered(limbs: Numbers, bits: int) -> Numbers:
+    """The same numbers, counted from an exponent lower by a multiple of the limb's bits."""
+    if bits == 0:
+        return limbs
+    assert bits % limb.LIMB_BITS == 0, "windows grow by limbs"
+    low = np.zeros((len(limbs), bits // limb.LIMB_BITS), np.int64)
+    return np.concatenate([low, limbs], axis=1)
+
+
+def _minus(left: Numbers, right: Numbers) -> Numbers:
+    """The difference, which is not negative."""
+    width = max(left.shape[1], right.shape[1])
+    found = np.zeros((len(left), width), np.int64)
+    found[:, : left.shape[1]] = left
+    found[:, : right.shape[1]] -= right
+    limb.normalise(found)
+    assert bool((found[:, -1] >= 0).all()), "n Σx² is at least (Σx)²"
+    return found
