@@ -93,7 +93,8 @@ class _Writer:
         inner = [(f"{alias}.{name}", kind) for name, kind in TABLES[table]]
         source = f"from {table} {alias}"
         if self.chance(0.5):
-            source += f" where {self.column(inner, 'i')} = {self.column(columns, 'i')}"
+            tie = self.random.choice(["=", "=", "=", *COMPARISONS])
+            source += f" where {self.column(inner, 'i')} {tie} {self.column(columns, 'i')}"
             if self.chance(0.3):
                 source += f" and {self.test(inner, 0)}"
         elif self.chance(0.5):
@@ -102,11 +103,13 @@ class _Writer:
         read, outer = self.column(inner, "i"), self.value(columns, "i", 1)
         aggregate = self.random.choice(["max", "min", "sum", "count"])
         comparison = self.random.choice(COMPARISONS)
+        some = self.random.choice(["any", "all"])
         return self.random.choice(
             [
                 f"{maybe_not}exists (select 1 {source})",
                 f"{outer} {maybe_not}in (select {read} {source})",
                 f"{outer} {comparison} (select {aggregate}({read}) {source})",
+                f"{outer} {comparison} {some} (select {read} {source})",
             ]
         )
 
@@ -129,7 +132,9 @@ class _Writer:
                 text += f" cross join {right}"
             else:
                 kind = self.kind(columns, more)
-                on = f"{self.column(columns, kind)} = {self.column(more, kind)}"
+                # Most are joined on equality; some on a range, or on an inequality.
+                compared = "=" if self.chance(0.75) else self.random.choice(COMPARISONS)
+                on = f"{self.column(columns, kind)} {compared} {self.column(more, kind)}"
                 if self.chance(0.35):
                     on += f" and {self.test(columns + more, 1)}"
                 text += f" {join} {right} on {on}"
