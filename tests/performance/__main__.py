@@ -1,6 +1,7 @@
 """`make bench`: runs the benchmarks and prints each ratio beside its goal.
 
     python -m tests.performance [GROUP | GROUP.KEY] [--json]
+    python -m tests.performance tpch [--json]
 
 Exits 0 whatever the ratios are: a benchmark informs, and the numbers of a busy machine decide
 nothing. Exits 2 for a name that there is not.
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tests.performance import controller, engine, history
+from tests.performance import controller, engine, history, tpch
 from tests.performance.goals import chosen, goals
 from tests.performance.report import HEADER, Measured, as_json, as_line
 
@@ -29,9 +30,11 @@ def main() -> int:
     parser.add_argument("name", nargs="?", default="", help="a group or one benchmark")
     parser.add_argument("--json", action="store_true", help="one object a line")
     options = parser.parse_args()
+    if options.name == "tpch":
+        return tpch.main(["--check", *(["--json"] if options.json else [])])
     wanted = chosen(options.name)
     if not wanted:
-        names = ", ".join([*GROUPS, *goals()])
+        names = ", ".join([*GROUPS, *goals(), "tpch"])
         print(f"bench: there is no {options.name}; there are {names}", file=sys.stderr)
         return 2
     if not options.json:

@@ -77,12 +77,12 @@ def times_of(answer: dict[str, Any]) -> Times:
 @cache
 def peer(name: str, workload: Workload) -> Times:
     """A peer's times for a workload; run once, however many benchmarks ask."""
-    command = [str(_environment(name)), str(HERE / "peers" / name / "run.py"), workload.to_json()]
+    command = [str(environment(name)), str(HERE / "peers" / name / "run.py"), workload.to_json()]
     return times_of(run(command, path=str(HERE)))
 
 
 @cache
-def _environment(name: str) -> Path:
+def environment(name: str) -> Path:
     """The peer's interpreter, installed if it is not there yet."""
     if name == "deephaven" and shutil.which("java") is None:
         raise SideMissing("deephaven needs Java")
