@@ -19,6 +19,7 @@ from antiphon.protocol.command import (
     SyncDecision,
     is_numbered,
 )
+from antiphon.protocol.content_digest import digest_bytes
 from antiphon.protocol.errors import EpochFenced, SinceViolation
 from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import CollectionId, Epoch, HistoryId, PeekId, Position, transient
@@ -32,6 +33,9 @@ from antiphon.protocol.response import (
     SubscribeResponse,
 )
 from antiphon.protocol.schema import Schema
+from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.deltas import decode
+from antiphon.replica.digest import digest_of
 from antiphon.replica.ports import (
     AppendShard,
     CancelSnapshot,
@@ -227,6 +231,10 @@ class Bench:
         )
         self.tail_reached = self.store.upper
 
+    def peer_digest(self, changes: list[Change]) -> bytes:
+        content = Zset.concat(PAIRS, [part for _, part in decode(delta(*changes), PAIRS)])
+        return digest_bytes(digest_of(content))
+
     # The loop.
 
     def handle(self, event: Event) -> None:
@@ -293,6 +301,9 @@ class Bench:
             error = SinceViolation("gone")
             self.handle(SnapshotFailed(snapshot=request.snapshot, error=error))
             return
+        if request.peer:
+            self._peer_state(request)
+            return
         changes = self.store.snapshot(request.collection, request.as_of)
         half = len(changes) // 2
         for part, last in ((changes[:half], False), (changes[half:], True)):
@@ -304,6 +315,20 @@ class Bench:
                     last=last,
                 )
             )
+
+    def _peer_state(self, request: ReadSnapshot) -> None:
+        """A feed as a peer has it now, the last part first and one of them twice."""
+        time = self.store.upper - 1
+        changes = self.store.snapshot(request.collection, time)
+        half = len(changes) // 2
+        for place, part in ((1, changes[half:]), (1, changes[half:]), (0, changes[:half])):
+            said = self.peer_digest(changes) if place == 1 else b""
+            event = SnapshotPart(
+                snapshot=request.snapshot, delta=delta(*part), rows_total=len(changes),
+                last=place == 1, index=place, time=time, digest=said,
+            )  # fmt: skip
+            if self.worker._held.inputs.owns(request.snapshot):
+                self.handle(event)
 
     def _append(self, request: AppendShard) -> None:
         if self.store.fenced:

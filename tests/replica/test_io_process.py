@@ -14,16 +14,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from antiphon.protocol.command import AllowWrites, Schedule, UpdateConfiguration
+from antiphon.protocol.command import (
+    AllowWrites,
+    Schedule,
+    UpdateConfiguration,
+)
 from antiphon.protocol.dataflow import MaterializedViewExport, SubscribeExport
 from antiphon.protocol.errors import (
     EpochFenced,
-    NotServed,
     OutcomeUnknown,
     ProtocolViolated,
     StaleFacts,
@@ -329,15 +331,6 @@ async def test_2_and_3_illegal_commands_close_the_stream_with_a_typed_error(
     await second.begin(await shared.facts())
     await second.send(schedule(99))
     assert isinstance(await second.end(), ProtocolViolated)
-
-
-async def test_state_for_peers_is_not_served_yet_and_says_so(shared: Served) -> None:
-    call = shared.stub.FetchState(compute_pb2.FetchStateRequest(collection=1))
-    with pytest.raises(grpc.aio.AioRpcError) as found:
-        async for _ in call:
-            pass
-    assert found.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert NotServed.code.upper() in str(found.value.trailing_metadata())
 
 
 async def test_a_broken_tail_is_taken_up_where_it_was(shared: Served) -> None:

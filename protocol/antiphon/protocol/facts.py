@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import (
@@ -50,3 +51,12 @@ class ReplicaFacts:
     stage: Stage = Stage.CLOSED  # of the session it has; CLOSED: none
     session_id: SessionId = NO_SESSION  # the highest it has seen
     dataflows: tuple[DataflowFacts, ...] = ()
+
+
+def with_digests(facts: ReplicaFacts, digests: Mapping[CollectionId, bytes]) -> ReplicaFacts:
+    """With the content digests that were asked for. All exports of a dataflow hold the same."""
+    found = []
+    for dataflow in facts.dataflows:
+        told = [digests[export] for export in dataflow.exports if export in digests]
+        found.append(replace(dataflow, content_digest=told[0]) if told else dataflow)
+    return replace(facts, dataflows=tuple(found))

@@ -7,20 +7,29 @@ responses that were made beside them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from antiphon.protocol.command import Sent
-from antiphon.protocol.errors import AntiphonError
+from antiphon.protocol.errors import AntiphonError, ComputeError
 from antiphon.protocol.facts import ReplicaFacts
-from antiphon.protocol.ids import Incarnation, PeekId, ReplicaId
+from antiphon.protocol.ids import CollectionId, Incarnation, PeekId, ReplicaId
 from antiphon.replica.front import Front, FrontReady
 from antiphon.replica.ports import (
     AppendShard,
     CancelSnapshot,
     CollectionsPort,
+    DigestsAsked,
+    DigestsTold,
     Event,
     FencePort,
     OpenTail,
     ReadSnapshot,
     Request,
+    StateAsked,
+    StateEnded,
+    StatePart,
+    StateTold,
+    StateWanted,
     StreamPort,
     WorkerPort,
     WorkerReady,
@@ -45,6 +54,9 @@ class ReplicaDriver:
         self._streams = streams
         self._worker = worker
         self._collections = collections
+        self._asks = 0
+        self._digests_told: dict[int, Callable[[Mapping[CollectionId, bytes]], None]] = {}
+        self._state_told: dict[int, Callable[[StatePart | ComputeError], None]] = {}
         self.front = Front(replica=replica, incarnation=incarnation, fence=fences.load())
 
     def stream_opened(self, stream: int, now_ms: int) -> None:
@@ -82,6 +94,45 @@ class ReplicaDriver:
     def facts(self) -> ReplicaFacts:
         return self.front.facts()
 
+    def ask_digests(
+        self,
+        collections: tuple[CollectionId, ...],
+        time: int,
+        told: Callable[[Mapping[CollectionId, bytes]], None],
+        now_ms: int,
+    ) -> None:
+        """`told` is called once the worker knows, with those that can be told."""
+        self._asks += 1
+        self._digests_told[self._asks] = told
+        event = DigestsAsked(ask=self._asks, collections=collections, time=time)
+        self._perform(self.front.delivered(event, now_ms))
+
+    def ask_state(
+        self,
+        collection: CollectionId,
+        time: int,
+        first_chunk: int,
+        told: Callable[[StatePart | ComputeError], None],
+        now_ms: int,
+    ) -> int:
+        """`told` is called with the first chunk, and with the next one after each `more_state`.
+        The number under which to ask for more."""
+        self._asks += 1
+        self._state_told[self._asks] = told
+        event = StateAsked(
+            ask=self._asks, collection=collection, time=time, first_chunk=first_chunk
+        )
+        self._perform(self.front.delivered(event, now_ms))
+        return self._asks
+
+    def more_state(self, ask: int, now_ms: int) -> None:
+        self._perform(self.front.delivered(StateWanted(ask=ask), now_ms))
+
+    def end_state(self, ask: int, now_ms: int) -> None:
+        """Nobody waits for more; all of it may have come."""
+        if self._state_told.pop(ask, None) is not None:
+            self._perform(self.front.delivered(StateEnded(ask=ask), now_ms))
+
     def take_result(self, peek_id: PeekId) -> StashedResult | None:
         """A stashed result, once."""
         return self.front.take_result(peek_id)
@@ -108,5 +159,10 @@ class ReplicaDriver:
                 self._collections.cancel_snapshot(request)
             case AppendShard():
                 self._collections.append_shard(request)
+            case DigestsTold(ask=ask, digests=digests):
+                self._digests_told.pop(ask)(digests)
+            case StateTold(ask=ask, answer=answer):
+                if (told := self._state_told.get(ask)) is not None:
+                    told(answer)
             case _:
                 raise AssertionError(f"{type(request).__name__} is the front's own")

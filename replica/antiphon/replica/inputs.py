@@ -16,6 +16,7 @@ from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.errors import ComputeError, SchemaMismatch, SinceViolation
 from antiphon.protocol.frontier import Frontier, meet_all
 from antiphon.protocol.ids import NO_EPOCH, CollectionId, Epoch
+from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks, decode
 from antiphon.replica.lanes import Lanes
@@ -100,6 +101,14 @@ class Inputs:
         else:
             self._sources.pop(collection, None)
 
+    def keyed_state(self, collection: CollectionId, time: int) -> tuple[Schema, Zset, int] | None:
+        """The rows of a feed as they are now, and when that is; None: not known, or not so late."""
+        for source in self._sources.get(collection, ()):
+            found = source.keyed_state()
+            if found is not None and found[1] >= time:
+                return source.imported.schema, *found
+        return None
+
     def detach(self, reader: Input) -> None:
         """The dataflow is gone; what only it needed stops."""
         remaining: list[Source] = []
@@ -134,6 +143,7 @@ class Inputs:
                 time=load.as_of if part.time is None else part.time,
                 last=part.last,
                 rows_total=part.rows_total,
+                digest=part.digest,
             )
             load.parts += 1
         elif load.source is not None:
@@ -144,7 +154,9 @@ class Inputs:
             load.reader.rows_total = part.rows_total
             load.reader.load(content)
             load.reader.loaded = load.reader.loaded or part.last
-        if part.last:
+        # A peer's last part need not be the last to come.
+        lanes = load.source if isinstance(load.source, Lanes) else None
+        if part.last if lanes is None else lanes.is_base_whole:
             del self._loads[part.snapshot]
 
     def snapshot_failed(self, event: SnapshotFailed, now_ms: int) -> ComputeError | None:

@@ -121,11 +121,12 @@ class InstalledExport:
             if reader.loaded:
                 reader.deliver(ticks, upper)
 
-    def start_digest(self) -> ContentDigest:
-        """Of the latest complete time on; once there is one, the one there is."""
-        if self.digest is None:
-            time = _end(self.trace.upper) - 1
+    def start_digest(self, time: int) -> ContentDigest:
+        """One that reaches back to `time`, which is readable; once there is one, that one."""
+        if self.digest is None or not self.digest.reaches(time):
+            stop = _end(self.trace.upper)
             self.digest = ContentDigest(time, self.trace.parts(time))
+            self.digest.add(self.trace.updates(time + 1, stop))
         return self.digest
 
     def fail(self, failure: Failure) -> None:

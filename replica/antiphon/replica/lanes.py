@@ -19,14 +19,16 @@ the readers that start there, and is a source like any other.
 
 from __future__ import annotations
 
+from antiphon.protocol.content_digest import EMPTY, added, digest_bytes
 from antiphon.protocol.dataflow import CollectionKind, Import
-from antiphon.protocol.errors import ComputeError, LimitExceeded
+from antiphon.protocol.errors import ComputeError, LimitExceeded, Unavailable
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.limits import REBUILD_LIVE_ROWS_MAX
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.overwrites import Overwrites
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
+from antiphon.replica.digest import digest_of
 from antiphon.replica.source import Input, Source
 
 
@@ -44,6 +46,8 @@ class Lanes(Source):
         self._live_rows_max = live_rows_max
         self._received: set[int] = set()  # chunks; asked for membership only
         self._last: int | None = None  # the number of the last chunk
+        self._digest = b""  # of all chunks, as their source says
+        self._sum = EMPTY
         self._newest = base_time  # the latest time of a chunk
         self._parts: list[Zset] = []  # additive: base and live; keyed: errors alone
         self._live_rows = 0
@@ -52,8 +56,18 @@ class Lanes(Source):
 
     # The base lane.
 
-    def chunk(self, index: int, content: Zset, *, time: int, last: bool, rows_total: int) -> None:
-        """A chunk of the base, whose rows are those at `time`; one that came before is nothing."""
+    def chunk(
+        self,
+        index: int,
+        content: Zset,
+        *,
+        time: int,
+        last: bool,
+        rows_total: int,
+        digest: bytes = b"",
+    ) -> None:
+        """A chunk of the base, whose rows are those at `time`; one that came before is nothing.
+        `digest`: of all chunks, if it is known; with the last one."""
         if index in self._received or self._settled_at is not None:
             return
         assert time == self.base_time or self._overwrites is not None, (
@@ -62,6 +76,9 @@ class Lanes(Source):
         self._received.add(index)
         self._last = index if last else self._last
         self._newest = max(self._newest, time)
+        self._digest = digest or self._digest
+        self._sum = added(self._sum, digest_of(content))
+        self._verify()
         self.rows_received += content.row_count
         self.rows_total = max(rows_total, self.rows_received)
         if self._overwrites is None:
@@ -71,6 +88,12 @@ class Lanes(Source):
         unmarked = content.take(self._marks.missing(content))
         self._overwrites.apply(unmarked)
         self._keep_errors(content)
+
+    def _verify(self) -> None:
+        """Once all chunks are there, they must be what the source says that it has."""
+        if self.is_base_whole and self._digest and digest_bytes(self._sum) != self._digest:
+            message = "the base is not what its source says that it is"
+            self.base_failed(Unavailable(message, reason="snapshot_unavailable"))
 
     def base_failed(self, error: ComputeError) -> None:
         """The rest of the base does not come. Another one would be of another moment, so that what
@@ -111,9 +134,12 @@ class Lanes(Source):
     @property
     def is_whole(self) -> bool:
         """Whether there is a time at which both lanes are complete: the last before `frontier`."""
-        if self._last is None or len(self._received) != self._last + 1:
-            return False
-        return self.frontier.passes(self._newest)
+        return self.is_base_whole and self.frontier.passes(self._newest)
+
+    @property
+    def is_base_whole(self) -> bool:
+        """Whether all chunks have come."""
+        return self._last is not None and len(self._received) == self._last + 1
 
     def settle(self) -> int:
         """From here on a source like others, which begins at the time that is returned."""
@@ -128,6 +154,9 @@ class Lanes(Source):
     def release(self) -> None:
         """All who begin with it have its content."""
         self._parts = []
+
+    def keyed_state(self) -> tuple[Zset, int] | None:
+        return None if self._settled_at is None else super().keyed_state()
 
     @property
     def is_read(self) -> bool:

@@ -136,7 +136,39 @@ class AbandonFile:
 
 FileRequest = WriteFile | AbandonFile
 
-Request = OpenTail | ReadSnapshot | CancelSnapshot | AppendShard | Stash | DropStash | EndSession
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestsTold:
+    """The content digests that were asked for; those that cannot be told then are absent."""
+
+    ask: int
+    digests: Mapping[CollectionId, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatePart:
+    """A chunk of state for a peer. `digest`: of all chunks, with the last one."""
+
+    index: int
+    delta: EncodedDelta
+    time: int
+    rows_total: int
+    last: bool
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTold:
+    """The answer to `StateAsked` and to each `StateWanted`, until the last part or an error."""
+
+    ask: int
+    answer: StatePart | ComputeError
+
+
+Request = (
+    OpenTail | ReadSnapshot | CancelSnapshot | AppendShard | Stash | DropStash | EndSession
+    | DigestsTold | StateTold
+)  # fmt: skip
 
 
 # Events: world to worker.
@@ -195,6 +227,7 @@ class SnapshotPart:
     last: bool
     index: int | None = None
     time: int | None = None
+    digest: bytes = b""  # of all parts, with the last one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +264,41 @@ class FileFailed:
     error: ComputeError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestsAsked:
+    """Answered by `DigestsTold`, once what there is was summed."""
+
+    ask: int
+    collections: tuple[CollectionId, ...]
+    time: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateAsked:
+    """A peer wants the content of a collection: at exactly `time`, or, of a feed, no older."""
+
+    ask: int
+    collection: CollectionId
+    time: int
+    first_chunk: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateWanted:
+    """The peer has taken a chunk: the next one."""
+
+    ask: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateEnded:
+    """Nobody waits for the rest."""
+
+    ask: int
+
+
 Event = (
+    DigestsAsked | StateAsked | StateWanted | StateEnded |
     Connected | Disconnected | CommandsReceived | TailReceived | TailFailed | SnapshotPart
     | SnapshotFailed | ShardAppended | ShardAppendFailed | FileWritten | FileFailed
 )  # fmt: skip

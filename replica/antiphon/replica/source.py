@@ -206,6 +206,13 @@ class Source:
         for reader in self._readers:
             reader.deliver(fresh, upper)
 
+    def keyed_state(self) -> tuple[Zset, int] | None:
+        """A feed's rows, consolidated, and the time that they are of; None: none, or not whole."""
+        if self._overwrites is None or not self.live or self.frontier.time is None:
+            return None
+        parts = self._overwrites.parts()
+        return Zset.concat(self.imported.schema, parts).consolidated(), self.frontier.time - 1
+
     def maintain(self, fuel_rows: int) -> bool:
         """Background work; True: there is more."""
         return self._overwrites is not None and self._overwrites.maintain(fuel_rows)

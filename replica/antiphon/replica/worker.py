@@ -51,6 +51,7 @@ from antiphon.protocol.ids import (
 )
 from antiphon.protocol.response import Response
 from antiphon.replica.apply import apply
+from antiphon.replica.asked import Asks
 from antiphon.replica.computation import Computation
 from antiphon.replica.dataflow.graph import stopped
 from antiphon.replica.held import STORED, Held
@@ -58,6 +59,7 @@ from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.ports import (
     CommandsReceived,
     Connected,
+    DigestsAsked,
     Disconnected,
     EndSession,
     Event,
@@ -68,6 +70,9 @@ from antiphon.replica.ports import (
     ShardAppendFailed,
     SnapshotFailed,
     SnapshotPart,
+    StateAsked,
+    StateEnded,
+    StateWanted,
     TailFailed,
     TailReceived,
     WorkerProgress,
@@ -117,6 +122,8 @@ class Worker:
         self._busy = False
         self._computation = Computation(self._held)
         self._rebuilds = Rebuilds(self._held)
+        held = self._held
+        self._asks = Asks(held.installed.readable, held.inputs, held.requests)
         self._progress: WorkerProgress | None = None  # as last told
         self._progress_due = True
         self._progress_at_ms: int | None = None
@@ -157,6 +164,8 @@ class Worker:
                     self._disconnect()
             case CommandsReceived():
                 self._commands(event, now_ms)
+            case DigestsAsked() | StateAsked() | StateWanted() | StateEnded():
+                self._asks.handle(event)
             case TailReceived():
                 self._held.inputs.tail_received(event)
                 self._troubles = 0
@@ -344,7 +353,8 @@ class Worker:
         held = self._held
         connection = self._connection
         held.settle_drops()
-        self._busy = self._rebuilds.settle(now_ms) or self._busy
+        more_rebuilt, more_asked = self._rebuilds.settle(now_ms), self._asks.settle()
+        self._busy = more_rebuilt or more_asked or self._busy
         if connection is not None and connection.initialized:
             held.report()
         wakes = [

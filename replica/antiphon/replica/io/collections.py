@@ -48,6 +48,7 @@ from antiphon.protocol.limits import (
     RECONNECT_BACKOFF_MIN_MS,
     UNARY_DEADLINE_MS,
 )
+from antiphon.replica.io.peers import read_peer
 from antiphon.replica.ports import (
     AppendShard,
     CancelSnapshot,
@@ -92,8 +93,10 @@ class Collections:
         deliver: Callable[[Event], None],
         writable: Callable[[], Coroutine[Any, Any, None]],
         crashed: Callable[[BaseException], None],
+        open_peer: Callable[[str], grpc.aio.Channel],
     ) -> None:
         self._store = _Store(open_channels)
+        self._open_peer = open_peer
         self._replica = replica
         self._deliver = deliver
         self._writable = writable
@@ -205,6 +208,9 @@ class Collections:
     async def _run_snapshot(self, request: ReadSnapshot) -> None:
         failure: ComputeError | None = None
         try:
+            if request.peer:
+                await self._read_peer(request)
+                return
             async for attempt in self._attempts("snapshot"):
                 with attempt:
                     failure = await self._read(request)
@@ -245,6 +251,15 @@ class Collections:
             raise
         finally:
             call.cancel()
+
+    async def _read_peer(self, request: ReadSnapshot) -> None:
+        channel = self._open_peer(request.peer)
+        try:
+            async for part in read_peer(channel, request):
+                self._deliver(part)
+                await self._writable()
+        finally:
+            await channel.close()
 
     # Appends.
 

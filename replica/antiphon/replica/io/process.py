@@ -123,6 +123,7 @@ class _Replica:
                 self._deliver,
                 channel.writable,
                 self._crash,
+                partial(open_channel, security=security),
             )
             self._driver = ReplicaDriver(
                 replica=ReplicaId(self._config.name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -13,16 +13,19 @@ from antiphon.protocol.codec import commands_from_batch, facts_to_proto, respons
 from antiphon.protocol.describe import describe
 from antiphon.protocol.errors import (
     AntiphonError,
+    ComputeError,
+    EpochFenced,
     InvalidArgument,
-    NotServed,
     RemoteProtocolError,
     Unavailable,
 )
-from antiphon.protocol.ids import RANDOM_ID_BYTES, PeekId
+from antiphon.protocol.facts import with_digests
+from antiphon.protocol.ids import RANDOM_ID_BYTES, CollectionId, PeekId
 from antiphon.protocol.limits import BATCH_MESSAGES_MAX
 from antiphon.protocol.response import Response
 from antiphon.replica.driver import ReplicaDriver
 from antiphon.replica.io.streams import OpenStream, Outgoing, Streams
+from antiphon.replica.ports import StatePart
 from antiphon.v1 import command_pb2, compute_pb2, compute_pb2_grpc, response_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -50,7 +53,24 @@ class ComputeService(compute_pb2_grpc.ComputeServicer):
     async def Probe(
         self, request: compute_pb2.ProbeRequest, context: Context
     ) -> compute_pb2.ReplicaStatus:
-        return facts_to_proto(self._driver.facts())
+        facts = self._driver.facts()
+        if request.digests_of:
+            facts = with_digests(facts, await self._digests(request))
+        return facts_to_proto(facts)
+
+    async def _digests(self, request: compute_pb2.ProbeRequest) -> Mapping[CollectionId, bytes]:
+        """As long as the asker waits: its deadline ends the call, not the sum."""
+        told: asyncio.Future[Mapping[CollectionId, bytes]] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+        def tell(digests: Mapping[CollectionId, bytes]) -> None:
+            if not told.done():
+                told.set_result(digests)
+
+        collections = tuple(CollectionId(collection) for collection in request.digests_of)
+        self._driver.ask_digests(collections, request.digests_at, tell, self._now_ms())
+        return await told
 
     async def Session(
         self, request_iterator: AsyncIterator[command_pb2.CommandBatch], context: Context
@@ -123,10 +143,42 @@ class ComputeService(compute_pb2_grpc.ComputeServicer):
     async def FetchState(
         self, request: compute_pb2.FetchStateRequest, context: Context
     ) -> AsyncIterator[compute_pb2.StateChunk]:
-        nothing: tuple[compute_pb2.StateChunk, ...] = ()
-        for chunk in nothing:
-            yield chunk  # what makes this a stream; there is no durable state to send yet
-        raise NotServed("state is not served to peers yet")
+        """One chunk on its way, one in the making: a peer that does not read asks for no more."""
+        fence = self._driver.facts().highest_epoch
+        if request.epoch < fence:
+            raise EpochFenced(f"epoch {request.epoch} is over", epoch=request.epoch, highest=fence)
+        chunks: asyncio.Queue[StatePart | ComputeError] = asyncio.Queue()
+        ask = self._driver.ask_state(
+            CollectionId(request.collection),
+            request.time,
+            request.first_chunk,
+            chunks.put_nowait,
+            self._now_ms(),
+        )
+        try:
+            while True:
+                answer = await chunks.get()
+                if isinstance(answer, ComputeError):
+                    raise answer
+                if not answer.last:
+                    self._driver.more_state(ask, self._now_ms())
+                yield _state_chunk(answer)
+                if answer.last:
+                    return
+        finally:
+            self._driver.end_state(ask, self._now_ms())
+
+
+def _state_chunk(part: StatePart) -> compute_pb2.StateChunk:
+    return compute_pb2.StateChunk(
+        index=part.index,
+        batch=b"".join(part.delta.rows),
+        error_batch=b"".join(part.delta.errors),
+        last=part.last,
+        digest=part.digest,
+        rows_total=part.rows_total,
+        time=part.time,
+    )
 
 
 def _batches(outgoing: list[Outgoing]) -> list[response_pb2.ResponseBatch]:

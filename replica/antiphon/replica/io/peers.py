@@ -1,0 +1,52 @@
+"""State from another replica, as parts of a snapshot: the base lane of a rebuild.
+
+A peer that fails is not asked again for what is left: it may have moved on since, and the next
+session begins from scratch anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+
+from antiphon.protocol.errors import Unavailable
+from antiphon.protocol.io.status import from_rpc_error
+from antiphon.replica.ports import EncodedDelta, ReadSnapshot, SnapshotPart
+from antiphon.v1 import compute_pb2, compute_pb2_grpc
+
+
+async def read_peer(
+    channel: grpc.aio.Channel, request: ReadSnapshot
+) -> AsyncIterator[SnapshotPart]:
+    """The parts, as fast as the caller takes them.
+
+    Raises:
+        ComputeError: the peer is gone or refuses; what came before is of no use.
+    """
+    call = compute_pb2_grpc.ComputeStub(channel).FetchState(
+        compute_pb2.FetchStateRequest(
+            collection=request.collection, time=request.as_of, epoch=request.epoch
+        )
+    )
+    try:
+        async for chunk in call:
+            yield SnapshotPart(
+                snapshot=request.snapshot,
+                delta=EncodedDelta(
+                    rows=(chunk.batch,) if chunk.batch else (),
+                    errors=(chunk.error_batch,) if chunk.error_batch else (),
+                ),
+                rows_total=chunk.rows_total,
+                last=chunk.last,
+                index=chunk.index,
+                time=chunk.time,
+                digest=chunk.digest,
+            )
+            if chunk.last:
+                return
+        raise Unavailable("the peer's state ended before its last part")
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+    finally:
+        call.cancel()

@@ -1,0 +1,74 @@
+"""State and digests over gRPC, from one real replica to another."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import grpc
+import pytest
+
+from antiphon.protocol.command import AcceptRebuild, StartRebuild
+from antiphon.protocol.ids import SessionId
+from antiphon.protocol.response import RebuildCompleted, RebuildResult
+from antiphon.v1 import compute_pb2
+from tests.replica.bench import counted
+from tests.replica.scripted import FEED, TABLE, changes_of, feed, get, index, read_index
+from tests.replica.test_io_process import X, answer_to, connected, running, schedule
+
+
+async def test_state_and_digests_are_told_to_who_asks() -> None:
+    async with running() as shared:
+        session = await connected(shared)
+        await shared.collections.append(30, TABLE, ((4, "d"), 1))
+        await session.send(read_index(1, X, 30))
+        await session.until(answer_to(1))
+        epoch = (await shared.facts()).highest_epoch
+        request = compute_pb2.FetchStateRequest(collection=X, time=20, epoch=epoch)
+        chunks = [chunk async for chunk in shared.stub.FetchState(request)]
+        assert [(chunk.index, chunk.last, chunk.time) for chunk in chunks] == [(0, True, 20)]
+        changes = changes_of((chunks[0].batch,))
+        assert Counter({row: diff for row, _, diff in changes}) == shared.collections.store.content(
+            TABLE, 20
+        )
+        wanted = compute_pb2.ProbeRequest(digests_of=[X], digests_at=20)
+        (status,) = (await shared.stub.Probe(wanted)).collections
+        assert status.content_digest == chunks[0].digest
+        late = compute_pb2.ProbeRequest(digests_of=[X], digests_at=10_000)
+        assert (await shared.stub.Probe(late)).collections[0].content_digest == b""
+        for refused, code in (
+            (compute_pb2.FetchStateRequest(collection=99, epoch=epoch), grpc.StatusCode.NOT_FOUND),
+            (compute_pb2.FetchStateRequest(collection=X, time=20), grpc.StatusCode.ABORTED),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as found:
+                async for _ in shared.stub.FetchState(refused):
+                    pass
+            assert found.value.code() is code
+
+
+async def test_a_feed_is_rebuilt_from_a_peer() -> None:
+    """From itself, which is a peer like any other."""
+    async with running() as shared:
+        shared.collections.store.append(20, FEED, ((1, "a"), 1), ((2, "b"), 1))
+        shared.collections.store.upper = 21
+        session = shared.connect()
+        creation = index(X, imports=(feed(),), plan=get(FEED))
+        await session.begin(await shared.facts(), creation, schedule(X))
+        await session.send(read_index(1, X, 20))
+        await session.until(answer_to(1))
+        await session.send(
+            StartRebuild(
+                session_id=SessionId(1),
+                collections=(X,),
+                base_time=15,
+                target_time=18,
+                deadline_ms=20_000,
+                peer=shared.address,
+            )
+        )
+        result = await session.until(
+            lambda responses: next((r for r in responses if isinstance(r, RebuildResult)), None)
+        )
+        assert isinstance(result.result, RebuildCompleted)
+        await session.send(AcceptRebuild(session_id=SessionId(1)), read_index(2, X, 20))
+        answer = await session.until(answer_to(2))
+        assert counted(answer) == shared.collections.store.content(FEED, 20)
