@@ -13,6 +13,7 @@ from typing import Final
 
 from antiphon.controller.driver import Driver
 from antiphon.controller.instance.event import LinkLost, ResponsesReceived, Ticked
+from antiphon.controller.instance.invariants import check as check_invariants
 from antiphon.controller.instance.state import InstanceConfig
 from antiphon.controller.ports import Reply
 from antiphon.controller.ports import World as Ports
@@ -29,6 +30,7 @@ from antiphon.history.memory import MemoryStore
 from antiphon.history.store import Fence, Submission
 from antiphon.proof.simulation.checkers import check_session
 from antiphon.proof.simulation.collections import Tails
+from antiphon.proof.simulation.keeping import check_fold, check_sent, check_suffix, tiny_policy
 from antiphon.proof.simulation.network import Network, Stream
 from antiphon.proof.simulation.replica_process import ReplicaProcess, Session
 from antiphon.proof.simulation.world import Process, World
@@ -65,6 +67,8 @@ class ControllerProcess:
         self.replicas = replicas
         self.process = Process("controller")
         self.driver: Driver | None = None
+        self.policy = tiny_policy(world.random.split())
+        self.folds = 0  # that were submitted, over all lives
         self.tails = Tails(world)
         self.decisions: Counter[SyncDecision] = Counter()  # over all lives
         self._callers: dict[int, Callable[[Reply], None]] = {}
@@ -83,6 +87,7 @@ class ControllerProcess:
             history_id=opened.history_id,
             epoch=opened.epoch,
             claim_id=claim_id,
+            policy=self.policy,
         )
         recovered = recover(opened, self.store.history(), config)
         ports = Ports(
@@ -158,6 +163,7 @@ class ControllerProcess:
     def _beat(self) -> None:
         assert self.driver is not None, "a dead controller has no pulse"
         self.tails.beat(Frontier(self.driver.timeline_upper))
+        check_invariants(self.driver.kernel.instance.state)
         self.world.after(HEARTBEAT_INTERVAL_MS, self._beat, self.process)
 
     def _wake(self) -> None:
@@ -173,6 +179,11 @@ class _Store:
 
     def submit(self, submission: Submission) -> None:
         owner = self._owner
+        if submission.fold_to is not None:
+            assert owner.driver is not None, "a dead controller folds nothing"
+            check_fold(owner.driver.kernel.instance.state, submission.fold_to)
+            owner.world.note(f"= folds up to {submission.fold_to}")
+            owner.folds += 1
         owner.store.submit(submission)
         delay = owner.world.random.between(0, COMMIT_MS_MAX)
         owner.world.after(delay, self._commit, owner.process)
@@ -203,6 +214,7 @@ class _Links:
         facts = owner.driver.kernel.instance.state.replicas[replica].facts
         assert facts is not None, "a session follows a probe"
         check_session(hello, facts, commands)
+        check_suffix(hello, facts, owner.store)
         owner.decisions[hello.decision] += 1
         target = owner.replicas[replica]
         stream = owner.network.open(owner.process, target.process)
@@ -222,6 +234,8 @@ class _Links:
     def send(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
         found = self._streams.get(replica)
         if found is not None:
+            assert self._owner.driver is not None, "a dead controller says nothing"
+            check_sent(self._owner.driver.kernel.instance.state, replica, commands)
             for sent in commands:
                 self._owner.world.note(f"> {replica} {describe(sent)}")
             found[0].send(0, commands)

@@ -17,6 +17,7 @@ from antiphon.protocol.ids import ReplicaId
 
 PAUSE_MS: Final = (100, 2_500)  # between two faults
 DOWN_MS: Final = (10, 2_000)  # how long a killed process stays away
+AWAY_MS: Final = (1_000, 6_000)  # how long a replica that lives cannot be reached
 
 
 class Faults:
@@ -40,6 +41,7 @@ class Faults:
             self._kill_controller,
             self._cut_replica,
             self._cut_controller,
+            self._part_replica,
         ]
         self._enabled = [kind for kind in kinds if self._random.chance(60)]
 
@@ -53,6 +55,7 @@ class Faults:
         if not self._controller.process.alive:
             self._controller.start()
         for replica in self._replicas.values():
+            self._network.join(replica.process)
             if not replica.process.alive:
                 replica.start()
 
@@ -79,6 +82,14 @@ class Faults:
         replica = self._replicas[self._random.choose(tuple(self._replicas))]
         self._world.note(f"x streams of {replica.name}")
         self._network.cut(replica.process, "cut")
+
+    def _part_replica(self) -> None:
+        """Away for so long that the history may be folded beyond it, with all that it holds."""
+        replica = self._replicas[self._random.choose(tuple(self._replicas))]
+        self._world.note(f"x {replica.name} is away")
+        self._network.part(replica.process)
+        away_ms = self._random.between(*AWAY_MS)
+        self._world.after(away_ms, lambda: self._network.join(replica.process))
 
     def _cut_controller(self) -> None:
         self._world.note("x streams of the controller")

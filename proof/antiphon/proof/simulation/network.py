@@ -99,12 +99,23 @@ class Network:
     def __init__(self, world: World) -> None:
         self._world = world
         self._streams: list[Stream] = []
+        self._away: set[str] = set()
 
     def open(self, near: Process, far: Process) -> Stream:
         self._streams = [stream for stream in self._streams if stream.is_open]
         stream = Stream(self._world, near, far)
         self._streams.append(stream)
+        if near.name in self._away or far.name in self._away:
+            self._world.after(0, lambda: stream.cut("nobody is reached"))
         return stream
+
+    def part(self, process: Process) -> None:
+        """Nobody reaches it, nor it anybody, until `join`. It lives on."""
+        self._away.add(process.name)
+        self.cut(process, "nobody is reached")
+
+    def join(self, process: Process) -> None:
+        self._away.discard(process.name)
 
     def cut(self, process: Process, reason: str) -> None:
         """Cut every stream of a process; call it after `kill` to let the peers notice."""

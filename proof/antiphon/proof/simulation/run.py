@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ from antiphon.proof.simulation.client import Definer
 from antiphon.proof.simulation.collections import CollectionsLink
 from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.faults import Faults
+from antiphon.proof.simulation.keeping import check_settled
 from antiphon.proof.simulation.model import CHURN_SQL, SCHEMA_SQL, VIEWS
 from antiphon.proof.simulation.network import Network
 from antiphon.proof.simulation.readers import Reader, Subscriber
@@ -38,6 +39,8 @@ class Report:
     writes: int
     answers: int
     intervals: int
+    folds: int
+    decisions: Mapping[str, int]  # how often each kind of session was opened
     controller_lives: int
     replica_lives: int
     virtual_ms: int
@@ -83,6 +86,8 @@ class Simulation:
             trace=tuple(self.world.trace),
             writes=len(self.observed.writes),
             answers=len(self.observed.answers),
+            folds=self.controller.folds,
+            decisions={kind.name: n for kind, n in sorted(self.controller.decisions.items())},
             intervals=sum(len(found) for found in self.observed.intervals.values()),
             controller_lives=self.controller.process.lives,
             replica_lives=sum(replica.process.lives for replica in self.replicas.values()),
@@ -110,6 +115,7 @@ class Simulation:
         self._until(lambda: churn.done, HEALED_MS_MAX, "a definition never got its answer")
         self._read_everything()
         self._catch_up()
+        self._settle()
         check(self.observed)
 
     def _read_everything(self) -> None:
@@ -137,6 +143,19 @@ class Simulation:
             HEALED_MS_MAX,
             lambda: f"subscribers stand at {[s.frontier for s in self.subscribers]} of {upper}",
         )
+
+    def _settle(self) -> None:
+        """Liveness: every replica is accepted, at the head."""
+        driver = self.controller.driver
+        assert driver is not None, "healed"
+        replicas = driver.kernel.instance.state.replicas
+        self._until(
+            lambda: all(replica.is_open and replica.accepted for replica in replicas.values()),
+            HEALED_MS_MAX,
+            lambda: f"{driver.status().mode} because {driver.status().mode_reason}",
+        )
+        facts = {name: replica.facts() for name, replica in self.replicas.items()}
+        check_settled(self.store, facts)
 
     def _until(
         self, condition: Callable[[], bool], within_ms: int, complaint: str | Callable[[], str]
