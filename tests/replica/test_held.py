@@ -5,16 +5,23 @@ from __future__ import annotations
 from antiphon.protocol.dataflow import (
     SubscribeExport,
 )
+from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.response import (
     Dropped,
+    Frontiers,
 )
+from antiphon.replica.held import REPORT_INTERVAL_MS, REPORTS_AT_ONCE_MAX
+from antiphon.replica.ports import ReadSnapshot
 from tests.replica.bench import (
+    Bench,
     S,
     X,
+    counted,
     filled,
     schedule,
 )
 from tests.replica.scripted import (
+    TABLE,
     at,
     dataflow,
     index,
@@ -64,3 +71,37 @@ def test_63_a_subscribe_starts_over_on_a_new_connection() -> None:
     first, *_ = bench.batches(S)
     assert first.lower == at(0)
     assert not [r for r in bench.responses if isinstance(r, Dropped)]
+
+
+def test_reports_of_many_views_are_gathered_over_several_ticks_and_none_is_lost() -> None:
+    views = [CollectionId(100 + number) for number in range(REPORTS_AT_ONCE_MAX + 1)]
+    bench = Bench()
+    bench.connect(*map(index, views), *map(schedule, views))
+    bench.run()
+    bench.take()
+    bench.wait(REPORT_INTERVAL_MS)
+    for time in (20, 30, 40):
+        bench.tick(time, ((time, "a"), 1))
+    told = [r.output_frontier for r in bench.responses if isinstance(r, Frontiers)]
+    assert told == [at(21)] * len(views), "the first leave at once"
+    bench.take()
+    bench.wait(REPORT_INTERVAL_MS)
+    told = [r.output_frontier for r in bench.responses if isinstance(r, Frontiers)]
+    assert told == [at(41)] * len(views)
+
+
+def test_who_starts_late_reads_what_was_read_for_those_before() -> None:
+    views = [CollectionId(100 + number) for number in range(3)]
+    bench = Bench()
+    bench.store.append(10, TABLE, ((1, "a"), 1))
+    bench.store.upper = 11
+    bench.connect(*map(index, views))
+    for view in views:
+        bench.send(schedule(view))
+        bench.run()
+        bench.tick(bench.store.upper + 5, ((bench.store.upper, "b"), 1))
+    assert len([r for r in bench.requests if isinstance(r, ReadSnapshot)]) == 1
+    time = bench.store.upper - 1
+    bench.send(*(read_index(number, view, time) for number, view in enumerate(views)))
+    expected = bench.store.content(TABLE, time)
+    assert [counted(answer) for answer in bench.answers().values()] == [expected] * 3

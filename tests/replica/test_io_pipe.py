@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.protocol import errors
 from antiphon.protocol.errors import ComputeError
+from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.failure import ERRORS
+from antiphon.protocol.frontier import CLOSED
 from antiphon.protocol.ids import CollectionId, Position
-from antiphon.protocol.response import Dropped
+from antiphon.protocol.response import Dropped, HydrationProgress
 from antiphon.replica.io.pipe import Decoder, FromWorker, ToWorker, encode
 from antiphon.replica.ports import (
+    AbandonFile,
     CommandsReceived,
     Disconnected,
     DropStash,
@@ -25,6 +29,9 @@ from antiphon.replica.ports import (
 )
 from tests.replica.scripted import at, complete, connection, delta, index, peek_id, sent
 
+FACTS = DataflowFacts(
+    exports=(CollectionId(7),), fingerprint=b"f", since=at(1), upper=at(2), hydrated=True
+)
 MESSAGES = [
     ToWorker((Disconnected(connection_id=connection(1)),)),
     ToWorker(
@@ -41,9 +48,22 @@ MESSAGES = [
         ready=(
             WorkerReady(
                 requests=(DropStash(peek_id=peek_id(1)),),
+                files=(AbandonFile(file=4),),
                 responses=(Dropped(collection=CollectionId(7)),),
                 connection_id=connection(1),
-                progress=WorkerProgress(applied_position=Position(3)),
+                progress=WorkerProgress(
+                    applied_position=Position(3),
+                    dataflows=(FACTS, replace(FACTS, upper=CLOSED, content_digest=b"d")),
+                    hydration=(
+                        HydrationProgress(
+                            collection=CollectionId(7),
+                            rows_done=1,
+                            rows_total=2,
+                            rows_received=3,
+                            elapsed_ms=4,
+                        ),
+                    ),
+                ),
                 wake_at_ms=5,
             ),
         ),

@@ -18,11 +18,9 @@ def test_a_rebuilt_dataflow_takes_the_place_of_the_old_one_among_the_others() ->
     installed.add(first)
     installed.add(second)
     new.is_in_force = False
-    installed.rebuilt = [new]
-    assert installed.running == [first, second, new]
     assert installed.readable(X) is first.exports[0]
     installed.put_in_force(first, new)
-    assert installed.running == [new, second]
+    assert installed.dataflows == [new, second]
     assert installed.readable(X) is new.exports[0]
     assert new.is_in_force
     assert installed.remove_export(new.exports[0])

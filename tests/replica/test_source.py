@@ -153,3 +153,35 @@ def test_an_input_never_moves_back() -> None:
     reader.deliver((), at(15))
     with pytest.raises(AssertionError, match="moves back"):
         reader.deliver((), Frontier(14))
+
+
+def test_a_reader_starts_from_a_base_that_is_kept() -> None:
+    source, first = Source(table(), 10), Input(TABLE, 10)
+    source.attach(first)
+    source.base_part(content(((1, "a"), 10, 1)), 1)
+    source.base_complete(keep=True)
+    advance(source, 15, ((2, "b"), 12, 1), ((1, "a"), 14, -1))
+    late = Input(TABLE, 12)
+    assert not source.attach(late), "it needs no snapshot"
+    assert initial(late) == Counter({(1, "a"): 1, (2, "b"): 1})
+    assert (late.frontier, late.next_time) == (at(15), 14)
+    source.forget_base()
+    assert source.attach(Input(TABLE, 12)), "nobody was expected any more"
+
+
+def test_a_base_is_of_no_use_once_what_followed_it_is_forgotten() -> None:
+    source, first = Source(table(), 10), Input(TABLE, 10)
+    source.attach(first)
+    source.base_complete(keep=True)
+    many = [((number, "x"), 12, 1) for number in range(RECENT_ROWS_MAX + 1)]
+    advance(source, 13, *many)
+    late = Input(TABLE, 12)
+    assert source.attach(late), "it brings a snapshot of its own"
+    source.keep_base(content(((0, "x"), 12, 1)), 12)
+    assert not source.attach(Input(TABLE, 12))
+
+
+def test_a_reader_behind_a_kept_base_brings_its_own() -> None:
+    source, _ = live_source(10)
+    source.keep_base(content(((1, "a"), 12, 1)), 12)
+    assert source.attach(Input(TABLE, 11))

@@ -351,7 +351,9 @@ class AsyncClient:
             CollectionMissing: there is none of that name.
         """
         if name not in self._known:
-            await self.collections()
+            response = await self._read(lambda: self._control.list_collections(name))
+            found = (Collection.from_proto(info) for info in response.collections)
+            self._known |= {collection.name: collection for collection in found}
         if name not in self._known:
             raise CollectionMissing(f"there is no collection {name!r}", name=name)
         return self._known[name]

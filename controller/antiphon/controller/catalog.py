@@ -239,19 +239,19 @@ def _build(
     replicas: Mapping[ReplicaId, CatalogReplica] = NO_REPLICAS,
 ) -> Catalog:
     ordered = {item.id: item for item in sorted(items, key=lambda item: item.id)}
-    dependants: dict[CollectionId, tuple[CollectionId, ...]] = {}
-    indexes: dict[CollectionId, tuple[CollectionId, ...]] = {}
+    dependants: dict[CollectionId, list[CollectionId]] = {}
+    indexes: dict[CollectionId, list[CollectionId]] = {}
     for item in ordered.values():
         for need in item.depends_on:
-            dependants[need] = (*dependants.get(need, ()), item.id)
+            dependants.setdefault(need, []).append(item.id)
         if item.on is not None:
-            indexes[item.on] = (*indexes.get(item.on, ()), item.id)
+            indexes.setdefault(item.on, []).append(item.id)
     return Catalog(
         items=MappingProxyType(ordered),
         version=version,
         next_id=next_id,
         names=MappingProxyType({item.name: item.id for item in ordered.values()}),
-        dependants=MappingProxyType(dependants),
-        indexes=MappingProxyType(indexes),
+        dependants=MappingProxyType({need: tuple(ids) for need, ids in dependants.items()}),
+        indexes=MappingProxyType({on: tuple(ids) for on, ids in indexes.items()}),
         replicas=replicas,
     )

@@ -90,8 +90,10 @@ def _create(held: Held, description: DataflowDescription) -> None:
         dataflow.upstream.append((source, reader))
         dataflow.inputs.append(reader)
     held.installed.add(dataflow)
+    if failure is None:
+        held.await_start(dataflow)
     for export, installed in zip(description.exports, dataflow.exports, strict=True):
-        held.moved[installed.collection] = installed
+        held.note_moved(installed)
         if isinstance(export.kind, MaterializedViewExport) and failure is None:
             installed.sink = Sink(
                 installed.collection,
@@ -138,7 +140,7 @@ def _upstream(held: Held, collection: CollectionId, as_of: Frontier) -> Installe
 
 
 def _compact(held: Held, export: InstalledExport, frontier: Frontier) -> None:
-    held.compaction_due = True
+    held.compact_soon(export)
     if not frontier.is_closed:
         export.allowed = export.allowed.join(frontier)
         return

@@ -32,12 +32,11 @@ class Computation:
         self._held = held
         self._unmaintained = 0  # slices of work since the last maintenance
         self._parts = 0  # of hydrating dataflows since everything was merged
-        self._turn = 0  # whose dataflow ran last
 
     def work(self, fuel_rows: int, now_ms: int) -> tuple[int, bool]:
         """One slice: the rows that it took, and whether there is more to do at once."""
         used = self._run(fuel_rows)
-        busy = any(one.is_ready for one in self._held.installed.running)
+        busy = self._held.agenda.is_ready
         if used > 0:
             self._unmaintained += 1
             self.maintain_at_ms = now_ms + MAINTAIN_IDLE_MS
@@ -54,25 +53,24 @@ class Computation:
     def _run(self, fuel_rows: int) -> int:
         """Runs what is ready, each dataflow in turn; the rows that took. The next call goes on
         where this one stopped, so that none starves behind another's backlog."""
-        used, idle = 0, 0
-        dataflows = self._held.installed.running
-        while used < fuel_rows and idle < len(dataflows):
-            self._turn = (self._turn + 1) % len(dataflows)
-            dataflow = dataflows[self._turn]
-            if dataflow.is_ready and (dataflow.hydrated or self._parts < HYDRATION_PARTS):
-                self._parts += not dataflow.hydrated
-                used += self._advance(dataflow, fuel_rows)
-                idle = 0
-            else:
-                idle += 1
+        used = 0
+        agenda = self._held.agenda
+        while used < fuel_rows:
+            dataflow = agenda.take(hydrating=self._parts < HYDRATION_PARTS)
+            if dataflow is None:
+                break
+            agenda.stir(dataflow)  # it may have more to do, after all others
+            self._parts += not dataflow.hydrated
+            used += self._advance(dataflow, fuel_rows)
         return used
 
     def _maintain(self, fuel_rows: int) -> bool:
         """One slice of background work, of whoever has some; True: there is more."""
-        return self._held.inputs.maintain(fuel_rows) or self._held.installed.maintain(fuel_rows)
+        return self._held.inputs.maintain(fuel_rows) or self._held.agenda.maintain(fuel_rows)
 
     def _advance(self, dataflow: InstalledDataflow, fuel_rows: int) -> int:
         """One time of one dataflow. What it cannot compute, it says for good; a bug crashes."""
+        was_hydrated = dataflow.hydrated
         try:
             used = dataflow.advance(fuel_rows)
         except ComputeError as error:
@@ -82,9 +80,12 @@ class Computation:
                 export.fail(failure)
             used = 1
         for export in dataflow.exports:
-            export.load_dependents()
+            if export.dependents:
+                export.load_dependents()
+                self._held.compact_soon(export)
             if dataflow.is_in_force:
-                self._held.moved[export.collection] = export
+                self._held.note_moved(export, urgent=not was_hydrated)
         if dataflow.frontier.is_closed or dataflow.failure is not None:
             self._held.stop_reading(dataflow)
+        self._held.agenda.untidy(dataflow)
         return used

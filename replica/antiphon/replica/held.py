@@ -6,11 +6,14 @@ The one owner of all of it; `apply` changes it by commands, `worker` by everythi
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from functools import partial
+from typing import Final
 
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
 from antiphon.protocol.frontier import START
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
 from antiphon.protocol.response import Dropped, Frontiers, PeekResponse, Response
+from antiphon.replica.agenda import Agenda
 from antiphon.replica.configuration import Configuration
 from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.dataflow.graph import stopped
@@ -25,6 +28,9 @@ from antiphon.replica.sink import Sink
 from antiphon.replica.source import Input
 
 STORED = (CollectionKind.TABLE, CollectionKind.FEED)
+# So many reports leave at once: they cost less than what waits for them. More are gathered.
+REPORTS_AT_ONCE_MAX: Final = 64
+REPORT_INTERVAL_MS: Final = 50
 
 
 class Held:
@@ -40,12 +46,15 @@ class Held:
         self.installed = Installed()
         self.inputs = Inputs(self.number, self.requests)
         self.peeks = Peeks(self.installed.readable, self.number, self.requests, self._answer)
-        self.moved: dict[CollectionId, InstalledExport] = {}  # whose frontiers may be news
-        self.compaction_due = False
+        self.agenda: Agenda[InstalledDataflow] = Agenda()
         self.sinks: dict[CollectionId, Sink] = {}
         self.copies: dict[CollectionId, CopyOut] = {}
         self._dropping: dict[CollectionId, InstalledExport] = {}
         self._reports = FrontierReports()
+        self._moved: dict[CollectionId, InstalledExport] = {}  # whose frontiers may be news
+        self._urgent: dict[CollectionId, InstalledExport] = {}  # those that somebody waits for
+        self._reported_at_ms: int | None = None  # when many were reported last
+        self._compacting: dict[CollectionId, InstalledExport] = {}  # what may have to forget
         self._number = 0
 
     def number(self) -> int:
@@ -59,6 +68,7 @@ class Held:
             return
         dataflow.scheduled = True
         if dataflow.failure is not None:
+            self._await_no_more(dataflow)
             return
         for imported in dataflow.description.imports:
             if imported.kind in STORED:
@@ -66,7 +76,30 @@ class Held:
         for upstream, reader in dataflow.upstream:
             reader.wanted = True
             upstream.load_dependents()
-        self.compaction_due = True
+            self.compact_soon(upstream)
+        self.follow(dataflow)
+        self._await_no_more(dataflow)
+
+    def follow(self, dataflow: InstalledDataflow) -> None:
+        """What arrives at its inputs makes it run."""
+        for reader in dataflow.inputs:
+            reader.stir = partial(self.agenda.stir, dataflow)
+        self.agenda.stir(dataflow)
+
+    def await_start(self, dataflow: InstalledDataflow) -> None:
+        """It will read what others may start to read before: once is enough."""
+        dataflow.awaited = True
+        for imported in dataflow.description.imports:
+            if imported.kind in STORED:
+                self.inputs.await_reader(imported.collection)
+
+    def _await_no_more(self, dataflow: InstalledDataflow) -> None:
+        if not dataflow.awaited:
+            return
+        dataflow.awaited = False
+        for imported in dataflow.description.imports:
+            if imported.kind in STORED:
+                self.inputs.await_no_more(imported.collection)
 
     def stop_reading(self, dataflow: InstalledDataflow) -> None:
         """It is finished or gone: nothing flows to it any more."""
@@ -76,9 +109,11 @@ class Held:
                 self.inputs.detach(reader)
         for export, reader in dataflow.upstream:
             export.dependents = [other for other in export.dependents if other is not reader]
+            self.compact_soon(export)
         dataflow.upstream = []
         dataflow.inputs = []
-        self.compaction_due = True
+        self.agenda.forget(dataflow)
+        self._await_no_more(dataflow)
 
     def drop(self, export: InstalledExport) -> None:
         """Nobody outside reads it any more; it goes once nobody inside does."""
@@ -104,7 +139,7 @@ class Held:
                 copy.written(event)
                 export = self.installed.find(copy.collection)
                 assert export is not None, "a copy-to without its export"
-                self.moved[copy.collection] = export
+                self.note_moved(export)
                 return
 
     def end_connection(self) -> None:
@@ -123,7 +158,9 @@ class Held:
         """Somebody new listens: every frontier is news to them."""
         self.inputs.resume(now_ms)
         self._reports.restart()
-        self.moved = {export.collection: export for export in self.installed.exports()}
+        self._reported_at_ms = None
+        for export in self.installed.exports():
+            self.note_moved(export)
 
     def mute_drops(self) -> None:
         """What an earlier session dropped and something inside still reads: nobody who listens now
@@ -146,11 +183,34 @@ class Held:
                 for export in list(dataflow.exports):
                     self._remove(export)
         self.configuration = Configuration()
-        self.compaction_due = True
+        for export in self.installed.exports():
+            self.compact_soon(export)
 
-    def report(self) -> None:
-        """What moved since the last report: subscribes' batches, then frontiers."""
-        for export in self.moved.values():
+    def note_moved(self, export: InstalledExport, *, urgent: bool = False) -> None:
+        """Its frontiers may be news. Urgent: something waits for them to move, and subscribes
+        always are."""
+        if urgent or export.subscription is not None:
+            self._urgent[export.collection] = export
+        else:
+            self._moved[export.collection] = export
+
+    def report(self, now_ms: int) -> int | None:
+        """What moved since the last report: subscribes' batches, and frontiers. A few leave at
+        once; when all of many views move with every tick, several ticks share a report. Returns
+        when to come again for what was kept back."""
+        self._report(self._urgent)
+        if not self._moved:
+            return None
+        if len(self._moved) > REPORTS_AT_ONCE_MAX:
+            last = self._reported_at_ms
+            if last is not None and now_ms < last + REPORT_INTERVAL_MS:
+                return last + REPORT_INTERVAL_MS
+            self._reported_at_ms = now_ms
+        self._report(self._moved)
+        return None
+
+    def _report(self, moved: dict[CollectionId, InstalledExport]) -> None:
+        for export in moved.values():
             if export.mute:
                 continue
             if export.subscription is not None:
@@ -160,17 +220,22 @@ class Held:
             frontiers = self._frontiers(export)
             if frontiers is not None:
                 self.responses.append(frontiers)
-        self.moved = {}
+        moved.clear()
+
+    def compact_soon(self, export: InstalledExport) -> None:
+        """What it must remember may have become less."""
+        if self.installed.find(export.collection) is export:
+            self._compacting[export.collection] = export
 
     def compact(self) -> None:
-        """Lets traces forget. Stays due while a waiting peek holds something back."""
-        if not self.compaction_due:
-            return
-        self.compaction_due = False
-        for export in self.installed.exports():
-            held = self.peeks.hold(export.collection)
+        """Lets traces forget. Stays due where a waiting peek holds something back."""
+        due, self._compacting = self._compacting, {}
+        for collection, export in due.items():
+            held = self.peeks.hold(collection)
             export.compact(held)
-            self.compaction_due |= not held.is_closed
+            self.agenda.untidy(export.owner)
+            if not held.is_closed:
+                self._compacting[collection] = export
 
     def _answer(self, response: PeekResponse) -> None:
         self.responses.append(response)
@@ -186,7 +251,8 @@ class Held:
         if export.copy is not None:
             export.copy.abandon()
             self.copies.pop(export.collection, None)
-        self.moved.pop(export.collection, None)
+        for noted in (self._moved, self._urgent, self._compacting):
+            noted.pop(export.collection, None)
         if self.installed.remove_export(export):
             self.stop_reading(export.owner)
 

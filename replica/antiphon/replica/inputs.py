@@ -8,8 +8,9 @@ the point the open tail has reached.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from antiphon.protocol.dataflow import CollectionKind, Import
@@ -42,6 +43,7 @@ class _Load:
     as_of: int
     source: Source | None  # None: for `reader` alone
     reader: Input | None
+    brought: list[Zset] = field(default_factory=list)  # for `reader`
     retry_at_ms: int | None = None
     peer: str = ""  # a replica that gives the content; empty: the store
     epoch: Epoch = NO_EPOCH
@@ -66,6 +68,21 @@ class Inputs:
         self._reached: dict[CollectionId, Frontier] = {}
         self._gap = False
         self._failed = False
+        # Imports of dataflows that have yet to start: what is read of a collection for the first of
+        # them is kept for the others.
+        self._awaited: Counter[CollectionId] = Counter()
+
+    def await_reader(self, collection: CollectionId) -> None:
+        """A dataflow that has yet to start will read it."""
+        self._awaited[collection] += 1
+
+    def await_no_more(self, collection: CollectionId) -> None:
+        """That dataflow has started, or is gone."""
+        self._awaited[collection] -= 1
+        if self._awaited[collection] <= 0:
+            del self._awaited[collection]
+            for source in self._sources.get(collection, ()):
+                source.forget_base()
 
     def attach(self, imported: Import, as_of: int) -> Input:
         """An input that fills itself from the store."""
@@ -149,11 +166,15 @@ class Inputs:
         elif load.source is not None:
             load.source.base_part(content, part.rows_total)
             if part.last:
-                load.source.base_complete()
+                load.source.base_complete(keep=load.imported.collection in self._awaited)
         if load.reader is not None:
             load.reader.rows_total = part.rows_total
             load.reader.load(content)
-            load.reader.loaded = load.reader.loaded or part.last
+            load.brought.append(content)
+            if part.last:
+                load.reader.loaded = True
+                load.reader.stir()
+                self._keep(load, load.reader)
         # A peer's last part need not be the last to come.
         lanes = load.source if isinstance(load.source, Lanes) else None
         if part.last if lanes is None else lanes.is_base_whole:
@@ -175,7 +196,17 @@ class Inputs:
             load.source.restart_base()
         if load.reader is not None:
             load.reader.restart()
+            load.brought.clear()
         return event.error if load.refused else None
+
+    def _keep(self, load: _Load, reader: Input) -> None:
+        """What one late reader has brought serves those who have yet to start."""
+        collection = load.imported.collection
+        if collection not in self._awaited:
+            return
+        for source in self._sources.get(collection, ()):
+            if source.fills(reader):
+                source.keep_base(Zset.concat(load.imported.schema, load.brought), load.as_of)
 
     def tail_failed(self) -> None:
         """The open tail gives no more; it is opened again with the next session."""

@@ -185,6 +185,7 @@ class InstalledDataflow:
         self.start = description.as_of  # as the session in force asks for: reports begin there
         self.failure = failure
         self.scheduled = False
+        self.awaited = False  # its inputs keep what they read until it starts
         self.hydrated = False
         self.is_in_force = True  # False: it is rebuilt beside the one that is
         self.frontier = Frontier(self.as_of)  # everything before it is published

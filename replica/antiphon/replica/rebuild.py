@@ -206,7 +206,6 @@ class Rebuilds:
             session.new.append(self._fresh(session, old, start))
         for one in lanes:
             one.release()
-        self._held.installed.rebuilt = list(session.new)
         session.is_computing = True
         return True
 
@@ -229,6 +228,7 @@ class Rebuilds:
             new.upstream.append((upstream, reader))
             new.inputs.append(reader)
             upstream.load_dependents()
+        self._held.follow(new)
         return new
 
     def _upstream(self, session: _Session, collection: CollectionId, start: int) -> InstalledExport:
@@ -291,13 +291,13 @@ class Rebuilds:
                 after = next(e for e in new.exports if e.collection == before.collection)
                 self._take_place(before, after)
             self._held.stop_reading(old)
-        self._held.compaction_due = True
 
     def _take_place(self, before: InstalledExport, after: InstalledExport) -> None:
         held = self._held
         after.allowed = before.allowed
         after.mute = before.mute
-        held.moved[after.collection] = after
+        held.note_moved(after)
+        held.compact_soon(after)
         if before.sink is not None:
             before.sink.forbid()
             after.sink = Sink(
@@ -319,7 +319,7 @@ class Rebuilds:
         dataflow.fail(failure)
         for export in dataflow.exports:
             export.fail(failure)
-            self._held.moved[export.collection] = export
+            self._held.note_moved(export)
         self._held.stop_reading(dataflow)
 
     def _fail(self, session: _Session, failure: Failure) -> None:
@@ -331,7 +331,6 @@ class Rebuilds:
         session, self._session = self._session, None
         if session is None:
             return
-        self._held.installed.rebuilt = []
         for dataflow in session.new:
             self._held.stop_reading(dataflow)
         for lanes in session.lanes.values():

@@ -1,4 +1,4 @@
-"""All dataflows of a worker by what they export, and those that are rebuilt beside them."""
+"""All dataflows of a worker that are in force, by what they export."""
 
 from __future__ import annotations
 
@@ -13,33 +13,14 @@ class Installed:
 
     def __init__(self) -> None:
         self.dataflows: list[InstalledDataflow] = []
-        self.rebuilt: list[InstalledDataflow] = []  # beside those in force; nobody hears of them
         self._exports: dict[CollectionId, InstalledExport] = {}
-        self._tended = 0  # whose merges come next
-
-    @property
-    def running(self) -> list[InstalledDataflow]:
-        """All that compute, also those that are rebuilt and not in force yet."""
-        return [*self.dataflows, *self.rebuilt] if self.rebuilt else self.dataflows
 
     def put_in_force(self, old: InstalledDataflow, new: InstalledDataflow) -> None:
         """A rebuilt dataflow takes the place of the one that it was rebuilt from."""
-        self.rebuilt = [other for other in self.rebuilt if other is not new]
         self.dataflows = [new if other is old else other for other in self.dataflows]
         new.is_in_force = True
         for export in new.exports:
             self._exports[export.collection] = export
-
-    def maintain(self, fuel_rows: int) -> bool:
-        """Background work; True: there is more. Whoever took it all lets the others go first next
-        time."""
-        running = self.running
-        for offset in range(len(running)):
-            place = (self._tended + offset) % len(running)
-            if running[place].maintain(fuel_rows):
-                self._tended = place + 1
-                return True
-        return False
 
     def find(self, collection: CollectionId) -> InstalledExport | None:
         return self._exports.get(collection)

@@ -10,7 +10,7 @@ as long as the source still remembers those since the reader's as_of.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from antiphon.protocol.dataflow import CollectionKind, Import
@@ -36,6 +36,8 @@ class Input:
         self.has_own_snapshot = False  # of exactly as_of; else a source's base and what follows it
         self.rows_received = 0
         self.rows_total = 0  # an estimate from above, until it is loaded
+        # Called when something has arrived; whoever reads this sets it.
+        self.stir: Callable[[], None] = _nobody_reads
         self._delivered = START
         self._initial: deque[Zset] = deque()
         self._waiting_rows = 0  # in `_initial`
@@ -83,6 +85,7 @@ class Input:
             else:
                 self._pending.append((time, change))
         self._delivered = self._delivered.join(upper)
+        self.stir()
 
     def _keep(self, content: Zset) -> None:
         if not content.is_empty:
@@ -130,6 +133,10 @@ class Input:
         return None
 
 
+def _nobody_reads() -> None:
+    """What arrives before anybody reads is found by whoever begins to."""
+
+
 class Source:
     """A table or feed as this replica sees it, from `base_time` on."""
 
@@ -139,6 +146,8 @@ class Source:
         self.live = False  # the base is complete; only then the tail is of use
         self.frontier = Frontier(base_time + 1)
         self._readers: list[Input] = []
+        self._base: list[Zset] = []  # kept for dataflows that have yet to start
+        self._base_at = base_time
         self._recent: deque[tuple[int, Zset]] = deque()
         self._recent_rows = 0
         self._forgotten = base_time  # differences up to this time are not remembered
@@ -148,6 +157,9 @@ class Source:
     def is_read(self) -> bool:
         return bool(self._readers)
 
+    def fills(self, reader: Input) -> bool:
+        return any(other is reader for other in self._readers)
+
     def serves(self, as_of: int) -> bool:
         """Whether a reader that starts at `as_of` can have its differences from here."""
         return as_of >= (self._forgotten if self.live else self.base_time)
@@ -156,12 +168,37 @@ class Source:
         """Fills `reader` from now on. True: it needs a snapshot of its own at its as_of, because
         the base has gone by."""
         assert self.serves(reader.as_of), "the source does not reach back so far"
-        reader.has_own_snapshot = self.live
-        if self.live:
-            late = [(time, change) for time, change in self._recent if time > reader.as_of]
-            reader.deliver(late, self.frontier)
         self._readers.append(reader)
-        return self.live
+        if not self.live:
+            return False
+        if self._base and self.follows(self._base_at, reader.as_of):
+            self._load(reader)
+            return False
+        reader.has_own_snapshot = True
+        late = [(time, change) for time, change in self._recent if time > reader.as_of]
+        reader.deliver(late, self.frontier)
+        return True
+
+    def follows(self, time: int, as_of: int) -> bool:
+        """Whether the content at `time` and what is remembered here lead to that at `as_of`."""
+        return self._forgotten <= time <= as_of
+
+    def _load(self, reader: Input) -> None:
+        for content in self._base:
+            reader.load(content)
+        reader.rows_total = reader.rows_received
+        reader.loaded = True
+        reader.deliver(
+            [(time, change) for time, change in self._recent if time > self._base_at], self.frontier
+        )
+
+    def keep_base(self, content: Zset, time: int) -> None:
+        """Later readers start from this content at `time`, rather than read it again."""
+        self._base, self._base_at = [content], time
+
+    def forget_base(self) -> None:
+        """Nobody is left to start from it."""
+        self._base = []
 
     def detach(self, reader: Input) -> None:
         self._readers = [other for other in self._readers if other is not reader]
@@ -170,6 +207,7 @@ class Source:
         """A part of the content at `base_time`; a feed's is one upsert for each key."""
         assert not self.live, "a base part after the last"
         rows = content if self._overwrites is None else self._overwrites.apply(content)
+        self._base.append(rows)
         for reader in self._readers:
             reader.rows_total = rows_total
             reader.load(rows)
@@ -178,11 +216,17 @@ class Source:
         """The base comes again, from its first part on."""
         assert not self.live, "a base part after the last"
         self._overwrites = self._fresh_overwrites()
+        self._base = []
         for reader in self._readers:
             reader.restart()
 
-    def base_complete(self) -> None:
+    def base_complete(self, *, keep: bool = False) -> None:
+        """`keep`: others will start from the base."""
         self.live = True
+        content = self._base
+        self._base = []
+        if keep:  # in one piece, for each reader takes it whole
+            self.keep_base(Zset.concat(self.imported.schema, content), self.base_time)
         for reader in self._readers:
             reader.loaded = True
             reader.deliver((), self.frontier)

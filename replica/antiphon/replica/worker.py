@@ -344,8 +344,8 @@ class Worker:
         """Its shard's upper is news to the controller, and what it held may go."""
         export = self._held.installed.find(sink.collection)
         assert export is not None, "a sink without its export"
-        self._held.moved[sink.collection] = export
-        self._held.compaction_due = True
+        self._held.note_moved(export)
+        self._held.compact_soon(export)
 
     # What is due.
 
@@ -355,13 +355,13 @@ class Worker:
         held.settle_drops()
         more_rebuilt, more_asked = self._rebuilds.settle(now_ms), self._asks.settle()
         self._busy = more_rebuilt or more_asked or self._busy
-        if connection is not None and connection.initialized:
-            held.report()
         wakes = [
             self._computation.maintain_at_ms,
             self._rebuilds.wake_at_ms,
             *(sink.work(now_ms) for sink in held.sinks.values()),
         ]
+        if connection is not None and connection.initialized:
+            wakes.append(held.report(now_ms))
         held.compact()
         wakes.append(held.inputs.settle(now_ms))
         progress = self._progress_news(now_ms)

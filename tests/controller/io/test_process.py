@@ -215,6 +215,9 @@ async def test_collections_are_listed_with_their_keys(tmp_path: Path) -> None:
         answer = await client.control.ListCollections(pb.ListCollectionsRequest())
         shown = [(found.name, found.kind, list(found.key)) for found in answer.collections]
         assert shown == [("t", "table", ["k"]), ("i", "index", ["v"])]
+        for name, expected in (("i", ["i"]), ("j", [])):
+            answer = await client.control.ListCollections(pb.ListCollectionsRequest(name=name))
+            assert [found.name for found in answer.collections] == expected
 
 
 async def test_replicas_need_names_and_addresses(tmp_path: Path) -> None:

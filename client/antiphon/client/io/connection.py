@@ -45,8 +45,8 @@ class Connection:
     def subscribe(self, request: wire.SubscribeRequest) -> AsyncIterator[wire.SubscribeChunk]:
         return _stream(self._stub.Subscribe, request)
 
-    async def list_collections(self) -> wire.ListCollectionsResponse:
-        return await _unary(self._stub.ListCollections, wire.ListCollectionsRequest())
+    async def list_collections(self, name: str = "") -> wire.ListCollectionsResponse:
+        return await _unary(self._stub.ListCollections, wire.ListCollectionsRequest(name=name))
 
     async def get_status(self) -> wire.GetStatusResponse:
         return await _unary(self._stub.GetStatus, wire.GetStatusRequest())

@@ -53,8 +53,8 @@ class Controllers:
     def subscribe(self, request: wire.SubscribeRequest) -> AsyncIterator[wire.SubscribeChunk]:
         return self._stream(lambda one: one.subscribe(request))
 
-    async def list_collections(self) -> wire.ListCollectionsResponse:
-        return await self._call(lambda one: one.list_collections())
+    async def list_collections(self, name: str = "") -> wire.ListCollectionsResponse:
+        return await self._call(lambda one: one.list_collections(name))
 
     async def get_status(self) -> wire.GetStatusResponse:
         """Of the live one, which is asked from here on; of a standby if none is live."""

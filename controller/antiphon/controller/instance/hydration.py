@@ -20,18 +20,18 @@ def schedule(state: State, replica: Replica, out: Outbox) -> None:
 
 def due(state: State, replica: Replica) -> list[Sent]:
     """The `Schedule`s that a replica shall get now; marks them as sent."""
-    running = sum(
-        1
-        for installed in replica.installed.values()
-        if installed.scheduled
-        and not installed.is_transient
-        and not installed.hydrated
-        and not installed.dropping
-    )
-    commands: list[Sent] = []
-    for collection, installed in sorted(replica.installed.items()):
-        if installed.scheduled or installed.dropping:
+    running = 0
+    waiting: list[CollectionId] = []
+    for collection, installed in replica.installed.items():
+        if installed.dropping:
             continue
+        if not installed.scheduled:
+            waiting.append(collection)
+        elif not (installed.is_transient or installed.hydrated):
+            running += 1
+    commands: list[Sent] = []
+    for collection in sorted(waiting):
+        installed = replica.installed[collection]
         if installed.hydrated:  # kept from an earlier session: it fills nothing
             installed.scheduled = True
             commands.append(live(Schedule(collection=collection)))

@@ -37,14 +37,19 @@ def on_responses(state: State, event: ResponsesReceived, out: Outbox) -> None:
     replica = state.replicas.get(event.replica)
     if replica is None or not replica.is_open or replica.connection_id != event.connection_id:
         return  # of an earlier connection
+    moved = False
     for response in event.responses:
-        _on_response(state, replica, response, out)
+        moved = _on_response(state, replica, response, out) or moved
+    # Once for all of them: with many dataflows a batch brings a report of each.
+    if moved:
+        hydration.schedule(state, replica, out)
 
 
-def _on_response(state: State, replica: Replica, response: Response, out: Outbox) -> None:
+def _on_response(state: State, replica: Replica, response: Response, out: Outbox) -> bool:
+    """True: what is filled moved, and others may start now."""
     match response:
         case Frontiers():
-            on_frontiers(state, replica, response, out)
+            return on_frontiers(state, replica, response)
         case PeekResponse():
             peeks.on_response(state, replica, response, out)
         case SubscribeResponse():
@@ -63,16 +68,16 @@ def _on_response(state: State, replica: Replica, response: Response, out: Outbox
             )
         case _:
             assert_never(response)
+    return False
 
 
-def on_frontiers(state: State, replica: Replica, report: Frontiers, out: Outbox) -> None:
+def on_frontiers(state: State, replica: Replica, report: Frontiers) -> bool:
     """Progress of one collection there. Its inputs' holds follow what it has consumed; the
-    furthest write frontier of all replicas is the collection's."""
+    furthest write frontier of all replicas is the collection's. True: others may start now."""
     installed = replica.installed.get(report.collection)
     if installed is None:
-        return
+        return False
     replica.reported = True
-    was_hydrated = installed.hydrated
     output_before = installed.output_frontier
     _move_forward(installed, report)
     if report.input_frontier is not None:
@@ -81,9 +86,7 @@ def on_frontiers(state: State, replica: Replica, report: Frontiers, out: Outbox)
     if collection is not None and collection.write_frontier.less_than(installed.write_frontier):
         collection.write_frontier = installed.write_frontier
         state.moved = True
-    passed_as_of = not was_hydrated and installed.hydrated
-    if passed_as_of or (output_before != installed.output_frontier and _waits(replica)):
-        hydration.schedule(state, replica, out)
+    return output_before != installed.output_frontier
 
 
 def _move_forward(installed: Installed, report: Frontiers) -> None:
@@ -103,10 +106,6 @@ def _follow_inputs(state: State, replica: Replica, report: Frontiers, installed:
             holds.release(state, needed, holder)
         else:
             holds.move(state, needed, holder, consumed.step_back())
-
-
-def _waits(replica: Replica) -> bool:
-    return any(not installed.scheduled for installed in replica.installed.values())
 
 
 def _on_dropped(state: State, replica: Replica, response: Dropped, out: Outbox) -> None:

@@ -114,7 +114,7 @@ class ControlService(ControlServicer):
         self, request: pb.ListCollectionsRequest, context: Context
     ) -> pb.ListCollectionsResponse:
         self._calls.driver.check_live()
-        return self._introspection.collections()
+        return self._introspection.collections(request.name)
 
     async def GetStatus(
         self, request: pb.GetStatusRequest, context: Context

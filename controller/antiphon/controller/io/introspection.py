@@ -106,8 +106,13 @@ class Introspection:
             collections=[_collection(found) for found in replica.collections],
         )
 
-    def collections(self) -> pb.ListCollectionsResponse:
-        items = self._driver.catalog.items.values()
+    def collections(self, name: str) -> pb.ListCollectionsResponse:
+        """All, or only the one of that name."""
+        catalog = self._driver.catalog
+        items = list(catalog.items.values())
+        if name:
+            found = catalog.names.get(name)
+            items = [] if found is None else [catalog.items[found]]
         return pb.ListCollectionsResponse(collections=[_info(item) for item in items])
 
     def decisions(self, name: str) -> pb.ExplainReplicaResponse:

@@ -21,11 +21,14 @@ from antiphon.protocol.codec import (
     responses_from_batch,
     responses_to_batch,
 )
+from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import ConnectionId, RandomId
+from antiphon.protocol.ids import CollectionId, ConnectionId, RandomId
+from antiphon.protocol.response import HydrationProgress
 from antiphon.replica.ports import (
     CommandsReceived,
     Event,
+    FileRequest,
     Request,
     WorkerProgress,
     WorkerReady,
@@ -78,8 +81,15 @@ class _Pickler(pickle.Pickler):
                 return _commands_received, (connection_id, batch)
             case WorkerReady(responses=responses, connection_id=ConnectionId() as id_) if responses:
                 batch = responses_to_batch(id_, responses).SerializeToString()
-                rest = (value.requests, value.progress, value.wake_at_ms, value.busy)
+                rest = (value.requests, value.files, value.progress, value.wake_at_ms, value.busy)
                 return _worker_ready, (batch, *rest)
+            # One for each dataflow, several times a second.
+            case DataflowFacts(exports=exports, fingerprint=fingerprint, hydrated=hydrated):
+                times = (value.since.time, value.upper.time)
+                return _facts, (exports, fingerprint, *times, hydrated, value.content_digest)
+            case HydrationProgress(collection=collection, rows_done=done, rows_total=total):
+                more = (value.rows_received, value.elapsed_ms)
+                return _hydration, (collection, done, total, *more)
             case _:
                 return NotImplemented
 
@@ -96,6 +106,7 @@ def _commands_received(connection_id: ConnectionId, batch: bytes) -> CommandsRec
 def _worker_ready(
     batch: bytes,
     requests: tuple[Request, ...],
+    files: tuple[FileRequest, ...],
     progress: WorkerProgress | None,
     wake_at_ms: int | None,
     busy: bool,
@@ -103,11 +114,42 @@ def _worker_ready(
     connection_id, responses = responses_from_batch(response_pb2.ResponseBatch.FromString(batch))
     return WorkerReady(
         requests=requests,
+        files=files,
         responses=responses,
         connection_id=connection_id,
         progress=progress,
         wake_at_ms=wake_at_ms,
         busy=busy,
+    )
+
+
+def _facts(
+    exports: tuple[CollectionId, ...],
+    fingerprint: bytes,
+    since: int | None,
+    upper: int | None,
+    hydrated: bool,
+    content_digest: bytes,
+) -> DataflowFacts:
+    return DataflowFacts(
+        exports=exports,
+        fingerprint=fingerprint,
+        since=Frontier(since),
+        upper=Frontier(upper),
+        hydrated=hydrated,
+        content_digest=content_digest,
+    )
+
+
+def _hydration(
+    collection: CollectionId, done: int, total: int, received: int, elapsed_ms: int
+) -> HydrationProgress:
+    return HydrationProgress(
+        collection=collection,
+        rows_done=done,
+        rows_total=total,
+        rows_received=received,
+        elapsed_ms=elapsed_ms,
     )
 
 

@@ -1,0 +1,74 @@
+"""Whose turn it is: only of those that were named, each in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from antiphon.replica.agenda import Agenda
+
+
+@dataclass(eq=False)
+class Work:
+    """So many turns, then so many merges."""
+
+    turns: int = 1
+    merges: int = 0
+    hydrated: bool = True
+
+    @property
+    def is_ready(self) -> bool:
+        return self.turns > 0
+
+    def maintain(self, fuel_rows: int) -> bool:
+        self.merges -= 1
+        return self.merges > 0
+
+
+def turns(agenda: Agenda[Work]) -> list[Work]:
+    taken = []
+    while (work := agenda.take(hydrating=True)) is not None:
+        work.turns -= 1
+        agenda.stir(work)
+        taken.append(work)
+    return taken
+
+
+def test_everybody_who_was_named_has_a_turn_before_anybody_has_two() -> None:
+    agenda: Agenda[Work] = Agenda()
+    first, second, idle, unnamed = Work(2), Work(1), Work(0), Work(1)
+    for work in (first, idle, second, first):
+        agenda.stir(work)
+    assert turns(agenda) == [first, second, first]
+    assert unnamed.turns == 1
+    assert not agenda.is_ready
+
+
+def test_one_that_fills_waits_where_filling_pauses_and_keeps_its_place() -> None:
+    agenda: Agenda[Work] = Agenda()
+    filling, filled = Work(hydrated=False), Work()
+    agenda.stir(filling)
+    agenda.stir(filled)
+    assert agenda.take(hydrating=False) is filled
+    assert agenda.take(hydrating=False) is None
+    assert agenda.is_ready
+    assert agenda.take(hydrating=True) is filling
+
+
+def test_merges_go_round_until_there_are_none() -> None:
+    agenda: Agenda[Work] = Agenda()
+    long, short = Work(merges=3), Work(merges=1)
+    agenda.untidy(long)
+    agenda.untidy(short)
+    assert [agenda.maintain(1) for _ in range(3)] == [True, True, False]
+    assert (long.merges, short.merges) == (0, 0)
+
+
+def test_one_that_is_gone_is_not_asked() -> None:
+    agenda: Agenda[Work] = Agenda()
+    gone = Work(merges=1)
+    agenda.stir(gone)
+    agenda.untidy(gone)
+    agenda.forget(gone)
+    assert agenda.take(hydrating=True) is None
+    assert not agenda.maintain(1)
+    assert gone.merges == 1
