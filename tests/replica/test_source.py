@@ -185,3 +185,18 @@ def test_a_reader_behind_a_kept_base_brings_its_own() -> None:
     source, _ = live_source(10)
     source.keep_base(content(((1, "a"), 12, 1)), 12)
     assert source.attach(Input(TABLE, 11))
+
+
+def test_a_reader_that_comes_between_two_parts_of_the_base_gets_both() -> None:
+    source, first, second = Source(table(), 10), Input(TABLE, 10), Input(TABLE, 11)
+    source.attach(first)
+    source.base_part(content(((1, "a"), 10, 1)), 2)
+    source.forget_base()
+    assert not source.attach(second)
+    source.base_part(content(((2, "b"), 10, 1)), 2)
+    source.base_complete(keep=True)
+    third = Input(TABLE, 10)
+    assert not source.attach(third)
+    advance(source, 12)
+    for reader in (first, second, third):
+        assert initial(reader) == Counter({(1, "a"): 1, (2, "b"): 1})

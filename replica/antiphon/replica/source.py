@@ -146,7 +146,8 @@ class Source:
         self.live = False  # the base is complete; only then the tail is of use
         self.frontier = Frontier(base_time + 1)
         self._readers: list[Input] = []
-        self._base: list[Zset] = []  # kept for dataflows that have yet to start
+        # Until it is complete, the parts that have come; then kept for who has yet to start.
+        self._base: list[Zset] = []
         self._base_at = base_time
         self._recent: deque[tuple[int, Zset]] = deque()
         self._recent_rows = 0
@@ -170,6 +171,8 @@ class Source:
         assert self.serves(reader.as_of), "the source does not reach back so far"
         self._readers.append(reader)
         if not self.live:
+            for content in self._base:  # parts that came before it
+                reader.load(content)
             return False
         if self._base and self.follows(self._base_at, reader.as_of):
             self._load(reader)
@@ -197,8 +200,9 @@ class Source:
         self._base, self._base_at = [content], time
 
     def forget_base(self) -> None:
-        """Nobody is left to start from it."""
-        self._base = []
+        """Nobody is left to start from it; while it still comes, its parts are needed."""
+        if self.live:
+            self._base = []
 
     def detach(self, reader: Input) -> None:
         self._readers = [other for other in self._readers if other is not reader]
