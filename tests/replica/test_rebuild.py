@@ -129,7 +129,9 @@ def tamper(bench: Bench, collection: CollectionId) -> None:
 def nothing_is_left(bench: Bench) -> bool:
     held = bench.worker._held
     sources = [source for one in held.inputs._sources.values() for source in one]
-    return not held.installed.rebuilt and len(sources) == 2 and not held.inputs._loads
+    running = held.installed.dataflows
+    named = [*held.agenda._stirred, *held.agenda._untidy]
+    return all(each in running for each in named) and len(sources) == 2 and not held.inputs._loads
 
 
 def test_a_tampered_view_is_replaced_by_what_the_store_says() -> None:
