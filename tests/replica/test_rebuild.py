@@ -120,18 +120,16 @@ def read(bench: Bench, number: int, collection: CollectionId, time: int) -> Coun
 
 def tamper(bench: Bench, collection: CollectionId) -> None:
     """A row that nobody wrote gets into what is kept."""
-    found = bench.worker._held.installed.find(collection)
-    assert found is not None
+    (found,) = owner(bench, collection).exports
     strange = next(iter(found.trace.parts(found.owner.frontier.time - 1)))  # type: ignore[operator]
     found.trace._rows.add(0, strange.slice(0, 1))
 
 
 def nothing_is_left(bench: Bench) -> bool:
     held = bench.worker._held
-    sources = [source for one in held.inputs._sources.values() for source in one]
-    running = held.installed.dataflows
-    named = [*held.agenda._stirred, *held.agenda._untidy]
-    return all(each in running for each in named) and len(sources) == 2 and not held.inputs._loads
+    count = sum(map(len, held.inputs._sources.values()))
+    strays = {*held.agenda._stirred, *held.agenda._untidy} - {*held.installed.dataflows}
+    return count == 2 and not strays and not held.inputs._loads
 
 
 def test_a_tampered_view_is_replaced_by_what_the_store_says() -> None:
