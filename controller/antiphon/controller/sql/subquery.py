@@ -54,6 +54,7 @@ from antiphon.controller.sql.syntax import (
     literal_limit,
     plain_select,
     quantified_query,
+    windows_in,
     without_not,
 )
 from antiphon.protocol.expression import (
@@ -293,7 +294,7 @@ class Subqueries:
     def _scalar(self, node: exp.Expr, scalars: Scalars) -> SubqueryValue:
         source = self.context.source
         query = node.this
-        select = query if isinstance(query, exp.Select) else None
+        select = query if isinstance(query, exp.Select) and not windows_in(query) else None
         if select is not None and is_single_aggregate(select):
             return self._aggregate(select, scalars.scope)
         if select is not None and not has_clause(select, "group", "having", "distinct", "offset"):
@@ -319,6 +320,8 @@ class Subqueries:
         outputs = select.outputs(node)
         if len(outputs) != 1:
             raise source.invalid(node, f"a scalar subquery has one column, not {len(outputs)}")
+        if select.aggregates.groupings:
+            raise source.invalid(node, "the arguments of grouping must stand in GROUP BY")
         value = settle(source, outputs[0].node, outputs[0].value)
         if any(index < AGGREGATES for index in columns_of(value)):
             raise source.invalid(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from sqlglot import exp
@@ -124,18 +125,28 @@ def plain_select(node: exp.Expr) -> exp.Select | None:
 
 
 def aggregates_in(select: exp.Select) -> bool:
-    """Whether the select list calls an aggregate or a window function of its own."""
-    return any(
-        isinstance(found, exp.Window)
-        or (isinstance(found, exp.Anonymous) and function_name(found) in AGGREGATE_NAMES)
-        for item in select.expressions
-        for found in item.walk(prune=lambda n: isinstance(n, exp.Query))
+    """Whether the select calls an aggregate or a window function of its own."""
+    return windows_in(select) or any(
+        isinstance(found, exp.Anonymous) and function_name(found) in AGGREGATE_NAMES
+        for found in _own_nodes(select)
     )
+
+
+def windows_in(select: exp.Select) -> bool:
+    """Whether it calls a window function of its own."""
+    qualified = select.args.get("qualify") is not None
+    return qualified or any(isinstance(found, exp.Window) for found in _own_nodes(select))
+
+
+def _own_nodes(select: exp.Select) -> Iterator[exp.Expr]:
+    """What stands in the select list, but for subqueries."""
+    for item in select.expressions:
+        yield from item.walk(prune=lambda n: isinstance(n, exp.Query))
 
 
 def is_single_aggregate(select: exp.Select) -> bool:
     barred = ("group", "having", "limit", "offset", "distinct", "with_")
-    return aggregates_in(select) and not has_clause(select, *barred)
+    return aggregates_in(select) and not windows_in(select) and not has_clause(select, *barred)
 
 
 def literal_limit(select: exp.Select) -> int | None:
