@@ -356,10 +356,15 @@ def test_a_stashed_result_is_taken_once() -> None:
     front = new_front()
     connected(front)
     assert isinstance(stashed(front, 1, 600), PeekStashed)
-    result = front.take_result(peek_id(1))
-    assert result is not None
-    assert result.row_counts == (1,)
-    assert front.take_result(peek_id(1)) is None
+    fetch = front.take_result(peek_id(1), 0)
+    assert fetch is not None
+    assert front.take_result(peek_id(1), 0) is None
+    assert front.stashed_bytes == 600
+    chunk = fetch.next_chunk(0)
+    assert chunk is not None
+    assert chunk[1] == 1
+    fetch.close()
+    assert front.stashed_bytes == 0
 
 
 def test_a_stash_that_is_full_turns_the_answer_into_a_failure() -> None:
@@ -369,7 +374,7 @@ def test_a_stash_that_is_full_turns_the_answer_into_a_failure() -> None:
     refused = stashed(front, 2, 600)
     assert isinstance(refused, Failure)
     assert refused.code == "limit_exceeded"
-    assert front.take_result(peek_id(2)) is None
+    assert front.take_result(peek_id(2), 0) is None
 
 
 def test_an_illegal_response_never_leaves() -> None:

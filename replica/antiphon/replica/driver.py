@@ -34,7 +34,7 @@ from antiphon.replica.ports import (
     WorkerPort,
     WorkerReady,
 )
-from antiphon.replica.stash import StashedResult
+from antiphon.replica.stash import Fetch
 
 
 class ReplicaDriver:
@@ -133,9 +133,9 @@ class ReplicaDriver:
         if self._state_told.pop(ask, None) is not None:
             self._perform(self.front.delivered(StateEnded(ask=ask), now_ms))
 
-    def take_result(self, peek_id: PeekId) -> StashedResult | None:
+    def take_result(self, peek_id: PeekId, now_ms: int) -> Fetch | None:
         """A stashed result, once."""
-        return self.front.take_result(peek_id)
+        return self.front.take_result(peek_id, now_ms)
 
     def _perform(self, ready: FrontReady) -> None:
         if ready.remember is not None:

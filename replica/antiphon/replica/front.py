@@ -58,7 +58,7 @@ from antiphon.replica.ports import (
     WorkerReady,
 )
 from antiphon.replica.reconcile import Verdict
-from antiphon.replica.stash import StashedResult, Stashes
+from antiphon.replica.stash import Fetch, Stashes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,8 +130,14 @@ class Front:
         """Whose full set is in force, and what it meant for what there was, as the worker tells."""
         return self._progress.full_set, self._progress.verdicts
 
-    def take_result(self, peek_id: PeekId) -> StashedResult | None:
-        return self._stashes.take(peek_id)
+    @property
+    def stashed_bytes(self) -> int:
+        """Of large results that wait, or are being fetched."""
+        return self._stashes.byte_count
+
+    def take_result(self, peek_id: PeekId, now_ms: int) -> Fetch | None:
+        result = self._stashes.take(peek_id, now_ms)
+        return None if result is None else Fetch(self._stashes, result)
 
     # Streams.
 
@@ -203,7 +209,7 @@ class Front:
                             "too many large results wait to be fetched", limit="stash_bytes_max"
                         )
                 case DropStash():
-                    self._stashes.take(request.peek_id)
+                    self._stashes.drop(request.peek_id)
                 case EndSession():
                     self._end_session(request, ready)
                 case _:

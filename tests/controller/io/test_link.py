@@ -248,3 +248,20 @@ async def test_stopping_is_quick_whatever_the_replica_does(
     await connect(post, replica)
     replica.reads = False
     await asyncio.wait_for(post.links.stop(), 1.0)
+
+
+async def test_what_is_owed_after_the_end_goes_nowhere(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    """A reader that is cut off when the controller stops gives its result back: to nobody."""
+    await connect(post, replica)
+    await post.links.stop()
+    for owed in (
+        lambda: post.links.send(R1, (live(1),)),
+        lambda: post.links.close(R1, "late"),
+        lambda: post.links.disconnect(R1),
+        lambda: post.links.connect(R1, "unix:nowhere"),
+        lambda: post.links.open(R1, ()),
+    ):
+        owed()
+    await post.links.stop()

@@ -166,3 +166,31 @@ def test_a_log_has_a_bound_and_its_writer_need_not_know(tmp_path: Path) -> None:
         writer.write(b"after")
     assert (tmp_path / "log.1").read_bytes() == b"a" * 10 + b"b"
     assert log.read_bytes() == b"after"
+
+
+class Gone:
+    """A process that ended just now, of which asyncio does not know yet."""
+
+    returncode: int | None = None
+
+    def __init__(self, patience_s: float) -> None:
+        self._ended = asyncio.Event()
+        asyncio.get_running_loop().call_later(patience_s, self._ended.set)
+
+    def terminate(self) -> None:
+        raise ProcessLookupError
+
+    kill = terminate
+
+    async def wait(self) -> int:
+        await self._ended.wait()
+        return 0
+
+
+@pytest.mark.parametrize("patience_s", [0.0, 0.1])
+async def test_a_child_that_ends_by_itself_while_it_is_ended_is_ended(
+    monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    """Else its keeper would take that for a failed start, and start it again instead of ending."""
+    monkeypatch.setattr(local, "TERMINATE_S", 0.05)
+    await local._end(Gone(patience_s))  # type: ignore[arg-type]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import fields
+
 import pytest
 
 from antiphon.controller.ports import ErrorReply, ReplanReply, RowsReply
-from antiphon.protocol.command import CreateDataflow
+from antiphon.protocol.command import CreateDataflow, Peek
 from antiphon.protocol.dataflow import SubscribeExport
 from antiphon.protocol.errors import NotComplete, ReplicaMissing
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import ReplicaId, is_transient
+from antiphon.protocol.ids import Position, ReplicaId, is_transient
+from antiphon.protocol.response import PeekResponse, PeekRows
 from tests.controller.world import World
 
 
@@ -77,3 +81,57 @@ def test_a_subscribe_of_what_is_gone_is_planned_for_again(world: World) -> None:
     statement, version = world.plan("SUBSCRIBE t"), world.driver.catalog.version
     world.sql("DROP TABLE t")
     assert world.reply(world.begin(statement, version=version)) == ReplanReply()
+
+
+def test_ten_thousand_reads_leave_history_and_memory_as_they_were() -> None:
+    """Number 50."""
+    world = World()
+    world.sql("CREATE TABLE t (k bigint)")
+    world.sql("CREATE INDEX i ON t (k)")
+    world.connect("r1")
+    state = world.driver.kernel.instance.state
+    select = world.plan("SELECT * FROM t")
+
+    def read(count: int) -> None:
+        for _ in range(count):
+            request = world.begin(select)
+            (peek,) = [c for c in world.ports.sent["r1"] if isinstance(c, Peek)]
+            result = PeekRows(batches=(), row_count=0)
+            world.respond("r1", PeekResponse(peek_id=peek.peek_id, result=result))
+            assert isinstance(world.ports.replies.pop(request)[0], RowsReply)
+            world.ports.sent["r1"].clear()
+            world.ports.log.clear()
+
+    read(100)
+    world.pass_time(60_000)
+    history, head = list(world.store.commands(Position(1))), state.head
+    sizes = _sizes(world)
+    tracemalloc.start()
+    try:
+        read(100)
+        before, _ = tracemalloc.get_traced_memory()
+        read(10_000)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 200_000, "less than a few words for each"
+    world.pass_time(60_000)
+    assert _sizes(world) == sizes
+    assert (list(world.store.commands(Position(1))), state.head) == (history, head)
+
+
+def _sizes(world: World) -> dict[str, int]:
+    """Of everything in the machine that could grow."""
+    kernel = world.driver.kernel
+    state = kernel.instance.state
+    return {
+        "holds": sum(len(c.holds) for c in state.collections.values()),
+        "installed": sum(len(r.installed) for r in state.replicas.values()),
+        "log": state.log.head,
+        "waiting": kernel.reservations.waiting_count,
+        **{
+            name: len(value)
+            for name in (f.name for f in fields(state))
+            if isinstance(value := getattr(state, name), dict | list)
+        },
+    }

@@ -73,12 +73,15 @@ class Links:
         self._links: dict[ReplicaId, Link] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._orchestrator: Orchestrator | None = None
+        self._is_stopped = False  # what the driver still owes its replicas goes nowhere
 
     def run_replicas_by(self, orchestrator: Orchestrator) -> None:
         """What runs the replicas that have no address."""
         self._orchestrator = orchestrator
 
     def connect(self, replica: ReplicaId, address: str) -> None:
+        if self._is_stopped:
+            return
         if not address:
             assert self._orchestrator is not None, f"nobody runs {replica}"
             address = self._orchestrator.start(replica)
@@ -87,15 +90,20 @@ class Links:
         link.start()
 
     def open(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
-        self._links[replica].open(commands)
+        if not self._is_stopped:
+            self._links[replica].open(commands)
 
     def send(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
-        self._links[replica].send(commands)
+        if not self._is_stopped:
+            self._links[replica].send(commands)
 
     def close(self, replica: ReplicaId, reason: str) -> None:
-        self._links[replica].close(reason)
+        if not self._is_stopped:
+            self._links[replica].close(reason)
 
     def disconnect(self, replica: ReplicaId) -> None:
+        if self._is_stopped:
+            return
         task = asyncio.ensure_future(self._disconnect(self._links.pop(replica), replica))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -157,6 +165,8 @@ class Links:
             await self._orchestrator.stop(replica)
 
     async def stop(self) -> None:
+        """End all sessions. Calls in flight may still end, and have something to tell a replica."""
+        self._is_stopped = True
         links, self._links = list(self._links.values()), {}
         await asyncio.gather(*(link.stop() for link in links), *self._ending)
 

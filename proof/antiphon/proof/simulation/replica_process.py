@@ -74,8 +74,14 @@ class ReplicaProcess:
 
     def take_result(self, peek_id: PeekId) -> tuple[bytes, ...] | None:
         assert self.driver is not None, "a dead replica is not asked"
-        result = self.driver.take_result(peek_id)
-        return None if result is None else result.batches
+        fetch = self.driver.take_result(peek_id, self.world.now_ms)
+        if fetch is None:
+            return None
+        batches: list[bytes] = []
+        while (chunk := fetch.next_chunk(self.world.now_ms)) is not None:
+            batches.append(chunk[0])
+        fetch.close()
+        return tuple(batches)
 
     def deliver(self, event: Event) -> None:
         """An answer of the store."""

@@ -131,14 +131,20 @@ class ComputeService(compute_pb2_grpc.ComputeServicer):
         if len(request.peek_id) != RANDOM_ID_BYTES:
             raise InvalidArgument(f"a peek id has {RANDOM_ID_BYTES} bytes")
         peek_id = PeekId(request.peek_id)
-        result = self._driver.take_result(peek_id)
-        if result is None:
+        fetch = self._driver.take_result(peek_id, self._now_ms())
+        if fetch is None:
             raise Unavailable(
                 f"no result waits for peek {peek_id}: it was fetched, canceled or too old",
                 peek=str(peek_id),
             )
-        for batch, row_count in zip(result.batches, result.row_counts, strict=True):
-            yield compute_pb2.ResultChunk(batch=batch, row_count=row_count)
+        # A chunk is taken only once gRPC has room for it: what its reader does not read stays in
+        # the stash, and counts there.
+        try:
+            while (chunk := fetch.next_chunk(self._now_ms())) is not None:
+                batch, row_count = chunk
+                yield compute_pb2.ResultChunk(batch=batch, row_count=row_count)
+        finally:
+            fetch.close()
 
     async def FetchState(
         self, request: compute_pb2.FetchStateRequest, context: Context

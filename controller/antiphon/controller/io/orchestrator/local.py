@@ -211,11 +211,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """SIGTERM, and SIGKILL if it does not listen. Runs on cancellation too."""
     if process.returncode is not None:
         return
-    process.terminate()
+    # It may end by itself at any moment. That is no error, and one from here would take the place
+    # of the cancellation that brought us here: the child would be started again.
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
     try:
         await asyncio.wait_for(process.wait(), TERMINATE_S)
     except TimeoutError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
 
 
