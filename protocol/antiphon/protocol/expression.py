@@ -78,12 +78,18 @@ COMPARISONS: Final = (
 )  # fmt: skip
 ARITHMETIC: Final = ("add", "subtract", "multiply", "divide", "modulo", "negate", "abs")
 NUMERIC: Final = (
-    "round", "floor", "ceil", "truncate", "sqrt", "power", "exp", "ln", "log10", "sign",
+    "round", "floor", "ceil", "truncate", "sqrt", "cbrt", "power", "exp", "ln", "log10", "sign",
+    "sin", "cos", "tan", "asin", "acos", "atan", "atan2",
+)  # fmt: skip
+# Of integers of one type.
+BITWISE: Final = (
+    "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "shift_left", "shift_right",
 )  # fmt: skip
 TEXTUAL: Final = (
     "concat", "lower", "upper", "length", "substring", "trim", "ltrim", "rtrim", "replace",
     "position", "left", "right", "lpad", "rpad", "starts_with", "ends_with", "contains", "reverse",
     "repeat", "split_part", "like", "ilike", "regexp_match", "regexp_replace", "md5",
+    "octet_length", "ascii",
 )  # fmt: skip
 TEMPORAL: Final = ("date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date")
 CONDITIONAL: Final = ("coalesce", "nullif", "greatest", "least")
@@ -91,5 +97,5 @@ CONDITIONAL: Final = ("coalesce", "nullif", "greatest", "least")
 CLOCK: Final = ("now",)
 
 FUNCTIONS: Final = frozenset(
-    LOGIC + COMPARISONS + ARITHMETIC + NUMERIC + TEXTUAL + TEMPORAL + CONDITIONAL + CLOCK
+    LOGIC + COMPARISONS + ARITHMETIC + NUMERIC + BITWISE + TEXTUAL + TEMPORAL + CONDITIONAL + CLOCK
 )

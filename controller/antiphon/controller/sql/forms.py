@@ -21,6 +21,7 @@ from antiphon.controller.sql.functions import CLOCKS, FUNCTIONS, Arguments, call
 from antiphon.controller.sql.literal_text import read_interval
 from antiphon.controller.sql.source import near_miss
 from antiphon.controller.sql.syntax import describe, expect_only, function_name
+from antiphon.controller.sql.text_patterns import FORMATTED, similar_to_regexp
 from antiphon.controller.sql.types import type_from_sql
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
 from antiphon.protocol.schema import (
@@ -178,6 +179,32 @@ def _regexp(prefix: str) -> Handler:
     return build
 
 
+def _similar(scalars: Scalars, node: exp.Expr) -> Expression:
+    expect_only(scalars.source, node, "this", "expression", "negate")
+    pattern = node.expression
+    if not pattern.is_string:
+        raise scalars.source.unsupported(node, "SIMILAR TO with a pattern that is not a literal")
+    try:
+        wanted = similar_to_regexp(pattern.name)
+    except ValueError as error:
+        raise scalars.source.invalid(pattern, str(error)) from None
+    return _matched(scalars, node, "regexp_match", Unknown(wanted))
+
+
+def _bitwise(function: str) -> Handler:
+    """Of integers of one type; a shift's distance may have another."""
+
+    def build(scalars: Scalars, node: exp.Expr) -> Expression:
+        expect_only(scalars.source, node, "this", "expression")
+        nodes = [part for part in (node.this, node.args.get("expression")) if part is not None]
+        values = scalars.members(nodes, "the sides of a bitwise operator")
+        if not values[0].type.is_integer:
+            raise scalars.source.mismatch(node, f"a bitwise operator of {values[0].type}")
+        return call(function, values, values[0].type)
+
+    return build
+
+
 def _concatenate(scalars: Scalars, node: exp.Expr) -> Expression:
     expect_only(scalars.source, node, "this", "expression", "safe")
     nodes = list(node.flatten())
@@ -256,10 +283,13 @@ def _function(scalars: Scalars, node: exp.Expr) -> Expression:
     return _call(scalars, node, name, node.expressions)
 
 
+_BUILDERS: Final = {**FUNCTIONS, **FORMATTED}
+
+
 def _call(scalars: Scalars, node: exp.Expr, name: str, nodes: Sequence[exp.Expr]) -> Expression:
-    build = FUNCTIONS.get(name)
+    build = _BUILDERS.get(name)
     if build is None:
-        hint = near_miss(name, FUNCTIONS)
+        hint = near_miss(name, _BUILDERS)
         raise scalars.source.unsupported(node, f"the function {name}", hint)
     values = tuple(scalars.typed(argument) for argument in nodes)
     return build(
@@ -332,5 +362,12 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Substring: _substring,
         exp.Trim: _trim,
         exp.Pow: _power,
+        exp.SimilarTo: _similar,
+        exp.BitwiseAnd: _bitwise("bitwise_and"),
+        exp.BitwiseOr: _bitwise("bitwise_or"),
+        exp.BitwiseXor: _bitwise("bitwise_xor"),
+        exp.BitwiseNot: _bitwise("bitwise_not"),
+        exp.BitwiseLeftShift: _bitwise("shift_left"),
+        exp.BitwiseRightShift: _bitwise("shift_right"),
     }
 )

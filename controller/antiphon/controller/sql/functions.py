@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -143,6 +144,22 @@ def _logarithm(arguments: Arguments) -> Expression:
         raise arguments.wrong()
     base, value = (call("ln", [arguments.as_type(i, FLOAT64)], FLOAT64) for i in (0, 1))
     return call("divide", [value, base], FLOAT64)
+
+
+def _pi(arguments: Arguments) -> Expression:
+    if arguments.values:
+        raise arguments.wrong()
+    return Literal(value=math.pi, type=FLOAT64)
+
+
+def _scaled(factor: float) -> Builder:
+    def build(arguments: Arguments) -> Expression:
+        if len(arguments.values) != 1:
+            raise arguments.wrong()
+        value = arguments.as_type(0, FLOAT64)
+        return call("multiply", [value, Literal(value=factor, type=FLOAT64)], FLOAT64)
+
+    return build
 
 
 def _concat(arguments: Arguments) -> Expression:
@@ -303,6 +320,8 @@ FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "regexp_like": _fixed("regexp_match", BOOLEAN, TEXT, TEXT),
         "regexp_replace": _regexp_replace,
         "md5": _fixed("md5", TEXT, TEXT),
+        "octet_length": _fixed("octet_length", INT32, TEXT),
+        "ascii": _fixed("ascii", INT32, TEXT),
         "concat": _concat,
         "abs": _same_number("abs"),
         "sign": _sign,
@@ -312,6 +331,17 @@ FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "ceil": _rounding("ceil"),
         "ceiling": _rounding("ceil"),
         "sqrt": _real("sqrt"),
+        "cbrt": _real("cbrt"),
+        "sin": _real("sin"),
+        "cos": _real("cos"),
+        "tan": _real("tan"),
+        "asin": _real("asin"),
+        "acos": _real("acos"),
+        "atan": _real("atan"),
+        "atan2": _fixed("atan2", FLOAT64, FLOAT64, FLOAT64),
+        "pi": _pi,
+        "degrees": _scaled(180 / math.pi),
+        "radians": _scaled(math.pi / 180),
         "exp": _real("exp"),
         "ln": _real("ln"),
         "log": _logarithm,

@@ -97,3 +97,7 @@ select replace(c, 'z', 'y'), substring(c, 1, 1), left(c, 1) from t;
 select split_part(origin || '-' || dest, '-', 2), lpad(origin, 5, '*'), reverse(origin), repeat(origin, 2) from flights where id < 10;
 select regexp_replace(origin, '[AEIOU]', '_'), origin ~ '^J', origin !~ 'R', md5(origin) from flights where id < 10;
 select trunc(fare), trunc(fare, 1), round(-2.5), round(2.5), ceil(1.2), floor(-1.2), mod(7, 3), sign(-3) from flights where id < 3;
+select sin(b), cos(b), tan(b), atan(b), atan2(b, 2), cbrt(b), degrees(b), radians(b) from t;
+select asin(b / 100.0), acos(b / 100.0), pi() from t;
+select a & 6, a | b, ~a, b << 2, b >> 1 from t;
+select concat_ws('-', c, a, 'z'), concat_ws(c, 'p', 'q'), ascii(c) from t;

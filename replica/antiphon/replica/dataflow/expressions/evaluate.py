@@ -16,6 +16,7 @@ from antiphon.protocol.expression import (
 )
 from antiphon.replica.dataflow.expressions import (
     arithmetic,
+    bits,
     casts,
     compare,
     conditional,
@@ -36,6 +37,7 @@ _STRICT: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     **arithmetic.FUNCTIONS,
     **conditional.FUNCTIONS,
     **numeric.FUNCTIONS,
+    **bits.FUNCTIONS,
     **textual.FUNCTIONS,
     **temporal_fields.FUNCTIONS,
 }

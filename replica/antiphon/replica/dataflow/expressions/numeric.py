@@ -139,6 +139,13 @@ def _logarithm(kernel: Callable[[Values], Values]) -> Callable[..., Vector]:
     )
 
 
+_INFINITE: Final = ("numeric_value_out_of_range", "input is out of range", np.isinf)
+_OUTSIDE: Final = (
+    "numeric_value_out_of_range",
+    "input is out of range",
+    lambda x: np.abs(x) > 1,
+)
+
 FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "round": _rounding,
     "truncate": _rounding,
@@ -150,7 +157,15 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
         (INVALID_POWER, "cannot take square root of a negative number", lambda x: x < 0),
     ),
     "power": _real(np.power, *_POWER_REFUSALS),
+    "cbrt": _real(np.cbrt),
     "exp": _real(np.exp),
+    "sin": _real(np.sin, _INFINITE),
+    "cos": _real(np.cos, _INFINITE),
+    "tan": _real(np.tan, _INFINITE),
+    "asin": _real(np.arcsin, _OUTSIDE),
+    "acos": _real(np.arccos, _OUTSIDE),
+    "atan": _real(np.arctan),
+    "atan2": _real(np.arctan2),
     "ln": _logarithm(np.log),
     "log10": _logarithm(np.log10),
 }

@@ -50,6 +50,19 @@ def _length(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     return Vector.of_array(call.type, measure(value.array).cast(arrow_type(call.type)))
 
 
+def _octet_length(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+    sizes = pc.binary_length(arguments[0].array)
+    return Vector.of_array(call.type, sizes.cast(arrow_type(call.type)))
+
+
+def _ascii(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+    """The first character's code point; 0 of the empty text."""
+    first = pc.utf8_slice_codeunits(arguments[0].array, 0, 1).dictionary_encode()
+    codes = [ord(text) if text else 0 for text in first.dictionary.to_pylist()]  # of each once
+    found = pa.DictionaryArray.from_arrays(first.indices, pa.array(codes, arrow_type(call.type)))
+    return Vector.of_array(call.type, found.dictionary_decode())
+
+
 def _substring(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     value, start = arguments[0], _whole(arguments[1]) - 1
     valid = both_valid(*arguments)
@@ -276,6 +289,8 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "reverse": _simple(pc.utf8_reverse),
     "md5": _simple(md5_hex),
     "length": _length,
+    "octet_length": _octet_length,
+    "ascii": _ascii,
     "substring": _substring,
     "left": _left,
     "right": _right,
