@@ -20,6 +20,7 @@ from antiphon.controller.io.process import Controller
 from antiphon.protocol import errors
 from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto
 from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import ReplicaId
 from antiphon.protocol.io.status import from_rpc_error
 from antiphon.v1 import control_pb2 as pb
 from tests.controller.io.serving import Client, arrow_stream, serving, until
@@ -313,3 +314,46 @@ async def test_a_restarted_controller_finds_everything(tmp_path: Path) -> None:
         assert rows == [{"id": 1}, {"id": 2}, {"id": 3}]
         (row,) = await client.sql("SELECT n FROM totals WHERE customer = 'a'")
         assert row == {"n": 2}
+
+
+async def test_flapping_connections_leave_nothing_behind_and_send_nothing_twice(
+    system: tuple[Controller, Client],
+) -> None:
+    """Sync 33, over real streams; a thousand of them are in tests/controller/instance."""
+    controller, client = system
+    await client.append("orders", id=[1, 2], customer=["a", "b"], amount=[10, 200])
+    state = controller.driver.kernel.instance.state
+    replica = state.replicas[ReplicaId("r1")]
+    link = controller._links._links[replica.id]
+
+    def holders() -> int:
+        return sum(
+            1 for c in state.collections.values() for h in c.holds if h.replica == replica.id
+        )
+
+    async def calm() -> bool:
+        await client.sql("SELECT * FROM totals", replica="r1")
+        return replica.is_open and replica.accepted
+
+    await until(calm, 30, "r1 is up to date")
+    tasks, held, decided = len(asyncio.all_tasks()), holders(), len(replica.decisions)
+    for flap in range(6):
+        connections = replica.connections
+        assert link._session is not None
+        link._session.end("a flap")
+        await client.append("orders", id=[10 + flap], customer=["c"], amount=[1])
+
+        async def is_back(after: int = connections) -> bool:
+            return replica.connections > after and replica.is_open and replica.accepted
+
+        await until(is_back, 30, "r1 is back")
+    assert await client.sql("SELECT total FROM totals WHERE customer = 'c'", replica="r1") == [
+        {"total": 6}
+    ]
+    reasons = [record.decision.code for record in list(replica.decisions)[decided:]]
+    assert reasons == ["at_head"] * 6
+    assert state.peeks == {}
+    assert set(state.retention.pins) == {"r1", "r2"}
+    assert all(view.active is None for view in state.sync.views)
+    assert holders() == held
+    await until(lambda: len(asyncio.all_tasks()) <= tasks, 30, "no task is left")
