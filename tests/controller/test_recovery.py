@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from antiphon.controller.engine.policy import Policy
+from antiphon.controller.instance.event import Ticked
 from antiphon.controller.ports import AppendReply, DoneReply
+from antiphon.history.retention import Bounds
 from antiphon.protocol.command import CreateDataflow, InitializationComplete, Peek
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.response import Frontiers
@@ -52,6 +55,32 @@ def test_a_new_controller_goes_on_from_the_same_head() -> None:
     ]
     assert isinstance(after.sql("CREATE INDEX j ON t (v)"), DoneReply)
     assert after.store.opened().head == opened.head + 1
+
+
+def test_a_folded_history_is_folded_for_the_next_controller_too() -> None:
+    """Sync 35. What is below the base is reduced, what is above it is sent as it was."""
+    bounds = Bounds(slack_entries=2, age_ms_max=10_000)
+    world = World(policy=Policy(bounds=bounds))
+    world.sql("CREATE TABLE t (k bigint PRIMARY KEY, v bigint)")
+    world.sql("CREATE INDEX kept ON t (v)")
+    for number in range(5):
+        world.sql(f"CREATE INDEX i{number} ON t (v)")
+        world.sql(f"DROP INDEX i{number}")
+    world.ports.now += 1_000
+    world.handle(Ticked())
+    world.run()
+    status = world.driver.status()
+    assert (status.base, status.head, status.log_commands) == (9, 11, 2)
+    assert world.store.opened().base == 9
+    after = world.restart()
+    state = after.driver.kernel.instance.state
+    assert (after.driver.status().base, state.log.base, state.log.head) == (9, 9, 11)
+    assert state.log.digest_at(state.log.base) == after.store.digest_at(state.log.base)
+    assert state.retention.byte_count == status.log_bytes
+    assert set(creates(after, "r1")) == {"kept"}
+    assert after.store.verify() == 11
+    assert isinstance(after.sql("CREATE INDEX more ON t (v)"), DoneReply)
+    assert state.log.digest_at(state.head) == after.store.opened().head_digest
 
 
 def test_dropped_things_stay_dropped() -> None:

@@ -24,6 +24,7 @@ from antiphon.controller.named_holds import CatalogHold, is_hold
 from antiphon.controller.oracle import Oracle
 from antiphon.history.journal import record_of, sent_of
 from antiphon.history.reduction import reduce
+from antiphon.history.retention import restored
 from antiphon.history.store import Opened, StoredCommand
 from antiphon.protocol.command import CreateDataflow, Sent, UpdateConfiguration
 from antiphon.protocol.errors import ComputeError
@@ -66,6 +67,12 @@ def recover(
             base=opened.base,
             base_digest=opened.base_digest,
         ),
+    )
+    unedited = [stored for stored in stored_commands if stored.position > opened.base]
+    state.retention = restored(
+        opened.base,
+        ((state.log.byte_count(each.position), each.appended_at_ms) for each in unedited),
+        config.policy.bounds,
     )
     found = holds_of(opened)
     for shard in sorted(opened.shards.values(), key=lambda found: found.collection):
