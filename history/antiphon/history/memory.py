@@ -92,6 +92,10 @@ class MemoryStore:
         """What a controller finds that opens the store now; claims nothing."""
         return self._state.opened(self._instance_id, self._history_id, self._tables.catalog)
 
+    def owner(self) -> Fence:
+        """Whose claim is the latest."""
+        return self._state.fence
+
     def keep(self, lease: Lease) -> None:
         """Reserve what a standby has yet to read; the last word of a holder counts."""
         self._tables.leases[lease.holder] = lease

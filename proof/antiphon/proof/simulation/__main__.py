@@ -18,10 +18,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=50, help="how many (default: 50)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (default: 1)")
     parser.add_argument("--trace", action="store_true", help="print every run's whole trace")
+    parser.add_argument(
+        "--handover", action="store_true", help="controllers are replaced while they live"
+    )
     options = parser.parse_args(arguments)
     failures = 0
     for seed in range(options.first, options.first + options.seeds):
-        report = simulate(seed)
+        report = simulate(seed, handover=options.handover)
         failures += report.failure is not None
         _show(report, whole=options.trace)
     print(f"{options.seeds} seeds, {failures} failed")
@@ -42,7 +45,11 @@ def _show(report: Report, *, whole: bool) -> None:
         print("\n".join(lines))
     if report.failure is not None:
         print(report.failure)
-        print(f"again: python -m antiphon.proof.simulation --first {report.seed} --seeds 1 --trace")
+        options = "--handover " if report.handovers else ""
+        print(
+            f"again: python -m antiphon.proof.simulation {options}--first {report.seed} --seeds 1"
+            " --trace"
+        )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 was acknowledged, or after another read was answered, is not earlier than it. *Contiguous*: a
 subscriber's intervals follow each other without gap or repeat, and add up to the model at each
 upper. *Once*: an append that was tried again is in the model, and in the answers, once. *Spared*: a
-replica whose process lives is sent what it missed and nothing twice.
+replica whose process lives is sent what it missed and nothing twice. *Fenced*: the store takes
+nothing of an older claim, and a replica that has obeyed an epoch obeys no older one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from antiphon.history.store import Committed, Completion, Submission
 from antiphon.proof.simulation.model import Change, Model, Row
 from antiphon.protocol.command import Hello, InitializationComplete, Sent, SyncDecision
 from antiphon.protocol.facts import ReplicaFacts
+from antiphon.protocol.ids import Epoch
 
 
 class Violation(AssertionError):
@@ -84,6 +87,25 @@ def check_session(hello: Hello, facts: ReplicaFacts, commands: Sequence[Sent]) -
             assert_never(hello.decision)
     if positions != wanted:
         raise Violation(f"{hello.decision.name} sends {positions}, where {wanted} are missing")
+
+
+def check_fence(submission: Submission, completion: Completion, epoch: Epoch) -> None:
+    """`epoch`: of the latest claim.
+
+    Raises:
+        Violation: what an older one submitted became durable.
+    """
+    if isinstance(completion, Committed) and submission.fence.epoch < epoch:
+        raise Violation(f"the store took what epoch {submission.fence.epoch} wrote, after {epoch}")
+
+
+def check_obeyed(replica: str, before: Epoch, now: Epoch) -> None:
+    """
+    Raises:
+        Violation: a replica goes back to an older epoch.
+    """
+    if now < before:
+        raise Violation(f"{replica} obeys epoch {now}, after {before}")
 
 
 def _head(commands: Sequence[Sent]) -> int:

@@ -24,6 +24,7 @@ from antiphon.controller.request import (
     StatementReceived,
 )
 from antiphon.proof.simulation.controller_process import ControllerProcess
+from antiphon.proof.simulation.seats import Seats
 from antiphon.proof.simulation.world import Process
 from antiphon.protocol.errors import ComputeError
 
@@ -35,9 +36,10 @@ EventOf = Callable[[int], DriverEvent]
 class Client:
     """One client's way to the controller: a request, its replies, or its loss."""
 
-    def __init__(self, controller: ControllerProcess, name: str) -> None:
-        self.controller = controller
-        self.world = controller.world
+    def __init__(self, seats: Seats, name: str) -> None:
+        self.seats = seats
+        self.controller: ControllerProcess = seats.live  # who serves the call that is looked at
+        self.world = seats.world
         self.process = Process(name)
         self.process.start()
 
@@ -49,7 +51,8 @@ class Client:
     ) -> None:
         """`event_of` runs at the controller when the request arrives there; it may raise. The call
         is over with its last reply: what happens to its stream afterwards is nobody's loss."""
-        stream = self.controller.network.open(self.process, self.controller.process)
+        controller = self.seats.asked()
+        stream = self.seats.network.open(self.process, controller.process)
 
         def receive(reply: Reply) -> None:
             if _is_last(reply):
@@ -57,17 +60,18 @@ class Client:
             on_reply(reply)
 
         def serve(_: object) -> None:
+            self.controller = controller
             try:
                 build = event_of()
             except ComputeError as error:
                 stream.send(1, ErrorReply(error))
                 return
-            request = self.controller.ask(build, lambda reply: stream.send(1, reply))
-            stream.attach(1, serve, lambda reason: self._abandon(request))
+            request = controller.ask(build, lambda reply: stream.send(1, reply))
+            stream.attach(1, serve, lambda reason: _abandon(controller, request))
 
         stream.attach(0, receive, on_loss)
         stream.attach(1, serve, lambda reason: None)
-        if self.controller.process.alive:
+        if controller.process.alive:
             stream.send(0, None)
         else:
             stream.cut("nobody listens")
@@ -81,21 +85,17 @@ class Client:
     def later(self, action: Callable[[], None], delay: tuple[int, int] = RETRY_MS) -> None:
         self.world.after(self.world.random.between(*delay), action, self.process)
 
-    def _abandon(self, request: int) -> None:
-        self.controller.forget(request)
-        self.controller.handle(RequestCanceled(request=request))
-
 
 class Definer(Client):
     """Runs statements that change the catalog, each until it is known to have happened."""
 
     def __init__(
         self,
-        controller: ControllerProcess,
+        seats: Seats,
         statements: tuple[str, ...],
         pause_ms: tuple[int, int] = (0, 0),  # before each
     ) -> None:
-        super().__init__(controller, "definer")
+        super().__init__(seats, "definer")
         self._waiting = list(statements)
         self._pause_ms = pause_ms
         self.later(self._next, pause_ms)
@@ -131,6 +131,11 @@ class Definer(Client):
     def _done_one(self) -> None:
         self._waiting.pop(0)
         self.later(self._next, self._pause_ms)
+
+
+def _abandon(controller: ControllerProcess, request: int) -> None:
+    controller.forget(request)
+    controller.handle(RequestCanceled(request=request))
 
 
 def _is_last(reply: Reply) -> bool:

@@ -42,6 +42,7 @@ from antiphon.replica.ports import (
 if TYPE_CHECKING:
     from antiphon.proof.simulation.controller_process import ControllerProcess
     from antiphon.proof.simulation.replica_process import ReplicaProcess
+    from antiphon.proof.simulation.seats import Seats
 
 WINDOW_BYTES_MAX: Final = 2_000  # small, so that a backlog comes in pieces
 LOST_PERCENT: Final = 3
@@ -81,8 +82,8 @@ class Tails:
 class CollectionsLink:
     """A replica's `CollectionsPort`. Failures that may pass are retried here, below the port."""
 
-    def __init__(self, controller: ControllerProcess, replica: ReplicaProcess) -> None:
-        self._controller = controller
+    def __init__(self, seats: Seats, replica: ReplicaProcess) -> None:
+        self._seats = seats
         self._replica = replica
         self._tail: tuple[int, Stream] | None = None
         self._wanted = 0  # the number of the newest tail
@@ -100,7 +101,7 @@ class CollectionsLink:
     def _start_tail(self, request: OpenTail) -> None:
         if request.tail != self._wanted:
             return
-        stream = self._open(lambda stream: _serve_tail(self._controller, stream, request))
+        stream = self._open(lambda controller, stream: _serve_tail(controller, stream, request))
         self._tail = (request.tail, stream)
         reached = START
 
@@ -143,7 +144,7 @@ class CollectionsLink:
 
         if request.snapshot in self._canceled:
             return
-        stream = self._open(lambda stream: _serve_snapshot(self._controller, stream, request))
+        stream = self._open(lambda controller, stream: _serve_snapshot(controller, stream, request))
         self._snapshots[request.snapshot] = stream
         stream.attach(0, receive, lost)
 
@@ -155,7 +156,7 @@ class CollectionsLink:
 
     def append_shard(self, request: AppendShard) -> None:
         """Never retried here: whether it took effect is for the sink to find out."""
-        stream = self._open(lambda stream: _serve_append(self._controller, stream, request))
+        stream = self._open(lambda controller, stream: _serve_append(controller, stream, request))
         answered: list[Event] = []
 
         def receive(event: Event) -> None:
@@ -174,11 +175,12 @@ class CollectionsLink:
 
         stream.attach(0, receive, lost)
 
-    def _open(self, serve: Callable[[Stream], None]) -> Stream:
+    def _open(self, serve: Callable[[ControllerProcess, Stream], None]) -> Stream:
         """A stream whose far end begins to serve when the request arrives."""
-        stream = self._controller.network.open(self._replica.process, self._controller.process)
-        if self._controller.process.alive:
-            stream.attach(1, lambda _: serve(stream), lambda reason: None)
+        controller = self._seats.live
+        stream = self._seats.network.open(self._replica.process, controller.process)
+        if controller.process.alive:
+            stream.attach(1, lambda _: serve(controller, stream), lambda reason: None)
             stream.send(0, None)
         else:
             self._replica.world.after(

@@ -7,7 +7,7 @@ left to hear of it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -20,6 +20,7 @@ from antiphon.controller.ports import World as Ports
 from antiphon.controller.recovery import recover
 from antiphon.controller.request import (
     DriverEvent,
+    OwnerSeen,
     ReplicaReached,
     ReplicasConfigured,
     ResultFetched,
@@ -27,8 +28,8 @@ from antiphon.controller.request import (
 from antiphon.controller.sql.planner import plan_statement, split_statements
 from antiphon.controller.sql.statement import Statement
 from antiphon.history.memory import MemoryStore
-from antiphon.history.store import Fence, Submission
-from antiphon.proof.simulation.checkers import check_session
+from antiphon.history.store import Completion, Fence, Submission
+from antiphon.proof.simulation.checkers import check_fence, check_session
 from antiphon.proof.simulation.collections import Tails
 from antiphon.proof.simulation.keeping import check_fold, check_sent, check_suffix, tiny_policy
 from antiphon.proof.simulation.network import Network, Stream
@@ -36,7 +37,7 @@ from antiphon.proof.simulation.replica_process import ReplicaProcess, Session
 from antiphon.proof.simulation.world import Process, World
 from antiphon.protocol.command import Hello, Sent, SyncDecision
 from antiphon.protocol.describe import describe
-from antiphon.protocol.errors import ReplicaFailed
+from antiphon.protocol.errors import EpochFenced, ReplicaFailed
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import (
     ClaimId,
@@ -44,7 +45,7 @@ from antiphon.protocol.ids import (
     PeekId,
     ReplicaId,
 )
-from antiphon.protocol.limits import HEARTBEAT_INTERVAL_MS
+from antiphon.protocol.limits import HEARTBEAT_INTERVAL_MS, LOOK_MS
 
 COMMIT_MS_MAX: Final = 12
 BACKOFF_MS: Final = (100, 1_500)
@@ -60,7 +61,10 @@ class ControllerProcess:
         network: Network,
         store: MemoryStore,
         replicas: Mapping[ReplicaId, ReplicaProcess],
+        *,
+        ownership_ms: int | None = None,
     ) -> None:
+        """`ownership_ms`: of a controller that may be replaced while it lives."""
         self.world = world
         self.network = network
         self.store = store
@@ -75,12 +79,36 @@ class ControllerProcess:
         self._requests = 0
         self._wake_at_ms: int | None = None
         self._planned: dict[tuple[str, int], Statement] = {}
+        self._ownership_ms = ownership_ms
+        self._claim_id = ClaimId(bytes(16))
+        self.reaches_late_ms: tuple[int, int] | None = None  # its replicas, when it begins
+        self.stuck_until_ms = 0  # its looks at the claim come to nothing before
+        self.submitted: deque[Submission] = deque()
+
+    def successor(self) -> ControllerProcess:
+        """Another one, of the same store and replicas."""
+        return ControllerProcess(
+            self.world,
+            self.network,
+            self.store,
+            self.replicas,
+            ownership_ms=self._ownership_ms,
+        )
 
     def start(self) -> None:
         """Claim the next epoch, recover, and reach for every replica."""
+        self.claim()
+        self.begin()
+
+    def claim(self) -> None:
+        """From here on the store takes nothing of any older one."""
+        self._claim_id = ClaimId(self.world.random.random_id())
+        self.store.claim(self._claim_id)
+
+    def begin(self) -> None:
+        """Recover under the claim."""
         self.process.start()
-        claim_id = ClaimId(self.world.random.random_id())
-        opened = self.store.claim(claim_id)
+        claim_id, opened = self._claim_id, self.store.opened()
         config = InstanceConfig(
             instance_id=opened.instance_id,
             name="default",
@@ -102,9 +130,13 @@ class ControllerProcess:
         self._callers.clear()
         self._planned.clear()
         self._wake_at_ms = None
-        self.driver = Driver(recovered=recovered, fence=fence, world=ports)
+        self.driver = Driver(
+            recovered=recovered, fence=fence, world=ports, ownership_ms=self._ownership_ms
+        )
         self.world.note(f"= controller epoch={opened.epoch} head={opened.head}")
         self.world.after(HEARTBEAT_INTERVAL_MS, self._beat, self.process)
+        if self._ownership_ms is not None:
+            self.world.after(LOOK_MS, self._look, self.process)
         named = {replica: replica for replica in self.replicas}
         self.ask(
             lambda number: ReplicasConfigured(request=number, replicas=named), lambda reply: None
@@ -114,12 +146,35 @@ class ControllerProcess:
         """SIGKILL. Some of what it had submitted may be durable, and unanswered."""
         self.world.note("x controller")
         self.process.kill()
-        while self.store.queued_count and self.world.random.chance(LOST_ACKNOWLEDGEMENT_PERCENT):
-            self.store.commit_next()
-        self.store.crash()
+        while self.submitted and self.world.random.chance(LOST_ACKNOWLEDGEMENT_PERCENT):
+            self.commit()
+        self._gone("the controller was killed")
+
+    def commit(self) -> Completion:
+        """The store performs the oldest submission of this controller.
+
+        Raises:
+            Violation: it takes what an older claim submitted.
+        """
+        submission = self.submitted.popleft()
+        self.store.submit(submission)
+        completion = self.store.commit_next()
+        assert completion is not None, "one was submitted"
+        check_fence(submission, completion, self.store.opened().epoch)
+        return completion
+
+    def _gone(self, reason: str) -> None:
+        self.submitted.clear()
         self.tails.clear()
         self.driver = None
-        self.network.cut(self.process, "the controller was killed")
+        self.network.cut(self.process, reason)
+
+    def _look(self) -> None:
+        """At the claim, as often as the real one does."""
+        if self.world.now_ms >= self.stuck_until_ms:
+            self.handle(OwnerSeen(owner=self.store.owner(), at_ms=self.world.now_ms))
+        if self.process.alive:
+            self.world.after(LOOK_MS, self._look, self.process)
 
     def plan(self, sql: str) -> tuple[Statement, int]:
         """A planned statement and the catalog version it is for."""
@@ -150,6 +205,11 @@ class ControllerProcess:
     def handle(self, event: DriverEvent) -> None:
         assert self.driver is not None, "a dead controller hears nothing"
         self.driver.handle(event)
+        if isinstance(self.driver.fault, EpochFenced):
+            self.world.note("x controller: it was replaced")
+            self.process.kill()
+            self._gone("the controller was replaced")
+            return
         self._plan_wake()
 
     def _plan_wake(self) -> None:
@@ -184,14 +244,12 @@ class _Store:
             check_fold(owner.driver.kernel.instance.state, submission.fold_to)
             owner.world.note(f"= folds up to {submission.fold_to}")
             owner.folds += 1
-        owner.store.submit(submission)
+        owner.submitted.append(submission)
         delay = owner.world.random.between(0, COMMIT_MS_MAX)
         owner.world.after(delay, self._commit, owner.process)
 
     def _commit(self) -> None:
-        completion = self._owner.store.commit_next()
-        assert completion is not None, "each submission plans one commit"
-        self._owner.handle(completion)
+        self._owner.handle(self._owner.commit())
 
 
 class _Links:
@@ -204,7 +262,12 @@ class _Links:
 
     def connect(self, replica: ReplicaId, address: str) -> None:
         self._known.add(replica)
-        self._probe(replica)
+        owner = self._owner
+        if owner.reaches_late_ms is None:
+            self._probe(replica)
+            return
+        late_ms = owner.world.random.between(*owner.reaches_late_ms)
+        owner.world.after(late_ms, lambda: self._probe(replica), owner.process)
 
     def open(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
         owner = self._owner

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.network import Network
 from antiphon.proof.simulation.replica_process import ReplicaProcess
+from antiphon.proof.simulation.seats import Seats
 from antiphon.proof.simulation.world import World
 from antiphon.protocol.ids import ReplicaId
 
@@ -27,12 +27,14 @@ class Faults:
         self,
         world: World,
         network: Network,
-        controller: ControllerProcess,
+        seats: Seats,
         replicas: Mapping[ReplicaId, ReplicaProcess],
+        *,
+        handover: bool = False,
     ) -> None:
         self._world = world
         self._network = network
-        self._controller = controller
+        self._seats = seats
         self._replicas = replicas
         self._random = world.random.split()
         self._healed = False
@@ -44,6 +46,8 @@ class Faults:
             self._part_replica,
         ]
         self._enabled = [kind for kind in kinds if self._random.chance(60)]
+        if handover:
+            self._enabled += [self._seats.hand_over, self._seats.hand_over]
 
     def begin(self) -> None:
         if self._enabled:
@@ -52,8 +56,7 @@ class Faults:
     def heal(self) -> None:
         """No more faults; who is down comes back at once."""
         self._healed = True
-        if not self._controller.process.alive:
-            self._controller.start()
+        self._seats.revive(self._seats.live)
         for replica in self._replicas.values():
             self._network.join(replica.process)
             if not replica.process.alive:
@@ -73,10 +76,10 @@ class Faults:
             self._back(lambda: None if replica.process.alive else replica.start())
 
     def _kill_controller(self) -> None:
-        controller = self._controller
+        controller = self._seats.live
         if controller.process.alive:
             controller.kill()
-            self._back(lambda: None if controller.process.alive else controller.start())
+            self._back(lambda: self._seats.revive(controller))
 
     def _cut_replica(self) -> None:
         replica = self._replicas[self._random.choose(tuple(self._replicas))]
@@ -93,7 +96,7 @@ class Faults:
 
     def _cut_controller(self) -> None:
         self._world.note("x streams of the controller")
-        self._network.cut(self._controller.process, "cut")
+        self._network.cut(self._seats.live.process, "cut")
 
     def _back(self, start: Callable[[], None]) -> None:
         self._world.after(self._random.between(*DOWN_MS), start)

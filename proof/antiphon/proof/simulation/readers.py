@@ -18,8 +18,8 @@ from antiphon.controller.request import (
 from antiphon.controller.sql.statement import Select, Subscribe
 from antiphon.proof.simulation.checkers import Answer, Interval, Observations
 from antiphon.proof.simulation.client import Client, EventOf
-from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.model import Row
+from antiphon.proof.simulation.seats import Seats
 from antiphon.protocol.delta import DIFF_COLUMN, TIME_COLUMN, decode_batch, delta_schema
 from antiphon.protocol.errors import SinceViolation
 from antiphon.protocol.frontier import Frontier
@@ -32,12 +32,12 @@ class Reader(Client):
 
     def __init__(
         self,
-        controller: ControllerProcess,
+        seats: Seats,
         observed: Observations,
         views: tuple[str, ...],
         replicas: tuple[ReplicaId, ...],
     ) -> None:
-        super().__init__(controller, "reader")
+        super().__init__(seats, "reader")
         self.stopped = False
         self.answered = 0
         self._observed = observed
@@ -110,8 +110,8 @@ class Reader(Client):
 class Subscriber(Client):
     """Follows one view for ever: where a stream ends, the next one resumes."""
 
-    def __init__(self, controller: ControllerProcess, observed: Observations, view: str) -> None:
-        super().__init__(controller, f"subscriber of {view}")
+    def __init__(self, seats: Seats, observed: Observations, view: str) -> None:
+        super().__init__(seats, f"subscriber of {view}")
         self._observed = observed
         self._view = view
         self._generation = 0

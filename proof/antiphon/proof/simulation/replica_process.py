@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final, Protocol
 
+from antiphon.proof.simulation.checkers import check_obeyed
 from antiphon.proof.simulation.network import Stream
 from antiphon.proof.simulation.world import Process, World
 from antiphon.protocol.codec import commands_from_batch, commands_to_batch
 from antiphon.protocol.command import Sent
 from antiphon.protocol.errors import AntiphonError
 from antiphon.protocol.facts import ReplicaFacts
-from antiphon.protocol.ids import ConnectionId, Incarnation, PeekId, ReplicaId
+from antiphon.protocol.ids import NO_EPOCH, ConnectionId, Incarnation, PeekId, ReplicaId
 from antiphon.protocol.response import Response
 from antiphon.replica.driver import ReplicaDriver
-from antiphon.replica.ports import CollectionsPort, Event, Fence, WorkerReady
+from antiphon.replica.ports import CollectionsPort, Connected, Event, Fence, WorkerReady
 from antiphon.replica.worker import Worker
 
 STEP_MS_MAX: Final = 4
@@ -41,6 +42,7 @@ class ReplicaProcess:
         self._make_collections = collections
         self._worker = Worker()
         self._inbox: deque[Event] = deque()
+        self._obeyed = NO_EPOCH  # over all lives: its fence is durable
         self._scheduled = False
         self._sessions: dict[int, Session] = {}
         self._session_count = 0
@@ -114,6 +116,9 @@ class ReplicaProcess:
     # WorkerPort.
 
     def post(self, event: Event) -> None:
+        if isinstance(event, Connected):
+            check_obeyed(self.name, self._obeyed, event.epoch)
+            self._obeyed = event.epoch
         self._inbox.append(event)
         self._schedule()
 

@@ -17,9 +17,11 @@ from antiphon.proof.simulation.model import CHURN_SQL, SCHEMA_SQL, VIEWS
 from antiphon.proof.simulation.network import Network
 from antiphon.proof.simulation.readers import Reader, Subscriber
 from antiphon.proof.simulation.replica_process import ReplicaProcess
+from antiphon.proof.simulation.seats import Seats
 from antiphon.proof.simulation.world import EPOCH_MS, World
 from antiphon.proof.simulation.writer import Writer
 from antiphon.protocol.ids import HistoryId, InstanceId, ReplicaId
+from antiphon.protocol.limits import OWNERSHIP_MS
 
 REPLICAS: Final = (ReplicaId("r1"), ReplicaId("r2"))
 DEFINE_MS_MAX: Final = 120_000
@@ -42,6 +44,7 @@ class Report:
     folds: int
     decisions: Mapping[str, int]  # how often each kind of session was opened
     controller_lives: int
+    handovers: int
     replica_lives: int
     virtual_ms: int
 
@@ -49,7 +52,7 @@ class Report:
 class Simulation:
     """The whole world of one seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, handover: bool = False, careful: bool = True) -> None:
         self.seed = seed
         self.world = World(seed)
         self.network = Network(self.world)
@@ -57,18 +60,25 @@ class Simulation:
             instance_id=InstanceId(1), history_id=HistoryId(self.world.random.random_id())
         )
         self.replicas: dict[ReplicaId, ReplicaProcess] = {}
-        self.controller = ControllerProcess(self.world, self.network, self.store, self.replicas)
+        first = ControllerProcess(
+            self.world,
+            self.network,
+            self.store,
+            self.replicas,
+            ownership_ms=OWNERSHIP_MS if handover and careful else None,
+        )
+        self.seats = Seats(first, careful=careful)
         for name in REPLICAS:
             self.replicas[name] = ReplicaProcess(
-                self.world, name, lambda replica: CollectionsLink(self.controller, replica)
+                self.world, name, lambda replica: CollectionsLink(self.seats, replica)
             )
         self.observed = Observations()
-        self.writer = Writer(self.controller, self.observed)
-        self.reader = Reader(self.controller, self.observed, VIEWS, REPLICAS)
+        self.writer = Writer(self.seats, self.observed)
+        self.reader = Reader(self.seats, self.observed, VIEWS, REPLICAS)
         self.subscribers = [
-            Subscriber(self.controller, self.observed, view) for view in ("totals", "priced")
+            Subscriber(self.seats, self.observed, view) for view in ("totals", "priced")
         ]
-        self.faults = Faults(self.world, self.network, self.controller, self.replicas)
+        self.faults = Faults(self.world, self.network, self.seats, self.replicas, handover=handover)
 
     def run(self) -> Report:
         """Runs to the end, whatever it brings."""
@@ -86,10 +96,11 @@ class Simulation:
             trace=tuple(self.world.trace),
             writes=len(self.observed.writes),
             answers=len(self.observed.answers),
-            folds=self.controller.folds,
-            decisions={kind.name: n for kind, n in sorted(self.controller.decisions.items())},
+            folds=self.seats.live.folds,
+            decisions={kind.name: n for kind, n in sorted(self.seats.live.decisions.items())},
             intervals=sum(len(found) for found in self.observed.intervals.values()),
-            controller_lives=self.controller.process.lives,
+            controller_lives=self.seats.lives + self.seats.live.process.lives,
+            handovers=self.seats.count,
             replica_lives=sum(replica.process.lives for replica in self.replicas.values()),
             virtual_ms=self.world.now_ms - EPOCH_MS,
         )
@@ -97,15 +108,15 @@ class Simulation:
     def _run(self) -> None:
         for replica in self.replicas.values():
             replica.start()
-        self.controller.start()
+        self.seats.live.start()
         self.faults.begin()
-        definer = Definer(self.controller, SCHEMA_SQL)
+        definer = Definer(self.seats, SCHEMA_SQL)
         self._until(lambda: definer.done, DEFINE_MS_MAX, "the schema was never created")
         self.writer.begin()
         self.reader.begin()
         for subscriber in self.subscribers:
             subscriber.begin()
-        churn = Definer(self.controller, CHURN_SQL, CHURN_PAUSE_MS)
+        churn = Definer(self.seats, CHURN_SQL, CHURN_PAUSE_MS)
         self.world.run_until(self.world.now_ms + FAULTY_MS)
         self.faults.heal()
         churn.stop()
@@ -136,8 +147,9 @@ class Simulation:
 
     def _catch_up(self) -> None:
         """Liveness: every subscriber has seen everything."""
-        assert self.controller.driver is not None, "healed"
-        upper = self.controller.driver.timeline_upper
+        driver = self.seats.live.driver
+        assert driver is not None, "healed"
+        upper = driver.timeline_upper
         self._until(
             lambda: all(subscriber.frontier >= upper for subscriber in self.subscribers),
             HEALED_MS_MAX,
@@ -146,7 +158,7 @@ class Simulation:
 
     def _settle(self) -> None:
         """Liveness: every replica is accepted, at the head."""
-        driver = self.controller.driver
+        driver = self.seats.live.driver
         assert driver is not None, "healed"
         replicas = driver.kernel.instance.state.replicas
         self._until(
@@ -166,6 +178,11 @@ class Simulation:
             raise Violation(f"{text} within {within_ms} ms")
 
 
-def simulate(seed: int) -> Report:
-    """Run one seed. Equal seeds give equal reports."""
-    return Simulation(seed).run()
+def simulate(seed: int, *, handover: bool = False, careful: bool = True) -> Report:
+    """Run one seed. Equal seeds give equal reports.
+
+    Args:
+        handover: controllers are replaced while they live.
+        careful: False plants a bug: nobody waits for the older one, nor doubts itself.
+    """
+    return Simulation(seed, handover=handover, careful=careful).run()

@@ -22,21 +22,23 @@ from antiphon.controller.request import (
 from antiphon.history.store import ProducerSequence
 from antiphon.proof.simulation.checkers import Acknowledged, Observations
 from antiphon.proof.simulation.client import Client, EventOf
-from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.model import Change
+from antiphon.proof.simulation.seats import Seats
 from antiphon.protocol.delta import DIFF_COLUMN
 from antiphon.protocol.ids import ProducerId
 
 LABELS: Final = ("alpha", "beta", "gamma", "delta", "ümlaut", "")
 ITEM_IDS_MAX: Final = 60
 ROWS_PER_CHANGE_MAX: Final = 6
+# Nothing was done, or the sequence tells: it is right to ask again, maybe another controller.
+RETRIED: Final = ("unavailable", "store_poisoned", "epoch_fenced")
 
 
 class Writer(Client):
     """Changes the table and the feed, one change after another, each once."""
 
-    def __init__(self, controller: ControllerProcess, observed: Observations) -> None:
-        super().__init__(controller, "writer")
+    def __init__(self, seats: Seats, observed: Observations) -> None:
+        super().__init__(seats, "writer")
         self.stopped = False
         self.busy = False
         self._observed = observed
@@ -78,7 +80,7 @@ class Writer(Client):
             match reply:
                 case AppendReply(time=time):
                     self._acknowledge(began_ms, change, time)
-                case ErrorReply(error=error) if error.code in ("unavailable", "store_poisoned"):
+                case ErrorReply(error=error) if error.code in RETRIED:
                     self.later(again)
                 case ErrorReply(error=error):
                     raise AssertionError(f"an append was refused: {error.code}: {error}")
