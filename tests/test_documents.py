@@ -17,6 +17,8 @@ from antiphon.cli.settings import ClientSettings
 from antiphon.controller.io.config import ControllerConfig
 from antiphon.replica.io.config import ReplicaConfig
 from tests.source_tree import ROOT, SOURCE_ROOTS, text_files
+from tests.sql_document import DOCUMENT as SQL_DOCUMENT
+from tests.sql_document import document as sql_document
 from tests.test_tidy import assert_none
 
 # Every command that a document tells the reader to type, and the test or the rule that runs it.
@@ -223,3 +225,8 @@ def test_the_lock_was_made_from_what_is_required() -> None:
         for requirement in wanted
         if not all(requirement.specifier.contains(v) for v in locked.get(requirement.name, ["-1"]))
     )
+
+
+def test_the_document_of_sql_is_current() -> None:
+    current = SQL_DOCUMENT.read_text("utf-8")
+    assert current == sql_document(), "run `python -m tests.sql_document`"

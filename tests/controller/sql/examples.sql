@@ -1,0 +1,90 @@
+## Joins
+-- Inner, on any condition; relations are joined in an order in which each has a key, where there is one.
+SELECT t.a, u.d FROM t JOIN u ON t.a = u.a AND u.b > 1;
+-- Left, right and full, also on ranges and inequalities.
+SELECT t.a, u.b FROM t LEFT JOIN u ON u.b BETWEEN t.a AND t.b;
+SELECT t.a, u.b FROM t FULL JOIN u ON t.a < u.b AND t.b = u.a;
+-- USING and NATURAL: one column of each name.
+SELECT a, c, d FROM t FULL JOIN u USING (a);
+SELECT * FROM t NATURAL JOIN u;
+-- Cross joins, commas, and a table with itself.
+SELECT x.a, y.b FROM t x, t y WHERE x.b = y.a;
+SELECT t.a, s.m FROM t CROSS JOIN (SELECT max(a) AS m FROM u) s;
+
+## Subqueries
+-- EXISTS and IN, negated too. NOT IN follows the rule of nulls: a null that could match hides the row.
+SELECT a FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a AND u.b <> t.b);
+SELECT a FROM t WHERE a NOT IN (SELECT a FROM u);
+-- Several columns at once.
+SELECT a FROM t WHERE (a, b) IN (SELECT a, b FROM u);
+-- ANY and ALL, with every comparison.
+SELECT a FROM t WHERE b >= ALL (SELECT u.b FROM u WHERE u.a = t.a);
+SELECT a, b < ANY (SELECT b FROM u) FROM t;
+-- A value: an aggregate, or LIMIT 1; tied to the outer row by any condition.
+SELECT a, (SELECT sum(u.b) FROM u WHERE u.a < t.a) FROM t;
+SELECT a, (SELECT u.d FROM u WHERE u.a = t.a ORDER BY u.b DESC NULLS LAST, u.d LIMIT 1) FROM t;
+-- In FROM, and WITH: a query that is named once and read several times is computed once.
+SELECT q.a FROM (SELECT a, count(*) AS n FROM t GROUP BY a) q WHERE q.n > 2;
+WITH x AS (SELECT a, b FROM t WHERE a > 1) SELECT p.a, q.b FROM x p JOIN x q ON p.a = q.b;
+
+## Set operations
+-- With multiplicities: ALL counts how often a row is there.
+SELECT a FROM t UNION SELECT a FROM u;
+SELECT a FROM t UNION ALL SELECT a FROM u;
+SELECT a, b FROM t EXCEPT ALL SELECT a, b FROM u;
+SELECT a FROM t INTERSECT ALL SELECT a FROM u;
+-- VALUES stands wherever a query does.
+SELECT x FROM (VALUES (1), (2), (NULL)) v(x) WHERE x IN (SELECT a FROM t);
+
+## Groups
+-- By columns, positions, names of the select list, and expressions; HAVING.
+SELECT a % 2 AS parity, count(*), avg(b) FROM t GROUP BY parity HAVING count(*) > 1;
+-- DISTINCT and FILTER in aggregates.
+SELECT count(DISTINCT b), sum(b) FILTER (WHERE a > 1), bool_or(c = 'x') FROM t;
+-- Aggregates that need the rows of their group, in an order.
+SELECT a, string_agg(c, ',' ORDER BY c, b) FROM t GROUP BY a;
+SELECT median(a), percentile_cont(0.9) WITHIN GROUP (ORDER BY b) FROM t;
+-- Several groupings at once.
+SELECT a, b, grouping(a, b), count(*) FROM t GROUP BY ROLLUP (a, b);
+SELECT a, b, sum(a) FROM t GROUP BY GROUPING SETS ((a), (b), ());
+
+## Window functions
+SELECT id, rank() OVER (PARTITION BY origin ORDER BY distance DESC NULLS LAST, id) FROM flights;
+SELECT id, distance - lag(distance) OVER (PARTITION BY carrier ORDER BY hour, id) FROM flights;
+SELECT id, sum(distance) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) FROM flights;
+-- The first rows of each group: only these are kept sorted.
+SELECT a, b FROM (SELECT a, b, row_number() OVER (PARTITION BY a ORDER BY b, c) AS n FROM t) q WHERE n <= 2;
+
+## Order, limits, distinct rows
+-- ORDER BY with LIMIT and OFFSET is part of a view; an order without a limit is the reader's.
+SELECT a, b, c FROM t ORDER BY a DESC NULLS LAST, b, c LIMIT 5 OFFSET 2;
+SELECT DISTINCT a, b FROM t;
+-- The first row of each group, in the order given.
+SELECT DISTINCT ON (origin) origin, id FROM flights ORDER BY origin, dep_delay DESC NULLS LAST, id;
+
+## Recursion
+-- Monotone queries: reachability and its kin, through inserts and deletes.
+WITH RECURSIVE reach(x, y) AS (
+    SELECT a, b FROM t
+    UNION
+    SELECT reach.x, t.b FROM reach JOIN t ON t.a = reach.y
+) SELECT x, y FROM reach;
+
+## The clock
+-- Rows of a view come and go by themselves; between writes the time passes once a second.
+SELECT id, hour FROM flights WHERE hour > now() - INTERVAL '5 minutes';
+SELECT id FROM flights WHERE now() <= hour + INTERVAL '1 hour';
+
+## Expressions
+SELECT CASE WHEN a > 2 THEN 'many' WHEN a IS NULL THEN 'unknown' ELSE 'few' END FROM t;
+SELECT coalesce(c, 'none'), nullif(a, 0), greatest(a, b), least(a, 3) FROM t;
+SELECT a::text, cast(b AS numeric(10,2)), '2024-01-31'::date, a IS DISTINCT FROM b FROM t;
+SELECT id FROM flights WHERE dest LIKE '_A%' AND origin ~ '^[JE]';
+SELECT upper(dest) || '-' || lpad(origin, 5, '*'), split_part('a-b', '-', 2) FROM flights;
+-- Decimals are exact.
+SELECT sum(fare), avg(fare)::numeric(10,2), round(max(fare), 1) FROM flights;
+-- A division by zero is data: reads say so as long as the row is there.
+SELECT a / nullif(b, 0) AS whole, a % nullif(b, 0) AS rest FROM t;
+-- Dates, times and intervals.
+SELECT date_trunc('day', hour), extract(dow FROM day), hour + INTERVAL '1 month 2 days' FROM flights;
+SELECT day - date '2013-01-01', make_date(2024, 2, 29), age(hour, timestamp '2012-01-01') FROM flights;
