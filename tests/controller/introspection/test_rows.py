@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from antiphon.controller.introspection.rows import Moment, Process, rows_of
 from antiphon.controller.introspection.system import SCHEMAS, SystemCollection
+from antiphon.controller.request import HoldRequested
+from antiphon.controller.sql.planner import plan_collection_subscribe
+from antiphon.controller.sql.statement import Subscribe
+from antiphon.protocol.dataflow import Export, SubscribeExport
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import InstanceId, Position
+from antiphon.protocol.ids import InstanceId, Position, transient
 from antiphon.protocol.response import Frontiers, Status
 from antiphon.protocol.schema import arrow_schema
 from antiphon.protocol.stage import Stage
@@ -23,6 +28,7 @@ def moment(world: World) -> Moment:
         status=world.driver.status(),
         links={"r1": "probing", "r2": "backing off"},
         processes={"r1": Process(process_id=42, restarts=3)},
+        holds=world.driver.holds.all(),
         commands=list(world.store.commands(Position(1))),
     )
 
@@ -113,6 +119,21 @@ def test_peeks_that_wait(world: World) -> None:
     (peek,) = world.peeks("r1")
     world.answer("r1", peek, [{"k": 2}])
     assert rows(world, SystemCollection.PEEKS) == []
+
+
+def test_named_holds_and_what_each_of_them_keeps(world: World) -> None:
+    planned = plan_collection_subscribe("t", world.driver.catalog.without_indexes())
+    assert isinstance(planned, Subscribe)
+    export = Export(collection=transient(1), kind=SubscribeExport())
+    dataflow = replace(planned.dataflow, exports=(export,))
+    world.handle(HoldRequested(request=900, name="mine", target="t", dataflow=dataflow))
+    world.run()
+    (row,) = rows(world, SystemCollection.HOLDS)
+    assert (row["name"], row["target"], row["active"], row["lost"]) == ("mine", "t", False, None)
+    assert (row["time"], row["acknowledged"]) == (world.driver.timeline_upper - 1, None)
+    world.begin(planned, hold="mine")
+    (row,) = rows(world, SystemCollection.HOLDS)
+    assert row["active"]
 
 
 def test_the_history_is_what_is_durable(world: World) -> None:

@@ -15,6 +15,7 @@ from antiphon.controller.catalog import KIND_NAMES, Catalog
 from antiphon.controller.engine.decision import Decision, Sync
 from antiphon.controller.instance.state import State
 from antiphon.controller.introspection.system import SCHEMAS, SystemCollection
+from antiphon.controller.named_holds import CatalogHold
 from antiphon.controller.sql.constants import batch_of
 from antiphon.controller.status import InstanceStatus, ReplicaStatus
 from antiphon.history.journal import record_of, sent_of
@@ -44,6 +45,7 @@ class Moment:
     status: InstanceStatus
     links: Mapping[str, str] = field(default_factory=dict)  # replica -> what its link is doing
     processes: Mapping[str, Process] = field(default_factory=dict)
+    holds: Sequence[CatalogHold] = ()
     commands: Sequence[StoredCommand] = ()  # the history; read only where it is asked for
 
 
@@ -62,6 +64,8 @@ def rows_of(which: SystemCollection, moment: Moment) -> pa.RecordBatch:
             rows = list(_peeks(moment))
         case SystemCollection.DECISIONS:
             rows = list(_decisions(moment))
+        case SystemCollection.HOLDS:
+            rows = list(_holds(moment))
         case SystemCollection.HISTORY:
             rows = [_command(stored, moment.catalog) for stored in moment.commands]
         case _:
@@ -184,7 +188,24 @@ def _decisions(moment: Moment) -> Iterator[Row]:
                 record.session_id,
                 decision_word(record.decision),
                 record.decision.reason,
+                record.outcome or None,
             )
+
+
+def _holds(moment: Moment) -> Iterator[Row]:
+    """Named holds: what each keeps readable, and for whom."""
+    active = {subscribe.hold for subscribe in moment.state.subscribes.values()}
+    for hold in moment.holds:
+        yield (
+            hold.name,
+            hold.target,
+            hold.time,
+            None if hold.acknowledged is None else hold.acknowledged.time,
+            hold.name in active,
+            hold.deadline_ms,
+            hold.created_at_ms * 1000,
+            hold.lost or None,
+        )
 
 
 def _command(stored: StoredCommand, catalog: Catalog) -> Row:

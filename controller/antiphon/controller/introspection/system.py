@@ -27,6 +27,7 @@ class SystemCollection(IntEnum):
     PEEKS = 5
     DECISIONS = 6
     HISTORY = 7
+    HOLDS = 8
 
     @property
     def id(self) -> CollectionId:
@@ -106,6 +107,17 @@ SCHEMAS: Final = {
         session=_INT,
         decision=_TEXT,
         reason=_TEXT,
+        outcome=_TEXT_OR_NULL,
+    ),
+    SystemCollection.HOLDS: _schema(
+        name=_TEXT,
+        target=_TEXT,
+        time=_INT,
+        acknowledged=_INT_OR_NULL,
+        active=_BOOLEAN,
+        deadline_ms=_INT,
+        created_at=_AT,
+        lost=_TEXT_OR_NULL,
     ),
     SystemCollection.HISTORY: _schema(
         position=_INT,

@@ -186,6 +186,7 @@ class Inspection:
                 for name, child in children.items()
                 if child is not None
             },
+            holds=self._driver.holds.all(),
             commands=commands,
         )
 
