@@ -26,9 +26,11 @@ from antiphon.protocol.plan import (
     Threshold,
     TopK,
     Union,
+    Window,
     schema_of,
 )
 from antiphon.protocol.schema import TypeKind
+from tests.reference import windows
 from tests.reference.gathered import gathered
 from tests.reference.row_hash import row as hash_row
 
@@ -110,6 +112,8 @@ def run(plan, inputs, bindings, errors):
             return reduce(plan, rows, errors)
         case TopK():
             return top_k(plan, rows)
+        case Window():
+            return windows.window(plan, rows, errors)
     raise AssertionError(plan)
 
 
@@ -281,10 +285,22 @@ def top_k(plan, rows):
     for row, count in rows.items():
         if count > 0:
             groups.setdefault(tuple(row[i] for i in plan.group_by), []).append(row)
-    kinds = [KIND_NAMES[t.kind] for t in schema_of(plan).types]
+    before = order_of(plan.order_by, schema_of(plan).types)
+    found = Counter()
+    for members in groups.values():
+        copies = [r for row in sorted(members, key=cmp_to_key(before)) for r in [row] * rows[row]]
+        end = None if plan.limit is None else plan.offset + plan.limit
+        for row in copies[plan.offset : end]:
+            found[row] += 1
+    return found
+
+
+def order_of(order_by, types):
+    """Compares two rows by sort keys, then by row hash."""
+    kinds = [KIND_NAMES[t.kind] for t in types]
 
     def before(a, b):
-        for key in plan.order_by:
+        for key in order_by:
             x, y = a[key.column], b[key.column]
             if x is None or y is None:
                 if (x is None) != (y is None):
@@ -296,13 +312,7 @@ def top_k(plan, rows):
         x, y = (hash_row(list(zip(kinds, map(raw, r), strict=True)), 0) for r in (a, b))
         return (x > y) - (x < y)
 
-    found = Counter()
-    for members in groups.values():
-        copies = [r for row in sorted(members, key=cmp_to_key(before)) for r in [row] * rows[row]]
-        end = None if plan.limit is None else plan.offset + plan.limit
-        for row in copies[plan.offset : end]:
-            found[row] += 1
-    return found
+    return before
 
 
 def raw(value):

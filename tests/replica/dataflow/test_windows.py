@@ -1,16 +1,29 @@
 """Windows in the engine: what is read again, ties, copies, and errors that come and go."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from antiphon.protocol.errors import NotServed
 from antiphon.protocol.expression import ColumnReference, Literal
-from antiphon.protocol.plan import Frame, FrameUnit, Get, SortKey, Window, WindowFunction
-from antiphon.protocol.schema import INT64, TEXT, Column, Schema
+from antiphon.protocol.plan import (
+    Frame,
+    FrameExclusion,
+    FrameUnit,
+    Get,
+    SortKey,
+    Window,
+    WindowFunction,
+)
+from antiphon.protocol.schema import BOOLEAN, FLOAT64, INT32, INT64, TEXT, Column, Schema, decimal
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
 from antiphon.replica.dataflow.operators import window
 from antiphon.replica.dataflow.zset import Zset
+from tests.replica.dataflow import changes
 from tests.replica.dataflow.changes import A, rows_of
 
 SCHEMA = Schema(
@@ -103,6 +116,76 @@ def test_a_row_that_says_how_far_may_say_nonsense():
     flow = made(function("ntile", X))
     _, errors = rows_of(flow.step(1, {A: change((1, 1, 0, 1), (1, 2, 1, 1))}))
     assert errors == {"invalid_argument": 1}
+
+
+def of(kind_name, *arguments, kind, **options):
+    return WindowFunction(name=kind_name, arguments=arguments, type=kind, **options)
+
+
+REAL, MONEYS, TEXTS = (
+    ColumnReference(index=i, type=changes.SCHEMA.columns[i].type) for i in (2, 4, 3)
+)
+NUMBER = ColumnReference(index=1, type=changes.SCHEMA.columns[1].type)
+FLAG = ColumnReference(index=6, type=BOOLEAN)
+TWO, ONE = Literal(value=2, type=INT64), Literal(value=1, type=INT64)
+UNFRAMED = (
+    of("row_number", kind=INT64), of("rank", kind=INT64), of("dense_rank", kind=INT64),
+    of("percent_rank", kind=FLOAT64), of("cume_dist", kind=FLOAT64), of("ntile", TWO, kind=INT32),
+    of("lag", TEXTS, kind=TEXT), of("lead", REAL, NUMBER, kind=FLOAT64),
+    of("lag", NUMBER, ONE, NUMBER, kind=NUMBER.type),
+)  # fmt: skip
+FRAMED = (
+    of("first_value", REAL, kind=FLOAT64), of("last_value", TEXTS, kind=TEXT),
+    of("nth_value", MONEYS, TWO, kind=MONEYS.type), of("count", kind=INT64),
+    of("count", TEXTS, kind=INT64), of("sum", REAL, kind=FLOAT64), of("sum", NUMBER, kind=INT64),
+    of("sum", MONEYS, kind=decimal(38, 2), filter=FLAG), of("min", REAL, kind=FLOAT64),
+    of("max", TEXTS, kind=TEXT), of("min", MONEYS, kind=MONEYS.type, filter=FLAG),
+    of("max", FLAG, kind=BOOLEAN), of("bool_and", FLAG, kind=BOOLEAN),
+    of("var_pop", NUMBER, kind=FLOAT64),
+)  # fmt: skip
+
+
+@st.composite
+def frames(draw, order):
+    """A frame over an order by this column."""
+    unit = draw(st.sampled_from(FrameUnit))
+    start = draw(st.none() | st.integers(-2, 2))
+    end = draw(st.none() | st.integers(-2, 2))
+    exclude = draw(st.sampled_from(FrameExclusion))
+    if unit is not FrameUnit.RANGE:
+        return Frame(unit=unit, start=start, end=end, exclude=exclude)
+    kinds = {1: st.integers(0, 8), 2: st.sampled_from([0.0, 1.5, 4.0, 1e300])}
+    far = kinds[order].map(lambda v: Literal(value=v, type=INT64 if order == 1 else FLOAT64))
+    sides = [None if bound is None else max(-1, min(1, bound)) for bound in (start, end)]
+    return Frame(
+        unit=unit, start=sides[0], end=sides[1], exclude=exclude,
+        start_distance=draw(far) if sides[0] else None,
+        end_distance=draw(far) if sides[1] else None,
+    )  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    data=st.data(),
+    rows=changes.ticks(),
+    order=st.sampled_from([1, 2]),
+    descending=st.booleans(),
+    nulls_first=st.booleans(),
+    grouped=st.booleans(),
+    unframed=st.lists(st.sampled_from(UNFRAMED), max_size=3),
+    framed=st.lists(st.sampled_from(FRAMED), max_size=3),
+)
+def test_against_looking_at_every_row(
+    data, rows, order, descending, nulls_first, grouped, unframed, framed
+):
+    shaped = [replace(f, frame=data.draw(st.none() | frames(order))) for f in framed]
+    plan = Window(
+        input=changes.get(),
+        partition_by=(6,) if grouped else (),
+        order_by=(SortKey(column=order, descending=descending, nulls_first=nulls_first),),
+        functions=(*unframed, *shaped) or UNFRAMED[:1],
+    )
+    assert changes.check_plan(plan, rows).state_rows == 0, "state is left when all rows are gone"
 
 
 @pytest.mark.parametrize("name", ["percentile_cont", "string_agg", "frobnicate"])
