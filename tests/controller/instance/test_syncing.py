@@ -14,6 +14,7 @@ from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.fingerprint import fingerprint_of
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, Incarnation, Position, ReplicaId
+from antiphon.protocol.limits import WORKER_SILENCE_MS
 from antiphon.protocol.response import HydrationProgress, Status
 from antiphon.protocol.stage import Stage
 from tests.controller.instance.machine import CONFIG, Machine, index
@@ -152,6 +153,24 @@ def test_reads_of_a_lost_replica_go_to_the_one_that_is_being_rebuilt() -> None:
     assert any(isinstance(c, Peek) for c in machine.take("r2"))
     machine.answer("r2", peek_id)
     assert request in machine.replies
+
+
+def test_reads_of_a_replica_whose_worker_is_silent_go_to_one_that_is_being_rebuilt() -> None:
+    machine = example()
+    machine.connect("r1")
+    machine.report("r1", A, 100)
+    machine.report("r1", B, 100)
+    machine.connect("r2")
+    request, peek_id = machine.peek(A)
+    machine.respond("r1", said(2, backlog_age_ms=WORKER_SILENCE_MS))
+    assert any(isinstance(c, Peek) for c in machine.take("r2"))
+    machine.answer("r2", peek_id)
+    assert request in machine.replies
+    machine.peek(A)
+    assert any(isinstance(c, Peek) for c in machine.take("r2"))
+    machine.respond("r1", said(2))
+    machine.peek(A)
+    assert not any(isinstance(c, Peek) for c in machine.take("r2")), "r1 is well again"
 
 
 def test_a_lost_connection_fails_the_session_and_counts_against_nobody() -> None:

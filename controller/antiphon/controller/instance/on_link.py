@@ -144,6 +144,7 @@ def on_heard(state: State, heard: ReplicaId, out: Outbox, now_ms: int) -> None:
     if replica is None or not replica.is_open:
         return
     retaining.acknowledged(state, replica, now_ms)
+    was_troubled = replica.troubled
     for command in syncing.heard(state, replica, now_ms):
         match command:
             case engine.AcceptSession():
@@ -155,6 +156,8 @@ def on_heard(state: State, heard: ReplicaId, out: Outbox, now_ms: int) -> None:
                 close(state, replica.id, reason, f"its session failed: {reason}", out)
             case _:
                 raise AssertionError(f"a completion leads to {type(command).__name__}")
+    if replica.troubled != was_troubled:
+        peeks.ask_waiting(state, out)
 
 
 def on_time(state: State, out: Outbox, now_ms: int) -> None:

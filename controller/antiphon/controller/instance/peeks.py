@@ -107,12 +107,12 @@ def check_target(state: State, replica: ReplicaId | None) -> None:
 
 
 def readers(state: State, target: ReplicaId | None) -> list[Replica]:
-    """Who is asked now. One that is still being brought up to date is not, while there is another
-    that could answer: what it has may not be all, and nobody gains by its work on reads. Where no
-    replica is up to date, those that are connected are asked, and answer as soon as what is read is
-    filled: all of it is built from the store, none of it was kept unproven."""
+    """Who is asked now. One that is still being brought up to date, or whose worker is silent, is
+    not, while there is another that could answer: what it has may not be all, and nobody gains by
+    its work on reads. Where there is none, those that are connected are asked, and answer as soon
+    as what is read is filled: all of it is built from the store, none of it was kept unproven."""
     connected = list(state.open_replicas())
-    able = [replica for replica in connected if replica.accepted] or connected
+    able = [r for r in connected if r.accepted and not r.troubled] or connected
     return [replica for replica in able if target is None or replica.id == target]
 
 

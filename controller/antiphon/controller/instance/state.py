@@ -159,6 +159,7 @@ class Replica:
     connection_id: ConnectionId | None = None
     protocol_version: int = 0  # of the last session; 0: there was none
     accepted: bool = False  # strict reads use it, and it may write: what the engine says
+    troubled: bool = False  # its front answers, and its worker does not
     reported: bool = False  # it has said something that follows its initialization
     installed: dict[CollectionId, Installed] = field(default_factory=dict)
     lost_at_ms: int | None = None  # None: connected, or never was

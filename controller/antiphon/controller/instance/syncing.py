@@ -92,8 +92,7 @@ def probed(
     state: State, connection_id: ConnectionId, observation: Observation, now_ms: int
 ) -> tuple[EngineCommand, ...]:
     """The replica answered: what is to be done. Its decision is on record."""
-    if state.sync.epoch != state.config.epoch:
-        assign(state, now_ms)
+    assert state.sync.epoch == state.config.epoch, "an instance has one epoch"
     state.probes += 1
     stepped = _feed(
         state,
@@ -264,6 +263,7 @@ def _note(state: State, view: View) -> None:
     if replica is None:
         return
     replica.accepted = view.is_synced
+    replica.troubled = bool(view.trouble)
     session = view.session
     if session is None or not replica.decisions:
         return
