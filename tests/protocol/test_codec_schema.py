@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
+from antiphon.protocol.codec import schema as codec
 from antiphon.protocol.codec.field import MalformedMessage
 from antiphon.protocol.codec.schema import (
     column_from_proto,
@@ -15,7 +16,7 @@ from antiphon.protocol.codec.schema import (
     type_from_proto,
     type_to_proto,
 )
-from antiphon.protocol.schema import Column, Schema, Type, TypeKind
+from antiphon.protocol.schema import INT64, Column, Schema, Type, TypeKind
 from antiphon.v1 import types_pb2 as pb
 from tests.protocol import strategies
 
@@ -66,3 +67,22 @@ def test_a_schema_without_columns_is_not_a_missing_one() -> None:
     assert schema_field("schema", True, pb.Schema()) == Schema(())
     with pytest.raises(MalformedMessage, match="schema: missing"):
         schema_field("schema", False, pb.Schema())
+
+
+def test_what_is_remembered_of_schemas_is_bounded_and_what_is_not_is_coded_anew() -> None:
+    count = codec.SCHEMAS_REMEMBERED_MAX + 2
+    schemas = [Schema((Column(name=f"c{number}", type=INT64),)) for number in range(count)]
+    for _ in range(2):
+        for each in schemas:
+            message = codec.schema_to_proto(each)
+            assert message.columns[0].name == each.columns[0].name
+            assert codec.schema_from_proto(message) == each
+    assert len(codec._ENCODED) <= codec.SCHEMAS_REMEMBERED_MAX
+    assert len(codec._DECODED) <= codec.SCHEMAS_REMEMBERED_MAX
+
+
+def test_an_equal_schema_is_encoded_to_an_equal_message() -> None:
+    one, other = (Schema((Column(name="c", type=INT64),)) for _ in range(2))
+    assert one is not other
+    assert codec.schema_to_proto(one) == codec.schema_to_proto(other)
+    assert codec.schema_to_proto(one) is codec.schema_to_proto(one)

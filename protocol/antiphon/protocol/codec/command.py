@@ -93,8 +93,12 @@ def commands_from_batch(message: pb.CommandBatch) -> tuple[Sent, ...]:
 
 def _fill(message: pb.Command, sent: Sent) -> None:
     message.position = sent.position
-    arm, encode = _ENCODERS[type(sent.command)]
-    getattr(message, arm).CopyFrom(encode(sent.command))
+    command = sent.command
+    if type(command) is Peek:  # most of all commands: filled where it stands, not copied
+        _fill_peek(message.peek, command)
+        return
+    arm, encode = _ENCODERS[type(command)]
+    getattr(message, arm).CopyFrom(encode(command))
 
 
 def _hello(command: Hello) -> pb.Hello:
@@ -166,32 +170,38 @@ def _allow_compaction(command: AllowCompaction) -> pb.AllowCompaction:
 
 
 def _peek(command: Peek) -> pb.Peek:
-    message = pb.Peek(
-        peek_id=command.peek_id.value,
-        time=command.time,
-        schema=schema_to_proto(command.schema),
-        rows_max=command.rows_max,
-        bytes_max=command.bytes_max,
-    )
-    if command.finishing != UNFINISHED:
+    message = pb.Peek()
+    _fill_peek(message, command)
+    return message
+
+
+def _fill_peek(message: pb.Peek, command: Peek) -> None:
+    message.peek_id = command.peek_id.value
+    message.time = command.time
+    message.schema.CopyFrom(schema_to_proto(command.schema))
+    message.rows_max = command.rows_max
+    message.bytes_max = command.bytes_max
+    if command.finishing is not UNFINISHED and command.finishing != UNFINISHED:
         message.finishing.CopyFrom(finishing_to_proto(command.finishing))
     match command.target:
         case IndexTarget(collection=collection, keys=keys, plan=plan, profile=profile):
             # On the wire "no keys" is empty; Arrow streams and plans never are.
             assert keys is None or keys, "an empty stream of keys"
             assert plan is None or plan, "an empty plan"
-            message.index.CopyFrom(
-                pb.IndexTarget(
-                    collection=collection, keys=keys or b"", plan=plan or b"", profile=profile
-                )
-            )
+            target = message.index
+            target.collection = collection
+            if keys is not None:
+                target.keys = keys
+            if plan is not None:
+                target.plan = plan
+            if profile:
+                target.profile = profile
         case PlanTarget(plan=plan_bytes, imports=imports):
             message.plan.CopyFrom(
                 pb.PlanTarget(plan=plan_bytes, imports=[import_to_proto(i) for i in imports])
             )
         case _:
             assert_never(command.target)
-    return message
 
 
 def _cancel_peek(command: CancelPeek) -> pb.CancelPeek:

@@ -41,6 +41,7 @@ from antiphon.protocol.command import (
     SyncDecision,
     UpdateConfiguration,
 )
+from antiphon.protocol.dataflow import UNFINISHED
 from antiphon.protocol.ids import (
     ClaimId,
     CollectionId,
@@ -177,7 +178,9 @@ def _peek(message: pb.Peek) -> Peek:
         time=time("time", message.time),
         target=_target(message),
         schema=schema_field("schema", message.HasField("schema"), message.schema),
-        finishing=finishing_field(message.finishing),
+        finishing=(
+            finishing_field(message.finishing) if message.HasField("finishing") else UNFINISHED
+        ),
         rows_max=message.rows_max,
         bytes_max=message.bytes_max,
     )

@@ -8,6 +8,14 @@ from antiphon.protocol.codec.field import MalformedMessage, each, enum, field, r
 from antiphon.protocol.schema import DECIMAL_PRECISION_MAX, Column, Schema, Type, TypeKind
 from antiphon.v1 import types_pb2 as pb
 
+# Every read names its schema, and most of them the same few: to code one costs more than all the
+# rest of a read. Values and messages are never changed, so that sharing them is unseen.
+SCHEMAS_REMEMBERED_MAX: Final = 1_024
+SCHEMA_REMEMBERED_BYTES_MAX: Final = 4_096
+# By identity, for to hash a schema costs as much as to encode it; found by its first column's name.
+SHELF_SCHEMAS_MAX: Final = 8
+_ENCODED: Final[dict[str, tuple[tuple[Schema, pb.Schema], ...]]] = {}
+_DECODED: Final[dict[bytes, Schema]] = {}
 _PLAIN: Final = {
     int(kind): Type(kind=kind)
     for kind in TypeKind
@@ -64,11 +72,36 @@ def column_from_proto(message: pb.Column) -> Column:
 
 
 def schema_to_proto(schema: Schema) -> pb.Schema:
-    return pb.Schema(columns=[column_to_proto(column) for column in schema.columns])
+    """Not to be changed: who encodes the same schema again gets the same message."""
+    shelf = _ENCODED.get(schema.columns[0].name if schema.columns else "")
+    if shelf is not None:
+        for known, message in shelf:
+            if known is schema:
+                return message
+    return _encode(schema)
+
+
+def _encode(schema: Schema) -> pb.Schema:
+    message = pb.Schema(columns=[column_to_proto(column) for column in schema.columns])
+    if len(_ENCODED) >= SCHEMAS_REMEMBERED_MAX:
+        _ENCODED.clear()
+    name = schema.columns[0].name if schema.columns else ""
+    shelf = _ENCODED.get(name, ())
+    _ENCODED[name] = ((schema, message), *shelf[: SHELF_SCHEMAS_MAX - 1])
+    return message
 
 
 def schema_from_proto(message: pb.Schema) -> Schema:
-    return Schema(each("columns", column_from_proto, message.columns))
+    encoded = message.SerializeToString()
+    found = _DECODED.get(encoded)
+    if found is not None:
+        return found
+    schema = Schema(each("columns", column_from_proto, message.columns))
+    if len(encoded) <= SCHEMA_REMEMBERED_BYTES_MAX:
+        if len(_DECODED) >= SCHEMAS_REMEMBERED_MAX:
+            _DECODED.clear()
+        _DECODED[encoded] = schema
+    return schema
 
 
 def schema_field(name: str, present: bool, message: pb.Schema) -> Schema:
