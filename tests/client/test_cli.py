@@ -294,6 +294,13 @@ def test_a_decision_is_explained_with_what_became_of_it(
     assert json.loads(capsys.readouterr().out)["outcome"] == "completed"
 
 
+def test_the_status_of_a_standby_says_so_and_where_the_live_one_is() -> None:
+    status = wire.GetStatusResponse(instance="main", role="standby", live_address="h:1")
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render(status, width=120))
+    assert "instance main, a standby of h:1, " in console.export_text()
+
+
 def test_replicas_are_added_promoted_and_removed(
     control: FakeControl, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,6 +138,31 @@ def test_a_fenced_writer_stops_until_a_new_connection_allows_it() -> None:
     agree(store, range(20, 31))
 
 
+def test_a_view_that_is_handed_over_in_the_middle_adds_up_once() -> None:
+    """The older epoch's replica has computed what it may not write any more; the newer one's has
+    computed the same, read-only, and writes it."""
+    store = Store(upper=20)
+    store.changes[TABLE] = [((1, "a"), 5, 1)]
+    older = writing(store)
+    newer = Bench(store)
+    newer.connect(view(), schedule(X))
+    newer.run()
+    for time in range(20, 40):
+        if time == 30:
+            store.fenced = True  # the next epoch was claimed: nothing of the older one is taken
+        store.append(time, TABLE, ((time % 4, "x"), 1))
+        store.upper = time + 1
+        older.run()
+        newer.run()
+    assert store.shards[X].upper == at(30)
+    store.fenced = False
+    newer.connect(view(as_of=19), schedule(X), writes=True)
+    newer.run()
+    older.wait(10_000)
+    assert store.shards[X].upper == at(40)
+    agree(store, range(19, 40))
+
+
 def test_a_failure_that_may_pass_is_tried_again() -> None:
     store = Store(upper=20)
     store.shards[X] = Shard(upper=at(15))

@@ -102,8 +102,11 @@ _INTEGERS = frozenset(
 def _headline(status: wire.GetStatusResponse) -> str:
     upper = status.timeline_upper
     reason = f" because {status.mode_reason}" if status.mode_reason else ""
+    role = ""
+    if status.role == "standby":
+        role = f", a standby of {status.live_address or 'a live controller'}"
     return (
-        f"instance {status.instance or '-'}, {status.mode or 'no mode yet'}{reason},"
+        f"instance {status.instance or '-'}{role}, {status.mode or 'no mode yet'}{reason},"
         f" epoch {status.epoch}, history at {status.history_head}"
         f" (folded up to {status.history_base}),"
         f" time {upper.time if upper.HasField('time') else 'closed'},"
