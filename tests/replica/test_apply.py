@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.protocol.command import UpdateConfiguration
 from antiphon.protocol.dataflow import (
     CopyToExport,
     SubscribeExport,
@@ -17,10 +18,12 @@ from tests.replica.bench import (
     S,
     X,
     compact,
+    counted,
     filled,
     schedule,
 )
 from tests.replica.scripted import (
+    TABLE,
     at,
     dataflow,
     index,
@@ -28,6 +31,24 @@ from tests.replica.scripted import (
     peek_id,
     read_index,
 )
+
+
+def test_a_replica_that_holds_all_it_may_refuses_new_dataflows_and_goes_on() -> None:
+    bench = filled()
+    bench.send(UpdateConfiguration(values={"state_bytes_max": "1"}))
+    bench.send(index(20, as_of=15), schedule(20))
+    bench.run()
+    bench.send(read_index(1, 20, 15), read_index(2, X, 15))
+    refused = bench.answers()[peek_id(1)]
+    assert isinstance(refused, Failure)
+    assert refused.code == "limit_exceeded"
+    assert "ALTER SYSTEM SET state_bytes_max" in refused.message
+    assert counted(bench.answers()[peek_id(2)]) == bench.store.content(TABLE, 15)
+    bench.send(UpdateConfiguration(values={"state_bytes_max": "default"}))
+    bench.send(index(21, as_of=15), schedule(21))
+    bench.run()
+    bench.send(read_index(3, 21, 15))
+    assert counted(bench.answers()[peek_id(3)]) == bench.store.content(TABLE, 15)
 
 
 def test_21_a_command_about_nothing_ends_the_session_and_changes_nothing() -> None:

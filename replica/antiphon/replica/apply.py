@@ -24,6 +24,7 @@ from antiphon.protocol.dataflow import CopyToExport, DataflowDescription, Materi
 from antiphon.protocol.errors import (
     CollectionMissing,
     ComputeError,
+    LimitExceeded,
     RemoteProtocolError,
     SinceViolation,
 )
@@ -71,6 +72,20 @@ def _find(held: Held, collection: CollectionId) -> InstalledExport:
     return found
 
 
+def _require_room(held: Held) -> None:
+    """Raises LimitExceeded: what is installed holds all the memory that it may."""
+    limit = held.configuration.state_bytes_max
+    found = sum(dataflow.state_bytes for dataflow in held.installed.dataflows)
+    if found >= limit:
+        raise LimitExceeded(
+            f"this replica's dataflows hold {found} bytes, and state_bytes_max is {limit}: drop an"
+            " index or a view, or raise it with ALTER SYSTEM SET state_bytes_max",
+            limit="state_bytes_max",
+            value=limit,
+            found=found,
+        )
+
+
 def _create(held: Held, description: DataflowDescription) -> None:
     """Installs a dataflow. One that cannot run stays and says so to whoever reads it."""
     upstream: list[InstalledExport] = []
@@ -80,6 +95,7 @@ def _create(held: Held, description: DataflowDescription) -> None:
         for imported in description.imports:
             if imported.kind not in STORED:
                 upstream.append(_upstream(held, imported.collection, description.as_of))
+        _require_room(held)
         engine = render(description, held.clock)
     except ComputeError as error:
         failure = failure_of(error)

@@ -11,7 +11,12 @@ from typing import Final
 
 from antiphon.protocol.command import DEFAULT_SETTING
 from antiphon.protocol.errors import RemoteProtocolError
-from antiphon.protocol.limits import MESSAGE_BYTES_MAX, PEEK_BYTES_MAX, PEEK_INLINE_BYTES_MAX
+from antiphon.protocol.limits import (
+    MESSAGE_BYTES_MAX,
+    PEEK_BYTES_MAX,
+    PEEK_INLINE_BYTES_MAX,
+    STATE_BYTES_MAX,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,8 @@ class Configuration:
     inline_bytes_max: int = PEEK_INLINE_BYTES_MAX
     # One batch travels in one message, with room for its frame and for other responses.
     subscribe_bytes_max: int = MESSAGE_BYTES_MAX // 2
+    # A replica whose dataflows hold as much refuses new ones, rather than die with all of them.
+    state_bytes_max: int = STATE_BYTES_MAX
 
     def updated(self, values: Mapping[str, str]) -> Configuration:
         """With `values` in force; absent keys keep theirs, `default` takes one back.

@@ -256,6 +256,12 @@ class InstalledDataflow:
                 export.complete(self.as_of, lower, self.frontier)
         return 1 + output.row_count + sum(change.row_count for change in changes.values())
 
+    @property
+    def state_bytes(self) -> int:
+        """Of its operators, and of what it keeps for readers."""
+        kept = sum(export.kept.byte_count for export in self.exports if export.kept is not None)
+        return kept + (0 if self._engine is None else self._engine.state_bytes)
+
     def profile(self) -> Zset:
         """Of one that can run."""
         assert self._engine is not None, f"{self.description.name} cannot run"

@@ -20,6 +20,7 @@ from antiphon.protocol.limits import (
     MESSAGE_BYTES_MAX,
     PEEK_BYTES_MAX,
     PEEK_INLINE_BYTES_MAX,
+    STATE_BYTES_MAX,
 )
 
 DAY_MS: Final = 86_400_000
@@ -44,6 +45,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "replica_gone_ms": Setting(minimum=1_000, maximum=7 * DAY_MS),
     "result_bytes_max": Setting(minimum=1, maximum=PEEK_BYTES_MAX, default=PEEK_BYTES_MAX),
     "retain_ms": Setting(minimum=0, maximum=7 * DAY_MS),
+    "state_bytes_max": Setting(minimum=1, maximum=STATE_BYTES_MAX, default=STATE_BYTES_MAX),
     "subscribe_bytes_max": Setting(
         minimum=1, maximum=MESSAGE_BYTES_MAX // 2, default=MESSAGE_BYTES_MAX // 2
     ),

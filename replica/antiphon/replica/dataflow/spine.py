@@ -1,8 +1,9 @@
 """A spine: an arrangement as a short ladder of sorted batches.
 
-New batches go to the end. When a stretch at the end holds a third as much as the batch before it,
-that stretch and the batch become one; so there are O(log state) batches, each update is moved
-O(log state) times, and the moving is done by `maintain`, in slices of bounded size, beside reads.
+New batches go to the end. When a stretch at the end holds as much as the batch before it (a third
+as much, where somebody looks at every tick), that stretch and the batch become one; so there are
+O(log state) batches, each update is moved O(log state) times, and the moving is done by `maintain`,
+in slices of bounded size, beside reads.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from antiphon.replica.dataflow.gather import Rows
 from antiphon.replica.dataflow.intake import Change, Intake
 from antiphon.replica.dataflow.merge import Merge
 
+# How many times what comes behind it a batch may be to be merged with it: with 1 half as much is
+# moved, with 3 a lookup meets half as many batches.
 _RATIO: Final = 1
+_LOOKED_RATIO: Final = 3
 _UNSORTED_SHARE: Final = 8  # unsorted rows beyond this share of the others are not left so
 # A row is merged about as often as the ladder has rungs: so many rows of merging for each that
 # comes in keep up with it, spread over the ticks that bring them. Smaller slices cost more a row.
@@ -55,6 +59,8 @@ class Spine:
         self._intake = Intake()
         self._idle = True  # nothing to merge since last looked at
         self._came_rows = 0  # taken in since `maintain` was last called
+        self._looked = False  # whether anybody looked since then
+        self._ratio = _RATIO
         # Under way: (where its inputs begin, the merge), by place. The last is worked on first:
         # while a long merge goes on, what comes in behind it is put together too.
         self._merges: list[tuple[int, Merge]] = []
@@ -64,6 +70,7 @@ class Spine:
     @property
     def batches(self) -> list[Batch]:
         """All there is, sorted."""
+        self._looked = True
         if self._intake.row_count:
             self._settle()
         return self._batches
@@ -116,6 +123,9 @@ class Spine:
         last call, so that no tick pays for what many have left; called again, as in a pause, all.
         """
         came, self._came_rows = self._came_rows, 0
+        if came:
+            self._ratio = _LOOKED_RATIO if self._looked else _RATIO
+        self._looked = False
         if self._idle:
             return False
         fuel = fuel_rows
@@ -158,7 +168,7 @@ class Spine:
         for index in range(free, len(self._batches) - 1):
             size = len(self._batches[index])
             after -= size
-            if size <= _RATIO * after and self._fits(index):
+            if size <= self._ratio * after and self._fits(index):
                 return slice(index, len(self._batches))
         if self._may_forget:
             for index in range(free, len(self._batches)):
