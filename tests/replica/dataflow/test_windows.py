@@ -22,6 +22,7 @@ from antiphon.protocol.plan import (
 from antiphon.protocol.schema import BOOLEAN, FLOAT64, INT32, INT64, TEXT, Column, Schema, decimal
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
 from antiphon.replica.dataflow.operators import window
+from antiphon.replica.dataflow.operators.window_rows import blocks
 from antiphon.replica.dataflow.zset import Zset
 from tests.replica.dataflow import changes
 from tests.replica.dataflow.changes import A, rows_of
@@ -69,6 +70,26 @@ def test_a_change_reads_its_own_partition_and_no_other():
     # The rows behind the new one are numbered anew; those before it stay as they are.
     assert found.row_count < 2 * per_partition
     assert len(set(found.columns[0].to_pylist())) == 1
+
+
+def test_blocks_are_whole_partitions():
+    partition = np.repeat([0, 1, 2, 3, 4], [3, 1, 5, 2, 2])
+    found = [(block.start, block.stop) for block in blocks(partition, 4)]
+    assert found == [(0, 4), (4, 9), (9, 13)]
+    assert blocks(partition, 100) == [slice(0, 13)]
+    assert [block.stop for block in blocks(partition, 1)] == [3, 4, 9, 11, 13]
+    assert [block.stop for block in blocks(np.zeros(9, np.int64), 2)] == [9]
+
+
+def test_blocks_change_nothing():
+    schema, calls = SCHEMA, (function("sum", X), function("rank"), function("row_number"))
+    whole = made(*calls, schema=schema)
+    parts = made(*calls, schema=schema)
+    window_of(parts)._block_rows = 3
+    rows = [(g, o, x, 1) for g in range(4) for o in range(3) for x in range(2)]
+    for time, change_rows in enumerate((rows, [(1, 1, 1, -1), (3, 5, 5, 1)]), 1):
+        first = rows_of(whole.step(time, {A: change(*change_rows)}))
+        assert rows_of(parts.step(time, {A: change(*change_rows)})) == first
 
 
 def test_copies_of_a_row_are_numbered_one_by_one():

@@ -8,6 +8,7 @@ that are equal in the order are taken by their row hash, so that all replicas ag
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -29,9 +30,19 @@ from antiphon.replica.dataflow.operators.window_functions import (
     check_call,
     computed,
 )
-from antiphon.replica.dataflow.operators.window_rows import Arranged, Ordered, arranged, ordered
+from antiphon.replica.dataflow.operators.window_rows import (
+    Arranged,
+    Ordered,
+    arranged,
+    blocks,
+    ordered,
+)
 from antiphon.replica.dataflow.spine import Spine, expand, probe_keys
-from antiphon.replica.dataflow.zset import Diffs, Zset
+from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows
+
+# Partitions are computed in blocks of about so many rows: totals of wide sums take many times what
+# the rows do.
+_BLOCK_ROWS: Final = 1 << 17
 
 
 class Window(Operator):
@@ -45,6 +56,7 @@ class Window(Operator):
         partition_by: Sequence[int],
         order_by: Sequence[SortKey],
         calls: Sequence[WindowCall],
+        block_rows: int = _BLOCK_ROWS,
     ) -> None:
         for call in calls:
             check_call(call)
@@ -54,6 +66,7 @@ class Window(Operator):
         self._partition_by = tuple(partition_by)
         self._order_by = tuple(order_by)
         self._calls = tuple(calls)
+        self._block_rows = block_rows
         self._spine = Spine()
         self._pending: Batch | None = None
         self.rows_read = 0  # of partitions that were computed again, all steps together
@@ -76,7 +89,11 @@ class Window(Operator):
         found = values_of(candidates.column(len(change.columns))).view(np.uint64)
         rows = arranged(candidates, found, self._order_by)
         columns = taken_rows([candidates.column(i) for i in range(len(change.columns))], rows.rows)
-        return self._difference(columns, rows, step)
+        parts: list[Zset] = []
+        for block in blocks(rows.partition, self._block_rows):
+            own = [column.slice(block.start, block.stop - block.start) for column in columns]
+            parts += self._difference(own, rows.part(block), step)
+        return concat_rows([part for part in parts if part.row_count])
 
     def _candidates(self, batch: Batch, groups: Groups) -> Candidates:
         """The rows of the touched partitions, then the change."""
@@ -94,7 +111,7 @@ class Window(Operator):
         whole = [*sources, (batch, np.arange(len(batch)))]
         return Candidates(whole, np.concatenate([*found, groups.of_rows()]), held)
 
-    def _difference(self, columns: tuple[pa.Array, ...], rows: Arranged, step: Step) -> Zset | None:
+    def _difference(self, columns: Sequence[pa.Array], rows: Arranged, step: Step) -> list[Zset]:
         """What was, negative, and what is, less the copies that stay as they are."""
         was = ordered(columns, rows, rows.before)
         now = ordered(columns, rows, rows.after)
@@ -109,20 +126,8 @@ class Window(Operator):
                 stays = stays & ~errors.failed[places]
         leaves[first[stays]] = False
         enters[second[stays]] = False
-        parts = [
-            _signed(was, old, old_errors, leaves, -1, step),
-            _signed(now, new, new_errors, enters, 1, step),
-        ]
-        present = [part for part in parts if part.row_count]
-        if not present:
-            return None
-        if len(present) == 1:
-            return present[0]
-        both = tuple(
-            pa.concat_arrays([a, b])
-            for a, b in zip(present[0].columns, present[1].columns, strict=True)
-        )
-        return Zset(both, np.concatenate([part.diffs for part in present]))
+        leaving = _signed(was, old, old_errors, leaves, -1, step)
+        return [leaving, _signed(now, new, new_errors, enters, 1, step)]
 
     def _results(self, rows: Ordered) -> tuple[list[pa.Array], Frame]:
         errors = Frame((), rows.count)

@@ -33,6 +33,27 @@ class Arranged:
     before: Diffs
     after: Diffs
 
+    def part(self, block: slice) -> Arranged:
+        return Arranged(
+            self.rows[block], self.partition[block], self.peers[block], self.before[block],
+            self.after[block],
+        )  # fmt: skip
+
+
+def blocks(partition: Rows, rows_min: int) -> list[slice]:
+    """All rows in stretches of whole partitions, none but the last with fewer than `rows_min`."""
+    count = len(partition)
+    if count <= rows_min:
+        return [slice(0, count)]
+    edges = np.append(np.flatnonzero(_changes(partition))[1:], count)
+    found, start = [], 0
+    while start < count:
+        place = int(edges.searchsorted(start + rows_min))
+        stop = int(edges[min(place, len(edges) - 1)])
+        found.append(slice(start, stop))
+        start = stop
+    return found
+
 
 def arranged(candidates: Candidates, hashes: Words, order_by: Sequence[SortKey]) -> Arranged:
     """O(n log n)."""
