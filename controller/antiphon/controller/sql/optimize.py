@@ -1,7 +1,8 @@
 """From a lowered query to the plan that a replica runs.
 
 Names of items become collections: a view that nobody keeps is its own plan, one that an index
-keeps is read from the index. Then filters go down, unread columns go, and row-wise steps are fused.
+keeps is read from the index. Then filters go down, unread columns go, row-wise steps are fused, and
+what occurs several times is computed once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from antiphon.controller.sql.fuse import fuse
 from antiphon.controller.sql.plans import rewrite_plan, with_children
 from antiphon.controller.sql.prune import prune
 from antiphon.controller.sql.pushdown import push
+from antiphon.controller.sql.share import shared
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.dataflow import Import
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
@@ -36,7 +38,7 @@ def optimized(plan: Plan, catalog: Catalog, *, maintained: bool) -> Plan:
     """
     expanded = _expand(plan, catalog, _Bindings(), maintained)
     result = fuse(prune(fuse(push(expanded))))
-    result = _with_fitting_indexes(result, catalog)
+    result = shared(_with_fitting_indexes(result, catalog))
     return result
 
 
