@@ -12,6 +12,7 @@ from antiphon.protocol import errors
 from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto
 from antiphon.protocol.frontier import START, Frontier
 from antiphon.v1 import control_pb2 as pb
+from tests.controller.io.compute_server import ScriptedReplica
 from tests.controller.io.serving import Client, serving, until
 from tests.controller.io.test_process import refused
 
@@ -97,3 +98,25 @@ async def test_queries_that_end_leave_room_for_others(
 
 async def _room(client: Client) -> None:
     await client.sql("SELECT * FROM antiphon.peeks")
+
+
+async def test_a_decision_is_said_in_the_same_words_everywhere(tmp_path: Path) -> None:
+    replica = ScriptedReplica()
+    await replica.start("127.0.0.1:0")
+    replicas = {"r1": replica.address}
+    try:
+        async with serving(tmp_path, Engine(), replicas=replicas) as (_, client):
+            await client.sql("CREATE TABLE t (k bigint); CREATE INDEX i ON t (k)")
+            replica.hang_up()
+            await until(lambda: replica.sessions >= 2, 30, "it is opened a second session")
+            status = await client.status()
+            explained = await client.control.ExplainReplica(pb.ExplainReplicaRequest(name="r1"))
+            rows = await client.sql("SELECT reason FROM antiphon.decisions WHERE replica = 'r1'")
+    finally:
+        await replica.stop()
+    reasons = [decision.reason for decision in explained.decisions]
+    assert "rebuild because it is new: it has applied nothing yet" in reasons
+    assert sorted(row["reason"] for row in rows) == sorted(reasons)
+    assert [one.reason for one in status.replicas] == reasons[-1:]
+    assert status.mode_reason == "r1: its state is being rebuilt"
+    assert explained.decisions[-1].outcome == "issued"
