@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from antiphon.controller.sql.coercion import coerce
+from antiphon.controller.sql.coercion import Unknown, coerce
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import Scope
 from antiphon.controller.sql.source import Source
@@ -130,8 +130,11 @@ class _Bounds:
         source, spot = self.source, self._place(node)
         typed = Scalars(source=source, scope=Scope(), place=self._what).typed(node)
         value: Expression
-        if isinstance(typed, Literal) and typed.type.kind is TypeKind.DECIMAL is wanted.kind:
-            value = typed  # with all its digits: the distance is not rounded
+        exact = not isinstance(typed, Unknown) and (
+            typed.type.kind is TypeKind.DECIMAL or typed.type.is_integer
+        )
+        if isinstance(typed, Literal) and exact and wanted.kind is TypeKind.DECIMAL:
+            value = typed  # as it is: neither rounded nor too large for the order's type
         else:
             value = coerce(source, spot, typed, wanted, self._what)
         if not isinstance(value, Literal):

@@ -36,3 +36,4 @@ select id, row_number() over (partition by null order by id), sum(1) over (order
 select id, last_value(f) over (partition by g order by f, id rows between unbounded preceding and unbounded following), max(f) over (order by f) from r;
 select id, row_number() over (order by id) as k from r union all select 0, count(*) from r;
 select id, stddev(o) over (partition by g order by id rows between 2 preceding and current row), var_pop(n) over (partition by g), variance(f) over (order by id) from r;
+select id, count(*) over (order by n range 100000000000 preceding), sum(x) over (order by n desc range between 0.999 preceding and 1 following) from r;
