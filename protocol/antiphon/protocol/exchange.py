@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 
 from antiphon.protocol.command import (
     AllowWrites,
+    CancelPeek,
     CommandSet,
     CreateInstance,
     Hello,
     InitializationComplete,
+    Peek,
     Sent,
     is_numbered,
 )
@@ -44,6 +46,8 @@ class Exchange:
         command = sent.command
         if next_stage(self.stage, type(command)) is None:
             return f"{type(command).__name__} in stage {self.stage.name}"
+        if isinstance(command, Peek | CancelPeek):  # most of all commands
+            return _unnumbered(sent) or self.ledger.check_command(command)
         match command:
             case Hello() | AllowWrites():
                 return _unnumbered(sent)
@@ -63,6 +67,9 @@ class Exchange:
         following = next_stage(self.stage, type(command))
         assert following is not None, f"{type(command).__name__} in stage {self.stage.name}"
         self.stage = following
+        if isinstance(command, Peek | CancelPeek):
+            self.ledger.note_command(command)
+            return
         match command:
             case Hello():
                 self._greet(command)

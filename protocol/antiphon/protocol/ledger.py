@@ -117,14 +117,14 @@ class Ledger:
     def check_command(self, command: LedgerCommand) -> str | None:
         """Why `command` is illegal now, or None."""
         match command:
+            case Peek(peek_id=peek):
+                return f"the peek {peek} is waiting already" if peek in self._peeks else None
             case CreateDataflow():
                 return self._check_create(command)
             case AllowCompaction(collection=collection, frontier=frontier):
                 return self._check_compaction(collection, frontier)
             case Schedule(collection=collection):
                 return self._check_alive(collection)
-            case Peek(peek_id=peek):
-                return f"the peek {peek} is waiting already" if peek in self._peeks else None
             case StartRebuild(session_id=session):
                 return f"rebuild {session} runs already" if session in self._rebuilds else None
             case AcceptRebuild(session_id=session):
@@ -138,6 +138,11 @@ class Ledger:
 
     def note_command(self, command: LedgerCommand) -> None:
         match command:
+            case Peek(peek_id=peek):
+                self._peeks[peek] = False
+            case CancelPeek(peek_id=peek):
+                if peek in self._peeks:
+                    self._peeks[peek] = True
             case CreateDataflow(dataflow=dataflow):
                 for export in dataflow.exports:
                     start = dataflow.as_of
@@ -153,11 +158,6 @@ class Ledger:
                     )
             case AllowCompaction(collection=collection, frontier=frontier):
                 self._collections[collection].compaction = frontier
-            case Peek(peek_id=peek):
-                self._peeks[peek] = False
-            case CancelPeek(peek_id=peek):
-                if peek in self._peeks:
-                    self._peeks[peek] = True
             case StartRebuild(session_id=session):
                 self._rebuilds[session] = False
             case CancelRebuild(session_id=session):
