@@ -69,6 +69,17 @@ def test_one_replica_is_asked_and_its_answer_is_the_answer() -> None:
     assert copy not in next(iter(machine.state.replicas.values())).installed
 
 
+def test_who_is_not_asked_for_reads_is_asked_last() -> None:
+    machine = machine_of("r1", "r2")
+    first, second = machine.state.replicas.values()
+    first.accepted, second.accepted, first.troubled = True, True, True
+    request, copy = machine.copy()
+    assert (asked(machine, "r1"), asked(machine, "r2")) == ([], [copy])
+    machine.copied("r2", copy, FULL)
+    assert asked(machine, "r1") == [copy]
+    assert request not in machine.replies
+
+
 def test_the_time_is_held_until_the_answer() -> None:
     machine = machine_of("r1")
     _, copy = machine.copy()

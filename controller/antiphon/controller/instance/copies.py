@@ -82,9 +82,12 @@ def _holder(copy: CopyTo) -> Holder:
 
 
 def _ask_somebody(state: State, copy: CopyTo, out: Outbox) -> None:
-    """The first replica that has not failed at it. Nobody: it waits for one."""
-    for replica in state.open_replicas():
-        if copy.replica in (None, replica.id) and replica.id not in copy.failures:
+    """The first replica that has not failed at it; one that reads are asked of, while there is
+    one. Nobody: it waits for one."""
+    able = peeks.readers(state, copy.replica)
+    others = [r for r in state.open_replicas() if copy.replica in (None, r.id)]
+    for replica in (*able, *others):
+        if replica.id not in copy.failures:
             out.send(replica.id, *_install(state, copy, replica))
             return
 
