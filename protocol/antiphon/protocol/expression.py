@@ -91,7 +91,9 @@ TEXTUAL: Final = (
     "repeat", "split_part", "like", "ilike", "regexp_match", "regexp_replace", "md5",
     "octet_length", "ascii",
 )  # fmt: skip
-TEMPORAL: Final = ("date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date")
+TEMPORAL: Final = (
+    "date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date", "timezone",
+)  # fmt: skip
 CONDITIONAL: Final = ("coalesce", "nullif", "greatest", "least")
 # Times that a temporal filter or an ad-hoc read fixes; a plan never calls a clock.
 CLOCK: Final = ("now",)

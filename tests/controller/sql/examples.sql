@@ -88,3 +88,5 @@ SELECT a / nullif(b, 0) AS whole, a % nullif(b, 0) AS rest FROM t;
 -- Dates, times and intervals.
 SELECT date_trunc('day', hour), extract(dow FROM day), hour + INTERVAL '1 month 2 days' FROM flights;
 SELECT day - date '2013-01-01', make_date(2024, 2, 29), age(hour, timestamp '2012-01-01') FROM flights;
+-- Time zones by name; a time that clocks skip or show twice is read as PostgreSQL does.
+SELECT id, hour AT TIME ZONE 'UTC' AT TIME ZONE 'America/New_York' AS shown FROM flights;

@@ -327,6 +327,6 @@ def test_every_function_of_the_protocol_is_served_but_the_clock():
     tested = {case[0] for case in CASES} | {"extract", "date_part", "date_trunc"}
     elsewhere = {
         "and", "or", "coalesce", "is_distinct_from", "is_not_distinct_from", "is_null",
-        "is_not_null", "is_true", "is_false",
+        "is_not_null", "is_true", "is_false", "timezone",
     }  # fmt: skip
     assert tested | elsewhere == FUNCTIONS - {"now"}

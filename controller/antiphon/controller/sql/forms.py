@@ -256,9 +256,9 @@ def _interval(scalars: Scalars, node: exp.Expr) -> Expression:
 
 def _at_time_zone(scalars: Scalars, node: exp.Expr) -> Expression:
     zone = node.args.get("zone")
-    if zone is None or not zone.is_string or zone.name.upper() not in ("UTC", "Z", "GMT"):
+    if zone is None or not zone.is_string:
         raise scalars.source.unsupported(node, describe(node))
-    return temporal.at_utc(scalars.source, node, scalars.lower(node.this))
+    return temporal.at_zone(scalars.source, node, zone.name, scalars.lower(node.this))
 
 
 _CLOCK: Final = "; in what is kept up to date, WHERE may compare now() with something of the row"

@@ -71,7 +71,7 @@ def describe(node: exp.Expr) -> str:
         exp.Window: "a window function", exp.Subquery: "a subquery", exp.In: "IN (subquery)",
         exp.Exists: "EXISTS", exp.Array: "an array", exp.Bracket: "a subscript",
         exp.Parameter: "a parameter", exp.Placeholder: "a parameter",
-        exp.AtTimeZone: "AT TIME ZONE with a zone other than 'UTC'",
+        exp.AtTimeZone: "AT TIME ZONE with a zone that is not a literal",
     }  # fmt: skip
     return named.get(type(node), type(node).__name__.upper())
 

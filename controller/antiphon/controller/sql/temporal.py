@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from sqlglot import exp
 
 from antiphon.controller.sql.coercion import Typed, Unknown, cast, settle
@@ -16,11 +19,15 @@ from antiphon.protocol.schema import (
     FLOAT64,
     INT32,
     INTERVAL,
+    TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
     Type,
 )
 
+_UTC: Final = ("UTC", "Z", "GMT")
+# A name of the time zone database; offsets are left out, whose sign PostgreSQL reads the other way.
+_ZONE: Final = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)*")
 _STAMPS: Final = (TIMESTAMP, TIMESTAMPTZ)
 _TEMPORAL: Final = (DATE, TIMESTAMP, TIMESTAMPTZ, INTERVAL)
 
@@ -96,6 +103,35 @@ def at_utc(source: Source, spot: Spot, value: Expression) -> Expression:
     if value.type in (TIMESTAMP, DATE):
         return cast(value, TIMESTAMPTZ)
     raise source.mismatch(spot, f"AT TIME ZONE needs a timestamp, not {value.type}")
+
+
+def at_zone(source: Source, spot: Spot, zone: str, value: Expression) -> Expression:
+    """`value AT TIME ZONE zone`: what clocks show there, or which instant it was.
+
+    Raises:
+        InvalidSql: no such zone. TypeMismatch: no time.
+    """
+    if zone.upper() in _UTC:
+        return at_utc(source, spot, value)
+    if not _is_zone(zone):
+        raise source.invalid(
+            spot, f"'{zone}' is not the name of a time zone, as 'Europe/Berlin' is"
+        )
+    if value.type not in (DATE, *_STAMPS):
+        raise source.mismatch(spot, f"AT TIME ZONE needs a timestamp, not {value.type}")
+    given = cast(value, TIMESTAMPTZ) if value.type == DATE else value
+    result = TIMESTAMP if given.type == TIMESTAMPTZ else TIMESTAMPTZ
+    return call("timezone", (Literal(value=zone, type=TEXT), given), result)
+
+
+def _is_zone(zone: str) -> bool:
+    if _ZONE.fullmatch(zone) is None:
+        return False
+    try:
+        pc.assume_timezone(pa.array([0], pa.timestamp("us")), zone)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def clock(node: exp.Expr, now_us: int) -> Literal:

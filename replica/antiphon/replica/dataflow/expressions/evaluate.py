@@ -23,6 +23,7 @@ from antiphon.replica.dataflow.expressions import (
     numeric,
     temporal_fields,
     textual,
+    time_zones,
 )
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.expressions.vector import Vector
@@ -40,6 +41,7 @@ _STRICT: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     **bits.FUNCTIONS,
     **textual.FUNCTIONS,
     **temporal_fields.FUNCTIONS,
+    **time_zones.FUNCTIONS,
 }
 
 
