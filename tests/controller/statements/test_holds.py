@@ -164,6 +164,7 @@ def test_every_word_and_a_running_subscribe_put_the_deadline_off() -> None:
         world.pass_time(MINUTE_MS - 1)
         ask(world)
         world.run()
+    world.connect("r1")  # without any, a subscribe waits for one only so long
     statement = plan_collection_subscribe("t", world.driver.catalog)
     assert isinstance(statement, Subscribe)
     world.begin(statement, hold="mine")
