@@ -89,6 +89,11 @@ class Recorder:
     def disconnect(self, replica: ReplicaId) -> None:
         self.log.append(f"disconnect {replica}")
 
+    def ask_digests(
+        self, replica: ReplicaId, collections: tuple[CollectionId, ...], time: int
+    ) -> None:
+        self.log.append(f"ask {replica} for digests")
+
     def fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
         self.fetches.append((replica, peek_id, request))
 

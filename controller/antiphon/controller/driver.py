@@ -17,6 +17,7 @@ from typing import Final, assert_never
 from antiphon.controller.catalog import Catalog
 from antiphon.controller.following import Following
 from antiphon.controller.instance.event import (
+    DigestsTold,
     LinkLost,
     ReplicaProbed,
     RequestCanceled,
@@ -193,7 +194,7 @@ class Driver:
                 kernel.owner_seen(event)
             case ResponsesReceived():
                 kernel.hear(event)
-            case StashReleased() | LinkLost():
+            case StashReleased() | LinkLost() | DigestsTold():
                 kernel.step(event)
             case Committed() | Refused():
                 kernel.complete(event)

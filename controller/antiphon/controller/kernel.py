@@ -22,6 +22,7 @@ from antiphon.controller.instance.event import (
 )
 from antiphon.controller.instance.progress import best_frontier
 from antiphon.controller.instance.ready import (
+    AskDigests,
     CloseSession,
     CompactionEntry,
     ConnectLink,
@@ -162,6 +163,8 @@ class Kernel:
                 links.close(replica, reason)
             case ConnectLink(replica=replica, address=address):
                 links.connect(replica, address)
+            case AskDigests(replica=replica, collections=collections, time=time):
+                links.ask_digests(replica, collections, time)
             case DisconnectLink(replica=replica):
                 self._sessions.pop(replica, None)
                 links.disconnect(replica)

@@ -47,6 +47,12 @@ class LinkPort(Protocol):
         """End the stream and forget the replica."""
         ...
 
+    def ask_digests(
+        self, replica: ReplicaId, collections: tuple[CollectionId, ...], time: int
+    ) -> None:
+        """Beside the session; answered by `DigestsTold`, or, if the replica is gone, never."""
+        ...
+
     def fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
         """Read a stashed result whole; answered by `ResultFetched` with the request."""
         ...

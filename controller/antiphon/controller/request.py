@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from antiphon.controller.instance.event import (
+    DigestsTold,
     LinkLost,
     RequestCanceled,
     ResponsesReceived,
@@ -168,6 +169,6 @@ DriverEvent = (
     StatementReceived | AppendReceived | ShardAppendReceived | ResultFetched | HoldRequested
     | ReplicasConfigured
     | ReplicaNamed | ReplicaUnnamed | ReplicaPromoted | ReplicaReached | RequestCanceled
-    | StashReleased | LinkLost | ResponsesReceived | HistoryFollowed | OwnerSeen | Ticked
-    | Completion
+    | StashReleased | LinkLost | ResponsesReceived | DigestsTold | HistoryFollowed | OwnerSeen
+    | Ticked | Completion
 )  # fmt: skip

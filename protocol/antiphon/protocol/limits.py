@@ -82,6 +82,7 @@ RECONNECT_BACKOFF_MAX_MS: Final = 5_000  # one that is down costs a probe now an
 UNARY_DEADLINE_MS: Final = 30_000  # of calls that return one message
 RETAIN_MS: Final = 5_000  # of history that stays readable behind the upper
 COMPACTION_INTERVAL_MS: Final = 1_000  # compaction is announced and persisted no more often
+COMPARE_INTERVAL_MS: Final = 300_000  # of what replicas hold: each sums all of its rows
 REPLICA_HOLD_MS: Final = 60_000  # a gone replica holds its inputs for so long
 STASH_RETAIN_MS: Final = 60_000  # an answer nobody fetches is dropped
 LOOK_MS: Final = 50  # between two looks at the store: of a standby, and of who may be replaced

@@ -40,6 +40,12 @@ Asked = DigestsAsked | StateAsked | StateWanted | StateEnded
 
 
 @dataclass(slots=True, kw_only=True)
+class _Summing:
+    time: int
+    digests: dict[CollectionId, ContentDigest]
+
+
+@dataclass(slots=True, kw_only=True)
 class _Sending:
     schema: Schema
     content: Zset
@@ -59,7 +65,7 @@ class Asks:
         self._find = find
         self._inputs = inputs
         self._requests = requests
-        self._digests: dict[int, DigestsAsked] = {}
+        self._digests: dict[int, _Summing] = {}
         self._sending: dict[int, _Sending] = {}
 
     def handle(self, event: Asked) -> None:
@@ -68,7 +74,7 @@ class Asks:
                 if len(self._digests) >= ASKS_MAX:
                     self._requests.append(DigestsTold(ask=ask, digests={}))
                 else:
-                    self._digests[ask] = event
+                    self._digests[ask] = self._summing(event)
             case StateAsked(ask=ask):
                 try:
                     self._sending[ask] = self._opened(event)
@@ -85,28 +91,28 @@ class Asks:
     def settle(self) -> bool:
         """Tells the digests that are summed; True: there is more to sum."""
         more = False
-        for ask, asked in list(self._digests.items()):
-            wanted = {c: self._digest(c, asked.time) for c in asked.collections}
-            found = {c: digest for c, digest in wanted.items() if digest is not None}
-            for digest in found.values():
-                digest.work(DIGEST_ROWS)
-            summed = {c: digest.at(asked.time) for c, digest in found.items()}
-            told = {c: digest_bytes(sum_) for c, sum_ in summed.items() if sum_ is not None}
-            if len(told) < len(found):
+        for ask, summing in list(self._digests.items()):
+            if any(digest.work(DIGEST_ROWS) for digest in summing.digests.values()):
                 more = True
                 continue
             del self._digests[ask]
+            summed = {c: digest.at(summing.time) for c, digest in summing.digests.items()}
+            told = {c: digest_bytes(sum_) for c, sum_ in summed.items() if sum_ is not None}
             self._requests.append(DigestsTold(ask=ask, digests=told))
         return more
 
-    def _digest(self, collection: CollectionId, time: int) -> ContentDigest | None:
-        """None: the content at that time is not here (any more), or not complete yet."""
-        export = self._find(collection)
-        if export is None or export.failure is not None:
-            return None
-        if not export.trace.since.less_equal(Frontier(time)) or not export.trace.upper.passes(time):
-            return None
-        return export.start_digest(time)
+    def _summing(self, asked: DigestsAsked) -> _Summing:
+        """Of the content as it is held, row by row: a sum that followed the changes would not see
+        what became of the rows since. What is not here (any more), or not complete, is left out."""
+        time, digests = asked.time, {}
+        for collection in asked.collections:
+            export = self._find(collection)
+            if export is None or export.failure is not None:
+                continue
+            trace = export.trace
+            if trace.since.less_equal(Frontier(time)) and trace.upper.passes(time):
+                digests[collection] = ContentDigest(time, trace.parts(time))
+        return _Summing(time=time, digests=digests)
 
     def _opened(self, asked: StateAsked) -> _Sending:
         """

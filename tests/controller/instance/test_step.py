@@ -193,4 +193,4 @@ def test_equal_events_give_equal_outputs() -> None:
 
 
 def test_the_set_of_events_is_closed() -> None:
-    assert len(set(EVENTS)) == len(EVENTS) == 24
+    assert len(set(EVENTS)) == len(EVENTS) == 25

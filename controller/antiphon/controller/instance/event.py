@@ -223,6 +223,15 @@ class ResponsesReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DigestsTold:
+    """The answer to `AskDigests`; those that cannot be told are absent."""
+
+    replica: ReplicaId
+    time: int
+    digests: Mapping[CollectionId, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolBroken:
     """What the replica said is illegal: its session must end."""
 
@@ -240,7 +249,7 @@ Event = (
     | HoldTaken | HoldMoved | HoldReleased | CopyRequested
     | RequestCanceled | StashReleased | TimelineAdvanced | ShardAdvanced | CompactionDurable
     | CompactionRefused | ReplicaAdded | ReplicaRemoved | WritesAllowed | ReplicaProbed | LinkLost
-    | ResponsesReceived | ProtocolBroken | Followed | Ticked
+    | ResponsesReceived | DigestsTold | ProtocolBroken | Followed | Ticked
 )  # fmt: skip
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -248,5 +257,5 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     HoldTaken, HoldMoved, HoldReleased, CopyRequested,
     RequestCanceled, StashReleased, TimelineAdvanced, ShardAdvanced, CompactionDurable,
     CompactionRefused, ReplicaAdded, ReplicaRemoved, WritesAllowed, ReplicaProbed, LinkLost,
-    ResponsesReceived, ProtocolBroken, Followed, Ticked,
+    ResponsesReceived, DigestsTold, ProtocolBroken, Followed, Ticked,
 )  # fmt: skip

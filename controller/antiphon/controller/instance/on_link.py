@@ -7,6 +7,7 @@ from dataclasses import replace
 from antiphon.controller.engine import event as engine
 from antiphon.controller.engine.observation import Observation, Wanted, maintained, needed_from
 from antiphon.controller.instance import (
+    comparing,
     copies,
     holds,
     hydration,
@@ -335,6 +336,7 @@ def _lose(state: State, replica: Replica, out: Outbox, code: str) -> None:
         peeks.on_replica_lost(state, replica, out)
         subscribes.on_replica_lost(state, replica, out)
         copies.on_replica_lost(state, replica, out)
+        comparing.on_replica_lost(state, replica)
         peeks.ask_waiting(state, out)
 
 

@@ -6,7 +6,15 @@ once a beat, and not at all while nothing moved.
 
 from __future__ import annotations
 
-from antiphon.controller.instance import copies, holds, on_link, peeks, retaining, subscribes
+from antiphon.controller.instance import (
+    comparing,
+    copies,
+    holds,
+    on_link,
+    peeks,
+    retaining,
+    subscribes,
+)
 from antiphon.controller.instance.event import CompactionDurable
 from antiphon.controller.instance.ready import CompactionEntry, Outbox, live
 from antiphon.controller.instance.state import State
@@ -21,6 +29,7 @@ def on_tick(state: State, out: Outbox, now_ms: int) -> None:
     copies.expire(state, out, now_ms)
     _release_gone_replicas(state, now_ms)
     on_link.on_time(state, out, now_ms)
+    comparing.on_tick(state, out, now_ms)
     beat_due = now_ms >= state.last_beat_ms + state.config.beat_ms
     if state.moved and beat_due and not state.compaction_in_flight:
         _beat(state, out, now_ms)
@@ -80,6 +89,9 @@ def wake_at_ms(state: State) -> int | None:
     deadlines = [] if state.sync_wake_at_ms is None else [state.sync_wake_at_ms]
     if state.moved and not state.compaction_in_flight:
         deadlines.append(state.last_beat_ms + state.config.beat_ms)
+    compare_at_ms = comparing.wake_at_ms(state)
+    if compare_at_ms is not None:
+        deadlines.append(compare_at_ms)
     for waiting in (peeks, subscribes, copies):
         next_ms = waiting.next_deadline_ms(state)
         if next_ms is not None:

@@ -112,7 +112,8 @@ def readers(state: State, target: ReplicaId | None) -> list[Replica]:
     its work on reads. Where there is none, those that are connected are asked, and answer as soon
     as what is read is filled: all of it is built from the store, none of it was kept unproven."""
     connected = list(state.open_replicas())
-    able = [r for r in connected if r.accepted and not r.troubled] or connected
+    able = [r for r in connected if r.accepted and not r.troubled and r.repairing is None]
+    able = able or connected
     return [replica for replica in able if target is None or replica.id == target]
 
 

@@ -69,7 +69,16 @@ class DisconnectLink:
     replica: ReplicaId
 
 
-Send = ConnectLink | OpenSession | SendCommands | CloseSession | DisconnectLink
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskDigests:
+    """Of what a replica holds at `time`, beside its session. Answered by `DigestsTold` or never."""
+
+    replica: ReplicaId
+    collections: tuple[CollectionId, ...]
+    time: int
+
+
+Send = ConnectLink | OpenSession | SendCommands | CloseSession | DisconnectLink | AskDigests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

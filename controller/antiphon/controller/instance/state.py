@@ -36,7 +36,12 @@ from antiphon.protocol.ids import (
     ReplicaId,
     SessionId,
 )
-from antiphon.protocol.limits import COMPACTION_INTERVAL_MS, REPLICA_HOLD_MS, RETAIN_MS
+from antiphon.protocol.limits import (
+    COMPACTION_INTERVAL_MS,
+    COMPARE_INTERVAL_MS,
+    REPLICA_HOLD_MS,
+    RETAIN_MS,
+)
 from antiphon.protocol.response import Failure, Status
 from antiphon.protocol.schema import Schema
 from antiphon.protocol.version import SPOKEN, VersionRange
@@ -61,6 +66,7 @@ class InstanceConfig:
     hydration_limit: int = 4  # dataflows that a replica fills at once
     peek_wait_ms: int = 30_000  # how long a read waits for any replica at all
     replica_gone_ms: int = REPLICA_HOLD_MS  # afterwards a lost replica holds nothing back
+    compare_ms: int = COMPARE_INTERVAL_MS  # between two comparisons of the replicas' content
     beat_ms: int = COMPACTION_INTERVAL_MS  # compaction is sent and persisted at most that often
     configuration: Mapping[str, str] = field(default_factory=dict)
     versions: VersionRange = SPOKEN  # of the protocol, that this controller speaks
@@ -79,6 +85,7 @@ class HoldKind(IntEnum):
     SINK = 6  # a materialized view's own next output
     COPY = 7
     NAMED = 8  # a subscriber that may be away
+    REPAIR = 9  # the base of a rebuild
 
 
 class Holder(NamedTuple):
@@ -160,6 +167,7 @@ class Replica:
     protocol_version: int = 0  # of the last session; 0: there was none
     accepted: bool = False  # strict reads use it, and it may write: what the engine says
     troubled: bool = False  # its front answers, and its worker does not
+    repairing: SessionId | None = None  # a rebuild of what differs there: no reads until it is over
     reported: bool = False  # it has said something that follows its initialization
     installed: dict[CollectionId, Installed] = field(default_factory=dict)
     lost_at_ms: int | None = None  # None: connected, or never was
@@ -225,6 +233,26 @@ class PendingInstall:
 
 
 @dataclass(slots=True, kw_only=True)
+class Comparison:
+    """The content digests of all replicas at one time, as far as they were told."""
+
+    time: int
+    deadline_ms: int
+    waiting: set[ReplicaId]
+    told: dict[ReplicaId, Mapping[CollectionId, bytes]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Repair:
+    """A rebuild session of what differs on one replica."""
+
+    session_id: SessionId
+    replica: ReplicaId
+    imports: tuple[CollectionId, ...]  # held at its base
+    record: DecisionRecord | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class State:
     config: InstanceConfig  # what is in force
     given: InstanceConfig = field(init=False)  # what the controller was started with
@@ -253,6 +281,11 @@ class State:
     sync: EngineState = field(init=False)  # changed by `syncing` alone
     sync_wake_at_ms: int | None = None  # when a session's budget runs out
     probes: int = 0  # that were answered
+    comparison: Comparison | None = None  # changed by `comparing` alone, as what follows
+    compare_at_ms: int | None = None
+    repair: Repair | None = None
+    repair_sessions: int = 0
+    repaired: set[ReplicaId] = field(default_factory=set)  # since all were last found equal
 
     def __post_init__(self) -> None:
         self.given = self.config

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from antiphon.controller.instance import (
+    comparing,
     copies,
     holds,
     on_followed,
@@ -30,6 +31,7 @@ from antiphon.controller.instance.event import (
     CompactionDurable,
     CompactionRefused,
     CopyRequested,
+    DigestsTold,
     Event,
     Followed,
     HoldMoved,
@@ -105,10 +107,8 @@ class Instance:
                 on_link.enforce_floor(state, out)
             case InstallRefused():
                 on_request.on_install_refused(state, event)
-            case StashReleased(replica=replica, peek_id=peek_id):
-                found = state.replicas.get(replica)
-                if found is not None and found.is_open:
-                    out.send(replica, live(CancelPeek(peek_id=peek_id)))
+            case StashReleased():
+                self._on_stash_released(event, out)
             case CompactionDurable():
                 on_tick.on_compaction_durable(state, event, out)
             case CompactionRefused():
@@ -126,12 +126,19 @@ class Instance:
                 on_link.on_replica_probed(state, event, out, now_ms)
             case LinkLost():
                 on_link.on_link_lost(state, event, out, now_ms)
+            case DigestsTold():
+                comparing.on_told(state, event, out, now_ms)
             case ProtocolBroken(replica=broken, reason=reason):
                 on_link.close_broken(state, broken, reason, out)
             case Ticked():
                 on_tick.on_tick(state, out, now_ms)
             case _:
                 assert_never(event)
+
+    def _on_stash_released(self, event: StashReleased, out: Outbox) -> None:
+        found = self.state.replicas.get(event.replica)
+        if found is not None and found.is_open:
+            out.send(event.replica, live(CancelPeek(peek_id=event.peek_id)))
 
     def _on_responses(self, event: ResponsesReceived, out: Outbox, now_ms: int) -> None:
         try:

@@ -22,7 +22,7 @@ import grpc
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from antiphon.controller.instance.event import LinkLost, ResponsesReceived
+from antiphon.controller.instance.event import DigestsTold, LinkLost, ResponsesReceived
 from antiphon.controller.io.orchestrator.local import Orchestrator
 from antiphon.controller.request import DriverEvent, ReplicaReached, ResultFetched
 from antiphon.protocol.codec import commands_to_batch, facts_from_proto, responses_from_batch
@@ -35,7 +35,7 @@ from antiphon.protocol.errors import (
     RemoteProtocolError,
     ReplicaFailed,
 )
-from antiphon.protocol.ids import ConnectionId, PeekId, ReplicaId
+from antiphon.protocol.ids import CollectionId, ConnectionId, PeekId, ReplicaId
 from antiphon.protocol.io.channel import open_channel
 from antiphon.protocol.io.security import OPEN_CLIENT, ClientSecurity
 from antiphon.protocol.io.status import from_rpc_error
@@ -46,6 +46,7 @@ from antiphon.protocol.limits import (
     RECONNECT_BACKOFF_MAX_MS,
     RECONNECT_BACKOFF_MIN_MS,
     SEND_QUEUE_COMMANDS_MAX,
+    UNARY_DEADLINE_MS,
 )
 from antiphon.v1 import compute_pb2 as pb
 from antiphon.v1.compute_pb2_grpc import ComputeStub
@@ -112,6 +113,35 @@ class Links:
         await link.stop()
         if replica not in self._links:
             await self.end_local(replica)
+
+    def ask_digests(
+        self, replica: ReplicaId, collections: tuple[CollectionId, ...], time: int
+    ) -> None:
+        task = asyncio.ensure_future(self._ask_digests(replica, collections, time))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _ask_digests(
+        self, replica: ReplicaId, collections: tuple[CollectionId, ...], time: int
+    ) -> None:
+        link = self._links.get(replica)
+        stub = None if link is None else link.stub
+        if stub is None:
+            return
+        request = pb.ProbeRequest(digests_of=collections, digests_at=time)
+        try:
+            answer = await stub.Probe(request, timeout=UNARY_DEADLINE_MS / 1000)
+            facts = facts_from_proto(answer)
+        except (grpc.aio.AioRpcError, AntiphonError) as error:
+            _log.info("digests were not told", replica=replica, reason=_reason(error))
+            return
+        digests = {
+            export: dataflow.content_digest
+            for dataflow in facts.dataflows
+            for export in dataflow.exports
+            if dataflow.content_digest
+        }
+        self._post(DigestsTold(replica=replica, time=time, digests=digests))
 
     def fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
         task = asyncio.ensure_future(self._fetch(replica, peek_id, request))

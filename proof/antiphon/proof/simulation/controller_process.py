@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from antiphon.controller.driver import Driver
-from antiphon.controller.instance.event import LinkLost, ResponsesReceived, Ticked
+from antiphon.controller.instance.event import DigestsTold, LinkLost, ResponsesReceived, Ticked
 from antiphon.controller.instance.invariants import check as check_invariants
 from antiphon.controller.instance.state import InstanceConfig
 from antiphon.controller.ports import Reply
@@ -41,6 +41,7 @@ from antiphon.protocol.errors import EpochFenced, ReplicaFailed
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import (
     ClaimId,
+    CollectionId,
     ConnectionId,
     PeekId,
     ReplicaId,
@@ -48,6 +49,7 @@ from antiphon.protocol.ids import (
 from antiphon.protocol.limits import HEARTBEAT_INTERVAL_MS, LOOK_MS
 
 COMMIT_MS_MAX: Final = 12
+COMPARE_MS: Final = 1_500  # often, so that comparisons meet everything else that happens
 BACKOFF_MS: Final = (100, 1_500)
 LOST_ACKNOWLEDGEMENT_PERCENT: Final = 50
 
@@ -110,6 +112,7 @@ class ControllerProcess:
         self.process.start()
         claim_id, opened = self._claim_id, self.store.opened()
         config = InstanceConfig(
+            compare_ms=COMPARE_MS,
             instance_id=opened.instance_id,
             name="default",
             history_id=opened.history_id,
@@ -318,6 +321,28 @@ class _Links:
         found = self._streams.pop(replica, None)
         if found is not None:
             found[0].close(0, "the replica was removed")
+
+    def ask_digests(
+        self, replica: ReplicaId, collections: tuple[CollectionId, ...], time: int
+    ) -> None:
+        owner = self._owner
+        target = owner.replicas[replica]
+
+        def told(digests: Mapping[CollectionId, bytes]) -> None:
+            wanted = {c: digests[c] for c in collections if c in digests}
+            owner.network.call(
+                target.process,
+                owner.process,
+                lambda: owner.handle(DigestsTold(replica=replica, time=time, digests=wanted)),
+                lambda _: None,
+            )
+
+        owner.network.call(
+            owner.process,
+            target.process,
+            lambda: target.ask_digests(collections, time, told),
+            lambda _: None,
+        )
 
     def fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
         owner = self._owner

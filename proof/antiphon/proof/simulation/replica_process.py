@@ -7,6 +7,7 @@ overtake work as they do between two real processes. What survives a kill is the
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from antiphon.proof.simulation.checkers import check_obeyed
@@ -16,7 +17,14 @@ from antiphon.protocol.codec import commands_from_batch, commands_to_batch
 from antiphon.protocol.command import Sent
 from antiphon.protocol.errors import AntiphonError
 from antiphon.protocol.facts import ReplicaFacts
-from antiphon.protocol.ids import NO_EPOCH, ConnectionId, Incarnation, PeekId, ReplicaId
+from antiphon.protocol.ids import (
+    NO_EPOCH,
+    CollectionId,
+    ConnectionId,
+    Incarnation,
+    PeekId,
+    ReplicaId,
+)
 from antiphon.protocol.response import Response
 from antiphon.replica.driver import ReplicaDriver
 from antiphon.replica.ports import CollectionsPort, Connected, Event, Fence, WorkerReady
@@ -73,6 +81,15 @@ class ReplicaProcess:
     def facts(self) -> ReplicaFacts:
         assert self.driver is not None, "a dead replica is not asked"
         return self.driver.facts()
+
+    def ask_digests(
+        self,
+        collections: tuple[CollectionId, ...],
+        time: int,
+        told: Callable[[Mapping[CollectionId, bytes]], None],
+    ) -> None:
+        assert self.driver is not None, "a dead replica is not asked"
+        self.driver.ask_digests(collections, time, told, self.world.now_ms)
 
     def take_result(self, peek_id: PeekId) -> tuple[bytes, ...] | None:
         assert self.driver is not None, "a dead replica is not asked"

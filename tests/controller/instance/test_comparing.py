@@ -1,0 +1,144 @@
+"""Replicas that hold the same are compared, and who differs is repaired."""
+
+from __future__ import annotations
+
+import pytest
+
+from antiphon.controller.engine.decision import Sync
+from antiphon.controller.instance.event import DigestsTold, Ticked
+from antiphon.controller.instance.ready import AskDigests
+from antiphon.protocol.command import AcceptRebuild, CancelPeek, Peek, StartRebuild, SyncDecision
+from antiphon.protocol.errors import Unavailable
+from antiphon.protocol.failure import failure_of
+from antiphon.protocol.ids import CollectionId, ReplicaId
+from antiphon.protocol.response import RebuildCompleted, RebuildResult
+from tests.controller.instance.machine import CONFIG, Machine, T, index, of_type
+
+A = CollectionId(10)
+RIGHT, WRONG = b"r" * 16, b"w" * 16
+
+
+def wait(machine: Machine, milliseconds: int) -> None:
+    machine.now_ms += milliseconds
+    machine.step(Ticked())
+
+
+@pytest.fixture
+def machine() -> Machine:
+    """An index on three replicas that are up to date at 199; a comparison is due."""
+    machine = Machine()
+    machine.install(index(A))
+    for name in ("r1", "r2", "r3"):
+        machine.connect(name)
+        machine.report(name, A, 100)
+    machine.tick(200)
+    for name in ("r1", "r2", "r3"):
+        machine.report(name, A, 200)
+        machine.take(name)
+    wait(machine, 0)
+    wait(machine, CONFIG.compare_ms)
+    return machine
+
+
+def asks(machine: Machine) -> list[AskDigests]:
+    found = [send for send in machine.others if isinstance(send, AskDigests)]
+    machine.others.clear()
+    return found
+
+
+def tell(machine: Machine, **digests: bytes) -> None:
+    for ask in asks(machine):
+        if ask.replica in digests:
+            told = dict.fromkeys(ask.collections, digests[ask.replica])
+            machine.step(DigestsTold(replica=ask.replica, time=ask.time, digests=told))
+
+
+def started(machine: Machine, name: str) -> StartRebuild:
+    (command,) = of_type(machine.take(name), StartRebuild)
+    return command
+
+
+def completed(machine: Machine, name: str, command: StartRebuild) -> None:
+    result = RebuildCompleted(achieved_time=command.target_time, digest=RIGHT)
+    machine.respond(name, RebuildResult(session_id=command.session_id, result=result))
+
+
+def test_all_are_asked_for_one_time_that_all_have_reached(machine: Machine) -> None:
+    found = asks(machine)
+    assert [ask.replica for ask in found] == ["r1", "r2", "r3"]
+    assert {(ask.collections, ask.time) for ask in found} == {((A,), 199)}
+
+
+def test_equal_digests_change_nothing(machine: Machine) -> None:
+    tell(machine, r1=RIGHT, r2=RIGHT, r3=RIGHT)
+    assert machine.state.comparison is None
+    assert all(not machine.take(name) for name in ("r1", "r2", "r3"))
+
+
+def test_who_differs_from_most_is_repaired_and_not_read_from_meanwhile(machine: Machine) -> None:
+    """Sync 23, 27"""
+    request, _ = machine.peek(A)
+    tell(machine, r1=WRONG, r2=RIGHT, r3=RIGHT)
+    commands = machine.take("r1")
+    (command,) = of_type(commands, StartRebuild)
+    assert command.collections == (A,)
+    assert of_type(commands, CancelPeek), "what it was asked, it is not to answer"
+    record = machine.state.replicas[ReplicaId("r1")].decisions[-1]
+    assert isinstance(record.decision, Sync)
+    assert record.decision.sync is SyncDecision.REBUILD
+    assert "u10" in record.decision.reason
+    assert record.outcome == "repairing"
+    machine.peek(A)
+    assert not of_type(machine.take("r1"), Peek)
+    assert of_type(machine.take("r2"), Peek)
+    since = machine.since(T)
+    machine.tick(500)
+    for name in ("r1", "r2", "r3"):
+        machine.report(name, A, 500)
+    wait(machine, CONFIG.beat_ms)
+    assert machine.since(T) == since or (machine.since(T) or 0) <= command.base_time
+    completed(machine, "r1", command)
+    assert of_type(machine.take("r1"), AcceptRebuild)
+    assert record.outcome == "repaired"
+    machine.peek(A)
+    assert of_type(machine.take("r1"), Peek)
+    assert request is not None
+
+
+def test_of_two_halves_the_one_that_was_repaired_is_believed(machine: Machine) -> None:
+    machine.lose("r3")
+    tell(machine, r1=WRONG, r2=RIGHT)
+    command = started(machine, "r2")
+    completed(machine, "r2", command)
+    wait(machine, 0)
+    tell(machine, r1=WRONG, r2=RIGHT)
+    command = started(machine, "r1")
+    completed(machine, "r1", command)
+    wait(machine, 0)
+    tell(machine, r1=RIGHT, r2=RIGHT)
+    assert not machine.state.repaired
+
+
+def test_a_repair_that_fails_or_is_cut_off_is_tried_again(machine: Machine) -> None:
+    tell(machine, r1=RIGHT, r2=WRONG, r3=RIGHT)
+    command = started(machine, "r2")
+    failure = failure_of(Unavailable("the base is gone"))
+    machine.respond("r2", RebuildResult(session_id=command.session_id, result=failure))
+    record = machine.state.replicas[ReplicaId("r2")].decisions[-1]
+    assert record.outcome == "failed: the base is gone"
+    wait(machine, 0)
+    tell(machine, r1=RIGHT, r2=WRONG, r3=RIGHT)
+    again = started(machine, "r2")
+    assert again.session_id > command.session_id
+    machine.lose("r2")
+    assert machine.state.repair is None
+    assert machine.state.replicas[ReplicaId("r2")].repairing is None
+
+
+def test_who_does_not_answer_is_left_out(machine: Machine) -> None:
+    tell(machine, r1=RIGHT, r2=WRONG)
+    assert machine.state.repair is None
+    assert machine.state.comparison is not None
+    assert machine.wake_at_ms is not None
+    wait(machine, 60_000)
+    assert started(machine, "r2")
