@@ -11,8 +11,8 @@ from antiphon.protocol.expression import Call, Cast, ColumnReference, Literal
 from antiphon.protocol.plan import Aggregate, AggregateFunction, Reduce, TemporalFilter
 from antiphon.protocol.schema import FLOAT64, INT64, TIMESTAMP, TIMESTAMPTZ, Column, Schema
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec, evaluate_once
-from antiphon.replica.dataflow.operators import agenda
-from antiphon.replica.dataflow.operators.agenda import Agenda
+from antiphon.replica.dataflow.operators import calendar
+from antiphon.replica.dataflow.operators.calendar import Calendar
 from antiphon.replica.dataflow.zset import Zset
 from tests.replica.dataflow.changes import A, get, rows_of
 
@@ -27,7 +27,7 @@ BEGIN = ColumnReference(index=1, type=TIMESTAMP)
 END = ColumnReference(index=2, type=TIMESTAMP)
 SECOND = 1_000_000
 
-# Around the hands of the agenda's clock, and off the second by a little.
+# Around the hands of the calendar's clock, and off the second by a little.
 MOMENTS = st.builds(
     lambda second, off: second * SECOND + off,
     st.sampled_from([-70, -1, 0, 1, 2, 63, 64, 65, 127, 4_095, 4_096, 9_000, 300_000]),
@@ -150,8 +150,8 @@ def test_a_bound_that_cannot_be_computed_is_an_error_for_as_long_as_its_row_is_t
 
 
 def test_rows_that_come_and_go_before_they_are_due_leave_nothing_behind():
-    held = Agenda()
-    rows = agenda.CONSOLIDATE_ROWS_MIN
+    held = Calendar()
+    rows = calendar.CONSOLIDATE_ROWS_MIN
     change = Zset((pa.array(range(rows), pa.int64()),), np.ones(rows, np.int64))
     for now in range(1, 40):
         sign = change if now % 2 else change.negated()

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from antiphon.protocol.buffers import values_of
-from antiphon.replica.dataflow.operators.agenda import Agenda, Seconds
+from antiphon.replica.dataflow.operators.calendar import Calendar, Seconds
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.zset import Zset, concat_rows
 
@@ -30,20 +30,20 @@ class TemporalFilter(Operator):
         self._width = width
         self._has_from = has_from
         self._has_until = has_until
-        self._agenda = Agenda()
+        self._calendar = Calendar()
         self._next: tuple[int, Zset, Seconds] | None = None
 
     @property
     def next_time(self) -> int | None:
-        second = self._agenda.next_second
+        second = self._calendar.next_second
         return None if second is None else second * MILLISECONDS
 
     def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
         now = step.time // MILLISECONDS
-        output = self._agenda.due(now)
+        output = self._calendar.due(now)
         change = inputs[0]
         if change is None:
-            # A bucket may begin with nothing in it that is due: the agenda moves on all the same.
+            # A bucket may begin with nothing in it that is due: the calendar moves on all the same.
             self._next = (now, _NOTHING, _NO_SECONDS)
             return concat_rows(output)
         first, last = self._bounds(change)
@@ -58,7 +58,7 @@ class TemporalFilter(Operator):
 
     def commit(self) -> None:
         if self._next is not None:
-            self._agenda.advance(*self._next)
+            self._calendar.advance(*self._next)
             self._next = None
 
     def _bounds(self, change: Zset) -> tuple[Seconds, Seconds]:
@@ -71,11 +71,11 @@ class TemporalFilter(Operator):
 
     @property
     def state_rows(self) -> int:
-        return self._agenda.row_count
+        return self._calendar.row_count
 
     @property
     def state_bytes(self) -> int:
-        return self._agenda.byte_count
+        return self._calendar.byte_count
 
 
 _NOTHING = Zset((), np.zeros(0, np.int64))

@@ -49,7 +49,7 @@ class _Bucket:
         return whole
 
 
-class Agenda:
+class Calendar:
     """Changes that are due after `now`, in seconds. O(changes), whatever is held."""
 
     def __init__(self) -> None:
