@@ -10,6 +10,7 @@ import pytest
 from antiphon.protocol.plan import SortKey, TopK
 from antiphon.protocol.schema import DATE, FLOAT64, INT64, TEXT, Column, Schema
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
+from antiphon.replica.dataflow.operators import top_k
 from tests.reference.plans import canonical_row, clean, result_of
 from tests.replica.dataflow.changes import MONEY, A, add, get, rows_of, unquoted, zset
 
@@ -80,6 +81,65 @@ def test_fronts_follow_inserts_deletes_and_refills(seed):
     while checked.flow.maintain(1_000):
         pass
     assert checked.flow.state_rows == 0
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_groups_about_as_large_as_what_is_shown(seed):
+    rng = random.Random(seed)
+    plan = TopK(
+        input=get(A, SCHEMA), group_by=(0, 5),
+        order_by=(SortKey(column=1, descending=rng.random() < 0.5),),
+        limit=rng.choice([0, 1, 3, 4]), offset=0 if seed % 4 else 2,
+    )  # fmt: skip
+    checked = Checked(plan)
+    for _ in range(25):
+        tick = [
+            ((rng.randrange(3), rng.randrange(4), None, None, None, rng.choice([None, 1])), copies)
+            for copies in rng.choices([1, 2, 3], k=rng.choice([0, 2, 9]))
+        ]
+        present = list(checked.content.items())
+        for row, count in rng.sample(present, min(len(present), rng.choice([1, 4, 12]))):
+            tick.append((unquoted(row), -rng.randint(1, count)))
+        checked.step(tick)
+    checked.step([(unquoted(row), -count) for row, count in checked.content.items()])
+    while checked.flow.maintain(1_000):
+        pass
+    assert checked.flow.state_rows == 0
+
+
+def test_small_and_large_groups_change_together():
+    rng = random.Random(1)
+    plan = TopK(input=get(A, SCHEMA), group_by=(0,), order_by=(SortKey(column=1),), limit=2)
+    checked = Checked(plan)
+    sizes = [1, 2, 3, 10, 150, 300]  # the last two have fronts
+    for _ in range(12):
+        tick = []
+        for group, size in enumerate(sizes):
+            present = [row for row in checked.content if unquoted(row)[0] == group]
+            leaving = rng.sample(present, min(len(present), rng.choice([0, 1, size])))
+            tick += [(unquoted(row), -checked.content[row]) for row in leaving]
+            more = rng.choice([0, 1, size])
+            tick += [((group, rng.randrange(10**6), *[None] * 4), 1) for _ in range(more)]
+        checked.step(tick)
+
+
+def test_a_group_that_shows_all_it_has_is_not_read(monkeypatch):
+    plan = TopK(input=get(A, SCHEMA), group_by=(0,), order_by=(SortKey(column=1),), limit=3)
+    checked = Checked(plan)
+    checked.step([((g, n, None, None, None, None), 1) for g in range(5) for n in range(2)])
+    read = []
+
+    def probed(batches, words):
+        read.extend(words.tolist())
+        return probe_keys(batches, words)
+
+    probe_keys = top_k.probe_keys
+    monkeypatch.setattr(top_k, "probe_keys", probed)
+    checked.step([((0, 7, None, None, None, None), 1), ((1, 0, None, None, None, None), -1)])
+    checked.step([((9, 7, None, None, None, None), 3), ((1, 1, None, None, None, None), -1)])
+    assert not read, "two groups of three rows at most"
+    checked.step([((0, 1, None, None, None, None), 2), ((2, 7, None, None, None, None), 1)])
+    assert len(set(read)) == 1, "five rows, of which three are shown"
 
 
 def test_a_large_group_is_not_read_for_what_cannot_be_seen():

@@ -1,5 +1,8 @@
 """Top-k: the first rows of each group, after an offset. Only touched groups are read.
 
+Of a group that has no more rows than are shown, before the change and after it, nothing is read:
+what happens to it happens to the result.
+
 Of a large group only its *front* is read: the rows that are not beyond a bound, kept in an
 arrangement of their own. A change beyond the bound cannot be seen; one within it moves the front.
 When the front runs short it is filled again from all rows, and then holds twice what is needed, so
@@ -34,9 +37,9 @@ Mask = npt.NDArray[np.bool_]
 _NO_LIMIT: Final = 2**62
 _NO_BOUND: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 _FRONT_ROWS: Final = 32  # a front is never cut shorter than this
-# Of a group with a front: its bound (complemented: 0 where there is none), the rows in the front,
-# all rows. Groups without a front are not in the table.
-_BOUND, _IN_FRONT, _TOTAL = range(3)
+# Of each group: its rows; the bound of its front (complemented: 0 where there is none); the rows in
+# the front.
+_TOTAL, _BOUND, _IN_FRONT = range(3)
 
 
 class TopK(Operator):
@@ -73,41 +76,69 @@ class TopK(Operator):
         groups = group_rows([batch.columns[i] for i in self._group_by], len(batch))
         slots = self._table.locate(groups.low, groups.high)
         state = self._table.read(slots)
-        candidates = self._candidates(batch, groups, state)
-        if candidates is None:  # all of the change is beyond the fronts
-            self._pending = (batch, None, slots, groups, state)
-            return None
-        ranking = rank(candidates, self._order_by, coarse=self._has_fronts)
-        front = self._moved_fronts(candidates, ranking, state) if self._has_fronts else None
+        of_row = groups.of_rows()
+        shown = self._counted(batch, groups, state)[of_row]
+        front, output = self._ranked(batch, groups, state, of_row, shown)
         state[state[:, _TOTAL] == 0] = 0  # nothing is left of the group
         self._pending = (batch, front, slots, groups, state)
+        places = np.flatnonzero(shown)
+        if len(places):
+            as_it_came = Zset(
+                taken_rows(batch.columns[:-1], places), batch.diffs[places], is_distinct=True
+            )
+            output = as_it_came if output is None else _both(as_it_came, output)
+        return output
+
+    def _counted(self, batch: Batch, groups: Groups, state: Numbers) -> Mask:
+        """Bring the groups' totals to after the change. Which groups show all that they have,
+        before and after."""
+        if not self._has_fronts:
+            return np.zeros(len(groups), np.bool_)
+        before = state[:, _TOTAL].copy()
+        state[:, _TOTAL] += groups.sums(batch.diffs)
+        if self._first:
+            return np.zeros(len(groups), np.bool_)
+        few: Mask = (before <= self._last) & (state[:, _TOTAL] <= self._last)
+        few &= state[:, _BOUND] == 0
+        return few
+
+    def _ranked(
+        self, batch: Batch, groups: Groups, state: Numbers, of_row: Rows, shown: Mask
+    ) -> tuple[Batch | None, Zset | None]:
+        """What the rows that are not `shown` as they come do to the fronts and to the result."""
+        candidates = self._candidates(batch, groups, state, of_row, ~shown)
+        if candidates is None:
+            return None, None
+        ranking = rank(candidates, self._order_by, coarse=self._has_fronts)
+        front = self._moved_fronts(candidates, ranking, state) if self._has_fronts else None
         moved = ranking.included(ranking.after, self._first, self._last)
         moved = moved - ranking.included(ranking.before, self._first, self._last)
         places = np.flatnonzero(moved)
         if len(places) == 0:
-            return None
+            return front, None
         rows, diffs = ranking.rows[places], moved[places]
         order = np.argsort(rows)
         _, columns = candidates.gathered(rows[order])
-        return Zset(columns[:-1], diffs[order], is_distinct=True)
+        return front, Zset(columns[:-1], diffs[order], is_distinct=True)
 
-    def _candidates(self, batch: Batch, groups: Groups, state: Numbers) -> Candidates | None:
-        """The rows that decide; brings the state's counts to after the change."""
-        of_row = groups.of_rows()
+    def _candidates(
+        self, batch: Batch, groups: Groups, state: Numbers, of_row: Rows, ranked: Mask
+    ) -> Candidates | None:
+        """The rows that decide; brings the counts of the fronts to after the change. `ranked`:
+        rows of the change to look at. None: all of them are beyond the fronts."""
         has_front = state[:, _BOUND] != 0
-        if not has_front.any():
-            sources, found = self._held(self._all, batch, groups, np.arange(len(groups)))
-            return _candidates(sources, found, batch, np.arange(len(batch)), of_row)
-        key = self._order_by[0]
-        codes = coarse_order(
-            batch.columns[key.column], descending=key.descending, nulls_first=key.nulls_first
-        )
-        inside = codes <= _bounds(state)[of_row]
-        np.add.at(state[:, _IN_FRONT], of_row, np.where(inside & has_front[of_row], batch.diffs, 0))
-        np.add.at(state[:, _TOTAL], of_row, np.where(has_front[of_row], batch.diffs, 0))
-        short = (state[:, _IN_FRONT] < self._last) & (state[:, _TOTAL] > state[:, _IN_FRONT])
-        whole = ~has_front | short
-        rows = np.flatnonzero(whole[of_row] | inside)
+        whole = ~has_front
+        if has_front.any():
+            key = self._order_by[0]
+            codes = coarse_order(
+                batch.columns[key.column], descending=key.descending, nulls_first=key.nulls_first
+            )
+            fronted = has_front[of_row]
+            inside = fronted & (codes <= _bounds(state)[of_row])
+            np.add.at(state[:, _IN_FRONT], of_row, np.where(inside, batch.diffs, 0))
+            whole |= (state[:, _IN_FRONT] < self._last) & (state[:, _TOTAL] > state[:, _IN_FRONT])
+            ranked = ranked & (whole[of_row] | inside)
+        rows = np.flatnonzero(ranked)
         if len(rows) == 0:
             return None
         touched = np.zeros(len(groups), np.bool_)
@@ -151,9 +182,9 @@ class TopK(Operator):
         whole[of_head] = read_all[of_head]
         cut = counted > self._most
         # A group that was read whole and is small needs no front any more.
-        state[of_head[whole[of_head] & ~cut]] = 0
+        state[of_head[whole[of_head] & ~cut], _BOUND:] = 0
         if cut.any():
-            self._cut(ranking, heads, of_head, cut, counted, whole, state)
+            self._cut(ranking, heads, of_head, cut, state)
         if not had_front.any() and not cut.any():
             return None
         bounds = _bounds(state)
@@ -165,16 +196,7 @@ class TopK(Operator):
         state[of_head, _IN_FRONT] = in_front
         return self._front_change(candidates, ranking.rows, now - was)
 
-    def _cut(
-        self,
-        ranking: Ranking,
-        heads: Rows,
-        of_head: Rows,
-        cut: Mask,
-        counted: Rows,
-        whole: Mask,
-        state: Numbers,
-    ) -> None:
+    def _cut(self, ranking: Ranking, heads: Rows, of_head: Rows, cut: Mask, state: Numbers) -> None:
         """Give groups with too many candidates a bound behind the first `_kept` of them."""
         assert ranking.coarse is not None, "fronts go by coarse codes"
         _, ends = ranking.within(ranking.after)
@@ -185,8 +207,6 @@ class TopK(Operator):
         bounded = codes != _NO_BOUND
         chosen, codes = chosen[bounded], codes[bounded]
         state[chosen, _BOUND] = (~codes).view(np.int64)
-        total = counted[cut][bounded]
-        state[chosen, _TOTAL] = np.where(whole[chosen], total, state[chosen, _TOTAL])
 
     def _front_change(self, candidates: Candidates, rows: Rows, diffs: Rows) -> Batch | None:
         places = np.flatnonzero(diffs)
@@ -224,6 +244,14 @@ class TopK(Operator):
 def _bounds(state: Numbers) -> Words:
     bounds: Words = ~np.ascontiguousarray(state[:, _BOUND]).view(np.uint64)
     return bounds
+
+
+def _both(first: Zset, second: Zset) -> Zset:
+    """Of different groups, so that no row is in both."""
+    columns = tuple(
+        pa.concat_arrays(list(pair)) for pair in zip(first.columns, second.columns, strict=True)
+    )
+    return Zset(columns, np.concatenate([first.diffs, second.diffs]), is_distinct=True)
 
 
 def _candidates(
