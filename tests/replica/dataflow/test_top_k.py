@@ -83,20 +83,24 @@ def test_fronts_follow_inserts_deletes_and_refills(seed):
     assert checked.flow.state_rows == 0
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(24))
 def test_groups_about_as_large_as_what_is_shown(seed):
     rng = random.Random(seed)
+    nulls_first, descending = rng.random() < 0.5, rng.random() < 0.5
+    column = rng.choice([1, 3])
     plan = TopK(
         input=get(A, SCHEMA), group_by=(0, 5),
-        order_by=(SortKey(column=1, descending=rng.random() < 0.5),),
+        order_by=(SortKey(column=column, descending=descending, nulls_first=nulls_first),),
         limit=rng.choice([0, 1, 3, 4]), offset=0 if seed % 4 else 2,
     )  # fmt: skip
     checked = Checked(plan)
+    numbers = rng.choice([4, 30])  # few: most rows tie
     for _ in range(25):
-        tick = [
-            ((rng.randrange(3), rng.randrange(4), None, None, None, rng.choice([None, 1])), copies)
-            for copies in rng.choices([1, 2, 3], k=rng.choice([0, 2, 9]))
-        ]
+        tick = []
+        for copies in rng.choices([1, 2, 3], k=rng.choice([0, 2, 9])):
+            number = rng.choice([None, *range(numbers)])
+            row = (rng.randrange(3), number, None, rng.choice(WORDS), None, rng.choice([None, 1]))
+            tick.append((row, copies))
         present = list(checked.content.items())
         for row, count in rng.sample(present, min(len(present), rng.choice([1, 4, 12]))):
             tick.append((unquoted(row), -rng.randint(1, count)))
@@ -123,23 +127,76 @@ def test_small_and_large_groups_change_together():
         checked.step(tick)
 
 
-def test_a_group_that_shows_all_it_has_is_not_read(monkeypatch):
-    plan = TopK(input=get(A, SCHEMA), group_by=(0,), order_by=(SortKey(column=1),), limit=3)
-    checked = Checked(plan)
-    checked.step([((g, n, None, None, None, None), 1) for g in range(5) for n in range(2)])
-    read = []
+def row_of(group, number, word=None):
+    return (group, number, None, word, None, None)
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """The keys whose rows were looked up."""
+    seen = []
 
     def probed(batches, words):
-        read.extend(words.tolist())
+        seen.extend(words.tolist())
         return probe_keys(batches, words)
 
     probe_keys = top_k.probe_keys
     monkeypatch.setattr(top_k, "probe_keys", probed)
-    checked.step([((0, 7, None, None, None, None), 1), ((1, 0, None, None, None, None), -1)])
-    checked.step([((9, 7, None, None, None, None), 3), ((1, 1, None, None, None, None), -1)])
-    assert not read, "two groups of three rows at most"
-    checked.step([((0, 1, None, None, None, None), 2), ((2, 7, None, None, None, None), 1)])
-    assert len(set(read)) == 1, "five rows, of which three are shown"
+    return seen
+
+
+def test_a_group_that_shows_all_it_has_is_not_read(read):
+    plan = TopK(input=get(A, SCHEMA), group_by=(0,), order_by=(SortKey(column=1),), limit=3)
+    checked = Checked(plan)
+    checked.step([(row_of(g, n), 1) for g in range(5) for n in range(2)])
+    checked.step([(row_of(0, 7), 1), (row_of(1, 0), -1)])
+    checked.step([(row_of(9, 7), 3), (row_of(1, 1), -1)])
+    assert not read, "no group has more than three rows"
+    checked.step([(row_of(0, 1), 2), (row_of(2, 7), 1)])
+    assert len(set(read)) == 1, "one has five rows, of which three are shown"
+
+
+def test_what_is_behind_the_last_row_shown_is_not_read(read):
+    plan = TopK(input=get(A, SCHEMA), group_by=(0,), order_by=(SortKey(column=1),), limit=3)
+    checked = Checked(plan)
+    checked.step([(row_of(g, 10 * n), 1) for g in range(2) for n in range(10)])
+    read.clear()
+    checked.step([(row_of(0, 30), -1), (row_of(0, 50), 2), (row_of(1, 110), 1)])
+    checked.step([(row_of(0, 50), -3), *((row_of(0, 10 * n), -1) for n in range(6, 10))])
+    assert not read, "the first three, 0 to 20, stay"
+    checked.step([(row_of(0, 20, word), 1) for word in WORDS])
+    assert read, "rows that tie with the last one may come before it"
+    checked.step([(row_of(0, 0), -1), (row_of(0, 10), -1), (row_of(1, 10), -1)])
+    read.clear()
+    checked.step([(row_of(1, 30), -1)])
+    assert read, "now it is shown"
+
+
+def test_the_last_row_shown_moves_while_all_are_shown(read):
+    plan = TopK(input=get(A, SCHEMA), group_by=(0,), order_by=(SortKey(column=1),), limit=3)
+    checked = Checked(plan)
+    checked.step([(row_of(0, n), 1) for n in (0, 10, 20, 30)])
+    read.clear()
+    checked.step([(row_of(0, 30), -1)])
+    checked.step([(row_of(0, 20), -1), (row_of(0, 50), 1)])
+    assert not read
+    checked.step([(row_of(0, 40), 1)])  # behind 20, but before 50
+
+
+def test_a_group_that_grew_unread_gets_a_front(read):
+    plan = TopK(input=get(A, SCHEMA), group_by=(0,), order_by=(SortKey(column=1),), limit=3)
+    checked = Checked(plan)
+    checked.step([(row_of(0, n), 1) for n in range(5)])
+    for start in range(10, 310, 30):
+        checked.step([(row_of(0, n), 1) for n in range(start, start + 30)])
+    rows = 5 + 300
+    while checked.flow.maintain(10_000):
+        pass
+    assert checked.flow.state_rows > rows + 5, "some rows are in a front"
+    read.clear()
+    checked.step([(row_of(0, 305), -1), (row_of(0, 400), 1)])
+    assert not read
+    checked.step([(row_of(0, n), -1) for n in range(5)])
 
 
 def test_a_large_group_is_not_read_for_what_cannot_be_seen():

@@ -69,15 +69,10 @@ class Ranking:
     def within(self, counts: Diffs) -> tuple[Diffs, Diffs]:
         """The places [begin, end) that each row's copies take in its group."""
         ends = np.cumsum(counts)
-        number = np.cumsum(self.starts) - 1
-        base = (ends - counts)[self.starts][number]
-        return ends - counts - base, ends - base
-
-    def included(self, counts: Diffs, first: int, last: int) -> Diffs:
-        """How many copies of each row take places in [first, last)."""
-        begins, ends = self.within(counts)
-        found: Diffs = np.clip(ends, first, last) - np.clip(begins, first, last)
-        return found
+        begins = ends - counts
+        heads = np.flatnonzero(self.starts)
+        base = begins[heads].repeat(np.diff(heads, append=len(ends)))
+        return begins - base, ends - base
 
 
 def rank(candidates: Candidates, order_by: Sequence[SortKey], *, coarse: bool) -> Ranking:

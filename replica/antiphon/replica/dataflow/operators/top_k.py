@@ -1,7 +1,8 @@
 """Top-k: the first rows of each group, after an offset. Only touched groups are read.
 
 Of a group that has no more rows than are shown, before the change and after it, nothing is read:
-what happens to it happens to the result.
+what happens to it happens to the result. Nor is anything read for what happens behind the last row
+that is shown.
 
 Of a large group only its *front* is read: the rows that are not beyond a bound, kept in an
 arrangement of their own. A change beyond the bound cannot be seen; one within it moves the front.
@@ -31,15 +32,15 @@ from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.operators.ranking import Candidates, Ranking, rank
 from antiphon.replica.dataflow.sort_codes import coarse_order
 from antiphon.replica.dataflow.spine import Spine, probe_keys
-from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.dataflow.zset import Diffs, Zset
 
 Mask = npt.NDArray[np.bool_]
 _NO_LIMIT: Final = 2**62
 _NO_BOUND: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 _FRONT_ROWS: Final = 32  # a front is never cut shorter than this
-# Of each group: its rows; the bound of its front (complemented: 0 where there is none); the rows in
-# the front.
-_TOTAL, _BOUND, _IN_FRONT = range(3)
+# Of each group: its rows; where the last row that is shown stands; the bound of its front; the rows
+# in the front. The second and third are coarse codes, complemented: 0 where there is none.
+_TOTAL, _LAST_SHOWN, _BOUND, _IN_FRONT = range(4)
 
 
 class TopK(Operator):
@@ -57,7 +58,7 @@ class TopK(Operator):
         self._most = 2 * self._kept  # when it is
         self._all = Spine()
         self._front = Spine()
-        self._table = GroupTable(3)
+        self._table = GroupTable(4)
         self._pending: tuple[Batch, Batch | None, Rows, Groups, Numbers] | None = None
 
     def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
@@ -100,6 +101,7 @@ class TopK(Operator):
             return np.zeros(len(groups), np.bool_)
         few: Mask = (before <= self._last) & (state[:, _TOTAL] <= self._last)
         few &= state[:, _BOUND] == 0
+        state[few, _LAST_SHOWN] = 0
         return few
 
     def _ranked(
@@ -110,9 +112,11 @@ class TopK(Operator):
         if candidates is None:
             return None, None
         ranking = rank(candidates, self._order_by, coarse=self._has_fronts)
-        front = self._moved_fronts(candidates, ranking, state) if self._has_fronts else None
-        moved = ranking.included(ranking.after, self._first, self._last)
-        moved = moved - ranking.included(ranking.before, self._first, self._last)
+        after = ranking.within(ranking.after)
+        front = None
+        if self._has_fronts:
+            front = self._moved_fronts(candidates, ranking, after[1], state)
+        moved = self._included(after) - self._included(ranking.within(ranking.before))
         places = np.flatnonzero(moved)
         if len(places) == 0:
             return front, None
@@ -121,23 +125,39 @@ class TopK(Operator):
         _, columns = candidates.gathered(rows[order])
         return front, Zset(columns[:-1], diffs[order], is_distinct=True)
 
+    def _included(self, places: tuple[Diffs, Diffs]) -> Diffs:
+        """How many copies of each row are shown; `places`: those that it takes in its group."""
+        begins, ends = places
+        found: Diffs = np.minimum(ends, self._last) - np.minimum(begins, self._last)
+        if self._first:
+            found -= np.minimum(ends, self._first) - np.minimum(begins, self._first)
+        return found
+
     def _candidates(
         self, batch: Batch, groups: Groups, state: Numbers, of_row: Rows, ranked: Mask
     ) -> Candidates | None:
         """The rows that decide; brings the counts of the fronts to after the change. `ranked`:
-        rows of the change to look at. None: all of them are beyond the fronts."""
+        rows of the change to look at. None: all of them are behind what is shown."""
         has_front = state[:, _BOUND] != 0
         whole = ~has_front
-        if has_front.any():
+        # A group that has grown beyond what is read at once is read all the same: it gets a front.
+        last_shown = np.where(state[:, _TOTAL] <= self._most, state[:, _LAST_SHOWN], 0)
+        seen = np.where(has_front, state[:, _BOUND], last_shown)
+        if seen.any():
             key = self._order_by[0]
             codes = coarse_order(
                 batch.columns[key.column], descending=key.descending, nulls_first=key.nulls_first
             )
-            fronted = has_front[of_row]
-            inside = fronted & (codes <= _bounds(state)[of_row])
-            np.add.at(state[:, _IN_FRONT], of_row, np.where(inside, batch.diffs, 0))
-            whole |= (state[:, _IN_FRONT] < self._last) & (state[:, _TOTAL] > state[:, _IN_FRONT])
-            ranked = ranked & (whole[of_row] | inside)
+            inside = ranked & (codes <= _codes_of(seen)[of_row])
+            read = np.zeros(len(groups), np.bool_)
+            read[of_row[inside]] = True
+            if has_front.any():
+                fronted = inside & has_front[of_row]
+                np.add.at(state[:, _IN_FRONT], of_row[fronted], batch.diffs[fronted])
+                short = self._is_short(state)
+                whole |= short
+                read |= short
+            ranked = inside | (ranked & (whole & read)[of_row])
         rows = np.flatnonzero(ranked)
         if len(rows) == 0:
             return None
@@ -146,6 +166,12 @@ class TopK(Operator):
         sources, found = self._held(self._all, batch, groups, np.flatnonzero(touched & whole))
         fronts, of_fronts = self._held(self._front, batch, groups, np.flatnonzero(touched & ~whole))
         return _candidates(sources + fronts, found + of_fronts, batch, rows, of_row[rows])
+
+    def _is_short(self, state: Numbers) -> Mask:
+        """The groups with a front that may show rows beyond it."""
+        short: Mask = (state[:, _IN_FRONT] < self._last) & (state[:, _TOTAL] > state[:, _IN_FRONT])
+        short &= state[:, _BOUND] != 0
+        return short
 
     def _held(
         self, spine: Spine, batch: Batch, groups: Groups, which: Rows
@@ -166,28 +192,32 @@ class TopK(Operator):
         return sources, found
 
     def _moved_fronts(
-        self, candidates: Candidates, ranking: Ranking, state: Numbers
+        self, candidates: Candidates, ranking: Ranking, ends: Diffs, state: Numbers
     ) -> Batch | None:
-        """Set the state to how the groups are after the change; what that does to the fronts."""
+        """Set the state to how the groups are after the change; what that does to the fronts.
+        `ends`: the place behind each row's copies in its group."""
         assert ranking.coarse is not None, "fronts go by coarse codes"
         heads = np.flatnonzero(ranking.starts)
         of_head = ranking.group[heads]
         counted = np.add.reduceat(ranking.after, heads)
-        old_bounds = _bounds(state)
+        state[of_head, _LAST_SHOWN] = 0
+        if self._last:
+            full = counted >= self._last
+            at = _first_reaching(self._last, ends, heads[full])
+            state[of_head[full], _LAST_SHOWN] = (~ranking.coarse[at]).view(np.int64)
+        cut = counted > self._most
+        if not cut.any() and not state[:, _BOUND].any():
+            return None
+        old_bounds = _codes_of(state[:, _BOUND])
         whole = np.ones(len(state), np.bool_)
         had_front = state[:, _BOUND] != 0
-        read_all = ~had_front | (
-            (state[:, _IN_FRONT] < self._last) & (state[:, _TOTAL] > state[:, _IN_FRONT])
-        )
+        read_all = ~had_front | self._is_short(state)
         whole[of_head] = read_all[of_head]
-        cut = counted > self._most
         # A group that was read whole and is small needs no front any more.
         state[of_head[whole[of_head] & ~cut], _BOUND:] = 0
         if cut.any():
-            self._cut(ranking, heads, of_head, cut, state)
-        if not had_front.any() and not cut.any():
-            return None
-        bounds = _bounds(state)
+            self._cut(ranking, ends, heads[cut], of_head[cut], state)
+        bounds = _codes_of(state[:, _BOUND])
         has_front = state[:, _BOUND] != 0
         group, coarse = ranking.group, ranking.coarse
         was = np.where(had_front[group] & (coarse <= old_bounds[group]), ranking.before, 0)
@@ -196,17 +226,14 @@ class TopK(Operator):
         state[of_head, _IN_FRONT] = in_front
         return self._front_change(candidates, ranking.rows, now - was)
 
-    def _cut(self, ranking: Ranking, heads: Rows, of_head: Rows, cut: Mask, state: Numbers) -> None:
+    def _cut(
+        self, ranking: Ranking, ends: Diffs, heads: Rows, groups: Rows, state: Numbers
+    ) -> None:
         """Give groups with too many candidates a bound behind the first `_kept` of them."""
         assert ranking.coarse is not None, "fronts go by coarse codes"
-        _, ends = ranking.within(ranking.after)
-        reached = np.flatnonzero(ends >= self._kept)
-        first = reached[np.searchsorted(reached, heads[cut])]
-        codes = ranking.coarse[first]
-        chosen = of_head[cut]
+        codes = ranking.coarse[_first_reaching(self._kept, ends, heads)]
         bounded = codes != _NO_BOUND
-        chosen, codes = chosen[bounded], codes[bounded]
-        state[chosen, _BOUND] = (~codes).view(np.int64)
+        state[groups[bounded], _BOUND] = (~codes[bounded]).view(np.int64)
 
     def _front_change(self, candidates: Candidates, rows: Rows, diffs: Rows) -> Batch | None:
         places = np.flatnonzero(diffs)
@@ -241,9 +268,17 @@ class TopK(Operator):
         return self._all.byte_count + self._front.byte_count + self._table.byte_count
 
 
-def _bounds(state: Numbers) -> Words:
-    bounds: Words = ~np.ascontiguousarray(state[:, _BOUND]).view(np.uint64)
-    return bounds
+def _codes_of(numbers: Rows) -> Words:
+    """Coarse codes from how the table holds them. None: the highest, which nothing is behind."""
+    codes: Words = ~np.ascontiguousarray(numbers).view(np.uint64)
+    return codes
+
+
+def _first_reaching(count: int, ends: Diffs, heads: Rows) -> Rows:
+    """The first row of each group with that many copies up to it; each must have one."""
+    reached = np.flatnonzero(ends >= count)
+    found: Rows = reached[np.searchsorted(reached, heads)]
+    return found
 
 
 def _both(first: Zset, second: Zset) -> Zset:
