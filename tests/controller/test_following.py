@@ -258,6 +258,21 @@ def test_what_it_no_longer_needs_is_its_lease_to_say(live: World) -> None:
     assert needed == live.driver.timeline_upper - 1 - 5_000
 
 
+def test_the_time_of_what_depends_on_the_clock_is_the_live_ones_to_pass(live: World) -> None:
+    live.sql("CREATE TABLE s (at timestamptz)")
+    live.sql("CREATE MATERIALIZED VIEW recent AS SELECT * FROM s WHERE now() < at")
+    follower = Follower(live)
+    before = follower.driver.timeline_upper
+    for _ in range(3):
+        follower.ports.now += 1_000
+        follower.driver.handle(Ticked())
+    assert not any(submission.tick for submission in follower.submitted)
+    assert follower.driver.timeline_upper == before
+    live.pass_time(1_000)
+    assert follower.look() is None
+    assert follower.driver.timeline_upper == live.driver.timeline_upper > before
+
+
 def test_clients_are_sent_to_the_live_one(live: World) -> None:
     follower = Follower(live)
     follower.look()

@@ -166,4 +166,6 @@ SCHEMA = """
     CREATE TABLE nudges (id bigint);
     CREATE MATERIALIZED VIEW parts AS
         SELECT part, count(*) AS n, sum(id) AS total FROM events GROUP BY part;
+    CREATE TABLE appointments (at timestamptz);
+    CREATE MATERIALIZED VIEW ahead AS SELECT at FROM appointments WHERE at > now();
 """

@@ -357,7 +357,8 @@ class Kernel:
 
     def pump(self) -> None:
         """Start the next tick if something waits and none is in flight."""
-        self.oracle.follows_clock = bool(self.instance.state.clocked)
+        state = self.instance.state
+        self.oracle.follows_clock = bool(state.clocked) and not state.config.standby
         tick = self.oracle.begin_tick(self.now_ms, self.pace.spacing_ms)
         if tick is not None:
             self.submit(self._on_tick_completion, tick=tick)
