@@ -38,6 +38,7 @@ from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.frontier import CLOSED, Frontier
 from antiphon.protocol.ids import ClaimId, CollectionId, Incarnation, Position, ReplicaId
 from antiphon.protocol.version import SPOKEN
+from tests.controller.statements.test_holds import MINUTE_MS, take
 from tests.controller.world import NOW_MS, Recorder, World
 
 S1 = ReplicaId("s1")
@@ -271,6 +272,18 @@ def test_the_time_of_what_depends_on_the_clock_is_the_live_ones_to_pass(live: Wo
     live.pass_time(1_000)
     assert follower.look() is None
     assert follower.driver.timeline_upper == live.driver.timeline_upper > before
+
+
+def test_a_hold_whose_subscriber_it_never_hears_is_not_its_to_lose(live: World) -> None:
+    take(live, deadline_ms=MINUTE_MS)
+    live.run()
+    follower = Follower(live)
+    for _ in range(3):
+        follower.ports.now += MINUTE_MS
+        follower.driver.handle(Ticked())
+    assert not any(submission.catalog for submission in follower.submitted)
+    (hold,) = follower.driver.holds.all()
+    assert not hold.lost
 
 
 def test_clients_are_sent_to_the_live_one(live: World) -> None:

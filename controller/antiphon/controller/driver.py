@@ -212,7 +212,8 @@ class Driver:
             case HoldRequested():
                 self.holds.handle(event)
             case Ticked():
-                self.holds.tick()
+                if not self.is_standby:  # who loses a hold writes that down
+                    self.holds.tick()
                 kernel.reservations.expire(kernel.now_ms)
                 kernel.oracle.observe_clock(kernel.now_ms)
                 kernel.step(event)
