@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from antiphon.controller.engine.decision import Decision, Refusal, Sync
@@ -34,9 +35,9 @@ from antiphon.protocol.ids import NO_POSITION
 from antiphon.protocol.version import choose
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
-    """All that a decision depends on."""
+    """All that a decision depends on. What many rows ask for is found out once."""
 
     observation: Observation
     policy: Policy = DEFAULT
@@ -50,10 +51,20 @@ class Case:
         """Commands between the replica and the head."""
         return self.observation.head - self.observation.position
 
-    @property
+    @cached_property
     def holds(self) -> int:
         """Maintained dataflows that the replica has."""
         return len(maintained(self.observation.facts))
+
+    @cached_property
+    def goes_on(self) -> bool:
+        """Whether all that it should have at its position can go on as it is."""
+        return not lacking(self.observation)
+
+    @cached_property
+    def can_stay(self) -> int:
+        """Dataflows of the full set that can keep their state."""
+        return len(reusable(self.observation))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +152,7 @@ def _is_unproven(case: Case) -> bool:
 
 
 def _is_at_head(case: Case) -> bool:
-    return case.observation.position == case.observation.head and not lacking(case.observation)
+    return case.observation.position == case.observation.head and case.goes_on
 
 
 def _is_settled(case: Case) -> bool:
@@ -155,7 +166,7 @@ def _is_in_log(case: Case) -> bool:
     # A digest that we cannot compare proves nothing: then the suffix is not known to fit.
     fits = case.observation.has_suffix and case.observation.digest_agrees is True
     # Commands that it missed are no cure for a dataflow that cannot go on.
-    return fits and not lacking(case.observation)
+    return fits and case.goes_on
 
 
 def _failed_often(case: Case) -> bool:
@@ -220,8 +231,7 @@ def _say_in_log(case: Case) -> str:
 
 
 def _say_reusable(case: Case) -> str:
-    kept = len(reusable(case.observation))
-    return f"{_place(case)}: {kept} of {_dataflows(len(case.observation.wanted))} can stay"
+    return f"{_place(case)}: {case.can_stay} of {_dataflows(len(case.observation.wanted))} can stay"
 
 
 def _dataflows(count: int) -> str:
@@ -286,7 +296,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(code="in_log", when=_is_in_log, sync=SyncDecision.CATCH_UP, because=_say_in_log),
     Row(
         code="reusable",
-        when=lambda case: bool(reusable(case.observation)),
+        when=lambda case: case.can_stay > 0,
         sync=SyncDecision.RECONCILE,
         because=_say_reusable,
     ),

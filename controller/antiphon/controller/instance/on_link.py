@@ -190,7 +190,8 @@ def _observe(state: State, facts: ReplicaFacts) -> Observation:
 
 
 def _wanted(state: State, collection: Collection) -> Wanted:
-    dataflow = _as_it_stands(collection)
+    dataflow = collection.dataflow
+    assert dataflow is not None, "tables and feeds are not installed"
     stored = [i.collection for i in dataflow.imports if i.kind in STORED_KINDS]
     readable_from = START
     for needed in stored:
@@ -198,7 +199,7 @@ def _wanted(state: State, collection: Collection) -> Wanted:
     return Wanted(
         exports=(collection.id,),
         fingerprint=collection.fingerprint,
-        as_of=dataflow.as_of,
+        as_of=dataflow.as_of.join(collection.since),
         local_imports=tuple(i.collection for i in dataflow.imports if i.kind not in STORED_KINDS),
         position=collection.position,
         readable_from=readable_from,
@@ -261,8 +262,8 @@ def _full_set(state: State, replica: Replica) -> list[Sent]:
 
 
 def _suffix(state: State, replica: Replica, facts: ReplicaFacts) -> list[Sent]:
-    """What was missed, unedited, and the whole compaction map, from which new dataflows know where
-    to start. What the replica has goes on where it is."""
+    """What was missed, unedited, and the compaction map, from which new dataflows know where to
+    start. What the replica has goes on where it is, and is told nothing that its facts prove."""
     commands = state.log.suffix(facts.applied_position)
     held = {each.exports: each for each in maintained(facts)}
     for collection in state.live_dataflows():
@@ -270,7 +271,10 @@ def _suffix(state: State, replica: Replica, facts: ReplicaFacts) -> list[Sent]:
         if collection.position > facts.applied_position:
             _start(state, replica, collection, dataflow)
         else:
-            _go_on(state, replica, collection, dataflow, held[(collection.id,)])
+            found = held[(collection.id,)]
+            _go_on(state, replica, collection, dataflow, found)
+            if found.hydrated and found.since == dataflow.as_of:
+                continue  # it is compacted that far, so it was allowed to be
         allowed = AllowCompaction(collection=collection.id, frontier=dataflow.as_of)
         commands.append(live(allowed))
     return commands
@@ -280,7 +284,8 @@ def _as_it_stands(collection: Collection) -> DataflowDescription:
     """A dataflow that starts where its readers are now, not where it once started."""
     dataflow = collection.dataflow
     assert dataflow is not None, "tables and feeds are not installed"
-    return replace(dataflow, as_of=dataflow.as_of.join(collection.since))
+    as_of = dataflow.as_of.join(collection.since)
+    return dataflow if as_of == dataflow.as_of else replace(dataflow, as_of=as_of)
 
 
 def _start(
