@@ -66,6 +66,16 @@ def test_json_prints_one_object_a_statement(
     assert (selected["rows"], selected["time"]) == ([{"a": 1}], 100)
 
 
+def test_several_commands_run_in_their_order(
+    control: FakeControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control.answers = {"INSERT 1": "INSERT 0 1", "DELETE 2": "DELETE 2", "INSERT 3": "INSERT 0 3"}
+    assert run(["sql", "-c", "INSERT 1; DELETE 2", "-c", "INSERT 3"]) == 0
+    assert capsys.readouterr().out == "INSERT 0 1\nDELETE 2\nINSERT 0 3\n"
+    assert run(["sql", "-c", "SELECT 'a", "-c", "SELECT b'"]) == 1
+    assert "inside a quote" in capsys.readouterr().err
+
+
 def test_statements_come_from_stdin_and_from_a_file(
     control: FakeControl,
     capsys: pytest.CaptureFixture[str],

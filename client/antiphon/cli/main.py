@@ -191,7 +191,8 @@ def replica_promote(
 @app.command()
 def sql(
     command: Annotated[
-        str | None, typer.Option("--command", "-c", help="Run this and exit.", metavar="SQL")
+        list[str] | None,
+        typer.Option("--command", "-c", help="Run this and exit; may be repeated.", metavar="SQL"),
     ] = None,
     file: Annotated[
         str | None, typer.Option("--file", "-f", help="Run this file and exit.", metavar="FILE")
@@ -207,12 +208,12 @@ def sql(
     json: Json = False,
 ) -> None:
     """Run SQL: a shell on a terminal, else what stdin, -c or -f says."""
-    if command is not None and file is not None:
+    if command and file is not None:
         raise typer.BadParameter("-c and -f exclude each other")
     from antiphon.cli import query
 
     settings = query.Settings(address=address, token=token, config=config, json=json)
-    query.sql(settings, command=command, file=file, as_of=as_of, replica=replica)
+    query.sql(settings, commands=command or (), file=file, as_of=as_of, replica=replica)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,21 +46,28 @@ def connected(settings: Settings, *, patient: bool = False) -> Iterator[Client]:
 
 
 def sql(
-    settings: Settings, *, command: str | None, file: str | None, as_of: int | None, replica: str
+    settings: Settings,
+    *,
+    commands: Sequence[str],
+    file: str | None,
+    as_of: int | None,
+    replica: str,
 ) -> None:
     """Runs what was asked for; without -c and -f on a terminal, the shell."""
-    if command is None and file is None and sys.stdin.isatty():
+    if not commands and file is None and sys.stdin.isatty():
         from antiphon.cli.shell import Shell
 
         with connected(settings) as client:
             Shell(client, as_json=settings.json).run()
         return
-    text = command if command is not None else _read(file)
-    script = split(text)
-    if script.is_open:
+    scripts = [split(text) for text in commands or (_read(file),)]
+    if any(script.is_open for script in scripts):
         raise InvalidSql("the text ends inside a quote or a comment")
     with connected(settings) as client:
-        for statement, place in zip(script.all, script.places, strict=False):
+        places = (
+            each for script in scripts for each in zip(script.all, script.places, strict=False)
+        )
+        for statement, place in places:
             if effect_of(statement) is Effect.SUBSCRIBE:
                 from antiphon.cli.follow import follow
 
