@@ -63,7 +63,7 @@ class Pair:
 
     def warm(self) -> None:
         def is_warm() -> bool:
-            with connect(self.standby.address) as client:
+            with connect(self.standby.address, wait_s=40) as client:
                 status = client.status()
             return status.role == "standby" and "1 of 1" in status.mode_reason
 
@@ -159,7 +159,7 @@ def test_a_frozen_controller_answers_nothing_old_when_it_wakes_up(pair: Pair) ->
         pair.warm()
         pair.live.process.send_signal(signal.SIGSTOP)
         promote(pair)
-        with connect(pair.standby.address) as newer:
+        with connect(pair.standby.address, wait_s=40) as newer:
             newer.sql("INSERT INTO t VALUES (2)")
         pair.live.process.send_signal(signal.SIGCONT)
         with pytest.raises(ComputeError):
@@ -176,7 +176,7 @@ def test_a_standby_serves_no_data_and_says_who_does(pair: Pair) -> None:
     with pair.live.ready() as live:
         live.sql("CREATE TABLE t (k bigint)")
         pair.warm()
-        with connect(pair.standby.address) as standby:
+        with connect(pair.standby.address, wait_s=40) as standby:
             for call in (
                 lambda: standby.sql("SELECT * FROM t"),
                 lambda: standby.sql("CREATE TABLE u (k bigint)"),
