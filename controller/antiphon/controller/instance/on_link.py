@@ -262,8 +262,8 @@ def _full_set(state: State, replica: Replica) -> list[Sent]:
 
 
 def _suffix(state: State, replica: Replica, facts: ReplicaFacts) -> list[Sent]:
-    """What was missed, unedited, and the compaction map, from which new dataflows know where to
-    start. What the replica has goes on where it is, and is told nothing that its facts prove."""
+    """What was missed, unedited, and the whole compaction map, from which new dataflows know where
+    to start. What the replica has goes on where it is."""
     commands = state.log.suffix(facts.applied_position)
     held = {each.exports: each for each in maintained(facts)}
     for collection in state.live_dataflows():
@@ -271,10 +271,7 @@ def _suffix(state: State, replica: Replica, facts: ReplicaFacts) -> list[Sent]:
         if collection.position > facts.applied_position:
             _start(state, replica, collection, dataflow)
         else:
-            found = held[(collection.id,)]
-            _go_on(state, replica, collection, dataflow, found)
-            if found.hydrated and found.since == dataflow.as_of:
-                continue  # it is compacted that far, so it was allowed to be
+            _go_on(state, replica, collection, dataflow, held[(collection.id,)])
         allowed = AllowCompaction(collection=collection.id, frontier=dataflow.as_of)
         commands.append(live(allowed))
     return commands
