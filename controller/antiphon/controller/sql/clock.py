@@ -25,11 +25,11 @@ from antiphon.controller.sql.functions import CLOCKS, call
 from antiphon.controller.sql.literal_text import DAY_MICROSECONDS
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.syntax import describe, function_name
+from antiphon.controller.sql.temporal import CLOCK_HINT
 from antiphon.controller.sql.types import type_from_sql
 from antiphon.protocol.expression import Expression, Interval, Literal
 from antiphon.protocol.schema import DATE, INTERVAL, TEXT, TIMESTAMP, TIMESTAMPTZ
 
-FORM: Final = "; in what is kept up to date, WHERE may compare now() with something of the row"
 _MIRRORED: Final[Mapping[type[exp.Expr], type[exp.Expr]]] = MappingProxyType(
     {exp.LT: exp.GT, exp.LTE: exp.GTE, exp.GT: exp.LT, exp.GTE: exp.LTE, exp.EQ: exp.EQ}
 )
@@ -74,12 +74,12 @@ def validity(scalars: Scalars, node: exp.Expr) -> Validity:
     """
     kind = type(node)
     if kind not in _MIRRORED:
-        raise scalars.source.unsupported(node, f"the current time in {describe(node)}", FORM)
+        raise scalars.source.unsupported(node, f"the current time in {describe(node)}", CLOCK_HINT)
     ours, other = _plain(node.this), _plain(node.expression)
     if asks_clock(other):
         ours, other, kind = other, ours, _MIRRORED[kind]
     if asks_clock(other):
-        raise scalars.source.unsupported(node, "the current time on both sides", FORM)
+        raise scalars.source.unsupported(node, "the current time on both sides", CLOCK_HINT)
     by_day, offsets = _taken_apart(scalars, ours)
     value = _moment(scalars, other)
     for function, amount in offsets:
@@ -87,7 +87,7 @@ def validity(scalars: Scalars, node: exp.Expr) -> Validity:
     if by_day:
         return _of_days(kind, value)
     if kind is exp.EQ:
-        raise scalars.source.unsupported(node, "= with the current time", FORM)
+        raise scalars.source.unsupported(node, "= with the current time", CLOCK_HINT)
     return _of_instants(kind, value)
 
 
@@ -115,17 +115,17 @@ def _taken_apart(scalars: Scalars, node: exp.Expr) -> tuple[bool, list[tuple[str
         elif asks_clock(right):
             left, right = right, left
         if asks_clock(right):
-            raise scalars.source.unsupported(node, "the current time subtracted", FORM)
+            raise scalars.source.unsupported(node, "the current time subtracted", CLOCK_HINT)
         offsets.append((opposite, _amount(scalars, right)))
         node = left
     by_day = isinstance(node, exp.CurrentDate)
     if isinstance(node, exp.Cast) and _is_clock(_plain(node.this)):
         wanted = type_from_sql(scalars.source, node.args["to"], node)
         if wanted not in (DATE, TIMESTAMP, TIMESTAMPTZ):
-            raise scalars.source.unsupported(node, f"the current time as {wanted}", FORM)
+            raise scalars.source.unsupported(node, f"the current time as {wanted}", CLOCK_HINT)
         by_day = wanted == DATE or isinstance(_plain(node.this), exp.CurrentDate)
     elif not _is_clock(node):
-        raise scalars.source.unsupported(node, f"the current time in {describe(node)}", FORM)
+        raise scalars.source.unsupported(node, f"the current time in {describe(node)}", CLOCK_HINT)
     return by_day, offsets
 
 

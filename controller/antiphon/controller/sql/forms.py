@@ -261,13 +261,11 @@ def _at_time_zone(scalars: Scalars, node: exp.Expr) -> Expression:
     return temporal.at_zone(scalars.source, node, zone.name, scalars.lower(node.this))
 
 
-_CLOCK: Final = "; in what is kept up to date, WHERE may compare now() with something of the row"
-
-
 def _clock(scalars: Scalars, node: exp.Expr) -> Expression:
     expect_only(scalars.source, node)
     if scalars.now_us is None:
-        raise scalars.source.unsupported(node, f"the current time in {scalars.statement}", _CLOCK)
+        what = f"the current time in {scalars.statement}"
+        raise scalars.source.unsupported(node, what, temporal.CLOCK_HINT)
     return temporal.clock(node, scalars.now_us)
 
 

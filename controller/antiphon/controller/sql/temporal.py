@@ -28,6 +28,10 @@ from antiphon.protocol.schema import (
 _UTC: Final = ("UTC", "Z", "GMT")
 # A name of the time zone database; offsets are left out, whose sign PostgreSQL reads the other way.
 _ZONE: Final = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)*")
+# Where the clock may stand in what has no time of its own.
+CLOCK_HINT: Final = (
+    "; in what is kept up to date, WHERE may compare now() with something of the row"
+)
 _STAMPS: Final = (TIMESTAMP, TIMESTAMPTZ)
 _TEMPORAL: Final = (DATE, TIMESTAMP, TIMESTAMPTZ, INTERVAL)
 
