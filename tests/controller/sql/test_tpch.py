@@ -15,6 +15,7 @@ from antiphon.controller.catalog import Catalog
 from antiphon.controller.sql.plans import walk_plan
 from antiphon.controller.sql.statement import CreateMaterializedView
 from antiphon.protocol.codec.plan import plan_from_bytes
+from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Join, Plan
 from antiphon.protocol.schema import Schema, arrow_schema
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
@@ -55,10 +56,10 @@ class View:
         self.flow = Dataflow.build(self.plan, imports)
         self.content: Counter[Row] = Counter()
 
-    def step(self, time: int, changes: dict[int, Zset]) -> int:
+    def step(self, time: int, changes: dict[CollectionId, Zset]) -> int:
         """The rows that all operators took in."""
         before = sum(counter.rows_in for counter in self.flow.counters())
-        change = self.flow.step(time, changes)  # type: ignore[arg-type]
+        change = self.flow.step(time, changes)
         assert change.errors is None
         names = arrow_schema(self.schema)
         batch = pa.RecordBatch.from_arrays(list(change.columns), schema=names)
@@ -88,7 +89,7 @@ def test_all_queries_are_exact_after_every_tick_and_follow_the_change() -> None:
         for table, found in changes.items():
             item = world.catalog.find(table)
             assert item is not None
-            deltas[int(item.id)] = zset(item.schema, found)
+            deltas[item.id] = zset(item.schema, found)
         for name, view in views.items():
             taken = view.step(time, deltas)
             if time == 1:
