@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.controller.io.orchestrator import local
+from antiphon.controller.io.orchestrator import local, watchdog
 from antiphon.controller.io.orchestrator.local import Child, LocalOrchestrator, bound_log
 from tests.controller.io.serving import until
 
@@ -122,6 +122,56 @@ async def test_who_does_not_listen_is_killed_in_time(
     await until(lambda: starts(tmp_path / "r1") == 1, 10, "a start")
     async with asyncio.timeout(30):  # the child alone would sleep for twice as long
         await orchestrator.stop_all()
+
+
+# Listens, answers questions about its health, and leaves a mark of each start.
+SERVING = """
+import asyncio, pathlib, sys
+from antiphon.protocol.io.channel import create_server, listen
+from antiphon.protocol.io.health import add_health_and_reflection
+arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+async def main():
+    server = create_server()
+    await add_health_and_reflection(server, ())
+    listen(server, arguments["--listen"])
+    await server.start()
+    with open(pathlib.Path(arguments["--data"]) / "starts", "a") as marks:
+        marks.write("start" + chr(10))
+    await server.wait_for_termination()
+asyncio.run(main())
+"""
+
+
+async def test_a_frozen_child_is_killed_and_started_again_and_a_live_one_never(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "ASK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(watchdog, "ANSWER_S", 2.0)
+    monkeypatch.setattr(watchdog, "UNANSWERED_MAX", 2)
+    # While it starts, nobody answers, and each question ends at once.
+    monkeypatch.setattr(watchdog, "UNANSWERED_AT_START_MAX", 10_000)
+    orchestrator = LocalOrchestrator(tmp_path, "x:1", command=(sys.executable, "-c", SERVING))
+    orchestrator.start("r1")
+    child, process_id = await started(orchestrator, tmp_path / "r1")
+    await asyncio.sleep(1)  # twenty questions, all answered
+    assert (child.process_id, child.restarts) == (process_id, 0)
+    os.kill(process_id, signal.SIGSTOP)
+    await until(lambda: starts(tmp_path / "r1") == 2, 30, "another start")
+    assert (child.restarts, child.last_exit) == (1, "SIGKILL")
+    await orchestrator.stop_all()
+
+
+async def test_a_child_that_never_answers_is_killed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "ASK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(watchdog, "UNANSWERED_AT_START_MAX", 40)
+    orchestrator = LocalOrchestrator(tmp_path, "x:1", command=(sys.executable, "-c", STUBBORN))
+    orchestrator.start("r1")
+    child, _ = await started(orchestrator, tmp_path / "r1")
+    await until(lambda: starts(tmp_path / "r1") == 2, 30, "another start")
+    assert child.last_exit == "SIGKILL"
+    await orchestrator.stop_all()
 
 
 async def test_children_leave_when_the_parent_is_killed(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 A child listens on a Unix socket in a directory of its own (0700), logs to a file there, and holds
 the read end of a pipe as its standard input: when the parent is gone, however it went, the pipe
-closes and the child leaves. A child that dies is started again, later each time it dies young.
+closes and the child leaves. A child that dies is started again, later each time it dies young; one
+that answers nobody any more is killed, and so started again too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import IO, Final, Protocol
 
 import structlog
 
+from antiphon.controller.io.orchestrator.watchdog import until_silent
 from antiphon.protocol.errors import InvalidArgument
 from antiphon.protocol.io.channel import UNIX_PATH_BYTES_MAX
 
@@ -162,11 +164,15 @@ class LocalOrchestrator:
         )
         child.process_id = process.pid
         _log.info("replica.started", replica=child.name, process=process.pid)
-        bounding = asyncio.ensure_future(_keep_bounded(home / "log"))
+        beside = (
+            asyncio.ensure_future(_keep_bounded(home / "log")),
+            asyncio.ensure_future(_kill_if_silent(child, process)),
+        )
         try:
             return await process.wait()
         finally:
-            bounding.cancel()
+            for task in beside:
+                task.cancel()
             child.process_id = None
             await _end(process)
 
@@ -190,6 +196,13 @@ def socket_of(directory: Path, name: str) -> str:
 def _make(home: Path) -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.chmod(0o700)
+
+
+async def _kill_if_silent(child: Child, process: asyncio.subprocess.Process) -> None:
+    await until_silent(child.address)
+    _log.error("replica.silent", replica=child.name, process=process.pid)
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()  # a frozen process takes no other signal
 
 
 async def _keep_bounded(log: Path) -> None:
