@@ -1,4 +1,5 @@
-"""Views kept up to date through random ticks, each tick compared with DuckDB from scratch."""
+"""Views kept up to date through random ticks, each tick compared with DuckDB from scratch, and with
+DataFusion where that is asked for."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from antiphon.protocol.plan import imports_of
 from antiphon.protocol.schema import arrow_schema
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
 from antiphon.replica.dataflow.zset import Zset
+from tests.controller.sql.second_oracle import SecondOracle
 from tests.controller.sql.world import Row, World, difference, plan_one, tuples
 
 TABLE = """
@@ -156,8 +158,11 @@ def are_close(ours: list[Row], theirs: list[Row]) -> bool:
     )
 
 
-def check(queries: list[str], seed: int, ticks: int = 8) -> None:
-    """Every query's view is, at every tick, what DuckDB says; the last tick empties the table."""
+def check(
+    queries: list[str], seed: int, ticks: int = 8, second: SecondOracle | None = None
+) -> None:
+    """Every query's view is, at every tick, what DuckDB says, and a second engine where there is
+    one; the last tick empties the table."""
     over = world()
     table = over.catalog.find("r")
     assert table is not None
@@ -173,10 +178,14 @@ def check(queries: list[str], seed: int, ticks: int = 8) -> None:
         oracle.execute("DELETE FROM r")
         oracle.register("incoming", pa.Table.from_arrays(list(present), schema=schema))
         oracle.execute("INSERT INTO r SELECT * FROM incoming")
+        if second is not None:
+            second.fill("r", pa.Table.from_arrays(list(present), schema=schema))
         for query, view in views:
             view.step(inputs)
             assert not view.errors, f"seed {seed}, tick {tick}: {query}"
             theirs = [tuple(row) for row in oracle.execute(query).fetchall()]
             ours = view.rows()
             found = "" if are_close(ours, theirs) else difference(ours, theirs)
+            if second is not None:
+                found = found or second.difference(query, ours)
             assert found == "", f"seed {seed}, tick {tick}: {query}: {found}"
