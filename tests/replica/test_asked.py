@@ -12,9 +12,11 @@ from antiphon.protocol.errors import (
     LimitExceeded,
     NotComplete,
     SinceViolation,
+    Unavailable,
 )
 from antiphon.protocol.ids import CollectionId
-from antiphon.replica import asked
+from antiphon.protocol.limits import STATE_RETAIN_MS
+from antiphon.replica import asked, chunks
 from antiphon.replica.ports import (
     DigestsAsked,
     DigestsTold,
@@ -24,8 +26,8 @@ from antiphon.replica.ports import (
     StateTold,
     StateWanted,
 )
-from tests.replica.bench import Bench, J, X
-from tests.replica.scripted import FEED, TABLE, Row, changes_of
+from tests.replica.bench import Bench, J, Store, X, counted, schedule
+from tests.replica.scripted import FEED, TABLE, Row, changes_of, index, peek_id, read_index
 from tests.replica.test_rebuild import V, digest, serving, tamper
 
 
@@ -82,13 +84,14 @@ def test_two_replicas_agree_and_a_tampered_one_does_not() -> None:
 def test_state_goes_out_in_chunks_one_at_a_time(
     collection: CollectionId, source: CollectionId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asked, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 4)
     bench = serving()
     bench.handle(StateAsked(ask=1, collection=collection, time=25))
     bench.run()
     assert len(told(bench, 1)) == 1, "the next one is asked for"
     while not (last := told(bench, 1)[-1]).last:  # type: ignore[union-attr]
         bench.handle(StateWanted(ask=1))
+        bench.run()
     parts = told(bench, 1)
     assert len(parts) > 1
     assert [part.index for part in parts if isinstance(part, StatePart)] == list(range(len(parts)))
@@ -99,9 +102,11 @@ def test_state_goes_out_in_chunks_one_at_a_time(
     assert (last.digest, last.rows_total) == (digest(whole), len(whole))
     # It goes on where it is asked to, with the same chunks.
     bench.handle(StateAsked(ask=2, collection=collection, time=25, first_chunk=1))
+    bench.run()
     assert told(bench, 2) == parts[1:2]
     bench.handle(StateEnded(ask=2))
     bench.handle(StateWanted(ask=2))
+    bench.run()
     assert len(told(bench, 2)) == 1
 
 
@@ -124,10 +129,98 @@ def test_state_that_is_not_here_is_refused(
 
 
 def test_no_more_than_so_many_are_served_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asked, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 4)
     bench = serving()
     for ask in range(asked.ASKS_MAX + 1):
         bench.handle(StateAsked(ask=ask, collection=X, time=25))
+    bench.run()
     answers = [told(bench, ask)[0] for ask in range(asked.ASKS_MAX + 1)]
     refused = [isinstance(answer, LimitExceeded) for answer in answers]
     assert refused == [*([False] * asked.ASKS_MAX), True]
+
+
+def large() -> Bench:
+    """X over a table of 2,000 rows, up to date; a slice of work is 100 rows."""
+    store = Store(upper=11)
+    store.changes[TABLE] += [((number, f"w{number}"), 4, 1) for number in range(2_000)]
+    bench = Bench(store)
+    bench.connect(index(X), schedule(X))
+    bench.run()
+    bench.fuel = 100
+    bench.take()
+    return bench
+
+
+def test_large_state_is_made_in_slices_and_reads_and_ticks_go_on_between_them() -> None:
+    bench = large()
+    bench.handle(StateAsked(ask=1, collection=X, time=10))
+    for time in range(20, 30):
+        assert bench.last.busy, "there is more to do"
+        assert not told(bench, 1), "2,000 rows are no slice of 100"
+        bench.store.append(time, TABLE, ((time, "tick"), 1))
+        bench.store.upper = time + 1
+        bench.push()
+        bench.work()
+        bench.send(read_index(time, X, time))
+        assert counted(bench.answers()[peek_id(time)]) == bench.store.content(TABLE, time)
+    bench.run()
+    (part,) = told(bench, 1)
+    assert isinstance(part, StatePart)
+    assert part.last
+    assert content([part]) == bench.store.content(TABLE, 10), "of the time that was asked for"
+
+
+def test_nothing_is_computed_for_who_does_not_ask_for_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 64)
+    bench = large()
+    bench.handle(StateAsked(ask=1, collection=X, time=10))
+    bench.run()
+    assert not bench.last.busy
+    assert len(told(bench, 1)) == 1
+    bench.handle(StateWanted(ask=1))
+    bench.run()
+    assert len(told(bench, 1)) == 2
+
+
+@pytest.mark.parametrize("slices", [0, 1, 15])
+def test_who_is_gone_is_not_computed_for_and_holds_nothing(slices: int) -> None:
+    bench = large()
+    bench.handle(StateAsked(ask=1, collection=X, time=10))
+    for _ in range(slices):
+        bench.work()
+    assert bench.worker._asks._sending
+    bench.handle(StateEnded(ask=1))
+    bench.run()
+    assert not bench.last.busy
+    assert not told(bench, 1)
+    assert not bench.worker._asks._sending
+
+
+def test_who_stops_reading_loses_what_was_held_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 64)
+    bench = large()
+    bench.handle(StateAsked(ask=1, collection=X, time=10))
+    bench.run()
+    bench.wait(STATE_RETAIN_MS - 1)
+    assert bench.worker._asks._sending
+    bench.wait(1)
+    assert isinstance(told(bench, 1)[-1], Unavailable)
+    assert not bench.worker._asks._sending
+    bench.handle(StateWanted(ask=1))
+    bench.run()
+    assert len(told(bench, 1)) == 2, "the refusal was the last word"
+
+
+def test_those_who_ask_together_share_the_slices() -> None:
+    bench = large()
+    for ask in range(4):
+        bench.handle(StateAsked(ask=ask, collection=X, time=10))
+    for _ in range(200):
+        if not bench.last.busy:
+            break
+        bench.work()
+    parts = [told(bench, ask) for ask in range(4)]
+    assert all(part == parts[0] for part in parts)
+    assert isinstance(parts[0][0], StatePart)

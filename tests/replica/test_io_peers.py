@@ -10,6 +10,7 @@ import pytest
 from antiphon.protocol.command import AcceptRebuild, StartRebuild
 from antiphon.protocol.ids import SessionId
 from antiphon.protocol.response import RebuildCompleted, RebuildResult
+from antiphon.replica.asked import ASKS_MAX
 from antiphon.v1 import compute_pb2
 from tests.replica.bench import counted
 from tests.replica.scripted import FEED, TABLE, changes_of, feed, get, index, read_index
@@ -43,6 +44,31 @@ async def test_state_and_digests_are_told_to_who_asks() -> None:
                 async for _ in shared.stub.FetchState(refused):
                     pass
             assert found.value.code() is code
+
+
+async def test_state_comes_in_chunks_and_who_hangs_up_leaves_nothing_behind() -> None:
+    async with running() as shared:
+        rows = [((number, f"w{number}"), 1) for number in range(40_000)]
+        await shared.collections.append(30, TABLE, *rows)
+        session = await connected(shared)
+        await session.send(read_index(1, X, 30))
+        await session.until(answer_to(1))
+        epoch = (await shared.facts()).highest_epoch
+        request = compute_pb2.FetchStateRequest(collection=X, time=30, epoch=epoch)
+        for _ in range(2 * ASKS_MAX):
+            call = shared.stub.FetchState(request)
+            first = await call.read()
+            assert (first.index, first.last) == (0, False)
+            call.cancel()
+        chunks = [chunk async for chunk in shared.stub.FetchState(request)]
+        assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
+        assert len(chunks) == 3
+        changes = changes_of(tuple(chunk.batch for chunk in chunks))
+        assert Counter({row: diff for row, _, diff in changes}) == shared.collections.store.content(
+            TABLE, 30
+        )
+        rest = compute_pb2.FetchStateRequest(collection=X, time=30, epoch=epoch, first_chunk=2)
+        assert [chunk async for chunk in shared.stub.FetchState(rest)] == chunks[2:]
 
 
 async def test_a_feed_is_rebuilt_from_a_peer() -> None:

@@ -89,6 +89,7 @@ LOOK_MS: Final = 50  # between two looks at the store: of a standby, and of who 
 LEASE_MS: Final = 30_000  # a standby that was silent for so long holds nothing back
 LEASE_RENEW_MS: Final = 2_000
 OWNERSHIP_MS: Final = 5_000  # a controller that could not look for so long answers no reads
+STATE_RETAIN_MS: Final = 60_000  # of a peer that reads state and has stopped: it holds memory
 DRAIN_MS: Final = 1_500  # from `Draining` to the end of the stream
 CLOCK_JUMP_MAX_MS: Final = 3_600_000  # forward, between two appends of one process
 

@@ -210,8 +210,9 @@ Global___FetchStateRequest: _TypeAlias = FetchStateRequest  # noqa: Y015
 
 @_typing.final
 class StateChunk(_message.Message):
-    """Rows of the collection in canonical order, so that a chunk is the same whoever sends it. A feed's
-    are the current row of each key, which may be newer than the time that was asked for.
+    """Rows of the collection in canonical order, each once, so that a chunk is the same whoever sends it.
+    A feed's are the current row of each key, which may be newer than the time that was asked for. A
+    chunk is made when the one before it was taken; a reader that stops for a minute is cut off.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -232,6 +233,7 @@ class StateChunk(_message.Message):
     error_batch: _builtins.bytes
     """The error side, with the last one."""
     rows_total: _builtins.int
+    """Of all chunks: at most so many, and with the last one exactly."""
     time: _builtins.int
     """The rows are exactly those at this time."""
     def __init__(

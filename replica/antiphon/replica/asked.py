@@ -1,8 +1,9 @@
 """What others ask of this replica's state: digests, and the state itself for a peer's rebuild.
 
-Both are answered beside the work. A digest is summed in slices before it is told. State goes out in
-chunks, the next one when the last was taken, so that a peer that reads slowly costs nothing; rows
-stand in canonical order, so that a chunk is the same whoever sends it.
+Both are answered beside the work, in slices: reads, ticks and commands go on meanwhile. State goes
+out in chunks, the next one made when the last was taken, so that a peer that reads slowly costs
+what it holds on to and nothing else; one that has stopped reading loses that. Rows stand in
+canonical order, so that a chunk is the same whoever sends it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from antiphon.protocol.content_digest import digest_bytes
-from antiphon.protocol.errors import CollectionMissing, ComputeError, LimitExceeded
+from antiphon.protocol.errors import CollectionMissing, ComputeError, LimitExceeded, Unavailable
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, show
-from antiphon.protocol.schema import Schema
-from antiphon.replica.dataflow.zset import Zset
-from antiphon.replica.deltas import encode
-from antiphon.replica.digest import ContentDigest, digest_of
+from antiphon.protocol.limits import STATE_RETAIN_MS
+from antiphon.replica.chunks import Chunks, Content
+from antiphon.replica.digest import ContentDigest
 from antiphon.replica.inputs import Inputs
 from antiphon.replica.installed import InstalledExport
 from antiphon.replica.ports import (
@@ -27,13 +27,10 @@ from antiphon.replica.ports import (
     Request,
     StateAsked,
     StateEnded,
-    StatePart,
     StateTold,
     StateWanted,
 )
 
-CHUNK_ROWS: Final = 1 << 16
-DIGEST_ROWS: Final = 1 << 16  # that are summed in a slice
 ASKS_MAX: Final = 16  # of each kind at a time; each holds on to what it reads
 
 Asked = DigestsAsked | StateAsked | StateWanted | StateEnded
@@ -47,10 +44,11 @@ class _Summing:
 
 @dataclass(slots=True, kw_only=True)
 class _Sending:
-    schema: Schema
-    content: Zset
-    time: int
-    next_chunk: int
+    """`asked_at_ms`: when its peer last asked for more."""
+
+    chunks: Chunks
+    asked_at_ms: int
+    is_wanted: bool = True
 
 
 class Asks:
@@ -68,7 +66,8 @@ class Asks:
         self._digests: dict[int, _Summing] = {}
         self._sending: dict[int, _Sending] = {}
 
-    def handle(self, event: Asked) -> None:
+    def handle(self, event: Asked, now_ms: int) -> None:
+        """Takes it in, and refuses what cannot be served; answers come of `work`."""
         match event:
             case DigestsAsked(ask=ask):
                 if len(self._digests) >= ASKS_MAX:
@@ -77,29 +76,61 @@ class Asks:
                     self._digests[ask] = self._summing(event)
             case StateAsked(ask=ask):
                 try:
-                    self._sending[ask] = self._opened(event)
+                    chunks = Chunks(self._opened(event), event.first_chunk)
                 except ComputeError as error:
                     self._requests.append(StateTold(ask=ask, answer=error))
                 else:
-                    self._send(ask)
+                    self._sending[ask] = _Sending(chunks=chunks, asked_at_ms=now_ms)
             case StateWanted(ask=ask):
-                if ask in self._sending:
-                    self._send(ask)
+                if (sending := self._sending.get(ask)) is not None:
+                    sending.is_wanted = True
+                    sending.asked_at_ms = now_ms
             case StateEnded(ask=ask):
                 self._sending.pop(ask, None)
 
-    def settle(self) -> bool:
-        """Tells the digests that are summed; True: there is more to sum."""
-        more = False
+    @property
+    def is_busy(self) -> bool:
+        """Whether `work` has something to do."""
+        return bool(self._digests) or any(one.is_wanted for one in self._sending.values())
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When a peer has stopped reading for too long, unless it goes on."""
+        stopped = (one.asked_at_ms for one in self._sending.values() if not one.is_wanted)
+        first = min(stopped, default=None)
+        return None if first is None else first + STATE_RETAIN_MS
+
+    def work(self, fuel_rows: int, now_ms: int) -> None:
+        """One slice, shared by all who wait; tells what is done."""
+        self._expire(now_ms)
+        sending = [(ask, one) for ask, one in self._sending.items() if one.is_wanted]
+        waiting = len(self._digests) + len(sending)
+        share = max(1, fuel_rows // max(1, waiting))
         for ask, summing in list(self._digests.items()):
-            if any(digest.work(DIGEST_ROWS) for digest in summing.digests.values()):
-                more = True
-                continue
-            del self._digests[ask]
-            summed = {c: digest.at(summing.time) for c, digest in summing.digests.items()}
-            told = {c: digest_bytes(sum_) for c, sum_ in summed.items() if sum_ is not None}
-            self._requests.append(DigestsTold(ask=ask, digests=told))
-        return more
+            self._sum(ask, summing, share)
+        for ask, one in sending:
+            _, part = one.chunks.work(share)
+            if part is not None:
+                one.is_wanted = False
+                if one.chunks.is_done:
+                    del self._sending[ask]
+                self._requests.append(StateTold(ask=ask, answer=part))
+
+    def _expire(self, now_ms: int) -> None:
+        for ask, one in list(self._sending.items()):
+            if not one.is_wanted and now_ms - one.asked_at_ms >= STATE_RETAIN_MS:
+                del self._sending[ask]
+                error = Unavailable(f"nobody has read for {STATE_RETAIN_MS} ms: ask again")
+                self._requests.append(StateTold(ask=ask, answer=error))
+
+    def _sum(self, ask: int, summing: _Summing, fuel_rows: int) -> None:
+        for digest in summing.digests.values():
+            if digest.work(fuel_rows):
+                return
+        del self._digests[ask]
+        summed = {c: digest.at(summing.time) for c, digest in summing.digests.items()}
+        told = {c: digest_bytes(sum_) for c, sum_ in summed.items() if sum_ is not None}
+        self._requests.append(DigestsTold(ask=ask, digests=told))
 
     def _summing(self, asked: DigestsAsked) -> _Summing:
         """Of the content as it is held, row by row: a sum that followed the changes would not see
@@ -114,7 +145,7 @@ class Asks:
                 digests[collection] = ContentDigest(time, trace.parts(time))
         return _Summing(time=time, digests=digests)
 
-    def _opened(self, asked: StateAsked) -> _Sending:
+    def _opened(self, asked: StateAsked) -> Content:
         """
         Raises:
             CollectionMissing, SinceViolation, NotComplete, LimitExceeded
@@ -123,37 +154,9 @@ class Asks:
             raise LimitExceeded(f"{ASKS_MAX} peers read state already", limit="ASKS_MAX")
         export = self._find(asked.collection)
         if export is not None and export.failure is None:
-            content, time = export.trace.snapshot(asked.time), asked.time
-            schema = export.schema
-        else:
-            feed = self._inputs.keyed_state(asked.collection, asked.time)
-            if feed is None:
-                raise CollectionMissing(f"no state of {show(asked.collection)} is kept here")
-            schema, content, time = feed
-        return _Sending(schema=schema, content=content, time=time, next_chunk=asked.first_chunk)
-
-    def _send(self, ask: int) -> None:
-        sending = self._sending[ask]
-        content = sending.content
-        index = sending.next_chunk
-        sending.next_chunk += 1
-        start = min(index * CHUNK_ROWS, content.row_count)
-        stop = min(start + CHUNK_ROWS, content.row_count)
-        last = stop == content.row_count
-        rows = content.slice(start, stop - start)
-        if last:
-            rows = Zset(rows.columns, rows.diffs, content.errors)
-            del self._sending[ask]
-        self._requests.append(
-            StateTold(
-                ask=ask,
-                answer=StatePart(
-                    index=index,
-                    delta=encode(sending.schema, [(sending.time, rows)]),
-                    time=sending.time,
-                    rows_total=content.row_count,
-                    last=last,
-                    digest=digest_bytes(digest_of(content)) if last else b"",
-                ),
-            )
-        )
+            batches, errors = export.trace.held(asked.time)
+            return Content(schema=export.schema, time=asked.time, batches=batches, errors=errors)
+        feed = self._inputs.keyed_state(asked.collection, asked.time)
+        if feed is None:
+            raise CollectionMissing(f"no state of {show(asked.collection)} is kept here")
+        return feed

@@ -17,7 +17,7 @@ from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.errors import ComputeError, SchemaMismatch, SinceViolation
 from antiphon.protocol.frontier import Frontier, meet_all
 from antiphon.protocol.ids import NO_EPOCH, CollectionId, Epoch
-from antiphon.protocol.schema import Schema
+from antiphon.replica.chunks import Content
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks, decode
 from antiphon.replica.lanes import Lanes
@@ -118,12 +118,12 @@ class Inputs:
         else:
             self._sources.pop(collection, None)
 
-    def keyed_state(self, collection: CollectionId, time: int) -> tuple[Schema, Zset, int] | None:
-        """The rows of a feed as they are now, and when that is; None: not known, or not so late."""
+    def keyed_state(self, collection: CollectionId, time: int) -> Content | None:
+        """The rows of a feed as they are now; None: not known, or not so late."""
         for source in self._sources.get(collection, ()):
             found = source.keyed_state()
-            if found is not None and found[1] >= time:
-                return source.imported.schema, *found
+            if found is not None and found.time >= time:
+                return found
         return None
 
     def detach(self, reader: Input) -> None:

@@ -25,6 +25,7 @@ from antiphon.protocol.errors import ComputeError, LimitExceeded, Unavailable
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.limits import REBUILD_LIVE_ROWS_MAX
 from antiphon.protocol.schema import Schema
+from antiphon.replica.chunks import Content
 from antiphon.replica.dataflow.overwrites import Overwrites
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
@@ -155,7 +156,7 @@ class Lanes(Source):
         """All who begin with it have its content."""
         self._parts = []
 
-    def keyed_state(self) -> tuple[Zset, int] | None:
+    def keyed_state(self) -> Content | None:
         return None if self._settled_at is None else super().keyed_state()
 
     @property

@@ -16,6 +16,7 @@ from typing import Final
 from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import CollectionId
+from antiphon.replica.chunks import Content
 from antiphon.replica.dataflow.overwrites import Overwrites
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
@@ -254,12 +255,15 @@ class Source:
         for reader in self._readers:
             reader.deliver(fresh, upper)
 
-    def keyed_state(self) -> tuple[Zset, int] | None:
-        """A feed's rows, consolidated, and the time that they are of; None: none, or not whole."""
+    def keyed_state(self) -> Content | None:
+        """A feed's rows, at the time that they are of; None: none, or not whole."""
         if self._overwrites is None or not self.live or self.frontier.time is None:
             return None
-        parts = self._overwrites.parts()
-        return Zset.concat(self.imported.schema, parts).consolidated(), self.frontier.time - 1
+        return Content(
+            schema=self.imported.schema,
+            time=self.frontier.time - 1,
+            batches=self._overwrites.held(),
+        )
 
     def maintain(self, fuel_rows: int) -> bool:
         """Background work; True: there is more."""

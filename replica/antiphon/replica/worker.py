@@ -143,6 +143,7 @@ class Worker:
         """Computes on: one time of each dataflow in turn, so that views keep abreast. Stops after
         about `fuel_rows` rows; a single time is never cut in two."""
         used, self._busy = self._computation.work(fuel_rows, now_ms)
+        self._asks.work(fuel_rows, now_ms)
         self._held.peeks.answer_ready(self._held.configuration)
         self._progress_due = self._progress_due or used > 0
         return self._ready(now_ms)
@@ -165,7 +166,7 @@ class Worker:
             case CommandsReceived():
                 self._commands(event, now_ms)
             case DigestsAsked() | StateAsked() | StateWanted() | StateEnded():
-                self._asks.handle(event)
+                self._asks.handle(event, now_ms)
             case TailReceived():
                 self._held.inputs.tail_received(event)
                 self._troubles = 0
@@ -353,11 +354,11 @@ class Worker:
         held = self._held
         connection = self._connection
         held.settle_drops()
-        more_rebuilt, more_asked = self._rebuilds.settle(now_ms), self._asks.settle()
-        self._busy = more_rebuilt or more_asked or self._busy
+        self._busy = self._rebuilds.settle(now_ms) or self._asks.is_busy or self._busy
         wakes = [
             self._computation.maintain_at_ms,
             self._rebuilds.wake_at_ms,
+            self._asks.wake_at_ms,
             *(sink.work(now_ms) for sink in held.sinks.values()),
         ]
         if connection is not None and connection.initialized:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from antiphon.protocol.schema import Schema
-from antiphon.replica.dataflow.batch import build_batch
+from antiphon.replica.dataflow.batch import Batch, build_batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.groups import group_rows
 from antiphon.replica.dataflow.spine import Spine, probe_keys
@@ -72,6 +72,10 @@ class Overwrites:
     def parts(self) -> list[Zset]:
         """The rows that there are, as a sum."""
         return [Zset(batch.columns, batch.diffs) for batch in self._spine.batches]
+
+    def held(self) -> list[Batch]:
+        """What holds them: batches that never change."""
+        return list(self._spine.batches)
 
     def missing(self, rows: Zset) -> npt.NDArray[np.int64]:
         """The places of the rows whose key is absent. O(rows · log state)."""

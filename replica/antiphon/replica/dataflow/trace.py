@@ -134,6 +134,12 @@ class Trace:
                 f"time {time} is not before upper {self._upper}", time=time, upper=str(self._upper)
             )
 
+    def held(self, time: int) -> tuple[list[Batch], Zset | None]:
+        """What holds the content at `time`, beside later updates: batches that never change, and
+        the errors then, consolidated. For who looks at them bit by bit. O(errors)."""
+        errors = self.errors(time)
+        return list(self._rows.spine.batches), errors
+
     def snapshot(self, time: int) -> Zset:
         """The content at `time`, consolidated, with errors. O(updates held)."""
         self.check_readable(time)
