@@ -36,6 +36,7 @@ from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import decode
 from antiphon.replica.digest import digest_of
+from antiphon.replica.news import Told
 from antiphon.replica.ports import (
     AppendShard,
     CancelSnapshot,
@@ -54,7 +55,6 @@ from antiphon.replica.ports import (
     TailReceived,
     WorkerReady,
 )
-from antiphon.replica.reconcile import Verdict
 from antiphon.replica.worker import Worker
 from tests.replica.scripted import (
     CLAIM,
@@ -145,6 +145,7 @@ class Bench:
         self.held_back: list[ReadSnapshot] = []
         self.holds_snapshots = False
         self.last = WorkerReady()
+        self.told = Told()
         self._position = 0
         self._connection = 0
         self._waiting: list[Request] = []
@@ -273,6 +274,8 @@ class Bench:
 
     def _take(self, ready: WorkerReady) -> None:
         self.last = ready
+        if ready.progress is not None:
+            self.told.take(ready.progress)
         self.requests += ready.requests
         self.files += ready.files
         self._waiting += ready.requests
@@ -398,10 +401,6 @@ class Bench:
 
     def snapshots(self) -> list[ReadSnapshot]:
         return [request for request in self.requests if isinstance(request, ReadSnapshot)]
-
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """What the last full set meant for what there was."""
-        return self.worker._verdicts
 
     def opened(self) -> list[OpenTail]:
         return [request for request in self.requests if isinstance(request, OpenTail)]

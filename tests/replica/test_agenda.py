@@ -14,6 +14,7 @@ class Work:
     turns: int = 1
     merges: int = 0
     hydrated: bool = True
+    pending_ticks: int = 0
 
     @property
     def is_ready(self) -> bool:
@@ -22,6 +23,10 @@ class Work:
     def maintain(self, fuel_rows: int) -> bool:
         self.merges -= 1
         return self.merges > 0
+
+
+def ignored(work: Work) -> None:
+    """Nobody asks who was tended."""
 
 
 def turns(agenda: Agenda[Work]) -> list[Work]:
@@ -34,7 +39,7 @@ def turns(agenda: Agenda[Work]) -> list[Work]:
 
 
 def test_everybody_who_was_named_has_a_turn_before_anybody_has_two() -> None:
-    agenda: Agenda[Work] = Agenda()
+    agenda: Agenda[Work] = Agenda(ignored)
     first, second, idle, unnamed = Work(2), Work(1), Work(0), Work(1)
     for work in (first, idle, second, first):
         agenda.stir(work)
@@ -44,7 +49,7 @@ def test_everybody_who_was_named_has_a_turn_before_anybody_has_two() -> None:
 
 
 def test_one_that_fills_waits_where_filling_pauses_and_keeps_its_place() -> None:
-    agenda: Agenda[Work] = Agenda()
+    agenda: Agenda[Work] = Agenda(ignored)
     filling, filled = Work(hydrated=False), Work()
     agenda.stir(filling)
     agenda.stir(filled)
@@ -54,17 +59,34 @@ def test_one_that_fills_waits_where_filling_pauses_and_keeps_its_place() -> None
     assert agenda.take(hydrating=True) is filling
 
 
+def test_the_backlog_is_of_whoever_has_most_also_if_it_cannot_go_on() -> None:
+    agenda: Agenda[Work] = Agenda(ignored)
+    stuck, busy = Work(turns=0, pending_ticks=5), Work(pending_ticks=2)
+    agenda.stir(stuck)
+    agenda.stir(busy)
+    assert agenda.take(hydrating=True) is busy
+    assert agenda.take(hydrating=True) is None
+    assert agenda.backlog_ticks == 5
+    stuck.turns, stuck.pending_ticks = 1, 6
+    agenda.stir(stuck)
+    assert agenda.backlog_ticks == 6
+    agenda.forget(stuck)
+    assert agenda.backlog_ticks == 0
+
+
 def test_merges_go_round_until_there_are_none() -> None:
-    agenda: Agenda[Work] = Agenda()
+    tended: list[Work] = []
+    agenda: Agenda[Work] = Agenda(tended.append)
     long, short = Work(merges=3), Work(merges=1)
     agenda.untidy(long)
     agenda.untidy(short)
     assert [agenda.maintain(1) for _ in range(3)] == [True, True, False]
     assert (long.merges, short.merges) == (0, 0)
+    assert tended == [long, short, long, long]
 
 
 def test_one_that_is_gone_is_not_asked() -> None:
-    agenda: Agenda[Work] = Agenda()
+    agenda: Agenda[Work] = Agenda(ignored)
     gone = Work(merges=1)
     agenda.stir(gone)
     agenda.untidy(gone)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from antiphon.history.digest import EMPTY_DIGEST
@@ -16,11 +18,11 @@ from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.frontier import CLOSED
 from antiphon.protocol.ids import CollectionId, Position
 from antiphon.replica.claims import Claims
+from antiphon.replica.news import Told
 from antiphon.replica.ports import WorkerProgress
 from tests.replica.scripted import at, complete, connection, hello, index, sent
 
 A, B = CollectionId(7), CollectionId(8)
-NOTHING_TOLD = WorkerProgress(applied_position=Position(0))
 
 
 def full(number: int = 1) -> Hello:
@@ -50,8 +52,15 @@ def with_one() -> Claims:
     return claims
 
 
-def exports(claims: Claims, progress: WorkerProgress = NOTHING_TOLD) -> list[CollectionId]:
-    return [facts.exports[0] for facts in claims.dataflows(progress)]
+def told(*progress: WorkerProgress) -> Told:
+    together = Told()
+    for each in progress:
+        together.take(each)
+    return together
+
+
+def exports(claims: Claims, *progress: WorkerProgress) -> list[CollectionId]:
+    return [facts.exports[0] for facts in claims.dataflows(told(*progress))]
 
 
 def test_64_half_of_an_initialization_never_happened() -> None:
@@ -93,7 +102,7 @@ def test_what_is_dropped_is_claimed_no_more() -> None:
 def test_the_worker_tells_how_far_a_dataflow_is_and_leaves_out_what_is_of_no_use() -> None:
     claims = with_one()
     claims.note(sent(index(B), 5), initialized=True)
-    (fresh, _) = claims.dataflows(NOTHING_TOLD)
+    (fresh, _) = claims.dataflows(told())
     assert (fresh.since, fresh.upper, fresh.hydrated) == (at(10), at(10), False)
     further = DataflowFacts(
         exports=(A,), fingerprint=fresh.fingerprint, since=at(12), upper=at(30), hydrated=True
@@ -101,14 +110,23 @@ def test_the_worker_tells_how_far_a_dataflow_is_and_leaves_out_what_is_of_no_use
     progress = WorkerProgress(
         applied_position=Position(4), dataflows=(further,), full_set=connection(1)
     )
-    assert claims.dataflows(progress)[0] == further
+    assert claims.dataflows(told(progress))[0] == further
     assert exports(claims, progress) == [A, B], "the worker has not come to B yet"
-    useless = WorkerProgress(applied_position=Position(4), full_set=connection(1))
-    assert exports(claims, useless) == [B]
+    later = replace(progress, dataflows=(replace(further, upper=at(31)),))
+    assert claims.dataflows(told(progress, later))[0].upper == at(31), "what changed since"
+    silent = replace(progress, dataflows=())
+    assert claims.dataflows(told(progress, later, silent))[0].upper == at(31), "nothing changed"
+    useless = replace(silent, gone=((A,),))
+    assert exports(claims, progress, useless) == [B]
+    again = replace(progress, gone=((A,),))
+    assert exports(claims, progress, again) == [A, B], "one is gone, another of the key is here"
+    spoiled = replace(silent, spoiled=True)
+    assert exports(claims, progress, spoiled) == [B]
+    assert exports(claims, progress, spoiled, silent) == [A, B], "its facts were told before"
     of_an_earlier_set = WorkerProgress(
         applied_position=Position(9), dataflows=(further,), full_set=connection(9)
     )
-    assert claims.dataflows(of_an_earlier_set)[0] == fresh
+    assert claims.dataflows(told(of_an_earlier_set))[0] == fresh
 
 
 def test_void_claims_stay_void_until_a_full_set() -> None:

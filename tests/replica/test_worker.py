@@ -77,7 +77,7 @@ def test_57_a_full_set_keeps_what_is_unchanged_and_reports_frontiers_again() -> 
     bench.connect(index(X, as_of=15), schedule(X))
     bench.run()
     assert len(bench.snapshots()) == read, "nothing is hydrated again"
-    assert [str(verdict) for verdict in bench.verdicts()] == ["u7 kept"]
+    assert [str(verdict) for verdict in bench.told.verdicts] == ["u7 kept"]
     reports = bench.frontiers(X)
     assert all(at(15).less_equal(frontier) for kind in reports.values() for frontier in kind)
     assert reports["output"][-1] == at(20)
@@ -135,7 +135,7 @@ def test_the_progress_counts_the_rows_of_hydration() -> None:
     done = bench.worker._progress
     assert done is not None
     assert done.hydration == ()
-    assert done.dataflows[0].hydrated
+    assert bench.told.dataflows[(X,)].hydrated
 
 
 CHANGES = st.lists(

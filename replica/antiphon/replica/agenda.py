@@ -8,6 +8,7 @@ with merges to do. Both are hints: who is named is asked, who is not named is no
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 
@@ -19,6 +20,9 @@ class Task(Protocol):
     @property
     def is_ready(self) -> bool: ...
 
+    @property
+    def pending_ticks(self) -> int: ...
+
     def maintain(self, fuel_rows: int) -> bool: ...
 
 
@@ -28,13 +32,17 @@ T = TypeVar("T", bound=Task)
 class Agenda(Generic[T]):
     """Dataflows in turn, each at most once in a row of each kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, tended: Callable[[T], None]) -> None:
+        """`tended`: told of each dataflow that was maintained."""
+        self._tended = tended
         self._stirred: OrderedDict[T, None] = OrderedDict()
         self._untidy: OrderedDict[T, None] = OrderedDict()
+        self._stuck: dict[T, None] = {}  # cannot go on with what has arrived until more does
 
     def stir(self, dataflow: T) -> None:
         """It may be ready. Whoever is named already keeps its place."""
         self._stirred[dataflow] = None
+        self._stuck.pop(dataflow, None)
 
     def untidy(self, dataflow: T) -> None:
         """It may have merges to do."""
@@ -44,6 +52,12 @@ class Agenda(Generic[T]):
         """It is gone."""
         self._stirred.pop(dataflow, None)
         self._untidy.pop(dataflow, None)
+        self._stuck.pop(dataflow, None)
+
+    @property
+    def backlog_ticks(self) -> int:
+        """Of the dataflow that has most to take in. O(dataflows that have any)."""
+        return max((each.pending_ticks for each in (*self._stirred, *self._stuck)), default=0)
 
     @property
     def is_ready(self) -> bool:
@@ -63,7 +77,9 @@ class Agenda(Generic[T]):
         """One slice of background work, of whoever has some; True: there may be more."""
         while self._untidy:
             dataflow = next(iter(self._untidy))
-            if dataflow.maintain(fuel_rows):
+            more = dataflow.maintain(fuel_rows)
+            self._tended(dataflow)
+            if more:
                 self._untidy.move_to_end(dataflow)  # whoever took it all lets the others go first
                 return True
             del self._untidy[dataflow]
@@ -80,4 +96,6 @@ class Agenda(Generic[T]):
                 break
         for dataflow in idle:
             del self._stirred[dataflow]
+            if dataflow.pending_ticks:
+                self._stuck[dataflow] = None
         return first

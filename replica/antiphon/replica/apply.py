@@ -75,7 +75,7 @@ def _find(held: Held, collection: CollectionId) -> InstalledExport:
 def _require_room(held: Held) -> None:
     """Raises LimitExceeded: what is installed holds all the memory that it may."""
     limit = held.configuration.state_bytes_max
-    found = sum(dataflow.state_bytes for dataflow in held.installed.dataflows)
+    found = held.installed.footprint.byte_count
     if found >= limit:
         raise LimitExceeded(
             f"this replica's dataflows hold {found} bytes, and state_bytes_max is {limit}: drop an"

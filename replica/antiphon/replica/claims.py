@@ -27,7 +27,7 @@ from antiphon.protocol.errors import RemoteProtocolError
 from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.fingerprint import fingerprint_of
 from antiphon.protocol.ids import NO_POSITION, ConnectionId, HistoryId, Position
-from antiphon.replica.ports import WorkerProgress
+from antiphon.replica.news import Told
 from antiphon.replica.reconcile import Key, key_of
 
 
@@ -77,17 +77,17 @@ class Claims:
         self._full_set = None
         self._created = {}
 
-    def dataflows(self, progress: WorkerProgress) -> tuple[DataflowFacts, ...]:
+    def dataflows(self, told: Told) -> tuple[DataflowFacts, ...]:
         """Everything maintained that took effect, in order of creation. The worker leaves out what
         no session could use any more."""
-        told = {tuple(sorted(facts.exports)): facts for facts in progress.dataflows}
-        of_this_set = progress.full_set == self._full_set
+        of_this_set = told.full_set == self._full_set
+        applied = told.latest.applied_position
         found: list[DataflowFacts] = []
         for key, created in self._created.items():
-            if not of_this_set or progress.applied_position < created.position:
+            if not of_this_set or applied < created.position:
                 found.append(created.facts)
-            elif key in told:
-                found.append(told[key])
+            elif (facts := told.find(key)) is not None:
+                found.append(facts)
         return tuple(found)
 
     def _complete(self, command: InitializationComplete) -> None:

@@ -44,6 +44,7 @@ from antiphon.protocol.session import ReplicaSession
 from antiphon.protocol.stage import Stage, may_respond
 from antiphon.protocol.version import SPOKEN, VersionRange
 from antiphon.replica.claims import Claims
+from antiphon.replica.news import Told
 from antiphon.replica.ports import (
     CommandsReceived,
     Connected,
@@ -54,7 +55,6 @@ from antiphon.replica.ports import (
     Fence,
     Request,
     Stash,
-    WorkerProgress,
     WorkerReady,
 )
 from antiphon.replica.reconcile import Verdict
@@ -99,7 +99,7 @@ class Front:
         self._claims = Claims()
         self._streams: dict[int, _Stream] = {}
         self._current: int | None = None
-        self._progress = WorkerProgress(applied_position=NO_POSITION)
+        self._told = Told()
         self._resident_bytes = 0
         self._unhandled: deque[int] = deque()  # when each event went to the worker
         self._next_beat_ms: int | None = None
@@ -123,12 +123,12 @@ class Front:
             command_digest=self._claims.digest,
             stage=Stage.CLOSED if session is None else session.stage,
             session_id=self._session_id,
-            dataflows=self._claims.dataflows(self._progress),
+            dataflows=self._claims.dataflows(self._told),
         )
 
     def reconciled(self) -> tuple[ConnectionId | None, tuple[Verdict, ...]]:
         """Whose full set is in force, and what it meant for what there was, as the worker tells."""
-        return self._progress.full_set, self._progress.verdicts
+        return self._told.full_set, self._told.verdicts
 
     @property
     def stashed_bytes(self) -> int:
@@ -197,8 +197,8 @@ class Front:
         refused: dict[PeekId, LimitExceeded] = {}
         news = False
         if output.progress is not None:
-            news = output.progress.applied_position != self._progress.applied_position
-            self._progress = output.progress
+            news = output.progress.applied_position != self._told.latest.applied_position
+            self._told.take(output.progress)
         for request in output.requests:
             match request:
                 case Stash():
@@ -349,17 +349,18 @@ class Front:
         session = self._session
         if session is None:
             return
+        progress = self._told.latest
         self._say(
             Status(
                 stage=session.stage,
-                applied_position=self._progress.applied_position,
+                applied_position=progress.applied_position,
                 durable_position=NO_POSITION,
-                hydration=self._progress.hydration,
+                hydration=progress.hydration,
                 resident_bytes=self._resident_bytes,
-                dataflow_count=len(self._progress.dataflows),
-                backlog_ticks=self._progress.backlog_ticks,
+                dataflow_count=self._told.count,
+                backlog_ticks=progress.backlog_ticks,
                 backlog_age_ms=self.worker_silence_ms(now_ms),
-                failed=self._progress.failed,
+                failed=progress.failed,
             ),
             ready,
         )

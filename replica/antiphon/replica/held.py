@@ -46,7 +46,7 @@ class Held:
         self.installed = Installed()
         self.inputs = Inputs(self.number, self.requests)
         self.peeks = Peeks(self.installed.readable, self.number, self.requests, self._answer)
-        self.agenda: Agenda[InstalledDataflow] = Agenda()
+        self.agenda: Agenda[InstalledDataflow] = Agenda(self.installed.tended)
         self.sinks: dict[CollectionId, Sink] = {}
         self.copies: dict[CollectionId, CopyOut] = {}
         self._dropping: dict[CollectionId, InstalledExport] = {}
@@ -118,6 +118,7 @@ class Held:
     def drop(self, export: InstalledExport) -> None:
         """Nobody outside reads it any more; it goes once nobody inside does."""
         export.dropped = True
+        self.installed.changed(export.owner)
         self._dropping[export.collection] = export
 
     def settle_drops(self) -> None:
@@ -160,7 +161,7 @@ class Held:
         self._reports.restart()
         self._reported_at_ms = None
         for export in self.installed.exports():
-            self.note_moved(export)
+            self._note(export)
 
     def mute_drops(self) -> None:
         """What an earlier session dropped and something inside still reads: nobody who listens now
@@ -189,6 +190,10 @@ class Held:
     def note_moved(self, export: InstalledExport, *, urgent: bool = False) -> None:
         """Its frontiers may be news. Urgent: something waits for them to move, and subscribes
         always are."""
+        self.installed.changed(export.owner)
+        self._note(export, urgent=urgent)
+
+    def _note(self, export: InstalledExport, *, urgent: bool = False) -> None:
         if urgent or export.subscription is not None:
             self._urgent[export.collection] = export
         else:
@@ -232,8 +237,9 @@ class Held:
         due, self._compacting = self._compacting, {}
         for collection, export in due.items():
             held = self.peeks.hold(collection)
-            export.compact(held)
-            self.agenda.untidy(export.owner)
+            if export.compact(held):
+                self.installed.changed(export.owner)
+                self.agenda.untidy(export.owner)
             if not held.is_closed:
                 self._compacting[collection] = export
 

@@ -150,20 +150,22 @@ class InstalledExport:
             later = self.trace.updates(reader.as_of + 1, stop) if reader.as_of + 1 < stop else []
             reader.deliver(later, self.trace.upper)
 
-    def compact(self, peeks_hold: Frontier) -> None:
-        """Lets the trace forget what nobody needs any more."""
+    def compact(self, peeks_hold: Frontier) -> bool:
+        """Lets the trace forget what nobody needs any more; True: that is more than before."""
         if self.kept is None:
-            return
+            return False
         frontier = self.allowed.meet(peeks_hold)
         if self.sink is not None:
             frontier = frontier.meet(_before(self.sink.hold))
         for reader in self.dependents:
             if not reader.loaded:  # scheduled or not: it was promised its as_of when created
                 frontier = frontier.meet(Frontier(reader.as_of))
-        if not frontier.is_closed and self.kept.since.less_than(frontier):
-            self.kept.allow_compaction(frontier)
-            if self.digest is not None and frontier.time is not None:
-                self.digest.forget(min(frontier.time, _end(self.kept.upper) - 1))
+        if frontier.is_closed or not self.kept.since.less_than(frontier):
+            return False
+        self.kept.allow_compaction(frontier)
+        if self.digest is not None and frontier.time is not None:
+            self.digest.forget(min(frontier.time, _end(self.kept.upper) - 1))
+        return True
 
 
 class InstalledDataflow:
@@ -310,6 +312,16 @@ class InstalledDataflow:
         self.start = as_of
         for export in self.exports:
             export.allowed = as_of
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a later session could go on with it."""
+        return self.failure is None and not self.is_dropped
+
+    @property
+    def failed(self) -> tuple[CollectionId, ...]:
+        """What nobody will get from it."""
+        return () if self.failure is None else self._live
 
     @property
     def is_dropped(self) -> bool:

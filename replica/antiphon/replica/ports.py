@@ -32,7 +32,7 @@ from antiphon.protocol.ids import (
 )
 from antiphon.protocol.response import HydrationProgress, Response
 from antiphon.protocol.schema import Schema
-from antiphon.replica.reconcile import Verdict
+from antiphon.replica.reconcile import Key, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,16 +306,21 @@ Event = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerProgress:
-    """What a heartbeat tells of the worker, beyond that it lives."""
+    """What a heartbeat tells of the worker, beyond that it lives. Of the dataflows that a later
+    session could use only what changed since it was last told: first the keys go that are `gone`,
+    then `dataflows` replace those of their keys."""
 
     applied_position: Position
     hydration: tuple[HydrationProgress, ...] = ()
     dataflows: tuple[DataflowFacts, ...] = ()
+    gone: tuple[Key, ...] = ()
+    spoiled: bool = False  # a later session could use none at all
     backlog_ticks: int = 0
     failed: tuple[CollectionId, ...] = ()  # exports of dataflows that cannot run
     # The connection whose full set is in force; what is said here is of it and of what followed.
     full_set: ConnectionId | None = None
-    verdicts: tuple[Verdict, ...] = ()  # what that full set meant for what there was
+    # What that full set meant for what there was; told once.
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.protocol.ids import CollectionId
+from antiphon.replica.footprint import Footprint
 from antiphon.replica.installed import InstalledDataflow, InstalledExport
+from antiphon.replica.news import News
 
 
 class Installed:
@@ -13,12 +15,16 @@ class Installed:
 
     def __init__(self) -> None:
         self.dataflows: list[InstalledDataflow] = []
+        self.footprint: Footprint[InstalledDataflow] = Footprint()
+        self.news: News[InstalledDataflow] = News()
         self._exports: dict[CollectionId, InstalledExport] = {}
 
     def put_in_force(self, old: InstalledDataflow, new: InstalledDataflow) -> None:
         """A rebuilt dataflow takes the place of the one that it was rebuilt from."""
         self.dataflows = [new if other is old else other for other in self.dataflows]
-        new.is_in_force = True
+        old.is_in_force, new.is_in_force = False, True
+        self._forget(old)
+        self.changed(new)
         for export in new.exports:
             self._exports[export.collection] = export
 
@@ -32,6 +38,7 @@ class Installed:
 
     def add(self, dataflow: InstalledDataflow) -> None:
         self.dataflows.append(dataflow)
+        self.changed(dataflow)
         for export in dataflow.exports:
             assert export.collection not in self._exports, f"{export.collection} exists already"
             self._exports[export.collection] = export
@@ -39,10 +46,21 @@ class Installed:
     def exports(self) -> Sequence[InstalledExport]:
         return tuple(self._exports.values())
 
-    def failed(self) -> tuple[CollectionId, ...]:
-        """The exports of dataflows that cannot run."""
-        exports = self._exports.values()
-        return tuple(e.collection for e in exports if e.failure is not None and not e.dropped)
+    def changed(self, dataflow: InstalledDataflow) -> None:
+        """What is told of it, or what it holds, may have changed. Of what is rebuilt beside what is
+        in force nothing is told."""
+        if dataflow.is_in_force and dataflow.exports:
+            self.news.changed(dataflow)
+            self.footprint.changed(dataflow)
+
+    def tended(self, dataflow: InstalledDataflow) -> None:
+        """It may hold less than before."""
+        if dataflow.is_in_force:
+            self.footprint.changed(dataflow)
+
+    def _forget(self, dataflow: InstalledDataflow) -> None:
+        self.news.forget(dataflow)
+        self.footprint.forget(dataflow)
 
     def remove_export(self, export: InstalledExport) -> bool:
         """Forgets an export; True: it was its dataflow's last, which is gone with it."""
@@ -50,7 +68,9 @@ class Installed:
         owner = export.owner
         owner.exports = [other for other in owner.exports if other is not export]
         if owner.exports:
+            self.changed(owner)
             return False
+        self._forget(owner)
         self.dataflows = [other for other in self.dataflows if other is not owner]
         for upstream, reader in owner.upstream:
             upstream.dependents = [other for other in upstream.dependents if other is not reader]

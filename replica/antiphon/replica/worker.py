@@ -16,7 +16,7 @@ a state that nobody can name, which `void` says: the next session begins with a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeGuard, assert_never
 
 from antiphon.protocol.command import (
@@ -39,7 +39,6 @@ from antiphon.protocol.errors import (
     SchemaMismatch,
     Unavailable,
 )
-from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.greeting import COMMAND_SETS
 from antiphon.protocol.ids import (
     NO_POSITION,
@@ -55,7 +54,6 @@ from antiphon.replica.asked import Asks
 from antiphon.replica.computation import Computation
 from antiphon.replica.dataflow.graph import stopped
 from antiphon.replica.held import STORED, Held
-from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.ports import (
     CommandsReceived,
     Connected,
@@ -124,7 +122,8 @@ class Worker:
         self._rebuilds = Rebuilds(self._held)
         held = self._held
         self._asks = Asks(held.installed.readable, held.inputs, held.requests)
-        self._progress: WorkerProgress | None = None  # as last told
+        # As last told, without what was news of the dataflows.
+        self._progress: WorkerProgress | None = None
         self._progress_due = True
         self._progress_at_ms: int | None = None
 
@@ -395,20 +394,22 @@ class Worker:
             return None
         self._progress_due = False
         self._progress_at_ms = now_ms
-        dataflows = self._held.installed.dataflows
+        before, news = self._progress, self._held.installed.news
+        dataflows, gone = news.take()
         progress = WorkerProgress(
             applied_position=self._applied,
-            hydration=tuple(one.progress(now_ms) for one in dataflows if not one.hydrated),
-            dataflows=() if self._spoiled else _facts(dataflows),
-            backlog_ticks=max((one.pending_ticks for one in dataflows), default=0),
+            hydration=news.hydration(now_ms),
+            spoiled=self._spoiled,
+            backlog_ticks=self._held.agenda.backlog_ticks,
             full_set=self._full_set,
-            verdicts=self._verdicts,
-            failed=self._held.installed.failed(),
+            failed=news.failed,
         )
-        if progress == self._progress:
-            return None
         self._progress = progress
-        return progress
+        if progress == before and not dataflows and not gone:
+            return None
+        is_told = before is not None and before.full_set == self._full_set
+        verdicts = () if is_told else self._verdicts
+        return replace(progress, dataflows=dataflows, gone=gone, verdicts=verdicts)
 
 
 def _creates(command: Command) -> TypeGuard[CreateDataflow]:
@@ -417,9 +418,3 @@ def _creates(command: Command) -> TypeGuard[CreateDataflow]:
 
 def _local_imports(dataflow: DataflowDescription) -> Key:
     return tuple(each.collection for each in dataflow.imports if each.kind not in STORED)
-
-
-def _facts(dataflows: list[InstalledDataflow]) -> tuple[DataflowFacts, ...]:
-    """Of all that a later session could use: not what was dropped, nor what could not run."""
-    usable = (one for one in dataflows if one.failure is None and not one.is_dropped)
-    return tuple(one.facts() for one in usable)
