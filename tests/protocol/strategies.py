@@ -18,6 +18,7 @@ from antiphon.protocol.frontier import CLOSED, TIME_MAX, Frontier
 from antiphon.protocol.schema import Column, Schema, Type, TypeKind, decimal
 from antiphon.protocol.stage import Stage
 from antiphon.protocol.version import VersionRange
+from tests.protocol.flat_maps import flat_maps
 
 U64 = st.integers(0, 2**64 - 1)
 U32 = st.integers(0, 2**32 - 1)
@@ -213,6 +214,7 @@ def _nodes(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.builds(p.Negate, input=inner),
         st.builds(p.Threshold, input=inner),
         st.builds(p.TemporalFilter, input=inner, valid_from=bounds, valid_until=bounds),
+        flat_maps(inner, expressions, types),
         st.builds(p.Let, binding=U32, value=inner, body=inner),
         st.builds(p.Recursion, binding=U32, schema=schemas, value=inner, body=inner),
     )

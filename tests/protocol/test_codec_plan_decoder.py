@@ -89,6 +89,11 @@ ONE = pb.Literal(type=KIND, integer=1)
             pb.Plan(temporal_filter=pb.TemporalFilter(input=GET, valid_until=pb.Expression())),
             "temporal_filter.valid_until",
         ),
+        (pb.Plan(flat_map=pb.FlatMap(input=GET)), "flat_map.functions"),
+        (
+            pb.Plan(flat_map=pb.FlatMap(input=GET, functions=[pb.TableFunction()])),
+            "flat_map.functions[0].name",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -28,6 +28,8 @@ ERROR_MESSAGE_BYTES_MAX: Final = 1 * KIB  # travels three times in metadata; pee
 ERROR_DETAILS_BYTES_MAX: Final = 512  # names and values together; twice
 GROUPING_SETS_MAX: Final = 128  # each is a reduce of its own: a CUBE of seven columns
 
+SERIES_ROWS_MAX: Final = 1_000_000  # of one call of generate_series: a slip of a digit is no flood
+
 assert 5 * ERROR_MESSAGE_BYTES_MAX + 3 * ERROR_DETAILS_BYTES_MAX < 8 * KIB, "errors arrive whole"
 assert CHUNK_BYTES <= MESSAGE_BYTES_MAX // 4, "a batch of chunks must fit a message"
 assert ROW_BYTES_MAX <= APPEND_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "an append fits a message"

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import assert_never
+from typing import Final, assert_never
 
 from antiphon.protocol.expression import Expression, Literal, Value
 from antiphon.protocol.ids import CollectionId
-from antiphon.protocol.schema import Column, Schema, Type
+from antiphon.protocol.schema import INT64, Column, Schema, Type
 
 
 class JoinKind(IntEnum):
@@ -48,6 +48,10 @@ class AggregateFunction(IntEnum):
     COVAR_POP = 20
     COVAR_SAMP = 21
     CORR = 22
+
+
+# Of a list; of (first, last) or (first, last, step).
+TABLE_FUNCTIONS: Final = frozenset({"unnest", "generate_series"})
 
 
 class FrameUnit(IntEnum):
@@ -217,6 +221,28 @@ class TemporalFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableFunction:
+    """A function of a row that gives any number of values of `type`. `name` is one of
+    TABLE_FUNCTIONS; argument types are those that it takes."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatMap:
+    """For each row of the input as many rows as the longest of its functions gives: the input's
+    columns, a column for each function (null past its end), and where they are counted, a bigint
+    from 1. `keep_empty`: a row of which nothing comes is there once, with nulls."""
+
+    input: Plan
+    functions: tuple[TableFunction, ...]
+    with_ordinality: bool = False
+    keep_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Let:
     binding: int
     value: Plan
@@ -235,7 +261,7 @@ class Recursion:
 
 Plan = (
     Get | LocalGet | Constant | MapFilterProject | Join | Reduce | Distinct | TopK | Window
-    | Union | Negate | Threshold | TemporalFilter | Let | Recursion
+    | Union | Negate | Threshold | TemporalFilter | FlatMap | Let | Recursion
 )  # fmt: skip
 
 
@@ -262,6 +288,9 @@ def schema_of(plan: Plan) -> Schema:
             return Schema(
                 schema_of(plan.input).columns + _unnamed(tuple(f.type for f in plan.functions))
             )
+        case FlatMap():
+            types = tuple(f.type for f in plan.functions) + (INT64,) * plan.with_ordinality
+            return Schema(schema_of(plan.input).columns + _unnamed(types))
         case Union():
             return schema_of(plan.inputs[0])
         case Let() | Recursion():
@@ -298,7 +327,7 @@ def children(plan: Plan) -> tuple[Plan, ...]:
             return (plan.value, plan.body)
         case (
             MapFilterProject() | Reduce() | Distinct() | TopK() | Window() | Negate()
-            | Threshold() | TemporalFilter()
+            | Threshold() | TemporalFilter() | FlatMap()
         ):  # fmt: skip
             return (plan.input,)
         case _:

@@ -167,6 +167,7 @@ class Plan(_message.Message):
     TEMPORAL_FILTER_FIELD_NUMBER: _builtins.int
     LET_FIELD_NUMBER: _builtins.int
     RECURSION_FIELD_NUMBER: _builtins.int
+    FLAT_MAP_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def get(self) -> Global___Get: ...
     @_builtins.property
@@ -197,6 +198,8 @@ class Plan(_message.Message):
     def let(self) -> Global___Let: ...
     @_builtins.property
     def recursion(self) -> Global___Recursion: ...
+    @_builtins.property
+    def flat_map(self) -> Global___FlatMap: ...
     def __init__(
         self,
         *,
@@ -215,12 +218,13 @@ class Plan(_message.Message):
         temporal_filter: Global___TemporalFilter | None = ...,
         let: Global___Let | None = ...,
         recursion: Global___Recursion | None = ...,
+        flat_map: Global___FlatMap | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["constant", b"constant", "distinct", b"distinct", "get", b"get", "join", b"join", "let", b"let", "local_get", b"local_get", "map_filter_project", b"map_filter_project", "negate", b"negate", "node", b"node", "recursion", b"recursion", "reduce", b"reduce", "temporal_filter", b"temporal_filter", "threshold", b"threshold", "top_k", b"top_k", "union", b"union", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["constant", b"constant", "distinct", b"distinct", "flat_map", b"flat_map", "get", b"get", "join", b"join", "let", b"let", "local_get", b"local_get", "map_filter_project", b"map_filter_project", "negate", b"negate", "node", b"node", "recursion", b"recursion", "reduce", b"reduce", "temporal_filter", b"temporal_filter", "threshold", b"threshold", "top_k", b"top_k", "union", b"union", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["constant", b"constant", "distinct", b"distinct", "get", b"get", "join", b"join", "let", b"let", "local_get", b"local_get", "map_filter_project", b"map_filter_project", "negate", b"negate", "node", b"node", "recursion", b"recursion", "reduce", b"reduce", "temporal_filter", b"temporal_filter", "threshold", b"threshold", "top_k", b"top_k", "union", b"union", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constant", b"constant", "distinct", b"distinct", "flat_map", b"flat_map", "get", b"get", "join", b"join", "let", b"let", "local_get", b"local_get", "map_filter_project", b"map_filter_project", "negate", b"negate", "node", b"node", "recursion", b"recursion", "reduce", b"reduce", "temporal_filter", b"temporal_filter", "threshold", b"threshold", "top_k", b"top_k", "union", b"union", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_node: _TypeAlias = _typing.Literal["get", "local_get", "constant", "map_filter_project", "join", "reduce", "distinct", "top_k", "window", "union", "negate", "threshold", "temporal_filter", "let", "recursion"]  # noqa: Y015
+    _WhichOneofReturnType_node: _TypeAlias = _typing.Literal["get", "local_get", "constant", "map_filter_project", "join", "reduce", "distinct", "top_k", "window", "union", "negate", "threshold", "temporal_filter", "let", "recursion", "flat_map"]  # noqa: Y015
     _WhichOneofArgType_node: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_node) -> _WhichOneofReturnType_node | None: ...
 
@@ -786,6 +790,73 @@ class TemporalFilter(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TemporalFilter: _TypeAlias = TemporalFilter  # noqa: Y015
+
+@_typing.final
+class FlatMap(_message.Message):
+    """For each row of the input none, one or several rows: the input's columns, then one for each function.
+    What the functions give stands side by side, the shorter ones continued with nulls. `with_ordinality`:
+    then a bigint that counts these rows from 1, for each input row anew. `keep_empty`: an input row
+    of which nothing comes is there once, with nulls.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_FIELD_NUMBER: _builtins.int
+    FUNCTIONS_FIELD_NUMBER: _builtins.int
+    WITH_ORDINALITY_FIELD_NUMBER: _builtins.int
+    KEEP_EMPTY_FIELD_NUMBER: _builtins.int
+    with_ordinality: _builtins.bool
+    keep_empty: _builtins.bool
+    @_builtins.property
+    def input(self) -> Global___Plan: ...
+    @_builtins.property
+    def functions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TableFunction]: ...
+    def __init__(
+        self,
+        *,
+        input: Global___Plan | None = ...,
+        functions: _abc.Iterable[Global___TableFunction] | None = ...,
+        with_ordinality: _builtins.bool = ...,
+        keep_empty: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["functions", b"functions", "input", b"input", "keep_empty", b"keep_empty", "with_ordinality", b"with_ordinality"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlatMap: _TypeAlias = FlatMap  # noqa: Y015
+
+@_typing.final
+class TableFunction(_message.Message):
+    """A function of one row that gives several, of the closed list in antiphon.protocol.plan; of an
+    argument that is null it gives none. `type` is that of each value.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def arguments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Expression]: ...
+    @_builtins.property
+    def type(self) -> _types_pb2.Type: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        arguments: _abc.Iterable[Global___Expression] | None = ...,
+        type: _types_pb2.Type | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["type", b"type"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "name", b"name", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableFunction: _TypeAlias = TableFunction  # noqa: Y015
 
 @_typing.final
 class Let(_message.Message):

@@ -27,6 +27,15 @@ SELECT a, (SELECT u.d FROM u WHERE u.a = t.a ORDER BY u.b DESC NULLS LAST, u.d L
 SELECT q.a FROM (SELECT a, count(*) AS n FROM t GROUP BY a) q WHERE q.n > 2;
 WITH x AS (SELECT a, b FROM t WHERE a > 1) SELECT p.a, q.b FROM x p JOIN x q ON p.a = q.b;
 
+## Functions that return sets
+-- In FROM, of columns to their left; LEFT JOIN keeps a row of which nothing comes.
+SELECT t.a, s.v FROM t, generate_series(1, t.a) AS s(v);
+SELECT id, s.v FROM flights LEFT JOIN LATERAL generate_series(day, date '2013-01-03', INTERVAL '12 hours') AS s(v) ON true;
+-- Lists, member by member; WITH ORDINALITY counts them.
+SELECT q.a, u.x, u.n FROM (SELECT a, array_agg(b ORDER BY b) AS xs FROM t GROUP BY a) q, unnest(q.xs) WITH ORDINALITY AS u(x, n);
+-- In a select list, for each row or group.
+SELECT a, unnest(array_agg(DISTINCT b)) FROM t GROUP BY a;
+
 ## Set operations
 -- With multiplicities: ALL counts how often a row is there.
 SELECT a FROM t UNION SELECT a FROM u;

@@ -20,6 +20,7 @@ from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import (
     Constant,
     Distinct,
+    FlatMap,
     Get,
     Join,
     JoinKind,
@@ -57,6 +58,7 @@ PLANS: tuple[Plan, ...] = (
     Negate(input=GET),
     Threshold(input=GET),
     TemporalFilter(input=GET, valid_from=None, valid_until=None),
+    FlatMap(input=GET, functions=(), with_ordinality=True),
     Let(binding=1, value=GET, body=OTHER),
     Recursion(binding=1, schema=SCHEMA, value=GET, body=OTHER),
 )

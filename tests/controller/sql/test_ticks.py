@@ -13,6 +13,8 @@ from tests.controller.sql.second_oracle import SecondOracle
 from tests.controller.sql.ticking import check
 
 FOLDER = Path(__file__).parent / "ticks"
+# What DataFusion mostly refuses: what stands in FROM and reads columns to its left.
+REFUSED = ("sets",)
 SEEDS = int(os.environ.get("TICKING_SEEDS", "3"))
 
 
@@ -23,5 +25,6 @@ def test_every_tick_is_what_duckdb_computes_from_scratch(path: Path, seed: int) 
     queries = [piece.text for piece in split_statements(path.read_text())]
     check(queries, seed, second=second)
     if second is not None:
-        assert second.answered > second.refused, "it is asked for nothing"
+        asked_for_little = second.answered <= second.refused
+        assert asked_for_little == (path.stem in REFUSED), "it is asked for nothing"
         assert second.outdated(queries) == []

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import Final, assert_never
 
 from antiphon.protocol.errors import LimitExceeded
+from antiphon.protocol.expression import Literal
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import (
     Constant,
     Distinct,
+    FlatMap,
     Get,
     Join,
     JoinKind,
@@ -24,6 +26,7 @@ from antiphon.protocol.plan import (
     Plan,
     Recursion,
     Reduce,
+    TableFunction,
     TemporalFilter,
     Threshold,
     TopK,
@@ -66,12 +69,29 @@ def _rows(plan: Plan, sizes: Mapping[CollectionId, int], bound: Mapping[int, int
             return _rows(plan.input, sizes, bound)
         case Window() | TemporalFilter():
             return _rows(plan.input, sizes, bound)
+        case FlatMap():
+            most = max(_values(function) for function in plan.functions)
+            return _checked(_rows(plan.input, sizes, bound) * max(most, 1))
         case Recursion():
             raise LimitExceeded(
                 "what a recursion meets is not known beforehand", limit="INTROSPECTION_ROWS_MAX"
             )
         case _:
             assert_never(plan)
+
+
+def _values(function: TableFunction) -> int:
+    """How many values a row gets, which only literals tell."""
+    literals = [part.value for part in function.arguments if isinstance(part, Literal)]
+    numbers = [value for value in literals if isinstance(value, int)]
+    if len(numbers) == len(function.arguments) >= 2:
+        first, last, step = (*numbers, 1)[:3]
+        return max((last - first) // step + 1, 0) if step else 0
+    if len(literals) == 1 and isinstance(literals[0], tuple):
+        return len(literals[0])
+    raise LimitExceeded(
+        f"how much {function.name} gives is not known beforehand", limit="INTROSPECTION_ROWS_MAX"
+    )
 
 
 def _checked(rows: int) -> int:

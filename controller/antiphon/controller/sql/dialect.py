@@ -39,6 +39,21 @@ class _Parser(PostgresParser):
             found.update_positions(token)
         return found
 
+    def _parse_unnest(self, *args: Any, **options: Any) -> exp.Unnest | None:
+        """As ever, with its place."""
+        token = self._curr
+        found: exp.Unnest | None = super()._parse_unnest(*args, **options)
+        counted = found is not None and isinstance(found.args.get("offset"), exp.Expr)
+        if counted and self._prev and self._prev.token_type != TokenType.R_PAREN:
+            self.raise_error("WITH OFFSET is WITH ORDINALITY")  # another dialect's
+        return found.update_positions(token) if found is not None and token else found
+
+    def _parse_lateral(self) -> exp.Lateral | None:
+        """As ever, with its place."""
+        token = self._curr
+        found: exp.Lateral | None = super()._parse_lateral()
+        return found.update_positions(token) if found is not None and token else found
+
     def _parse_interval(
         self, require_interval: bool = True, parse_function_unit: bool = True
     ) -> exp.Interval | None:

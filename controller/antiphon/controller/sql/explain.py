@@ -25,6 +25,7 @@ from antiphon.protocol.plan import (
     Aggregate,
     Constant,
     Distinct,
+    FlatMap,
     Get,
     Join,
     JoinKind,
@@ -36,6 +37,7 @@ from antiphon.protocol.plan import (
     Recursion,
     Reduce,
     SortKey,
+    TableFunction,
     TemporalFilter,
     Threshold,
     TopK,
@@ -110,6 +112,10 @@ def _origins(plan: Plan) -> list[str]:
         case Window():
             names = column_names(plan.input)
             return names + [_window_function(function, names) for function in plan.functions]
+        case FlatMap():
+            names = column_names(plan.input)
+            names += [_table_function(function, names) for function in plan.functions]
+            return [*names, "ordinality"] if plan.with_ordinality else names
         case Let():
             return column_names(plan.body)
         case _:
@@ -154,6 +160,8 @@ def _head(plan: Plan, catalog: Catalog) -> str:
             return f"Let binding {plan.binding}"
         case Window():
             return _window(plan)
+        case FlatMap():
+            return _flat_map(plan)
         case TemporalFilter():
             return _temporal_filter(plan)
         case Recursion():
@@ -170,6 +178,18 @@ def _temporal_filter(plan: TemporalFilter) -> str:
     if plan.valid_until is not None:
         text += f" until {show_expression(plan.valid_until, names)}"
     return text
+
+
+def _flat_map(plan: FlatMap) -> str:
+    names = column_names(plan.input)
+    text = f"FlatMap {', '.join(_table_function(function, names) for function in plan.functions)}"
+    text += " with ordinality" if plan.with_ordinality else ""
+    return text + (" keeps rows of which nothing comes" if plan.keep_empty else "")
+
+
+def _table_function(function: TableFunction, names: Sequence[str]) -> str:
+    inner = ", ".join(show_expression(part, names) for part in function.arguments)
+    return f"{function.name}({inner})"
 
 
 def describe_collection(collection: CollectionId, catalog: Catalog) -> str:

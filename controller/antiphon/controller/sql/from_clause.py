@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlglot import exp
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.sql.coercion import cast, unify_compared
+from antiphon.controller.sql.expressions import TRUE
 from antiphon.controller.sql.introspect import check_unmixed, system_item
-from antiphon.controller.sql.plans import ONE_ROW, extended, joined
+from antiphon.controller.sql.plans import ONE_ROW, extended, filtered, joined
 from antiphon.controller.sql.relation import Context, Environment, Query, Relation
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import Scope, ScopeColumn, relabel
-from antiphon.controller.sql.syntax import expect_only, name_of
+from antiphon.controller.sql.syntax import describe, expect_only, name_of
+from antiphon.controller.sql.table_functions import (
+    TableCall,
+    column_names,
+    is_table_call,
+    table_call,
+)
 from antiphon.controller.sql.types import common_type
 from antiphon.protocol.expression import Call, Expression
 from antiphon.protocol.plan import Get, JoinKind, LocalGet
 from antiphon.protocol.schema import BOOLEAN
 
+# What a FROM that is not there reads.
+NOTHING: Final = Relation(plan=ONE_ROW, width=0, scope=Scope())
 LowerQuery = Callable[[exp.Expr, Environment], Query]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """Items joined by JOIN. `holds_all`: and with what stands before a comma; one reads that."""
+
+    relation: Relation
+    holds_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +53,36 @@ class FromClause:
     def lower(self, first: exp.Expr | None, joins: Sequence[exp.Expr]) -> Relation:
         """The relation of `FROM first join ... , second join ...`; one row without FROM."""
         if first is None:
-            return Relation(plan=ONE_ROW, width=0, scope=Scope())
-        result: Relation | None = None
-        current = self.item(first)
+            return NOTHING
+        before: Relation | None = None
+        tree = self._first(first, None)
         for join in joins:
             if self._is_comma(join):
                 # A comma binds looser than any JOIN that follows it.
-                result = current if result is None else self._cross(first, result, current)
-                current = self.item(join.this)
+                before = self._whole(join, before, tree)
+                tree = self._first(join.this, before)
             else:
-                current = self._join(current, join)
-        return current if result is None else self._cross(first, result, current)
+                tree = self._join(tree, join, before)
+        return self._whole(first, before, tree)
+
+    def _whole(self, spot: exp.Expr, before: Relation | None, tree: _Tree) -> Relation:
+        """What stands before a comma, beside a tree of joins after it."""
+        if before is None or tree.holds_all:
+            return tree.relation
+        return self._cross(spot, before, tree.relation)
+
+    def _first(self, node: exp.Expr, before: Relation | None) -> _Tree:
+        """The item that a tree of joins begins with."""
+        if not is_table_call(node):
+            return _Tree(self.item(node))
+        call = self._call(node, NOTHING if before is None else before)
+        holds_all = bool(call.reads)
+        tree = _Tree(call.over(before if holds_all and before else NOTHING), holds_all)
+        if holds_all and before is not None:
+            self._check_aliases(node, before.scope, call.scope)
+        for join in node.args.get("joins") or ():
+            tree = self._join(tree, join, before)
+        return tree
 
     def _is_comma(self, join: exp.Expr) -> bool:
         """Whether a comma, and not JOIN without a condition, stands before the relation."""
@@ -67,15 +104,26 @@ class FromClause:
             what = "LATERAL" if isinstance(node, exp.Lateral) else type(node).__name__.upper()
             raise self.context.source.unsupported(node, f"{what} in FROM")
         relation = self._with_column_aliases(node, relation)
+        tree = _Tree(relation)
         for join in node.args.get("joins") or ():
-            relation = self._join(relation, join)
-        return relation
+            tree = self._join(tree, join, None)
+        return tree.relation
+
+    def _call(self, node: exp.Expr, left: Relation) -> TableCall:
+        """The calls that an item is, over the columns of what stands to the left of it."""
+        scalars = Scalars(
+            source=self.context.source, scope=left.scope, place="a function in FROM",
+            now_us=self.context.now_us, statement=self.context.place,
+        )  # fmt: skip
+        call = table_call(scalars, node, _alias_name(node))
+        scope = self._renamed(node, call.scope, column_names(node))
+        return replace(call, scope=scope)
 
     def _table(self, node: exp.Table) -> Relation:
         source, catalog = self.context.source, self.context.catalog
         expect_only(source, node, "this", "alias", "joins", "db")
         if not isinstance(node.this, exp.Identifier):
-            raise source.unsupported(node, "a function in FROM")
+            raise source.unsupported(node, f"{describe(node.this)} in FROM")
         name = name_of(node.this)
         if node.args.get("db") is not None:
             return _stored(system_item(self.context, node), _alias_name(node) or name)
@@ -110,15 +158,20 @@ class FromClause:
             return relation
         expect_only(self.context.source, alias, "this", "columns")
         names = [name_of(column) for column in alias.args.get("columns") or ()]
-        if len(names) > relation.width:
+        return replace(relation, scope=self._renamed(alias, relation.scope, names))
+
+    def _renamed(self, spot: exp.Expr, scope: Scope, names: Sequence[str]) -> Scope:
+        width = 1 + max((column.index for column in scope.columns), default=-1)
+        if len(names) > width:
             raise self.context.source.invalid(
-                alias, f"{len(names)} column names for {relation.width} columns"
+                spot, f"{len(names)} column names for {width} columns"
             )
-        columns = tuple(
-            replace(c, name=names[c.index]) if c.index < len(names) else c
-            for c in relation.scope.columns
+        return Scope(
+            tuple(
+                replace(c, name=names[c.index]) if c.index < len(names) else c
+                for c in scope.columns
+            )
         )
-        return replace(relation, scope=Scope(columns))
 
     def _cross(self, spot: exp.Expr, left: Relation, right: Relation) -> Relation:
         self._check_aliases(spot, left.scope, right.scope)
@@ -128,11 +181,46 @@ class FromClause:
             scope=left.scope.joined(right.scope, left.width),
         )
 
-    def _join(self, left: Relation, node: exp.Expr) -> Relation:
-        source = self.context.source
-        expect_only(source, node, "this", "on", "using", "side", "kind", "method")
-        right = self.item(node.this)
+    def _join(self, tree: _Tree, node: exp.Expr, before: Relation | None) -> _Tree:
+        """The tree joined with one more item, which may read what stands `before` the tree."""
+        expect_only(self.context.source, node, "this", "on", "using", "side", "kind", "method")
         kind = self._kind(node)
+        if is_table_call(node.this):
+            left = self._whole(node, before, tree)
+            call = self._call(node.this, left)
+            if call.reads:
+                return _Tree(self._beside(node, kind, left, call), holds_all=True)
+            right = call.over(NOTHING)
+        else:
+            right = self.item(node.this)
+        if tree.holds_all and before is not None and kind in (JoinKind.RIGHT, JoinKind.FULL):
+            what = f"a {kind.name} JOIN after a function that reads what a comma stands behind"
+            raise self.context.source.unsupported(node, what)
+        return _Tree(self._on(tree.relation, right, kind, node), tree.holds_all)
+
+    def _beside(self, node: exp.Expr, kind: JoinKind, left: Relation, call: TableCall) -> Relation:
+        """Each row of the left beside what a function makes of it."""
+        source = self.context.source
+        if kind not in (JoinKind.INNER, JoinKind.LEFT):
+            raise source.invalid(node, f"a {kind.name} JOIN cannot read its left side in FROM")
+        if node.args.get("using") or node.args.get("method"):
+            raise source.unsupported(node, "USING or NATURAL with a function of the left side")
+        self._check_aliases(node, left.scope, call.scope)
+        relation = call.over(left, keep_empty=kind is JoinKind.LEFT)
+        on = node.args.get("on")
+        if on is None:
+            return relation
+        scalars = Scalars(source=source, scope=relation.scope, place="JOIN ... ON")
+        condition = scalars.predicate(on)
+        if condition == TRUE:
+            return relation
+        if kind is JoinKind.LEFT:
+            what = "LEFT JOIN of a function of the left side with a condition"
+            raise source.unsupported(node, what, "; say ON true")
+        return replace(relation, plan=filtered(relation.plan, [condition]))
+
+    def _on(self, left: Relation, right: Relation, kind: JoinKind, node: exp.Expr) -> Relation:
+        source = self.context.source
         names = [name_of(column) for column in node.args.get("using") or ()]
         if str(node.args.get("method") or "").upper() == "NATURAL":
             theirs = {c.name for c in right.scope.star()}

@@ -10,6 +10,7 @@ from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import (
     Constant,
     Distinct,
+    FlatMap,
     Get,
     Join,
     JoinKind,
@@ -80,6 +81,11 @@ def with_children(plan: Plan, parts: Sequence[Plan]) -> Plan:
             return Negate(input=parts[0])
         case Threshold():
             return Threshold(input=parts[0])
+        case FlatMap():
+            return FlatMap(
+                input=parts[0], functions=plan.functions, with_ordinality=plan.with_ordinality,
+                keep_empty=plan.keep_empty,
+            )  # fmt: skip
         case TemporalFilter():
             return TemporalFilter(
                 input=parts[0], valid_from=plan.valid_from, valid_until=plan.valid_until

@@ -17,6 +17,7 @@ from antiphon.protocol.plan import (
     Aggregate,
     Constant,
     Distinct,
+    FlatMap,
     Get,
     Join,
     JoinKind,
@@ -68,6 +69,8 @@ def _keep(plan: Plan, columns: Sequence[int]) -> Plan:
         case Let():
             body = _keep(plan.body, columns)
             return Let(binding=plan.binding, value=prune(plan.value), body=body)
+        case FlatMap():
+            return _flat_map(plan, columns)
         case TemporalFilter():
             return _temporal(plan, columns)
         case Distinct() | Threshold() | Recursion():
@@ -113,6 +116,26 @@ def _temporal(plan: TemporalFilter, columns: Sequence[int]) -> Plan:
         input=inputs,
         valid_from=None if plan.valid_from is None else remap(plan.valid_from, places),
         valid_until=None if plan.valid_until is None else remap(plan.valid_until, places),
+    )
+    return projected(kept, [places[index] for index in columns])
+
+
+def _flat_map(plan: FlatMap, columns: Sequence[int]) -> Plan:
+    """Every function decides how many rows there are, so all stay; but not the count."""
+    width = width_of(plan.input)
+    arguments = columns_of_all(part for f in plan.functions for part in f.arguments)
+    needed = frozenset(i for i in columns if i < width) | arguments
+    inputs, places = _narrow(plan.input, needed)
+    for index in range(len(plan.functions) + 1):
+        places[width + index] = len(needed) + index
+    kept = FlatMap(
+        input=inputs,
+        functions=tuple(
+            replace(f, arguments=tuple(remap(part, places) for part in f.arguments))
+            for f in plan.functions
+        ),
+        with_ordinality=plan.with_ordinality and width + len(plan.functions) in columns,
+        keep_empty=plan.keep_empty,
     )
     return projected(kept, [places[index] for index in columns])
 

@@ -30,6 +30,7 @@ from antiphon.protocol.expression import Call, ColumnReference, Expression, Lite
 from antiphon.protocol.plan import (
     Constant,
     Distinct,
+    FlatMap,
     Get,
     Join,
     JoinKind,
@@ -95,6 +96,9 @@ def _push_safe(plan: Plan, predicates: list[Expression]) -> Plan:
             return with_children(plan, [push(plan.input, predicates)])
         case Union():
             return with_children(plan, [push(part, predicates) for part in plan.inputs])
+        case FlatMap():
+            below, above = _partition(predicates, frozenset(range(width_of(plan.input))))
+            return filtered(with_children(plan, [push(plan.input, below)]), above)
         case Let():
             body = push(plan.body, predicates)
             return Let(binding=plan.binding, value=push(plan.value), body=body)

@@ -22,6 +22,7 @@ from antiphon.controller.sql.syntax import expect_only
 from antiphon.protocol.plan import (
     Constant,
     Distinct,
+    FlatMap,
     Get,
     Join,
     JoinKind,
@@ -132,7 +133,7 @@ def _not_monotone(plan: Plan, binding: int, *, is_set: bool) -> str | None:
             parts = (plan.left, plan.right)
         case Union():
             parts = plan.inputs
-        case MapFilterProject() | TemporalFilter():
+        case MapFilterProject() | TemporalFilter() | FlatMap():
             parts = (plan.input,)
         case Distinct():
             if not is_set:

@@ -34,6 +34,7 @@ from antiphon.controller.sql.syntax import (
     describe,
     expect_only,
     is_aggregate,
+    is_set_returning,
     name_of,
     quantified_query,
 )
@@ -88,7 +89,7 @@ class Scalars:
         return coerce(self.source, node, self.typed(node), BOOLEAN, what)
 
     def typed(self, node: exp.Expr) -> Typed:
-        if isinstance(node, _SPECIAL_NODES) or is_aggregate(node):
+        if isinstance(node, _SPECIAL_NODES) or is_aggregate(node) or is_set_returning(node):
             return self._special(node)
         if isinstance(node, exp.In) and node.args.get("query") is not None:
             return self._special(node)

@@ -1,8 +1,8 @@
 """Which columns an expression may name, and what a name means.
 
 While a query is lowered, some column references stand for what has no place yet: an aggregate, a
-window function, a column of the query around a subquery. They are numbered from the bases below,
-far above any real column, and are gone when the query's plan is whole.
+window function, a value of a set, a column of the query around a subquery. They are numbered from
+the bases below, far above any real column, and are gone when the query's plan is whole.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ AGGREGATES: Final = 1 << 20
 WINDOWS: Final = 1 << 21
 OUTER: Final = 1 << 22
 SUBQUERIES: Final = 1 << 23
+SETS: Final = 1 << 24
 
 
 def is_window(index: int) -> bool:
@@ -27,6 +28,10 @@ def is_window(index: int) -> bool:
 
 def is_outer(index: int) -> bool:
     return OUTER <= index < SUBQUERIES
+
+
+def is_set(index: int) -> bool:
+    return index >= SETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,13 @@ from antiphon.controller.sql.scope import (
     is_window,
 )
 from antiphon.controller.sql.subquery import Subqueries
-from antiphon.controller.sql.syntax import expect_only, name_of, quantified_query
+from antiphon.controller.sql.syntax import (
+    expect_only,
+    is_set_returning,
+    name_of,
+    quantified_query,
+)
+from antiphon.controller.sql.table_functions import SetCalls
 from antiphon.controller.sql.windows import Windows, place_windows
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Distinct, Plan, SortKey, TemporalFilter, TopK, schema_of
@@ -64,6 +70,7 @@ class SelectLowering:
     outer: Scope | None = None
     aggregates: Aggregates = field(default_factory=Aggregates)
     windows: Windows = field(default_factory=Windows)
+    sets: SetCalls = field(default_factory=SetCalls)
     values: list[SubqueryValue] = field(default_factory=list)  # of subqueries, to be joined
     keys: tuple[Expression, ...] | None = None  # of the groups; None: rows are not grouped
     places: dict[int, Expression] = field(default_factory=dict)  # where placeholders went
@@ -84,6 +91,7 @@ class SelectLowering:
         self.group(node, outputs)
         if chosen is not None:
             self.plan = filtered(self.plan, [self.place(chosen, qualify)])
+        self.plan = self.sets.placed(self.plan, self.places, self.place)
         source = self.context.source
         columns = [self.place(settle(source, o.node, o.value), o.node) for o in outputs]
         unknown = frozenset(i for i, o in enumerate(outputs) if isinstance(o.value, Unknown))
@@ -112,13 +120,15 @@ class SelectLowering:
             scope=self.relation.scope,
             outer=self.outer,
             place=place,
-            special=self._special if special else None,
+            special=(lambda node: self._special(node, place)) if special else None,
             now_us=self.context.now_us,
             statement=self.context.place,
         )
 
-    def _special(self, node: exp.Expr) -> Expression:
-        """Aggregates, windows and subqueries, as placeholders."""
+    def _special(self, node: exp.Expr, place: str) -> Expression:
+        """Aggregates, windows, sets and subqueries, as placeholders."""
+        if is_set_returning(node):
+            return self.sets.lower(self.scalars(place), node, place)
         if isinstance(node, exp.Window):
             return self.windows.lower(self.scalars("a window function"), node)
         compared = quantified_query(node) is not None
@@ -141,6 +151,8 @@ class SelectLowering:
                 continue
             expression = item.this if isinstance(item, exp.Alias) else item
             value = scalars.typed(expression)
+            if not isinstance(value, Unknown):
+                self.sets.check(scalars, expression, value)
             nullable = not isinstance(value, ColumnReference) or any(
                 c.nullable for c in self.relation.scope.columns if c.index == value.index
             )
@@ -299,7 +311,7 @@ class SelectLowering:
         )
         self._refuse_outer(key, node)
         if any(index >= AGGREGATES for index in columns_of(key)):
-            raise source.invalid(node, "GROUP BY cannot hold an aggregate, window or subquery")
+            raise source.invalid(node, "GROUP BY cannot hold an aggregate, window, set or subquery")
         return key
 
     def join_values(self) -> None:

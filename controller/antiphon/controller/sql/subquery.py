@@ -54,6 +54,7 @@ from antiphon.controller.sql.syntax import (
     literal_limit,
     plain_select,
     quantified_query,
+    sets_in,
     windows_in,
     without_not,
 )
@@ -294,7 +295,8 @@ class Subqueries:
     def _scalar(self, node: exp.Expr, scalars: Scalars) -> SubqueryValue:
         source = self.context.source
         query = node.this
-        select = query if isinstance(query, exp.Select) and not windows_in(query) else None
+        plain = isinstance(query, exp.Select) and not windows_in(query) and not sets_in(query)
+        select = query if plain else None
         if select is not None and is_single_aggregate(select):
             return self._aggregate(select, scalars.scope)
         if select is not None and not has_clause(select, "group", "having", "distinct", "offset"):

@@ -19,6 +19,8 @@ AGGREGATE_NAMES: Final = frozenset(
     }
 )  # fmt: skip
 
+SET_RETURNING_NAMES: Final = frozenset({"unnest", "generate_series"})
+
 
 def name_of(identifier: exp.Expr | None) -> str:
     """An identifier as the catalog knows it: lower case unless it was quoted."""
@@ -55,6 +57,10 @@ _PART_NAMES: Final = {
 
 def is_aggregate(node: exp.Expr) -> bool:
     return isinstance(node, exp.Anonymous) and function_name(node) in AGGREGATE_NAMES
+
+
+def is_set_returning(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and function_name(node) in SET_RETURNING_NAMES
 
 
 def function_name(node: exp.Anonymous) -> str:
@@ -125,10 +131,14 @@ def plain_select(node: exp.Expr) -> exp.Select | None:
 
 
 def aggregates_in(select: exp.Select) -> bool:
-    """Whether the select calls an aggregate or a window function of its own."""
-    return windows_in(select) or any(
-        isinstance(found, exp.Anonymous) and function_name(found) in AGGREGATE_NAMES
-        for found in _own_nodes(select)
+    """Whether the select calls an aggregate, a window or a set-returning function of its own."""
+    return (
+        windows_in(select)
+        or sets_in(select)
+        or any(
+            isinstance(found, exp.Anonymous) and function_name(found) in AGGREGATE_NAMES
+            for found in _own_nodes(select)
+        )
     )
 
 
@@ -136,6 +146,11 @@ def windows_in(select: exp.Select) -> bool:
     """Whether it calls a window function of its own."""
     qualified = select.args.get("qualify") is not None
     return qualified or any(isinstance(found, exp.Window) for found in _own_nodes(select))
+
+
+def sets_in(select: exp.Select) -> bool:
+    """Whether it calls a set-returning function in its select list."""
+    return any(is_set_returning(found) for found in _own_nodes(select))
 
 
 def _own_nodes(select: exp.Select) -> Iterator[exp.Expr]:
@@ -146,7 +161,9 @@ def _own_nodes(select: exp.Select) -> Iterator[exp.Expr]:
 
 def is_single_aggregate(select: exp.Select) -> bool:
     barred = ("group", "having", "limit", "offset", "distinct", "with_")
-    return aggregates_in(select) and not windows_in(select) and not has_clause(select, *barred)
+    if windows_in(select) or sets_in(select):
+        return False
+    return aggregates_in(select) and not has_clause(select, *barred)
 
 
 def literal_limit(select: exp.Select) -> int | None:

@@ -22,6 +22,7 @@ from antiphon.protocol.plan import (
     Aggregate,
     Constant,
     Distinct,
+    FlatMap,
     Frame,
     Get,
     Join,
@@ -33,6 +34,7 @@ from antiphon.protocol.plan import (
     Recursion,
     Reduce,
     SortKey,
+    TableFunction,
     TemporalFilter,
     Threshold,
     TopK,
@@ -93,7 +95,9 @@ def plan_to_proto(plan: Plan) -> pb.Plan:
     match plan:
         case Get() | LocalGet() | Constant():
             return _leaf(plan)
-        case MapFilterProject() | Distinct() | Negate() | Threshold() | TemporalFilter():
+        case (
+            MapFilterProject() | Distinct() | Negate() | Threshold() | TemporalFilter() | FlatMap()
+        ):
             return _row_wise(plan)
         case Reduce() | TopK() | Window():
             return _grouping(plan)
@@ -147,7 +151,7 @@ def _leaf(plan: Get | LocalGet | Constant) -> pb.Plan:
 
 
 def _row_wise(
-    plan: MapFilterProject | Distinct | Negate | Threshold | TemporalFilter,
+    plan: MapFilterProject | Distinct | Negate | Threshold | TemporalFilter | FlatMap,
 ) -> pb.Plan:
     source = plan_to_proto(plan.input)
     match plan:
@@ -174,8 +178,25 @@ def _row_wise(
                     valid_until=_optional(plan.valid_until),
                 )
             )
+        case FlatMap():
+            return pb.Plan(
+                flat_map=pb.FlatMap(
+                    input=source,
+                    functions=[_table_function(f) for f in plan.functions],
+                    with_ordinality=plan.with_ordinality,
+                    keep_empty=plan.keep_empty,
+                )
+            )
         case _:
             assert_never(plan)
+
+
+def _table_function(function: TableFunction) -> pb.TableFunction:
+    return pb.TableFunction(
+        name=function.name,
+        arguments=[expression_to_proto(e) for e in function.arguments],
+        type=type_to_proto(function.type),
+    )
 
 
 def _grouping(plan: Reduce | TopK | Window) -> pb.Plan:

@@ -16,6 +16,7 @@ from antiphon.protocol.plan import (
     AggregateFunction,
     Constant,
     Distinct,
+    FlatMap,
     Frame,
     FrameExclusion,
     FrameUnit,
@@ -30,6 +31,7 @@ from antiphon.protocol.plan import (
     Recursion,
     Reduce,
     SortKey,
+    TableFunction,
     TemporalFilter,
     Threshold,
     TopK,
@@ -213,6 +215,25 @@ def _temporal_filter(message: pb.TemporalFilter) -> TemporalFilter:
     )
 
 
+def _table_function(message: pb.TableFunction) -> TableFunction:
+    require(message.name != "", "name", "empty")
+    return TableFunction(
+        name=message.name,
+        arguments=each("arguments", expression_from_proto, message.arguments),
+        type=field("type", type_from_proto, message.type),
+    )
+
+
+def _flat_map(message: pb.FlatMap) -> FlatMap:
+    require(len(message.functions) > 0, "functions", "none")
+    return FlatMap(
+        input=_input(message),
+        functions=each("functions", _table_function, message.functions),
+        with_ordinality=message.with_ordinality,
+        keep_empty=message.keep_empty,
+    )
+
+
 def _let(message: pb.Let) -> Let:
     return Let(
         binding=message.binding, value=_input(message, "value"), body=_input(message, "body")
@@ -242,6 +263,7 @@ _ARMS: Final[dict[str, Callable[[Any], Plan]]] = {
     "negate": _negate,
     "threshold": _threshold,
     "temporal_filter": _temporal_filter,
+    "flat_map": _flat_map,
     "let": _let,
     "recursion": _recursion,
 }

@@ -10,6 +10,7 @@ from antiphon.protocol.expression import Call, ColumnReference, Expression
 from antiphon.protocol.plan import (
     Constant,
     Distinct,
+    FlatMap,
     Get,
     Join,
     Let,
@@ -30,7 +31,14 @@ from antiphon.protocol.plan import (
 from antiphon.protocol.schema import BOOLEAN
 from antiphon.replica.dataflow.builder import Graph, Node
 from antiphon.replica.dataflow.joins import render_join
-from antiphon.replica.dataflow.operators import distinct, linear, reduce, temporal_filter, top_k
+from antiphon.replica.dataflow.operators import (
+    distinct,
+    flat_map,
+    linear,
+    reduce,
+    temporal_filter,
+    top_k,
+)
 from antiphon.replica.dataflow.operators.layout import AggregateInput
 from antiphon.replica.dataflow.recursions import render_recursion
 from antiphon.replica.dataflow.windows import render_window
@@ -63,6 +71,9 @@ def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
             return render_recursion(graph, plan, bindings, render)
         case TemporalFilter():
             return _render_temporal(graph, plan, render(graph, plan.input, bindings))
+        case FlatMap():
+            operator = flat_map.FlatMap(plan)
+            return graph.add("flat_map", operator, (render(graph, plan.input, bindings),))
         case MapFilterProject() | Reduce() | Distinct() | TopK() | Negate() | Threshold():
             return _render_unary(graph, plan, render(graph, plan.input, bindings))
         case _:
