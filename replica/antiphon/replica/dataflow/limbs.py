@@ -22,6 +22,7 @@ _MASK: Final = np.int64(0xFFFFFFFF)
 _LOW: Final = np.array([0xFFFFFFFF], np.int64)
 _LIMB: Final = np.array([LIMB_BITS], np.int64)
 _HALF: Final = np.array([1 << 31], np.int64)
+_FEW_ROWS: Final = 1_024
 _STEP_DIGITS: Final = 9  # 10^9 < 2^30: a limb times it fits 63 bits
 
 
@@ -32,6 +33,22 @@ def normalise(limbs: Limbs) -> None:
         low, next_ = limbs[:, index], limbs[:, index + 1]
         next_ += low >> _LIMB
         low &= _LOW
+
+
+def moved_at_most(values: npt.NDArray[np.int64], diffs: npt.NDArray[np.int64]) -> int:
+    """A bound of Σ |value · diff|: by how much a change can move the sum of any group.
+
+    Of few rows by the inequality of Cauchy and Schwarz, which takes the fewest calls; of many by
+    the largest, since a long inner product may start threads.
+    """
+    if len(values) <= _FEW_ROWS:
+        size, times = values.astype(np.float64), diffs.astype(np.float64)
+        return int((float(size.dot(size)) * float(times.dot(times))) ** 0.5 * 1.001) + 1
+    return _largest(values) * _largest(diffs) * len(values)
+
+
+def _largest(values: npt.NDArray[np.int64]) -> int:
+    return max(int(values.max()), -int(values.min()))
 
 
 def split_int64(values: npt.NDArray[np.int64], out: Limbs) -> None:
@@ -46,6 +63,18 @@ def split_decimal128(array: pa.Array, out: Limbs) -> None:
     words = words.reshape(-1, 4)
     out[:, :3] = words[:, :3]
     out[:, 3] = words[:, 3].view(np.int32)
+
+
+def low_words(array: pa.Array) -> npt.NDArray[np.int64]:
+    """The lower half of each decimal's coefficient; whatever stands at nulls."""
+    words = np.frombuffer(array.buffers()[1], np.int64, 2 * len(array), 16 * array.offset)
+    return words[0::2]
+
+
+def fit_int64(array: pa.Array) -> bool:
+    """Whether the coefficients of these decimals are 64-bit integers, whatever stands at nulls."""
+    words = np.frombuffer(array.buffers()[1], np.int64, 2 * len(array), 16 * array.offset)
+    return np.count_nonzero(words[1::2] != words[0::2] >> 63) == 0
 
 
 def magnitude(limbs: Limbs) -> tuple[Limbs, npt.NDArray[np.bool_]]:
@@ -72,7 +101,7 @@ def to_float(limbs: Limbs, exponent: int) -> npt.NDArray[np.float64]:
 def to_int64(limbs: Limbs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]:
     """(values, where they do not fit; None: nowhere) of one or two normalised limbs."""
     if limbs.shape[1] == 1:
-        return limbs[:, 0].copy(), None
+        return np.ascontiguousarray(limbs[:, 0]), None
     top = limbs[:, 1]
     wrong = (top + _HALF) >> _LIMB  # 0 where top lies in [-2^31, 2^31)
     values = top << _LIMB

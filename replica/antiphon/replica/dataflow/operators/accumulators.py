@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, values_of
 from antiphon.protocol.plan import Aggregate, AggregateFunction
-from antiphon.protocol.schema import DECIMAL_PRECISION_MAX, Type, TypeKind
+from antiphon.protocol.schema import DECIMAL_PRECISION_MAX, Type, TypeKind, arrow_type
 from antiphon.replica.dataflow import limbs as limb
 from antiphon.replica.dataflow.expressions import decimals
 from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out_of_range
@@ -24,6 +24,9 @@ from antiphon.replica.dataflow.group_table import Numbers
 
 _INT64: Final = pa.int64()
 _SIGNED: Final = {TypeKind.INT16: pa.int16(), TypeKind.INT32: pa.int32(), TypeKind.INT64: _INT64}
+_SUM_MAX: Final = 1 << 62
+_INT64_LIMBS: Final = 2
+_DECIMAL_LIMBS: Final = 4
 _COUNT_MAX: Final = 1 << 30  # of a decimal average; beyond it the divisor would not fit a limb
 
 
@@ -72,31 +75,57 @@ class Booleans(Accumulator):
 
 
 class Integers(Accumulator):
-    """sum and avg of integers and decimals."""
+    """sum and avg of integers and decimals.
+
+    The sum is one number while no group's can have left 64 bits, for which the largest that all
+    changes so far could make of it is known; from then on, as many limbs as the type can need.
+    """
 
     def __init__(self, aggregate: Aggregate) -> None:
         super().__init__(aggregate)
         source = aggregate.arguments[0].type
         self._source = source
-        self._limbs = 4 if source.kind is TypeKind.DECIMAL else 2
-        if source.kind in (TypeKind.INT16, TypeKind.INT32):
-            self._limbs = 1
+        self._is_decimal = source.kind is TypeKind.DECIMAL
+        # Of 16 and 32 bits, more rows than there can be would be needed to leave 64.
+        self._bounded = self._is_decimal or source.kind is TypeKind.INT64
+        self._bound = 0
+        self._limbs = 1
         self.width = 1 + self._limbs
+
+    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
+        if self._limbs > 1 or not self._bounded:
+            return 0, 0
+        if self._is_decimal:
+            if not limb.fit_int64(column):
+                return 0, _DECIMAL_LIMBS - 1
+            self._bound += limb.moved_at_most(limb.low_words(column), diffs)
+        else:
+            self._bound += limb.moved_at_most(values_of(column), diffs)
+        if self._bound < _SUM_MAX:
+            return 0, 0
+        return 0, (_DECIMAL_LIMBS if self._is_decimal else _INT64_LIMBS) - 1
+
+    def grow(self, low: int, high: int) -> int:
+        self._limbs += high
+        self.width = 1 + self._limbs
+        return 1
 
     def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
         out[:, 0] = diffs
         if self._limbs == 1:
-            np.multiply(values_of(column), diffs, out=out[:, 1], casting="unsafe")
+            values = limb.low_words(column) if self._is_decimal else values_of(column)
+            np.multiply(values, diffs, out=out[:, 1], casting="unsafe")
             return
-        if self._limbs == 2:
-            limb.split_int64(values_of(column), out[:, 1:])
-        else:
-            limb.split_decimal128(column, out[:, 1:])
         split = out[:, 1:]
+        if self._is_decimal:
+            limb.split_decimal128(column, split)
+        else:
+            limb.split_int64(values_of(column), split)
         split *= diffs[:, None]
 
     def normalise(self, numbers: Numbers) -> None:
-        limb.normalise(numbers[:, 1:])
+        if self._limbs > 1:
+            limb.normalise(numbers[:, 1:])
 
     def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
         count, total = numbers[:, 0], numbers[:, 1:]
@@ -119,8 +148,8 @@ class Integers(Accumulator):
             return _floats(floats, self.type, valid)
         if self._limbs <= 2 and self.type.precision == DECIMAL_PRECISION_MAX:
             values, wrong = limb.to_int64(total)
-            if wrong is None and self.type.scale == 0:
-                return limb.decimal128_of(values, pa.decimal128(38, 0), valid)
+            if wrong is None and self.type.scale == self._source.scale:
+                return limb.decimal128_of(values, arrow_type(self.type), valid)
         exact = limb.to_decimal256(total, self._source.scale, valid)
         return decimals.fit(frame, "sum", exact, self.type).array
 
