@@ -74,7 +74,7 @@ def low_words(array: pa.Array) -> npt.NDArray[np.int64]:
 def fit_int64(array: pa.Array) -> bool:
     """Whether the coefficients of these decimals are 64-bit integers, whatever stands at nulls."""
     words = np.frombuffer(array.buffers()[1], np.int64, 2 * len(array), 16 * array.offset)
-    return np.count_nonzero(words[1::2] != words[0::2] >> 63) == 0
+    return int(np.count_nonzero(words[1::2] != words[0::2] >> 63)) == 0
 
 
 def magnitude(limbs: Limbs) -> tuple[Limbs, npt.NDArray[np.bool_]]:

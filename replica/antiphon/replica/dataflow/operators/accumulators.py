@@ -1,8 +1,9 @@
 """Aggregates that follow a group by adding and subtracting, without reading its other rows.
 
-Each owns some columns of the group's numbers. Sums are exact: integers and decimals in limbs,
-floats in a fixed-point window as wide as the values need. So a sum does not drift, does not depend
-on the order of changes, and returns to where it was when a row is taken back.
+Each owns some columns of the group's numbers, besides the count of values that are not null, which
+the layout keeps. Sums are exact: integers and decimals in limbs, floats in a fixed-point window as
+wide as the values need. So a sum does not drift, does not depend on the order of changes, and
+returns to where it was when a row is taken back.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ _COUNT_MAX: Final = 1 << 30  # of a decimal average; beyond it the divisor would
 
 
 class Accumulator:
-    """`width` numbers a group. `column` None: count(*)."""
+    """count: nothing but how many values there are, which is not its own."""
 
-    width = 1  # the first: how many values are not null
+    width = 0  # of its own numbers
 
     def __init__(self, aggregate: Aggregate) -> None:
         self.aggregate = aggregate
@@ -41,14 +42,18 @@ class Accumulator:
 
     def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
         """What each row adds. `diffs` is 0 where the value is null or does not count."""
-        out[:, 0] = diffs
 
     def normalise(self, numbers: Numbers) -> None:
         return
 
-    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
-        """Each group's result; a group whose result is an error fails in the frame."""
-        return array_of(np.ascontiguousarray(numbers[:, 0]), _INT64)
+    def finish(
+        self, count: Numbers, valid: Mask | None, numbers: Numbers, frame: Frame
+    ) -> pa.Array:
+        """Each group's result; a group whose result is an error fails in the frame.
+
+        `count`: of its values; `valid`: where it is not 0, None if everywhere.
+        """
+        return array_of(np.ascontiguousarray(count), _INT64)
 
     def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
         """How many columns of state must be inserted (at the low end, at the high end) first."""
@@ -62,16 +67,17 @@ class Accumulator:
 class Booleans(Accumulator):
     """bool_and, bool_or: how many values are true."""
 
-    width = 2
+    width = 1
 
     def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
-        out[:, 0] = diffs
-        out[:, 1] = diffs * values_of(column)
+        out[:, 0] = diffs * values_of(column)
 
-    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
-        present, true = numbers[:, 0], numbers[:, 1]
+    def finish(
+        self, count: Numbers, valid: Mask | None, numbers: Numbers, frame: Frame
+    ) -> pa.Array:
+        true = numbers[:, 0]
         every = self.aggregate.function is AggregateFunction.BOOL_AND
-        return array_of(true == present if every else true > 0, pa.bool_(), present > 0)
+        return array_of(true == count if every else true > 0, pa.bool_(), valid)
 
 
 class Integers(Accumulator):
@@ -89,8 +95,7 @@ class Integers(Accumulator):
         # Of 16 and 32 bits, more rows than there can be would be needed to leave 64.
         self._bounded = self._is_decimal or source.kind is TypeKind.INT64
         self._bound = 0
-        self._limbs = 1
-        self.width = 1 + self._limbs
+        self._limbs = self.width = 1
 
     def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
         if self._limbs > 1 or not self._bounded:
@@ -106,31 +111,28 @@ class Integers(Accumulator):
         return 0, (_DECIMAL_LIMBS if self._is_decimal else _INT64_LIMBS) - 1
 
     def grow(self, low: int, high: int) -> int:
-        self._limbs += high
-        self.width = 1 + self._limbs
-        return 1
+        self._limbs = self.width = self._limbs + high
+        return 0
 
     def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
-        out[:, 0] = diffs
         if self._limbs == 1:
             values = limb.low_words(column) if self._is_decimal else values_of(column)
-            np.multiply(values, diffs, out=out[:, 1], casting="unsafe")
+            np.multiply(values, diffs, out=out[:, 0], casting="unsafe")
             return
-        split = out[:, 1:]
         if self._is_decimal:
-            limb.split_decimal128(column, split)
+            limb.split_decimal128(column, out)
         else:
-            limb.split_int64(values_of(column), split)
-        split *= diffs[:, None]
+            limb.split_int64(values_of(column), out)
+        out *= diffs[:, None]
 
     def normalise(self, numbers: Numbers) -> None:
         if self._limbs > 1:
-            limb.normalise(numbers[:, 1:])
+            limb.normalise(numbers)
 
-    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
-        count, total = numbers[:, 0], numbers[:, 1:]
-        present = count > 0
-        valid = None if np.count_nonzero(present) == len(present) else present
+    def finish(
+        self, count: Numbers, valid: Mask | None, numbers: Numbers, frame: Frame
+    ) -> pa.Array:
+        total = numbers
         if self.aggregate.function is AggregateFunction.AVG:
             return self._average(count, total, valid, frame)
         if self.type.is_integer and self._limbs <= 2:
@@ -185,7 +187,7 @@ class Floats(Accumulator):
     NaN and the infinities are counted apart: they too can be taken back.
     """
 
-    _SPECIALS = 4  # count, NaN, +inf, -inf
+    _SPECIALS = 3  # NaN, +inf, -inf
 
     def __init__(self, aggregate: Aggregate) -> None:
         super().__init__(aggregate)
@@ -215,10 +217,9 @@ class Floats(Accumulator):
     def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
         values = values_of(column).astype(np.float64)
         finite = np.isfinite(values)
-        out[:, 0] = diffs
-        out[:, 1] = np.where(np.isnan(values), diffs, 0)
-        out[:, 2] = np.where(values == np.inf, diffs, 0)
-        out[:, 3] = np.where(values == -np.inf, diffs, 0)
+        out[:, 0] = np.where(np.isnan(values), diffs, 0)
+        out[:, 1] = np.where(values == np.inf, diffs, 0)
+        out[:, 2] = np.where(values == -np.inf, diffs, 0)
         window = out[:, self._SPECIALS :]
         window[:] = 0
         fraction, exponent = np.frexp(np.where(finite & (diffs != 0), values, 0.0))
@@ -242,12 +243,13 @@ class Floats(Accumulator):
     def normalise(self, numbers: Numbers) -> None:
         limb.normalise(numbers[:, self._SPECIALS :])
 
-    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
-        count = numbers[:, 0]
+    def finish(
+        self, count: Numbers, valid: Mask | None, numbers: Numbers, frame: Frame
+    ) -> pa.Array:
         total = limb.to_float(numbers[:, self._SPECIALS :], self._exponent)
         average = self.aggregate.function is AggregateFunction.AVG
         name = "avg" if average else "sum"
-        nan, up, down = (numbers[:, i] > 0 for i in (1, 2, 3))
+        nan, up, down = (numbers[:, i] > 0 for i in range(self._SPECIALS))
         special = nan | up | down
         frame.fail(
             np.isinf(total) & ~special & (count > 0), OUT_OF_RANGE, out_of_range(self.type), name
@@ -257,7 +259,7 @@ class Floats(Accumulator):
         if special.any():
             total = np.where(up, np.inf, np.where(down, -np.inf, total))
             total = np.where(nan | (up & down), np.nan, total)
-        return _floats(total, self.type, None if bool((count > 0).all()) else count > 0)
+        return _floats(total, self.type, valid)
 
 
 def _floats(values: npt.NDArray[np.float64], kind: Type, valid: Mask | None) -> pa.Array:
@@ -274,25 +276,26 @@ def _width(kind: Type) -> int:
 class Intervals(Accumulator):
     """sum of intervals, by parts."""
 
-    width = 4
+    width = 3
 
     def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
         values = values_of(column)
-        out[:, 0] = diffs
-        out[:, 1] = values["months"] * diffs
-        out[:, 2] = values["days"] * diffs
-        out[:, 3] = values["nanoseconds"] // 1000 * diffs
+        out[:, 0] = values["months"] * diffs
+        out[:, 1] = values["days"] * diffs
+        out[:, 2] = values["nanoseconds"] // 1000 * diffs
 
-    def finish(self, numbers: Numbers, frame: Frame) -> pa.Array:
+    def finish(
+        self, count: Numbers, valid: Mask | None, numbers: Numbers, frame: Frame
+    ) -> pa.Array:
         values = np.zeros(
             len(numbers), [("months", np.int32), ("days", np.int32), ("nanoseconds", np.int64)]
         )
-        values["months"], values["days"] = numbers[:, 1], numbers[:, 2]
-        values["nanoseconds"] = numbers[:, 3] * 1000
-        wrong = (values["months"] != numbers[:, 1]) | (values["days"] != numbers[:, 2])
-        wrong |= values["nanoseconds"] // 1000 != numbers[:, 3]
+        values["months"], values["days"] = numbers[:, 0], numbers[:, 1]
+        values["nanoseconds"] = numbers[:, 2] * 1000
+        wrong = (values["months"] != numbers[:, 0]) | (values["days"] != numbers[:, 1])
+        wrong |= values["nanoseconds"] // 1000 != numbers[:, 2]
         frame.fail(wrong, OUT_OF_RANGE, out_of_range(self.type), "sum")
-        return array_of(values, pa.month_day_nano_interval(), numbers[:, 0] > 0)
+        return array_of(values, pa.month_day_nano_interval(), valid)
 
 
 def accumulator_for(aggregate: Aggregate) -> Accumulator | None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from antiphon.protocol.plan import Aggregate, AggregateFunction, SortKey
+from antiphon.protocol.plan import Aggregate, SortKey
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.operators.accumulators import Accumulator
 from antiphon.replica.dataflow.operators.distinct import Distinct
 from antiphon.replica.dataflow.operators.extremes import TRACKED_WIDTH
 from antiphon.replica.dataflow.zset import Diffs
+
+ROW_COUNT: Final = 0  # the column that has how many rows a group has
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +30,17 @@ class AggregateInput:
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """An aggregate's stretch of the numbers: an accumulator's, or a tracked extreme's."""
+    """An aggregate's stretch of the numbers: an accumulator's, or a tracked extreme's.
+
+    `count` is where the number of its values stands: with the group's rows while all of them
+    count, in front of the stretch from the first null, filter or distinct value on.
+    """
 
     source: AggregateInput
     start: int
+    count: int = ROW_COUNT
     accumulator: Accumulator | None = None
     distinct: Distinct | None = None  # the values seen, if each counts once
-
-    @property
-    def is_row_count(self) -> bool:
-        """Whether it is the count of the group's rows, which is there anyway."""
-        return self.start == 0
 
     @property
     def carries(self) -> bool:
@@ -70,37 +73,47 @@ class Layout:
         accumulator: Accumulator | None = None,
         distinct: Distinct | None = None,
     ) -> None:
-        counts_rows = (
-            source.aggregate.function is AggregateFunction.COUNT
-            and source.argument is None
-            and source.filter is None
-        )
-        part = Part(source, 0 if counts_rows else self.width, accumulator, distinct)
+        part = Part(source, self.width, ROW_COUNT, accumulator, distinct)
         self.parts[index] = part
-        if not counts_rows:
-            self.width += part.width
-        if accumulator is not None and not counts_rows:
-            self.sums.append(part)
+        if accumulator is not None:
+            if source.filter is not None or distinct is not None:
+                part.count = part.start
+                part.start += 1
+            if source.filter is not None or source.argument is not None:
+                self.sums.append(part)  # any other is the count of rows itself
+        self.width = part.start + part.width
         if part.carries:
             self.carrying.append(part)
 
     def make_room(self, table: GroupTable, part: Part, column: pa.Array, diffs: Diffs) -> None:
-        """Widen the state where a sum meets bits beyond its window; numbers stay what they are."""
+        """Widen the state where a sum meets its first null, or bits beyond its window; numbers
+        stay what they are."""
         accumulator = part.accumulator
         assert accumulator is not None, "extremes have a fixed width"
+        if part.count == ROW_COUNT and column.null_count:
+            at = part.start
+            table.widen(at, table.all_numbers[:, ROW_COUNT : ROW_COUNT + 1])
+            self._shift(part, at, 1)
+            part.count, part.start = at, at + 1
         low, high = accumulator.room_for(column, diffs)
-        if low == 0 and high == 0:
-            return
-        end = part.start + part.width
         if high:
+            end = part.start + part.width
             _lift(table, end, high)
-        at = part.start + accumulator.grow(low, high)
-        if low:
-            table.widen(at, np.zeros((len(table.all_numbers), low), np.int64))
-        self.width += low + high
+            self._shift(part, end, high)
+        if low or high:
+            at = part.start + accumulator.grow(low, high)
+            if low:
+                table.widen(at, np.zeros((len(table.all_numbers), low), np.int64))
+                self._shift(part, at, low)
+
+    def _shift(self, grown: Part, at: int, columns: int) -> None:
+        """Columns were inserted at `at` for a part: those of the others from there on move."""
+        self.width += columns
         for other in self.parts.values():
-            if other.start > part.start:
-                other.start += low + high
+            if other is not grown and other.start >= at:
+                other.start += columns
+            if other is not grown and other.count >= at:
+                other.count += columns
 
 
 def _lift(table: GroupTable, end: int, high: int) -> None:

@@ -42,9 +42,9 @@ Digits = list[npt.NDArray[np.int64]]
 
 
 class Powers(Accumulator):
-    """Σx or Σx²: how many values there are, how many are not finite, then the limbs."""
+    """Σx or Σx²: how many values are not finite, then the limbs."""
 
-    _SPECIALS = 2
+    _SPECIALS = 1
 
     def __init__(self, aggregate: Aggregate, power: int) -> None:
         super().__init__(aggregate)
@@ -79,11 +79,10 @@ class Powers(Accumulator):
         return self._SPECIALS
 
     def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
-        out[:, 0] = diffs
         if self._is_float:
             values = values_of(column).astype(np.float64)
             finite = np.isfinite(values)
-            out[:, 1] = np.where(finite, 0, diffs)
+            out[:, 0] = np.where(finite, 0, diffs)
             values = np.where(finite & (diffs != 0), values, 0.0)
             fraction, exponent = np.frexp(values)
             size = np.ldexp(np.abs(fraction), _MANTISSA_BITS).astype(np.uint64)
@@ -161,11 +160,15 @@ def _place(
 
 
 def finished(
-    sums: Powers, of_sums: Numbers, squares: Powers, of_squares: Numbers, frame: Frame
+    count: Numbers,
+    sums: Powers,
+    of_sums: Numbers,
+    squares: Powers,
+    of_squares: Numbers,
+    frame: Frame,
 ) -> pa.Array:
     """Each group's result; a group whose result is out of range fails in the frame."""
     function, kind = sums.aggregate.function, sums.type
-    count = of_sums[:, 0]
     sampled = function in _SAMPLED
     size = _whole(limb.magnitude(sums.limbs_of(of_sums))[0])
     whole = _product(_whole(squares.limbs_of(of_squares)), _whole(count[:, None]))
@@ -183,7 +186,7 @@ def finished(
             scaled = limb.to_float(exact, exponent - _SCALED_BITS) / divisor
             variance = np.where(far, np.ldexp(scaled, _SCALED_BITS), variance)
     variance /= 10.0 ** (2 * sums.aggregate.arguments[0].type.scale)
-    special = of_sums[:, 1] > 0
+    special = of_sums[:, 0] > 0
     valid = count > sampled
     frame.fail(
         np.isinf(variance) & ~special & valid, OUT_OF_RANGE, out_of_range(kind),

@@ -14,6 +14,7 @@ from antiphon.protocol.plan import AggregateFunction
 from antiphon.protocol.schema import arrow_type
 from antiphon.replica.dataflow.equality import equal_halves
 from antiphon.replica.dataflow.expressions.frame import Frame
+from antiphon.replica.dataflow.expressions.vector import Mask
 from antiphon.replica.dataflow.gather import Rows, taken_rows, twice_over
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
@@ -26,13 +27,14 @@ from antiphon.replica.dataflow.operators.gathered import (
     Gathering,
     gathering_of,
 )
-from antiphon.replica.dataflow.operators.layout import AggregateInput, Layout, Part
+from antiphon.replica.dataflow.operators.layout import ROW_COUNT, AggregateInput, Layout, Part
 from antiphon.replica.dataflow.operators.linear import error_rows
 from antiphon.replica.dataflow.operators.moments import MOMENTS, Powers, finished
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.sort_codes import has_global_codes
 from antiphon.replica.dataflow.zset import Diffs, Zset
 
+_GONE = np.array([-1])
 _EXTREMES = (AggregateFunction.MIN, AggregateFunction.MAX)
 
 
@@ -92,7 +94,7 @@ class Reduce(Operator):
         rows[:, :count] = self._table.read(slots).T
         np.add(rows[:, :count], added, rows[:, count:])
         numbers = rows.T
-        before, after = numbers[:count], numbers[count:]
+        after = numbers[count:]
         for part in self._layout.carrying:
             assert part.accumulator is not None, "it has something to carry"
             part.accumulator.normalise(part.of(after))
@@ -101,11 +103,12 @@ class Reduce(Operator):
             self._gather(change, groups, read)
         self._pending = (slots, groups, after)
         frame = Frame((), 2 * count)
+        there = _present(numbers, ROW_COUNT)
         results = [
-            read[index] if index in read else self._finished(index, numbers, frame)
+            read[index] if index in read else self._finished(index, numbers, there, frame)
             for index in range(len(self._aggregates))
         ]
-        return self._difference(change, groups, before, after, results, frame, step)
+        return self._difference(change, groups, there, results, frame, step)
 
     def _first_row(self) -> Zset:
         """The row of no input at all."""
@@ -114,7 +117,8 @@ class Reduce(Operator):
         columns = []
         for index, source in enumerate(self._aggregates):
             if index in self._layout.parts:
-                columns.append(self._finished(index, nothing, frame))
+                there = _present(nothing, ROW_COUNT)
+                columns.append(self._finished(index, nothing, there, frame))
             else:
                 columns.append(pa.nulls(1, arrow_type(source.aggregate.type)))
         return Zset(tuple(columns), np.ones(1, np.int64))
@@ -136,9 +140,9 @@ class Reduce(Operator):
         for part, diffs in summed:
             argument = part.source.argument
             assert part.accumulator is not None, "only sums contribute"
-            if argument is None:
-                part.of(numbers)[:, 0] = diffs
-            else:
+            if part.count != ROW_COUNT:
+                rows[part.count] = diffs
+            if argument is not None:
                 part.accumulator.contribute(change.columns[argument], diffs, part.of(numbers))
         return rows
 
@@ -204,15 +208,17 @@ class Reduce(Operator):
             columns = gathered.read(keys, values, diffs, groups, place, aggregates)
             found.update(zip(wanted, columns, strict=True))
 
-    def _finished(self, index: int, numbers: Numbers, frame: Frame) -> pa.Array:
+    def _finished(self, index: int, numbers: Numbers, there: Mask | None, frame: Frame) -> pa.Array:
         part = self._layout.parts[index]
+        count = numbers[:, part.count]
         if isinstance(part.accumulator, Powers):
             other = self._layout.parts[_squares(index)]
             assert isinstance(other.accumulator, Powers), "sums and squares go together"
             own, squares = part.of(numbers), other.of(numbers)
-            return finished(part.accumulator, own, other.accumulator, squares, frame)
+            return finished(count, part.accumulator, own, other.accumulator, squares, frame)
         if part.accumulator is not None:
-            return part.accumulator.finish(part.of(numbers), frame)
+            valid = there if part.count == ROW_COUNT else _present(numbers, part.count)
+            return part.accumulator.finish(count, valid, part.of(numbers), frame)
         aggregate = part.source.aggregate
         return tracked_values(part.of(numbers), aggregate.function, arrow_type(aggregate.type))
 
@@ -220,24 +226,17 @@ class Reduce(Operator):
         self,
         change: Zset,
         groups: Groups,
-        before: Numbers,
-        after: Numbers,
+        present: Mask | None,
         results: list[pa.Array],
         frame: Frame,
         step: Step,
     ) -> Zset | None:
         """The groups' rows as they were, negative, and as they are; errors in place of rows."""
         count = len(groups)
-        there, stays = before[:, 0] > 0, after[:, 0] > 0
-        if not self._keys:
-            stays = np.ones(1, np.bool_)
-            there = np.zeros(1, np.bool_) if step.is_first else stays
         same = equal_halves(results, count) if frame.failed is None else None
         keys = [change.columns[i] for i in self._keys]
-        if (
-            same is None and frame.failed is None
-            and np.count_nonzero(there) == np.count_nonzero(stays) == count
-        ):  # fmt: skip
+        replaces = present is None if keys else not step.is_first
+        if replaces and same is None and frame.failed is None:
             # Every group was there and is different now, as in most small changes.
             if groups.singles:
                 twice = tuple([twice_over(key) for key in keys])
@@ -245,6 +244,12 @@ class Reduce(Operator):
                 first = groups.first_rows
                 twice = taken_rows(keys, np.concatenate((first, first)))
             return Zset((*twice, *results), _replaced(count), is_distinct=True)
+        if not keys:  # its one row is there from the first step on
+            there, stays = np.array([not step.is_first]), np.ones(1, np.bool_)
+        elif present is None:
+            there = stays = np.ones(count, np.bool_)
+        else:
+            there, stays = present[:count], present[count:]
         if same is not None:
             unchanged = there & stays & same
             there, stays = there & ~unchanged, stays & ~unchanged
@@ -288,6 +293,12 @@ class Reduce(Operator):
         return self._table.byte_count + sum(part.state_bytes for part in self._parts())
 
 
+def _present(numbers: Numbers, count: int) -> Mask | None:
+    """Where a count is not 0; None: everywhere, the common case."""
+    present = numbers[:, count] > 0
+    return None if np.count_nonzero(present) == len(present) else present
+
+
 def _squares(index: int) -> int:
     """Where the layout has the sum of squares of an aggregate."""
     return -1 - index
@@ -296,5 +307,5 @@ def _squares(index: int) -> int:
 def _replaced(count: int) -> Diffs:
     """The diffs of rows that go, then of as many that take their place."""
     diffs = np.ones(2 * count, np.int64)
-    diffs[:count] = -1
+    diffs[:count] = _GONE
     return diffs

@@ -83,34 +83,36 @@ def _summed(
 ) -> pa.Array:
     if aggregate.function in MOMENTS:
         sums, squares = Powers(aggregate, 1), Powers(aggregate, 2)
-        own = _totals(sums, arguments, counted, frame)
-        return finished(sums, own, squares, _totals(squares, arguments, counted, frame), errors)
+        count, own = _totals(sums, arguments, counted, frame)
+        _, others = _totals(squares, arguments, counted, frame)
+        return finished(count, sums, own, squares, others, errors)
     accumulator = accumulator_for(aggregate)
     assert accumulator is not None, "checked when the operator was made"
-    return accumulator.finish(_totals(accumulator, arguments, counted, frame), errors)
+    count, own = _totals(accumulator, arguments, counted, frame)
+    return accumulator.finish(count, count > 0, own, errors)
 
 
 def _totals(
     accumulator: Accumulator, arguments: Sequence[pa.Array], counted: Mask, frame: list[Stretch]
-) -> Numbers:
-    """The accumulator's numbers for the frame of each row."""
+) -> tuple[Numbers, Numbers]:
+    """For the frame of each row: how many values it has, and the accumulator's numbers."""
     diffs = counted.astype(np.int64)
     if arguments:
         low, high = accumulator.room_for(arguments[0], diffs)
         if low or high:
             accumulator.grow(low, high)
-    # A row of numbers for each limb; the first column is the total of nothing.
-    totals = np.zeros((accumulator.width, len(diffs) + 1), np.int64)
+    # The count, then a row of numbers for each limb; the first column is the total of nothing.
+    totals = np.zeros((1 + accumulator.width, len(diffs) + 1), np.int64)
+    totals[0, 1:] = diffs
     if arguments:
-        accumulator.contribute(arguments[0], diffs, totals[:, 1:].T)
-    else:
-        totals[0, 1:] = diffs
+        accumulator.contribute(arguments[0], diffs, totals[1:, 1:].T)
     np.cumsum(totals, axis=1, out=totals)
-    numbers = np.zeros((accumulator.width, len(diffs)), np.int64)
+    numbers = np.zeros((1 + accumulator.width, len(diffs)), np.int64)
     for start, end in frame:
         numbers += totals[:, end] - totals[:, start]
-    accumulator.normalise(numbers.T)
-    return numbers.T
+    own = numbers[1:].T
+    accumulator.normalise(own)
+    return numbers[0], own
 
 
 def _extreme(
