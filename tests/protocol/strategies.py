@@ -26,6 +26,7 @@ POSITIVE = st.integers(1, 2**64 - 1)
 TIMES = st.integers(0, TIME_MAX)
 COLUMNS = st.tuples() | st.lists(st.integers(0, 9), max_size=3).map(tuple)
 TEXTS = st.text(max_size=8)
+NAMES = st.text(min_size=1, max_size=8)
 DATA = st.binary(min_size=1, max_size=8)
 MAYBE = st.none() | DATA
 PAIRS = st.dictionaries(TEXTS, TEXTS, max_size=3)
@@ -331,14 +332,24 @@ COMMANDS: dict[type[c.Command], st.SearchStrategy[Any]] = {
         bytes_max=POSITIVE,
     ),
     c.CancelPeek: st.builds(c.CancelPeek, peek_id=peek_ids),
-    c.Schedule: st.builds(c.Schedule, collection=collections),
+    c.Schedule: st.builds(
+        c.Schedule,
+        collection=collections,
+        bases=_some(st.builds(c.BaseSource, collection=collections, peer=NAMES)),
+    ),
 }
 commands = st.one_of(*COMMANDS.values())
 sents = st.builds(c.Sent, positions, commands)
 
+_hydration = {"collection": collections, "peer_failed": TEXTS, "peer_failure": TEXTS}
+_counts = ("resident_bytes", "dataflow_count", "backlog_ticks", "backlog_age_ms")
+_rows = ("rows_done", "rows_total", "rows_received", "elapsed_ms")
+_base = ("base_rows", "base_rows_total", "base_chunks", "live_rows")
+_rebuilt = dict.fromkeys((*_base, "dataflows_filled", "dataflows_total"), U64)
+rebuild_progress = st.builds(r.RebuildProgress, session_id=sessions, **_rebuilt)
 failures = st.builds(
     r.Failure,
-    code=st.text(min_size=1, max_size=8),
+    code=NAMES,
     message=TEXTS,
     definite=st.booleans(),
     details=PAIRS,
@@ -401,21 +412,10 @@ RESPONSES: dict[type[r.Response], st.SearchStrategy[Any]] = {
         stage=st.sampled_from(Stage),
         applied_position=positions,
         durable_position=positions,
-        hydration=_some(
-            st.builds(
-                r.HydrationProgress,
-                collection=collections,
-                rows_done=U64,
-                rows_total=U64,
-                rows_received=U64,
-                elapsed_ms=U64,
-            )
-        ),
-        resident_bytes=U64,
-        dataflow_count=U64,
-        backlog_ticks=U64,
-        backlog_age_ms=U64,
+        hydration=_some(st.builds(r.HydrationProgress, **_hydration, **dict.fromkeys(_rows, U64))),
+        rebuild=st.none() | rebuild_progress,
         failed=_some(collections),
+        **dict.fromkeys(_counts, U64),
     ),
     r.Draining: st.builds(r.Draining, reason=TEXTS),
 }

@@ -66,6 +66,7 @@ class Collections(collections_pb2_grpc.CollectionsServicer):
         self.store = store
         self.broken = False
         self.tails: list[pb.TailRequest] = []
+        self.snapshots: list[pb.SnapshotRequest] = []
         self._changed = asyncio.Condition()
 
     async def append(self, time: int, collection: CollectionId, *rows: tuple[Row, int]) -> None:
@@ -108,6 +109,7 @@ class Collections(collections_pb2_grpc.CollectionsServicer):
     ) -> AsyncIterator[pb.SnapshotChunk]:
         if self.broken:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
+        self.snapshots.append(request)
         collection = CollectionId(request.collection)
         changes = self.store.snapshot(collection, request.as_of)
         yield pb.SnapshotChunk(

@@ -16,7 +16,7 @@ from antiphon.protocol.errors import (
 )
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.limits import STATE_RETAIN_MS
-from antiphon.replica import asked, chunks
+from antiphon.replica import asked, chunks, source
 from antiphon.replica.ports import (
     DigestsAsked,
     DigestsTold,
@@ -26,8 +26,19 @@ from antiphon.replica.ports import (
     StateTold,
     StateWanted,
 )
-from tests.replica.bench import Bench, J, Store, X, counted, schedule
-from tests.replica.scripted import FEED, TABLE, Row, changes_of, index, peek_id, read_index
+from tests.replica.bench import Bench, J, Store, X, compact, counted, schedule
+from tests.replica.scripted import (
+    FEED,
+    TABLE,
+    Row,
+    above,
+    changes_of,
+    feed,
+    get,
+    index,
+    peek_id,
+    read_index,
+)
 from tests.replica.test_rebuild import V, digest, serving, tamper
 
 
@@ -80,7 +91,9 @@ def test_two_replicas_agree_and_a_tampered_one_does_not() -> None:
     assert digests(one, 31, X) != digests(other, 31, X), "though it was summed before"
 
 
-@pytest.mark.parametrize(("collection", "source"), [(X, TABLE), (FEED, FEED)])
+@pytest.mark.parametrize(
+    ("collection", "source"), [(X, TABLE), (FEED, FEED), (TABLE, TABLE), (J, FEED)]
+)
 def test_state_goes_out_in_chunks_one_at_a_time(
     collection: CollectionId, source: CollectionId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,7 +109,7 @@ def test_state_goes_out_in_chunks_one_at_a_time(
     assert len(parts) > 1
     assert [part.index for part in parts if isinstance(part, StatePart)] == list(range(len(parts)))
     assert isinstance(last, StatePart)
-    assert last.time == (25 if collection == X else 31), "a feed is given as it is now"
+    assert last.time == 25
     whole = bench.store.content(source, last.time)
     assert content(parts) == whole
     assert (last.digest, last.rows_total) == (digest(whole), len(whole))
@@ -115,8 +128,9 @@ def test_state_goes_out_in_chunks_one_at_a_time(
     [
         (X, 9, SinceViolation),
         (X, 32, NotComplete),
-        (FEED, 32, CollectionMissing),
-        (TABLE, 25, CollectionMissing),
+        (FEED, 32, NotComplete),
+        (V, 9, SinceViolation),
+        (99, 25, CollectionMissing),
     ],
 )
 def test_state_that_is_not_here_is_refused(
@@ -126,6 +140,36 @@ def test_state_that_is_not_here_is_refused(
     bench.handle(StateAsked(ask=1, collection=collection, time=time))
     (answer,) = told(bench, 1)
     assert isinstance(answer, error)
+
+
+def test_a_table_is_given_by_an_index_that_holds_it_as_it_is() -> None:
+    """An index of some of it is none of it, and one that was dropped is not here any more."""
+    bench = serving()
+    bench.send(compact(V, None), compact(X, None))
+    bench.run()
+    bench.handle(StateAsked(ask=1, collection=TABLE, time=25))
+    assert isinstance(told(bench, 1)[0], CollectionMissing)
+
+
+def test_a_feed_whose_changes_are_forgotten_is_given_as_it_is_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(source, "RECENT_ROWS_MAX", 1)
+    bench = serving()
+    bench.send(compact(J, None))
+    bench.connect(
+        index(J, imports=(feed(),), plan=above(get(FEED), 0), as_of=31),
+        schedule(J),
+    )
+    bench.run()
+    for time in (40, 50):
+        bench.tick(time, ((1, f"at {time}"), 1), collection=FEED)
+    bench.handle(StateAsked(ask=1, collection=FEED, time=35))
+    bench.run()
+    (answer,) = told(bench, 1)
+    assert isinstance(answer, StatePart)
+    assert answer.time == 50
+    assert content([answer]) == bench.store.content(FEED, 50)
 
 
 def test_no_more_than_so_many_are_served_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
+from antiphon.protocol.content_digest import digest_bytes
 from antiphon.protocol.errors import SchemaMismatch, SinceViolation, Unavailable
+from antiphon.protocol.ids import Epoch
+from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.deltas import decode
+from antiphon.replica.digest import digest_of
 from antiphon.replica.inputs import SNAPSHOT_RETRY_MS, Inputs
 from antiphon.replica.ports import (
     CancelSnapshot,
@@ -20,7 +26,7 @@ from antiphon.replica.ports import (
     TailReceived,
 )
 from antiphon.replica.source import Input
-from tests.replica.scripted import FEED, TABLE, Change, at, delta, feed, table
+from tests.replica.scripted import FEED, PAIRS, TABLE, Change, at, delta, feed, table
 
 
 class Reading:
@@ -135,6 +141,104 @@ def test_a_batch_of_a_replaced_tail_does_not_count() -> None:
     assert reading.tails()[-1].collections == {TABLE: at(11), FEED: at(11)}
     reading.receive(11, 20, tail=old)
     assert reader.frontier == at(11)
+
+
+def given(reading: Reading, *changes: Change, **said: object) -> None:
+    """What a peer answers to the last read, in one part; `said`: if not as it should be."""
+    rows = Zset.concat(PAIRS, [change for _, change in decode(delta(*changes), PAIRS)])
+    read = reading.snapshots()[-1]
+    part = SnapshotPart(
+        snapshot=read.snapshot,
+        delta=delta(*changes),
+        rows_total=len(changes),
+        last=True,
+        index=0,
+        time=read.as_of,
+        digest=digest_bytes(digest_of(rows)),
+    )
+    reading.inputs.snapshot_part(replace(part, **said))  # type: ignore[arg-type]
+    reading.inputs.settle(0)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_peer_gives_the_content_and_the_store_what_follows(late: bool) -> None:
+    """The second reads the source of the first, and only its own content is asked for."""
+    reading = Reading()
+    reader = reading.inputs.attach(table(), 10, peer="r2", epoch=Epoch(3))
+    if late:
+        given(reading, ((1, "a"), 10, 1))
+        reading.receive(11, 14, ((2, "b"), 12, 1))
+        reader = reading.inputs.attach(table(), 12, peer="r2", epoch=Epoch(3))
+    read = reading.snapshots()[-1]
+    assert (read.peer, read.epoch, read.as_of) == ("r2", 3, 12 if late else 10)
+    assert not reader.loaded
+    given(reading, ((1, "a"), read.as_of, 1))
+    assert reader.loaded
+    assert reader.refusal is None
+    assert reading.tails()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"time": 13},
+        {"index": 1},
+        {"digest": b"x" * 16},
+        {"delta": EncodedDelta(rows=(b"no batch",))},
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_a_peer_that_gives_something_else_is_refused_until_another_is_named(
+    said: dict[str, object], late: bool
+) -> None:
+    """Sync 26"""
+    reading = Reading()
+    if late:
+        first = reading.inputs.attach(table(), 10)
+        reading.answer(((1, "a"), 10, 1))
+        reading.receive(11, 14)
+    reader = reading.inputs.attach(table(), 12, peer="r2", epoch=Epoch(3))
+    given(reading, ((1, "a"), 12, 1), **said)
+    assert not reader.loaded
+    assert reader.refusal is not None
+    assert reader.refusal[0] == "r2"
+    reads = len(reading.snapshots())
+    given(reading, ((1, "a"), 12, 1))  # late: of a read that was given up
+    assert not reader.loaded
+    assert reading.inputs.settle(10**6) is None, "it asks nobody by itself"
+    assert len(reading.snapshots()) == reads
+    reading.inputs.reroute(TABLE, "", Epoch(3))
+    assert reader.refusal is None
+    assert reading.snapshots()[-1].peer == ""
+    reading.answer(((1, "a"), 12, 1))
+    assert reader.loaded
+    assert reader.rows_received == 1, "nothing of the peer's is left"
+    assert not late or first.loaded
+
+
+def test_a_read_of_a_peer_is_moved_and_one_of_the_store_is_left_alone() -> None:
+    reading = Reading()
+    reading.inputs.attach(table(), 10, peer="r2", epoch=Epoch(3))
+    first = reading.snapshots()[-1]
+    reading.inputs.reroute(TABLE, "r2", Epoch(3))
+    assert len(reading.snapshots()) == 1, "it comes from there already"
+    reading.inputs.reroute(TABLE, "r3", Epoch(3))
+    assert reading.snapshots()[-1].peer == "r3"
+    assert CancelSnapshot(snapshot=first.snapshot) in reading.requests
+    reading.inputs.reroute(TABLE, "", Epoch(3))
+    reading.inputs.reroute(TABLE, "r3", Epoch(3))
+    assert reading.snapshots()[-1].peer == ""
+
+
+def test_a_peer_that_is_gone_is_no_trouble_of_the_session() -> None:
+    reading = Reading()
+    reader = reading.inputs.attach(table(), 10, peer="r2", epoch=Epoch(3))
+    for error in (Unavailable("it died"), SinceViolation("gone")):
+        failed = SnapshotFailed(snapshot=reading.snapshots()[-1].snapshot, error=error)
+        assert reading.inputs.snapshot_failed(failed, 0) is None
+        assert reader.refusal == ("r2", error.message)
+        reading.inputs.reroute(TABLE, "r2", Epoch(3))
+        assert reader.refusal is None
 
 
 def test_two_dataflows_share_a_source_and_its_tail() -> None:

@@ -7,12 +7,18 @@ from collections import Counter
 import grpc
 import pytest
 
-from antiphon.protocol.command import AcceptRebuild, StartRebuild
-from antiphon.protocol.ids import SessionId
-from antiphon.protocol.response import RebuildCompleted, RebuildResult
+from antiphon.protocol.command import (
+    AcceptRebuild,
+    BaseSource,
+    CreateDataflow,
+    Schedule,
+    StartRebuild,
+)
+from antiphon.protocol.ids import CollectionId, SessionId
+from antiphon.protocol.response import RebuildCompleted, RebuildResult, Status
 from antiphon.replica.asked import ASKS_MAX
 from antiphon.v1 import compute_pb2
-from tests.replica.bench import counted
+from tests.replica.bench import J, counted
 from tests.replica.scripted import FEED, TABLE, changes_of, feed, get, index, read_index
 from tests.replica.test_io_process import X, answer_to, connected, running, schedule
 
@@ -98,3 +104,58 @@ async def test_a_feed_is_rebuilt_from_a_peer() -> None:
         await session.send(AcceptRebuild(session_id=SessionId(1)), read_index(2, X, 20))
         answer = await session.until(answer_to(2))
         assert counted(answer) == shared.collections.store.content(FEED, 20)
+
+
+async def test_a_fresh_replica_takes_a_table_and_a_feed_from_a_peer() -> None:
+    """The store is asked for neither. A peer that is not there any more is told of, and waited with
+    until another source is named: then the content is the same."""
+    async with running() as peer, running() as fresh:
+        store = fresh.collections.store = peer.collections.store
+        store.append(20, FEED, ((1, "a"), 1), ((2, "b"), 1))
+        store.upper = 21
+        session = await connected(peer)
+        await session.send(feed_index(J), schedule(J), read_index(1, J, 20))
+        await session.until(answer_to(1))
+
+        newcomer = fresh.connect()
+        created = (index(X, as_of=20), feed_index(J))
+        await newcomer.begin(await fresh.facts(), *created)
+        await newcomer.send(from_peer(X, TABLE, peer.address), from_peer(J, FEED, peer.address))
+        await newcomer.send(read_index(2, X, 20), read_index(3, J, 20))
+        assert counted(await newcomer.until(answer_to(2))) == store.content(TABLE, 20)
+        assert counted(await newcomer.until(answer_to(3))) == store.content(FEED, 20)
+        assert not fresh.collections.snapshots
+
+
+async def test_a_peer_that_is_gone_is_told_of_until_another_source_is_named() -> None:
+    async with running() as fresh:
+        newcomer = fresh.connect()
+        await newcomer.begin(await fresh.facts(), index(X, as_of=20))
+        nobody = f"unix:{fresh.directory}/nobody"
+        await newcomer.send(from_peer(X, TABLE, nobody))
+        progress = await newcomer.until(
+            lambda responses: next(
+                (
+                    one
+                    for response in responses
+                    if isinstance(response, Status)
+                    for one in response.hydration
+                    if one.peer_failed
+                ),
+                None,
+            )
+        )
+        assert (progress.collection, progress.peer_failed) == (X, nobody)
+        assert progress.peer_failure
+        assert not fresh.collections.snapshots
+        await newcomer.send(schedule(X), read_index(2, X, 20))
+        answer = await newcomer.until(answer_to(2))
+        assert counted(answer) == fresh.collections.store.content(TABLE, 20)
+
+
+def feed_index(collection: CollectionId) -> CreateDataflow:
+    return index(collection, imports=(feed(),), plan=get(FEED), as_of=20)
+
+
+def from_peer(collection: CollectionId, source: CollectionId, peer: str) -> Schedule:
+    return Schedule(collection=collection, bases=(BaseSource(collection=source, peer=peer),))

@@ -61,6 +61,8 @@ MESSAGES = [
                             rows_total=2,
                             rows_received=3,
                             elapsed_ms=4,
+                            peer_failed="unix:/p",
+                            peer_failure="gone",
                         ),
                     ),
                 ),

@@ -141,10 +141,22 @@ class AllowCompaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """Permission to start computing; each dataflow needs it once in every session."""
+class BaseSource:
+    """A table or feed whose content at a dataflow's as_of a peer gives, by `FetchState`."""
 
     collection: CollectionId
+    peer: str  # its address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Permission to start computing; each dataflow needs it once in every session. `bases`: imports
+    that a peer gives, the others come from the store; the content is the same whoever gives it.
+    Sent again with other bases while the dataflow fills, what has not arrived whole is read from
+    those instead."""
+
+    collection: CollectionId
+    bases: tuple[BaseSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

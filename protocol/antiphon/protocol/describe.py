@@ -56,6 +56,7 @@ from antiphon.protocol.response import (
     PeekRows,
     PeekStashed,
     RebuildCompleted,
+    RebuildProgress,
     RebuildResult,
     Response,
     Status,
@@ -131,8 +132,8 @@ def _command(command: Command) -> str:
             return _peek(command)
         case CancelPeek(peek_id=peek):
             return f"{peek}"
-        case Schedule(collection=collection):
-            return show(collection)
+        case Schedule(collection=collection, bases=bases):
+            return _words(show(collection), *(f"{show(b.collection)}@{b.peer}" for b in bases))
         case _:
             assert_never(command)
 
@@ -282,6 +283,7 @@ def _rebuild_result(result: RebuildCompleted | Failure) -> str:
 
 
 def _status(status: Status) -> str:
+    rebuild = status.rebuild
     hydration = ",".join(
         f"{show(item.collection)}:{item.rows_done}/{item.rows_total}" for item in status.hydration
     )
@@ -290,6 +292,14 @@ def _status(status: Status) -> str:
         f"durable={status.durable_position} dataflows={status.dataflow_count}",
         f"backlog={status.backlog_ticks} backlog_age_ms={status.backlog_age_ms}",
         f"hydration={hydration}" if hydration else "",
+        "" if rebuild is None else f"rebuild={_rebuild_progress(rebuild)}",
+    )
+
+
+def _rebuild_progress(progress: RebuildProgress) -> str:
+    return (
+        f"{progress.session_id}:{progress.base_rows}/{progress.base_rows_total}"
+        f"+{progress.live_rows}:{progress.dataflows_filled}/{progress.dataflows_total}"
     )
 
 

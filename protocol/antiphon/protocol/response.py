@@ -136,13 +136,32 @@ class RebuildResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HydrationProgress:
-    """Rows of the inputs, as far as they are known. `elapsed_ms`: since it was scheduled."""
+    """Rows of the inputs, as far as they are known. `elapsed_ms`: since it was scheduled.
+    `peer_failed`: the address of a peer that was to give a base and does not, for `peer_failure`;
+    the dataflow waits for a `Schedule` with another."""
 
     collection: CollectionId
     rows_done: int  # computed
     rows_total: int
     rows_received: int = 0
     elapsed_ms: int = 0
+    peer_failed: str = ""
+    peer_failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildProgress:
+    """How far a rebuild session is: chunks and rows of its base lane, changed rows of its live
+    lane, and dataflows that were computed from both. `is_completed`: it waits to be accepted."""
+
+    session_id: SessionId
+    base_chunks: int
+    base_rows: int
+    base_rows_total: int  # an estimate from above, until the base lane is whole
+    live_rows: int
+    dataflows_filled: int
+    dataflows_total: int
+    is_completed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +177,7 @@ class Status:
     backlog_ticks: int = 0
     backlog_age_ms: int = 0
     failed: tuple[CollectionId, ...] = ()  # their dataflow cannot run; reads say why
+    rebuild: RebuildProgress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -489,21 +489,56 @@ class AllowCompaction(_message.Message):
 Global___AllowCompaction: _TypeAlias = AllowCompaction  # noqa: Y015
 
 @_typing.final
-class Schedule(_message.Message):
-    """Permission to start computing."""
+class BaseSource(_message.Message):
+    """A table or feed whose content at a dataflow's as_of another replica gives, by FetchState."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COLLECTION_FIELD_NUMBER: _builtins.int
+    PEER_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
+    peer: _builtins.str
+    """Its address."""
     def __init__(
         self,
         *,
         collection: _builtins.int = ...,
+        peer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "peer", b"peer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BaseSource: _TypeAlias = BaseSource  # noqa: Y015
+
+@_typing.final
+class Schedule(_message.Message):
+    """Permission to start computing. Sent again with other bases while the dataflow fills: what has not
+    arrived whole is read from those instead.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    BASES_FIELD_NUMBER: _builtins.int
+    collection: _builtins.int
+    @_builtins.property
+    def bases(self) -> _containers.RepeatedCompositeFieldContainer[Global___BaseSource]:
+        """Of its imports; the store gives the content of the others. Whoever gives it, it is the same, so
+        that a replica may read all of it from the store.
+        """
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.int = ...,
+        bases: _abc.Iterable[Global___BaseSource] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bases", b"bases", "collection", b"collection"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -211,8 +211,8 @@ Global___FetchStateRequest: _TypeAlias = FetchStateRequest  # noqa: Y015
 @_typing.final
 class StateChunk(_message.Message):
     """Rows of the collection in canonical order, each once, so that a chunk is the same whoever sends it.
-    A feed's are the current row of each key, which may be newer than the time that was asked for. A
-    chunk is made when the one before it was taken; a reader that stops for a minute is cut off.
+    A feed's are the row of each key, at a later time if the one that was asked for is not known any
+    more. A chunk is made when the one before it was taken; a reader that stops for a minute is cut off.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -85,7 +85,7 @@ class ComputeServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FetchState(self, request, context):
-        """The base lane of a rebuild, for a peer.
+        """The content of a collection, or of a table that an index holds as it is, for a peer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

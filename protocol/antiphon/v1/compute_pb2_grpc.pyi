@@ -42,7 +42,7 @@ class ComputeStub:
     FetchResult: _grpc.UnaryStreamMultiCallable[_compute_pb2.FetchResultRequest, _compute_pb2.ResultChunk]
     """The rows of a stashed peek, once."""
     FetchState: _grpc.UnaryStreamMultiCallable[_compute_pb2.FetchStateRequest, _compute_pb2.StateChunk]
-    """The base lane of a rebuild, for a peer."""
+    """The content of a collection, or of a table that an index holds as it is, for a peer."""
 
 @_typing.type_check_only
 class ComputeAsyncStub(ComputeStub):
@@ -56,7 +56,7 @@ class ComputeAsyncStub(ComputeStub):
     FetchResult: _aio.UnaryStreamMultiCallable[_compute_pb2.FetchResultRequest, _compute_pb2.ResultChunk]  # type: ignore[assignment]
     """The rows of a stashed peek, once."""
     FetchState: _aio.UnaryStreamMultiCallable[_compute_pb2.FetchStateRequest, _compute_pb2.StateChunk]  # type: ignore[assignment]
-    """The base lane of a rebuild, for a peer."""
+    """The content of a collection, or of a table that an index holds as it is, for a peer."""
 
 class ComputeServicer(metaclass=_abc_1.ABCMeta):
     """A replica, as its controller and its peers see it."""
@@ -91,6 +91,6 @@ class ComputeServicer(metaclass=_abc_1.ABCMeta):
         request: _compute_pb2.FetchStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_compute_pb2.StateChunk], _abc.AsyncIterator[_compute_pb2.StateChunk]]:
-        """The base lane of a rebuild, for a peer."""
+        """The content of a collection, or of a table that an index holds as it is, for a peer."""
 
 def add_ComputeServicer_to_server(servicer: ComputeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -454,6 +454,8 @@ class HydrationProgress(_message.Message):
     ROWS_TOTAL_FIELD_NUMBER: _builtins.int
     ROWS_RECEIVED_FIELD_NUMBER: _builtins.int
     ELAPSED_MS_FIELD_NUMBER: _builtins.int
+    PEER_FAILED_FIELD_NUMBER: _builtins.int
+    PEER_FAILURE_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     rows_done: _builtins.int
     """Rows of the inputs that were computed, of the total that is known so far."""
@@ -462,6 +464,11 @@ class HydrationProgress(_message.Message):
     """Rows of the inputs that have arrived."""
     elapsed_ms: _builtins.int
     """Since the dataflow was scheduled."""
+    peer_failed: _builtins.str
+    """The address of a peer that was to give a base and does not, and why. The dataflow waits for a
+    Schedule with another.
+    """
+    peer_failure: _builtins.str
     def __init__(
         self,
         *,
@@ -470,14 +477,62 @@ class HydrationProgress(_message.Message):
         rows_total: _builtins.int = ...,
         rows_received: _builtins.int = ...,
         elapsed_ms: _builtins.int = ...,
+        peer_failed: _builtins.str = ...,
+        peer_failure: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "elapsed_ms", b"elapsed_ms", "rows_done", b"rows_done", "rows_received", b"rows_received", "rows_total", b"rows_total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "elapsed_ms", b"elapsed_ms", "peer_failed", b"peer_failed", "peer_failure", b"peer_failure", "rows_done", b"rows_done", "rows_received", b"rows_received", "rows_total", b"rows_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HydrationProgress: _TypeAlias = HydrationProgress  # noqa: Y015
+
+@_typing.final
+class RebuildProgress(_message.Message):
+    """How far a rebuild session is: of its base lane the chunks and rows that have come, of its live lane
+    the rows that changed above the base, then the dataflows that were computed from both.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    BASE_CHUNKS_FIELD_NUMBER: _builtins.int
+    BASE_ROWS_FIELD_NUMBER: _builtins.int
+    BASE_ROWS_TOTAL_FIELD_NUMBER: _builtins.int
+    LIVE_ROWS_FIELD_NUMBER: _builtins.int
+    DATAFLOWS_FILLED_FIELD_NUMBER: _builtins.int
+    DATAFLOWS_TOTAL_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.int
+    base_chunks: _builtins.int
+    base_rows: _builtins.int
+    base_rows_total: _builtins.int
+    """An estimate from above until the base lane is whole."""
+    live_rows: _builtins.int
+    dataflows_filled: _builtins.int
+    dataflows_total: _builtins.int
+    completed: _builtins.bool
+    """It waits for AcceptRebuild."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.int = ...,
+        base_chunks: _builtins.int = ...,
+        base_rows: _builtins.int = ...,
+        base_rows_total: _builtins.int = ...,
+        live_rows: _builtins.int = ...,
+        dataflows_filled: _builtins.int = ...,
+        dataflows_total: _builtins.int = ...,
+        completed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_chunks", b"base_chunks", "base_rows", b"base_rows", "base_rows_total", b"base_rows_total", "completed", b"completed", "dataflows_filled", b"dataflows_filled", "dataflows_total", b"dataflows_total", "live_rows", b"live_rows", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebuildProgress: _TypeAlias = RebuildProgress  # noqa: Y015
 
 @_typing.final
 class Status(_message.Message):
@@ -494,6 +549,7 @@ class Status(_message.Message):
     BACKLOG_TICKS_FIELD_NUMBER: _builtins.int
     BACKLOG_AGE_MS_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    REBUILD_FIELD_NUMBER: _builtins.int
     stage: Global___Stage.ValueType
     applied_position: _builtins.int
     durable_position: _builtins.int
@@ -508,6 +564,10 @@ class Status(_message.Message):
     def failed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Collections whose dataflow cannot run: reads of them are answered with the reason."""
 
+    @_builtins.property
+    def rebuild(self) -> Global___RebuildProgress:
+        """Absent: no rebuild session."""
+
     def __init__(
         self,
         *,
@@ -520,10 +580,11 @@ class Status(_message.Message):
         backlog_ticks: _builtins.int = ...,
         backlog_age_ms: _builtins.int = ...,
         failed: _abc.Iterable[_builtins.int] | None = ...,
+        rebuild: Global___RebuildProgress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "backlog_age_ms", b"backlog_age_ms", "backlog_ticks", b"backlog_ticks", "dataflow_count", b"dataflow_count", "durable_position", b"durable_position", "failed", b"failed", "hydration", b"hydration", "resident_bytes", b"resident_bytes", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "backlog_age_ms", b"backlog_age_ms", "backlog_ticks", b"backlog_ticks", "dataflow_count", b"dataflow_count", "durable_position", b"durable_position", "failed", b"failed", "hydration", b"hydration", "rebuild", b"rebuild", "resident_bytes", b"resident_bytes", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,8 +45,8 @@ def apply(held: Held, command: Command, writer: tuple[Epoch, ClaimId]) -> None:
             held.configuration = held.configuration.updated(values)
         case CreateDataflow(dataflow=description):
             _create(held, description)
-        case Schedule(collection=collection):
-            held.start(_find(held, collection).owner)
+        case Schedule(collection=collection, bases=bases):
+            held.start(_find(held, collection).owner, bases, writer[0])
         case AllowCompaction(collection=collection, frontier=frontier):
             _compact(held, _find(held, collection), frontier)
         case Peek():

@@ -8,7 +8,7 @@ canonical order, so that a chunk is the same whoever sends it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,15 +52,18 @@ class _Sending:
 
 
 class Asks:
-    """`find`: an export that can be read. Answers are appended to `requests`."""
+    """`find`: an export that can be read; `copies`: those that hold a table as it is. Answers are
+    appended to `requests`."""
 
     def __init__(
         self,
         find: Callable[[CollectionId], InstalledExport | None],
+        copies: Callable[[CollectionId], Iterable[InstalledExport]],
         inputs: Inputs,
         requests: list[Request],
     ) -> None:
         self._find = find
+        self._copies = copies
         self._inputs = inputs
         self._requests = requests
         self._digests: dict[int, _Summing] = {}
@@ -152,11 +155,18 @@ class Asks:
         """
         if len(self._sending) >= ASKS_MAX:
             raise LimitExceeded(f"{ASKS_MAX} peers read state already", limit="ASKS_MAX")
-        export = self._find(asked.collection)
-        if export is not None and export.failure is None:
-            batches, errors = export.trace.held(asked.time)
-            return Content(schema=export.schema, time=asked.time, batches=batches, errors=errors)
+        export = self._holding(asked.collection)
         feed = self._inputs.keyed_state(asked.collection, asked.time)
-        if feed is None:
+        if feed is not None and (export is None or feed.time == asked.time):
+            return feed
+        if export is None:
             raise CollectionMissing(f"no state of {show(asked.collection)} is kept here")
-        return feed
+        batches, errors = export.trace.held(asked.time)
+        return Content(schema=export.schema, time=asked.time, batches=batches, errors=errors)
+
+    def _holding(self, collection: CollectionId) -> InstalledExport | None:
+        """An export of that name, or one that holds a table of that name as it is."""
+        export = self._find(collection)
+        if export is not None:
+            return export if export.failure is None else None
+        return next((copy for copy in self._copies(collection) if copy.owner.hydrated), None)

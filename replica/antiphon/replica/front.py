@@ -361,6 +361,7 @@ class Front:
                 backlog_ticks=progress.backlog_ticks,
                 backlog_age_ms=self.worker_silence_ms(now_ms),
                 failed=progress.failed,
+                rebuild=progress.rebuild,
             ),
             ready,
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Container
 from functools import partial
 from typing import Final
 
+from antiphon.protocol.command import BaseSource
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
 from antiphon.protocol.frontier import START
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
@@ -62,9 +63,17 @@ class Held:
         self._number += 1
         return self._number
 
-    def start(self, dataflow: InstalledDataflow) -> None:
-        """Permission to compute: what the dataflow reads begins to flow."""
+    def start(
+        self, dataflow: InstalledDataflow, bases: tuple[BaseSource, ...], epoch: Epoch
+    ) -> None:
+        """Permission to compute: what the dataflow reads begins to flow. Given again, it may name
+        others who give what has not arrived whole."""
+        peers = {base.collection: base.peer for base in bases}
         if dataflow.scheduled:
+            for imported in dataflow.description.imports:
+                if imported.kind in STORED and not dataflow.hydrated:
+                    peer = peers.get(imported.collection, "")
+                    self.inputs.reroute(imported.collection, peer, epoch)
             return
         dataflow.scheduled = True
         if dataflow.failure is not None:
@@ -72,7 +81,10 @@ class Held:
             return
         for imported in dataflow.description.imports:
             if imported.kind in STORED:
-                dataflow.inputs.append(self.inputs.attach(imported, dataflow.as_of))
+                peer = peers.get(imported.collection, "")
+                dataflow.inputs.append(
+                    self.inputs.attach(imported, dataflow.as_of, peer=peer, epoch=epoch)
+                )
         for upstream, reader in dataflow.upstream:
             reader.wanted = True
             upstream.load_dependents()

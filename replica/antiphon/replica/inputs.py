@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from antiphon.protocol.content_digest import EMPTY, added, digest_bytes
 from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.errors import ComputeError, SchemaMismatch, SinceViolation
 from antiphon.protocol.frontier import Frontier, meet_all
@@ -20,6 +21,7 @@ from antiphon.protocol.ids import NO_EPOCH, CollectionId, Epoch
 from antiphon.replica.chunks import Content
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks, decode
+from antiphon.replica.digest import digest_of
 from antiphon.replica.lanes import Lanes
 from antiphon.replica.ports import (
     CancelSnapshot,
@@ -48,7 +50,18 @@ class _Load:
     peer: str = ""  # a replica that gives the content; empty: the store
     epoch: Epoch = NO_EPOCH
     parts: int = 0  # received
+    sum: int = EMPTY  # of the parts that a peer gave
     refused: bool = False  # for good, as long as the commands are the same
+    has_failed: bool = False  # its peer does not give it; it waits to be told who does
+
+    def restart(self) -> None:
+        """The content comes again, from its first part on."""
+        self.parts, self.sum = 0, EMPTY
+        if self.source is not None:
+            self.source.restart_base()
+        if self.reader is not None:
+            self.reader.restart()
+            self.brought.clear()
 
 
 class Inputs:
@@ -84,18 +97,44 @@ class Inputs:
             for source in self._sources.get(collection, ()):
                 source.forget_base()
 
-    def attach(self, imported: Import, as_of: int) -> Input:
-        """An input that fills itself from the store."""
+    def attach(
+        self, imported: Import, as_of: int, *, peer: str = "", epoch: Epoch = NO_EPOCH
+    ) -> Input:
+        """An input that fills itself: its content from a peer, if one is named, else from the
+        store; what changes afterwards from the store."""
         reader = Input(imported.collection, as_of)
         sources = self._sources.setdefault(imported.collection, [])
         source = next((source for source in sources if source.serves(as_of)), None)
         if source is None:
             source = Source(imported, as_of)
             sources.append(source)
-            self._load(_Load(imported=imported, as_of=as_of, source=source, reader=None))
+            load = _Load(imported=imported, as_of=as_of, source=source, reader=None)
+            load.peer, load.epoch = peer, epoch
+            self._load(load)
         if source.attach(reader):
-            self._load(_Load(imported=imported, as_of=as_of, source=None, reader=reader))
+            load = _Load(imported=imported, as_of=as_of, source=None, reader=reader)
+            load.peer, load.epoch = peer, epoch
+            self._load(load)
         return reader
+
+    def reroute(self, collection: CollectionId, peer: str, epoch: Epoch) -> None:
+        """What a peer was to give and has not given whole comes from elsewhere: from another peer,
+        or from the store. The content is the same, so it just begins again."""
+        moved = {
+            number: load
+            for number, load in self._loads.items()
+            if load.imported.collection == collection
+            and load.peer
+            and not isinstance(load.source, Lanes)
+            and (load.has_failed or load.peer != peer)
+        }
+        for number, load in moved.items():
+            del self._loads[number]
+            if not load.has_failed:
+                self._requests.append(CancelSnapshot(snapshot=number))
+            load.restart()
+            load.peer, load.epoch, load.has_failed = peer, epoch, False
+            self._load(load)
 
     def open_lanes(self, imported: Import, base_time: int, peer: str, epoch: Epoch) -> Lanes:
         """A source of its own beside those that there are, with both lanes open. A peer is asked
@@ -119,10 +158,11 @@ class Inputs:
             self._sources.pop(collection, None)
 
     def keyed_state(self, collection: CollectionId, time: int) -> Content | None:
-        """The rows of a feed as they are now; None: not known, or not so late."""
+        """The rows of a feed, at `time` if that is still known, else as they are now; None: not
+        known, or not so late."""
         for source in self._sources.get(collection, ()):
-            found = source.keyed_state()
-            if found is not None and found.time >= time:
+            found = source.keyed_state(time)
+            if found is not None:
                 return found
         return None
 
@@ -151,6 +191,11 @@ class Inputs:
     def snapshot_part(self, part: SnapshotPart) -> None:
         """Raises SchemaMismatch if the part is not of the collection."""
         load = self._loads[part.snapshot]
+        if load.has_failed:
+            return  # of a read that was given up
+        if load.peer and not isinstance(load.source, Lanes):
+            self._peer_part(load, part)
+            return
         ticks = decode(part.delta, load.imported.schema)
         content = Zset.concat(load.imported.schema, [change for _, change in ticks])
         if isinstance(load.source, Lanes):
@@ -163,7 +208,14 @@ class Inputs:
                 digest=part.digest,
             )
             load.parts += 1
-        elif load.source is not None:
+            # A peer's last part need not be the last to come.
+            if load.source.is_base_whole:
+                del self._loads[part.snapshot]
+            return
+        self._content(load, part, content)
+
+    def _content(self, load: _Load, part: SnapshotPart, content: Zset) -> None:
+        if load.source is not None:
             load.source.base_part(content, part.rows_total)
             if part.last:
                 load.source.base_complete(keep=load.imported.collection in self._awaited)
@@ -175,10 +227,42 @@ class Inputs:
                 load.reader.loaded = True
                 load.reader.stir()
                 self._keep(load, load.reader)
-        # A peer's last part need not be the last to come.
-        lanes = load.source if isinstance(load.source, Lanes) else None
-        if part.last if lanes is None else lanes.is_base_whole:
+        if part.last:
             del self._loads[part.snapshot]
+
+    def _peer_part(self, load: _Load, part: SnapshotPart) -> None:
+        """It counts only if it is what was asked for: of that time, in order, and in sum what the
+        peer says that it has."""
+        try:
+            ticks = decode(part.delta, load.imported.schema)
+        except SchemaMismatch as error:
+            self._peer_failed(load, error.message, part.snapshot)
+            return
+        content = Zset.concat(load.imported.schema, [change for _, change in ticks])
+        load.sum = added(load.sum, digest_of(content))
+        why = ""
+        if part.time != load.as_of or any(time != load.as_of for time, _ in ticks):
+            why = f"it has it at {part.time}, not at {load.as_of} any more"
+        elif part.index != load.parts:
+            why = f"part {part.index} came after {load.parts} others"
+        elif part.last and digest_bytes(load.sum) != part.digest:
+            why = "what came is not what it says that it has"
+        if why:
+            self._peer_failed(load, why, part.snapshot)
+            return
+        load.parts += 1
+        self._content(load, part, content)
+
+    def _peer_failed(self, load: _Load, why: str, read: int | None = None) -> None:
+        """Waits for the controller to name another source. `read`: still on its way, of no use."""
+        if read is not None:
+            self._requests.append(CancelSnapshot(snapshot=read))
+        load.restart()
+        load.has_failed = True
+        if load.source is not None:
+            load.source.base_refused(load.peer, why)
+        if load.reader is not None:
+            load.reader.refusal = (load.peer, why)
 
     def snapshot_failed(self, event: SnapshotFailed, now_ms: int) -> ComputeError | None:
         """An error that only a new set of commands can mend; otherwise the read is repeated."""
@@ -187,16 +271,16 @@ class Inputs:
             load.source.base_failed(event.error)  # its session ends, and begins from scratch
             del self._loads[event.snapshot]
             return None
+        if load.peer:
+            if not load.has_failed:
+                self._peer_failed(load, event.error.message)
+            return None
         load.refused = isinstance(event.error, SinceViolation | SchemaMismatch)
         # What may pass by itself: the collection may just have been dropped, and the drop of its
         # reader be on its way here.
         load.retry_at_ms = None if load.refused else now_ms + SNAPSHOT_RETRY_MS
         # Parts may have arrived, and the repeat sends them again.
-        if load.source is not None:
-            load.source.restart_base()
-        if load.reader is not None:
-            load.reader.restart()
-            load.brought.clear()
+        load.restart()
         return event.error if load.refused else None
 
     def _keep(self, load: _Load, reader: Input) -> None:

@@ -27,6 +27,7 @@ from antiphon.protocol.frontier import CLOSED, START, TIME_MAX, Frontier, meet_a
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.response import Failure, HydrationProgress
 from antiphon.protocol.schema import Schema
+from antiphon.protocol.verbatim import copy_of
 from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.dataflow.graph import Dataflow
 from antiphon.replica.dataflow.trace import Trace
@@ -195,6 +196,7 @@ class InstalledDataflow:
         self.upstream: list[tuple[InstalledExport, Input]] = []
         self.exports = [InstalledExport(export, self) for export in description.exports]
         self.fingerprint = fingerprint_of(description)
+        self.copy_of = copy_of(description)  # what it holds, row by row, if it is a collection
         self._engine = engine
         self._hydrating_since_ms: int | None = None
 
@@ -351,12 +353,16 @@ class InstalledDataflow:
         if self._hydrating_since_ms is None and self.scheduled:
             self._hydrating_since_ms = now_ms
         since_ms = now_ms if self._hydrating_since_ms is None else self._hydrating_since_ms
+        refusals = (reader.refusal for reader in self.inputs if reader.refusal is not None)
+        peer_failed, peer_failure = next(refusals, ("", ""))
         return HydrationProgress(
             collection=self.exports[0].collection,
             rows_done=sum(reader.rows_taken for reader in self.inputs),
             rows_total=sum(max(r.rows_total, r.rows_received) for r in self.inputs),
             rows_received=sum(reader.rows_received for reader in self.inputs),
             elapsed_ms=now_ms - since_ms,
+            peer_failed=peer_failed,
+            peer_failure=peer_failure,
         )
 
     @property

@@ -156,8 +156,18 @@ class Lanes(Source):
         """All who begin with it have its content."""
         self._parts = []
 
-    def keyed_state(self) -> Content | None:
-        return None if self._settled_at is None else super().keyed_state()
+    def keyed_state(self, time: int) -> Content | None:
+        return None if self._settled_at is None else super().keyed_state(time)
+
+    @property
+    def chunk_count(self) -> int:
+        """Chunks of the base that have come."""
+        return len(self._received)
+
+    @property
+    def live_rows(self) -> int:
+        """Rows that changed above the base before both lanes met."""
+        return self._live_rows
 
     @property
     def is_read(self) -> bool:

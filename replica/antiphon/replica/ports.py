@@ -30,7 +30,7 @@ from antiphon.protocol.ids import (
     PeekId,
     Position,
 )
-from antiphon.protocol.response import HydrationProgress, Response
+from antiphon.protocol.response import HydrationProgress, RebuildProgress, Response
 from antiphon.protocol.schema import Schema
 from antiphon.replica.reconcile import Key, Verdict
 
@@ -317,6 +317,7 @@ class WorkerProgress:
     spoiled: bool = False  # a later session could use none at all
     backlog_ticks: int = 0
     failed: tuple[CollectionId, ...] = ()  # exports of dataflows that cannot run
+    rebuild: RebuildProgress | None = None
     # The connection whose full set is in force; what is said here is of it and of what followed.
     full_set: ConnectionId | None = None
     # What that full set meant for what there was; told once.

@@ -34,7 +34,12 @@ from antiphon.protocol.errors import (
 from antiphon.protocol.failure import failure_of
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_SESSION, CollectionId, Epoch, SessionId, is_transient, show
-from antiphon.protocol.response import Failure, RebuildCompleted, RebuildResult
+from antiphon.protocol.response import (
+    Failure,
+    RebuildCompleted,
+    RebuildProgress,
+    RebuildResult,
+)
 from antiphon.replica.held import STORED, Held, upstream_input
 from antiphon.replica.installed import InstalledDataflow, InstalledExport
 from antiphon.replica.lanes import Lanes
@@ -106,6 +111,24 @@ class Rebuilds:
         except ComputeError as error:
             self._fail(session, failure_of(error))
             return False
+
+    @property
+    def progress(self) -> RebuildProgress | None:
+        """How far the session is; None: there is none."""
+        session = self._session
+        if session is None:
+            return None
+        lanes = session.lanes.values()
+        return RebuildProgress(
+            session_id=session.command.session_id,
+            base_chunks=sum(one.chunk_count for one in lanes),
+            base_rows=sum(one.rows_received for one in lanes),
+            base_rows_total=sum(max(one.rows_total, one.rows_received) for one in lanes),
+            live_rows=sum(one.live_rows for one in lanes),
+            dataflows_filled=sum(1 for new in session.new if new.hydrated),
+            dataflows_total=len(session.old),
+            is_completed=session.is_completed,
+        )
 
     @property
     def wake_at_ms(self) -> int | None:

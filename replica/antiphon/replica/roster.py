@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from antiphon.protocol.ids import CollectionId
 from antiphon.replica.footprint import Footprint
@@ -35,6 +35,12 @@ class Installed:
         """An export that can be read at a time; not one that was dropped."""
         found = self._exports.get(collection)
         return None if found is None or found.kept is None or found.dropped else found
+
+    def copies(self, collection: CollectionId) -> Iterator[InstalledExport]:
+        """Readable exports that hold what `collection` holds, row by row."""
+        for dataflow in self.dataflows:
+            if dataflow.failure is None and dataflow.copy_of == collection:
+                yield from (e for e in dataflow.exports if e.kept is not None and not e.dropped)
 
     def add(self, dataflow: InstalledDataflow) -> None:
         self.dataflows.append(dataflow)

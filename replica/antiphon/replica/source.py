@@ -17,8 +17,9 @@ from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.replica.chunks import Content
+from antiphon.replica.dataflow.batch import build_batch
 from antiphon.replica.dataflow.overwrites import Overwrites
-from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.dataflow.zset import Zset, concat_rows
 from antiphon.replica.deltas import Ticks
 
 # Differences a source remembers for dataflows that start a little in the past. Beyond it they
@@ -37,6 +38,8 @@ class Input:
         self.has_own_snapshot = False  # of exactly as_of; else a source's base and what follows it
         self.rows_received = 0
         self.rows_total = 0  # an estimate from above, until it is loaded
+        # A peer that was to give the content and does not, and why; until another source is named.
+        self.refusal: tuple[str, str] | None = None
         # Called when something has arrived; whoever reads this sets it.
         self.stir: Callable[[], None] = _nobody_reads
         self._delivered = START
@@ -71,6 +74,7 @@ class Input:
         self._initial.clear()
         self._waiting_rows = 0
         self.rows_received = 0
+        self.refusal = None
 
     def deliver(self, ticks: Iterable[tuple[int, Zset]], upper: Frontier) -> None:
         """Differences, in order of time, that complete everything before `upper`."""
@@ -225,6 +229,11 @@ class Source:
         for reader in self._readers:
             reader.restart()
 
+    def base_refused(self, peer: str, why: str) -> None:
+        """Its readers say so."""
+        for reader in self._readers:
+            reader.refusal = (peer, why)
+
     def base_complete(self, *, keep: bool = False) -> None:
         """`keep`: others will start from the base."""
         self.live = True
@@ -255,15 +264,23 @@ class Source:
         for reader in self._readers:
             reader.deliver(fresh, upper)
 
-    def keyed_state(self) -> Content | None:
-        """A feed's rows, at the time that they are of; None: none, or not whole."""
+    def keyed_state(self, time: int) -> Content | None:
+        """A feed's rows: at `time`, where what changed since is remembered, else the latest. None:
+        no feed, or not whole, or not so late. O(rows that changed since)."""
         if self._overwrites is None or not self.live or self.frontier.time is None:
             return None
-        return Content(
-            schema=self.imported.schema,
-            time=self.frontier.time - 1,
-            batches=self._overwrites.held(),
-        )
+        latest = self.frontier.time - 1
+        if latest < time:
+            return None
+        batches = list(self._overwrites.held())
+        if self._forgotten <= time:
+            later = concat_rows([change for at, change in self._recent if at > time])
+            latest = time
+            if later is not None:
+                undone = later.negated()
+                keys = self.imported.key_columns
+                batches.append(build_batch(undone.columns, undone.diffs, keys))
+        return Content(schema=self.imported.schema, time=latest, batches=batches)
 
     def maintain(self, fuel_rows: int) -> bool:
         """Background work; True: there is more."""

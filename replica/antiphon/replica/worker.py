@@ -121,7 +121,8 @@ class Worker:
         self._computation = Computation(self._held)
         self._rebuilds = Rebuilds(self._held)
         held = self._held
-        self._asks = Asks(held.installed.readable, held.inputs, held.requests)
+        installed = held.installed
+        self._asks = Asks(installed.readable, installed.copies, held.inputs, held.requests)
         # As last told, without what was news of the dataflows.
         self._progress: WorkerProgress | None = None
         self._progress_due = True
@@ -403,6 +404,7 @@ class Worker:
             backlog_ticks=self._held.agenda.backlog_ticks,
             full_set=self._full_set,
             failed=news.failed,
+            rebuild=self._rebuilds.progress,
         )
         self._progress = progress
         if progress == before and not dataflows and not gone:

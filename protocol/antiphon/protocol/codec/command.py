@@ -209,7 +209,8 @@ def _cancel_peek(command: CancelPeek) -> pb.CancelPeek:
 
 
 def _schedule(command: Schedule) -> pb.Schedule:
-    return pb.Schedule(collection=command.collection)
+    bases = [pb.BaseSource(collection=one.collection, peer=one.peer) for one in command.bases]
+    return pb.Schedule(collection=command.collection, bases=bases)
 
 
 _ENCODERS: Final[dict[type[Command], tuple[str, Callable[[Any], Any]]]] = {

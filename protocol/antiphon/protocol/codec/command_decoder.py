@@ -25,6 +25,7 @@ from antiphon.protocol.command import (
     AcceptRebuild,
     AllowCompaction,
     AllowWrites,
+    BaseSource,
     CancelPeek,
     CancelRebuild,
     Command,
@@ -191,7 +192,14 @@ def _cancel_peek(message: pb.CancelPeek) -> CancelPeek:
 
 
 def _schedule(message: pb.Schedule) -> Schedule:
-    return Schedule(collection=_collection(message))
+    return Schedule(
+        collection=_collection(message), bases=each("bases", _base_source, message.bases)
+    )
+
+
+def _base_source(message: pb.BaseSource) -> BaseSource:
+    require(message.peer != "", "peer", "missing")
+    return BaseSource(collection=_collection(message), peer=message.peer)
 
 
 COMMAND_ARMS: Final[dict[str, Callable[[Any], Command]]] = {

@@ -162,12 +162,27 @@ def _status(message: pb.Status, response: Status) -> None:
             rows_total=item.rows_total,
             rows_received=item.rows_received,
             elapsed_ms=item.elapsed_ms,
+            peer_failed=item.peer_failed,
+            peer_failure=item.peer_failure,
         )
     message.resident_bytes = response.resident_bytes
     message.dataflow_count = response.dataflow_count
     message.backlog_ticks = response.backlog_ticks
     message.backlog_age_ms = response.backlog_age_ms
     message.failed.extend(response.failed)
+    if (rebuild := response.rebuild) is not None:
+        message.rebuild.CopyFrom(
+            pb.RebuildProgress(
+                session_id=rebuild.session_id,
+                base_chunks=rebuild.base_chunks,
+                base_rows=rebuild.base_rows,
+                base_rows_total=rebuild.base_rows_total,
+                live_rows=rebuild.live_rows,
+                dataflows_filled=rebuild.dataflows_filled,
+                dataflows_total=rebuild.dataflows_total,
+                completed=rebuild.is_completed,
+            )
+        )
 
 
 def _draining(message: pb.Draining, response: Draining) -> None:

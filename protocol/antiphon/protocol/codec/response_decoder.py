@@ -24,6 +24,7 @@ from antiphon.protocol.response import (
     PeekRows,
     PeekStashed,
     RebuildCompleted,
+    RebuildProgress,
     RebuildResult,
     Response,
     Status,
@@ -148,6 +149,22 @@ def _hydration(message: pb.HydrationProgress) -> HydrationProgress:
         rows_total=message.rows_total,
         rows_received=message.rows_received,
         elapsed_ms=message.elapsed_ms,
+        peer_failed=message.peer_failed,
+        peer_failure=message.peer_failure,
+    )
+
+
+def _rebuild_progress(message: pb.RebuildProgress) -> RebuildProgress:
+    require(message.session_id != 0, "session_id", "missing")
+    return RebuildProgress(
+        session_id=SessionId(message.session_id),
+        base_chunks=message.base_chunks,
+        base_rows=message.base_rows,
+        base_rows_total=message.base_rows_total,
+        live_rows=message.live_rows,
+        dataflows_filled=message.dataflows_filled,
+        dataflows_total=message.dataflows_total,
+        is_completed=message.completed,
     )
 
 
@@ -162,6 +179,9 @@ def _status(message: pb.Status) -> Status:
         backlog_ticks=message.backlog_ticks,
         backlog_age_ms=message.backlog_age_ms,
         failed=tuple(CollectionId(collection) for collection in message.failed),
+        rebuild=field("rebuild", _rebuild_progress, message.rebuild)
+        if message.HasField("rebuild")
+        else None,
     )
 
 

@@ -88,7 +88,8 @@ class _Pickler(pickle.Pickler):
                 times = (value.since.time, value.upper.time)
                 return _facts, (exports, fingerprint, *times, hydrated, value.content_digest)
             case HydrationProgress(collection=collection, rows_done=done, rows_total=total):
-                more = (value.rows_received, value.elapsed_ms)
+                failed = (value.peer_failed, value.peer_failure)
+                more = (value.rows_received, value.elapsed_ms, *failed)
                 return _hydration, (collection, done, total, *more)
             case _:
                 return NotImplemented
@@ -142,7 +143,13 @@ def _facts(
 
 
 def _hydration(
-    collection: CollectionId, done: int, total: int, received: int, elapsed_ms: int
+    collection: CollectionId,
+    done: int,
+    total: int,
+    received: int,
+    elapsed_ms: int,
+    peer_failed: str,
+    peer_failure: str,
 ) -> HydrationProgress:
     return HydrationProgress(
         collection=collection,
@@ -150,6 +157,8 @@ def _hydration(
         rows_total=total,
         rows_received=received,
         elapsed_ms=elapsed_ms,
+        peer_failed=peer_failed,
+        peer_failure=peer_failure,
     )
 
 
