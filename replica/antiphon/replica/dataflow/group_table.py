@@ -35,6 +35,8 @@ class GroupTable:
         self._free: list[Rows] = []  # slots given back, the latest last
         self._free_count = 0
         self._all_known: Rows | None = None  # the latest located, if none of them is MISSING
+        self._first: Batch | None = None  # of the directory, and what it holds
+        self._first_slots: Rows = np.zeros(0, np.int64)
 
     @property
     def group_count(self) -> int:
@@ -50,9 +52,11 @@ class GroupTable:
         if not batches:
             return np.full(len(low), MISSING, np.int64)
         # Nearly all keys are known, and nearly all of those are in the first batch.
+        if batches[0] is not self._first:
+            self._first, self._first_slots = batches[0], values_of(batches[0].columns[0])
         ranks = batches[0].ranks
         places = ranks.searchsorted(low)
-        slots: Rows = values_of(batches[0].columns[0]).take(places, mode="clip")
+        slots: Rows = self._first_slots.take(places, mode="clip")
         wrong = ranks.take(places, mode="clip") != low
         wrong |= self._high.take(slots) != high
         if np.count_nonzero(wrong):
@@ -145,7 +149,7 @@ class GroupTable:
 
     def _clear(self) -> None:
         """The last group is gone: give all memory back."""
-        self._directory = Spine()
+        self._directory, self._first = Spine(), None
         self._high = np.zeros(_FIRST_SLOTS, np.uint64)
         self._numbers = np.zeros((_FIRST_SLOTS, self._numbers.shape[1]), np.int64)
         self._used = 0

@@ -17,7 +17,8 @@ _FEW_ROWS: Final = 48  # up to here a set of Python integers is faster than a so
 _COUNTED: Final = [np.arange(n) for n in range(_FEW_ROWS + 1)]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Not frozen: making a frozen value of six fields takes twice as long, and each operator makes one.
+@dataclass(slots=True, eq=False)
 class Groups:
     """`order` puts the rows of a key together; `heads` are the groups' first places in it.
 

@@ -34,7 +34,10 @@ from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.sort_codes import has_global_codes
 from antiphon.replica.dataflow.zset import Diffs, Zset
 
-_GONE = np.array([-1])
+_GOES_COMES = np.array([-1, 1])
+_FEW_REPLACED = [np.repeat(_GOES_COMES, count) for count in range(65)]
+for _diffs in _FEW_REPLACED:
+    _diffs.setflags(write=False)
 _EXTREMES = (AggregateFunction.MIN, AggregateFunction.MAX)
 
 
@@ -75,6 +78,12 @@ class Reduce(Operator):
             distinct = Distinct(once=True) if source.aggregate.distinct else None
             self._layout.add(index, source, accumulator, distinct)
         self._table = GroupTable(self._layout.width)
+        distincts = [part.distinct for part in self._layout.parts.values()]
+        self._parts: tuple[Distinct | Extremes | Gathered, ...] = (
+            *[distinct for distinct in distincts if distinct is not None],
+            *self._extremes.values(),
+            *self._gathered.values(),
+        )
         self._pending: tuple[Rows, Groups, Numbers] | None = None
 
     def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
@@ -91,8 +100,9 @@ class Reduce(Operator):
         # goes by column.
         count = len(groups)
         rows = np.empty((self._layout.width, 2 * count), np.int64)
-        rows[:, :count] = self._table.read(slots).T
-        np.add(rows[:, :count], added, rows[:, count:])
+        stored = self._table.read(slots).T
+        rows[:, :count] = stored
+        np.add(stored, added, rows[:, count:])
         numbers = rows.T
         after = numbers[count:]
         for part in self._layout.carrying:
@@ -270,27 +280,22 @@ class Reduce(Operator):
         slots, groups, after = self._pending
         self._table.write(slots, groups.low, groups.high, after)
         self._pending = None
-        for part in self._parts():
+        for part in self._parts:
             part.commit()
 
     def maintain(self, fuel_rows: int) -> bool:
         more = self._table.maintain(fuel_rows)
-        for part in self._parts():
+        for part in self._parts:
             more |= part.maintain(fuel_rows)
         return more
 
-    def _parts(self) -> list[Distinct | Extremes | Gathered]:
-        parts = self._layout.parts.values()
-        distincts = [part.distinct for part in parts if part.distinct is not None]
-        return [*distincts, *self._extremes.values(), *self._gathered.values()]
-
     @property
     def state_rows(self) -> int:
-        return self._table.group_count + sum(part.state_rows for part in self._parts())
+        return self._table.group_count + sum(part.state_rows for part in self._parts)
 
     @property
     def state_bytes(self) -> int:
-        return self._table.byte_count + sum(part.state_bytes for part in self._parts())
+        return self._table.byte_count + sum(part.state_bytes for part in self._parts)
 
 
 def _present(numbers: Numbers, count: int) -> Mask | None:
@@ -306,6 +311,6 @@ def _squares(index: int) -> int:
 
 def _replaced(count: int) -> Diffs:
     """The diffs of rows that go, then of as many that take their place."""
-    diffs = np.ones(2 * count, np.int64)
-    diffs[:count] = _GONE
-    return diffs
+    if count < len(_FEW_REPLACED):
+        return _FEW_REPLACED[count]
+    return np.repeat(_GOES_COMES, count)
