@@ -33,6 +33,8 @@ PAIRS = st.dictionaries(TEXTS, TEXTS, max_size=3)
 
 frontiers = st.just(CLOSED) | st.integers(0, TIME_MAX + 1).map(Frontier)
 collections = POSITIVE.map(ids.CollectionId)
+maybe = st.none() | frontiers
+several = {"collection": collections, "others": st.lists(collections, max_size=4).map(tuple)}
 positions = U64.map(ids.Position)
 sessions = POSITIVE.map(ids.SessionId)
 RANDOM_BYTES = st.binary(min_size=16, max_size=16)
@@ -320,7 +322,7 @@ COMMANDS: dict[type[c.Command], st.SearchStrategy[Any]] = {
     c.AcceptRebuild: st.builds(c.AcceptRebuild, session_id=sessions),
     c.UpdateConfiguration: st.builds(c.UpdateConfiguration, values=PAIRS),
     c.CreateDataflow: st.builds(c.CreateDataflow, dataflow=dataflows),
-    c.AllowCompaction: st.builds(c.AllowCompaction, collection=collections, frontier=frontiers),
+    c.AllowCompaction: st.builds(c.AllowCompaction, frontier=frontiers, **several),
     c.Peek: st.builds(
         c.Peek,
         peek_id=peek_ids,
@@ -334,8 +336,8 @@ COMMANDS: dict[type[c.Command], st.SearchStrategy[Any]] = {
     c.CancelPeek: st.builds(c.CancelPeek, peek_id=peek_ids),
     c.Schedule: st.builds(
         c.Schedule,
-        collection=collections,
         bases=_some(st.builds(c.BaseSource, collection=collections, peer=NAMES)),
+        **several,
     ),
 }
 commands = st.one_of(*COMMANDS.values())
@@ -375,10 +377,8 @@ def _subscribe_batches() -> st.SearchStrategy[r.SubscribeBatch]:
 RESPONSES: dict[type[r.Response], st.SearchStrategy[Any]] = {
     r.Frontiers: st.builds(
         r.Frontiers,
-        collection=collections,
-        write_frontier=st.none() | frontiers,
-        input_frontier=st.none() | frontiers,
-        output_frontier=st.none() | frontiers,
+        **several,
+        **dict.fromkeys(("write_frontier", "input_frontier", "output_frontier"), maybe),
     ),
     r.PeekResponse: st.builds(
         r.PeekResponse,

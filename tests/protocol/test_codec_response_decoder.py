@@ -21,6 +21,10 @@ ID = b"p" * 16
     [
         (pb.Response(), "kind"),
         (pb.Response(frontiers=pb.Frontiers()), "frontiers.collection"),
+        (
+            pb.Response(frontiers=pb.Frontiers(collection=1, others=[2, 0])),
+            "frontiers.others[1]",
+        ),
         (pb.Response(peek=pb.PeekResponse(peek_id=ID)), "peek.result"),
         (pb.Response(peek=pb.PeekResponse(canceled=pb.PeekCanceled())), "peek.peek_id"),
         (

@@ -20,7 +20,7 @@ from antiphon.protocol.dataflow import CollectionKind, Finishing, Import, Subscr
 from antiphon.protocol.describe import Describable, describe, kebab
 from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.frontier import CLOSED, Frontier
-from antiphon.protocol.ids import Position
+from antiphon.protocol.ids import CollectionId, Position
 from antiphon.protocol.response import (
     CopyToDropped,
     CopyToResponse,
@@ -102,6 +102,11 @@ FAILURE = Failure(code="link_timeout", message="too\nlate", definite=False, deta
         ),
         (CancelPeek(peek_id=PEEK_1), "cancel-peek 31313131"),
         (Frontiers(collection=U1), "frontiers u1"),
+        (Schedule(collection=U1, others=(U2,)), "schedule u1,u2"),
+        (
+            Schedule(collection=U1, others=tuple(map(CollectionId, range(2, 1_003)))),
+            "schedule u1 and 1,001 more",
+        ),
         (
             Frontiers(collection=U1, write_frontier=Frontier(7), output_frontier=CLOSED),
             "frontiers u1 write=[7] output=[]",

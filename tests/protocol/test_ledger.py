@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -98,6 +99,11 @@ def moved(write: int | None = None, output: int | None = None) -> Frontiers:
     )
 
 
+def both(message: AllowCompaction | Frontiers | Schedule) -> AllowCompaction | Frontiers | Schedule:
+    """The same said of U2 as well."""
+    return replace(message, others=(U2,))
+
+
 COPY = create(T1, kind=CopyToExport(uri="file:x", format="csv"))
 COPIED = CopyToResponse(collection=T1, result=CopyToRows(row_count=1))
 CLOSING = Frontiers(collection=U1, write_frontier=CLOSED)
@@ -154,6 +160,15 @@ CLOSING = Frontiers(collection=U1, write_frontier=CLOSED)
         # Copy-tos.
         ([COPY, COPIED], COPIED, "has ended"),
         ([COPY], batch(0, 9), "is no subscribe"),
+        # Several at once: each is looked at, as if it stood alone.
+        ([create(U1)], both(Schedule(collection=U1)), "there is no u2"),
+        ([create(U1)], both(compact(U1, 9)), "there is no u2"),
+        ([create(U1, U2), compact(U2, 9)], both(compact(U1, 8)), "of u2 moves back from [9]"),
+        ([create(U1, U2)], both(drop(U1)), "2 collections are dropped at once"),
+        ([create(U1)], both(moved(9)), "there is no u2"),
+        ([create(U1, U2), both(moved(8)), moved(9)], both(moved(8)), "of u1 moves back from [9]"),
+        ([create(U1, U2), both(moved(8)), both(CLOSING)], moved(9), "moves back from []"),
+        ([create(U1, U2), both(moved(8)), both(CLOSING)], both(CLOSING), "of u1 was closed"),
         # Rebuilds.
         ([START_REBUILD], START_REBUILD, "runs already"),
         ([], COMPLETED, "no rebuild 1 runs"),
@@ -176,6 +191,7 @@ def test_it_is_illegal_and_the_reason_says_why(
         [create(U1, U2), drop(U1), moved(9), Dropped(collection=U1), Schedule(collection=U2)],
         [create(U1), compact(U1, 6), compact(U1, 6), compact(U1, 90)],
         [create(U1), moved(5), moved(5, 6), moved(), CLOSING],
+        [create(U1, U2), both(Schedule(collection=U1)), both(compact(U1, 6)), both(moved(7))],
         [create(U1, kind=MaterializedViewExport()), moved(0), moved(3), moved(output=5)],
         [peek(), CancelPeek(peek_id=PEEK_1), PeekResponse(peek_id=PEEK_1, result=PeekCanceled())],
         [peek(), PeekResponse(peek_id=PEEK_1, result=NO_ROWS), CancelPeek(peek_id=PEEK_1)],
@@ -231,7 +247,13 @@ message = st.one_of(
     st.builds(peek, PEEKS),
     st.builds(CancelPeek, peek_id=PEEKS),
     st.builds(PeekResponse, peek_id=PEEKS, result=st.just(NO_ROWS) | st.builds(PeekCanceled)),
-    st.builds(Frontiers, collection=IDS, write_frontier=frontier, output_frontier=frontier),
+    st.builds(
+        Frontiers,
+        collection=IDS,
+        write_frontier=frontier,
+        output_frontier=frontier,
+        others=st.just(()) | st.tuples(IDS),
+    ),
     st.builds(Dropped, collection=IDS),
     st.builds(
         SubscribeResponse,
@@ -290,6 +312,9 @@ def lives(
             case CreateDataflow(dataflow=dataflow):
                 if dataflow.exports[0].collection == collection:
                     found.append([])
+            case AllowCompaction() | Schedule() | Frontiers():
+                if collection in item.collections:
+                    found[-1].append(item)
             case _ if getattr(item, "collection", None) == collection:
                 found[-1].append(item)
             case _:

@@ -380,7 +380,7 @@ class Bench:
         """All reports about a collection, by kind."""
         found: dict[str, list[Frontier]] = {"write": [], "input": [], "output": []}
         for response in self.responses:
-            if isinstance(response, Frontiers) and response.collection == collection:
+            if isinstance(response, Frontiers) and collection in response.collections:
                 for kind, reports in found.items():
                     value = getattr(response, f"{kind}_frontier")
                     if value is not None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from antiphon.protocol.frontier import CLOSED, Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.response import Frontiers
-from antiphon.replica.progress import FrontierReports
+from antiphon.replica.progress import FrontierReports, Reached
 from tests.replica.scripted import at
 
 C = CollectionId(7)
@@ -18,7 +18,9 @@ C = CollectionId(7)
 def report(
     reports: FrontierReports, write: Frontier, input_: Frontier, output: Frontier
 ) -> Frontiers | None:
-    return reports.report(C, write_frontier=write, input_frontier=input_, output_frontier=output)
+    found = reports.report([(C, Reached(write, input_, output))])
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 def test_the_first_report_is_full() -> None:
@@ -64,6 +66,20 @@ def test_a_frontier_that_moves_back_is_a_bug() -> None:
     report(reports, at(5), at(5), at(5))
     with pytest.raises(AssertionError, match="moves back"):
         report(reports, at(5), at(4), at(5))
+
+
+def test_what_is_the_same_of_many_is_said_once() -> None:
+    reports = FrontierReports()
+    many = [CollectionId(number) for number in range(1, 1_001)]
+    (first,) = reports.report((each, Reached(at(5), at(5), at(5))) for each in many)
+    assert first.collections == tuple(many)
+    ahead, rest = many[:3], many[3:]
+    assert len(reports.report((each, Reached(at(5), at(6), at(5))) for each in ahead)) == 1
+    found = reports.report((each, Reached(at(6), at(6), at(6))) for each in many)
+    assert [(each.collections, each.input_frontier) for each in found] == [
+        (tuple(ahead), None),
+        (tuple(rest), at(6)),
+    ]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))))

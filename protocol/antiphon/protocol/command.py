@@ -134,10 +134,15 @@ class CreateDataflow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowCompaction:
     """External readers need no time before `frontier`. Closed: drop, numbered, answered by exactly
-    one `Dropped`. Otherwise live."""
+    one `Dropped`, and of one collection alone. Otherwise live."""
 
     collection: CollectionId
     frontier: Frontier
+    others: tuple[CollectionId, ...] = ()  # further ones of which the same is said
+
+    @property
+    def collections(self) -> tuple[CollectionId, ...]:
+        return (self.collection, *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +162,11 @@ class Schedule:
 
     collection: CollectionId
     bases: tuple[BaseSource, ...] = ()
+    others: tuple[CollectionId, ...] = ()  # further ones of which the same is said
+
+    @property
+    def collections(self) -> tuple[CollectionId, ...]:
+        return (self.collection, *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,7 @@ from antiphon.protocol.stage import Stage
 
 Describable = Sent | Command | Response | Failure | Frontier | Stage | ReplicaFacts
 _DIGEST_BYTES_SHOWN = 4
+_COLLECTIONS_SHOWN_MAX = 8
 
 
 def describe(value: Describable) -> str:
@@ -126,16 +127,24 @@ def _command(command: Command) -> str:
             return _pairs(values)
         case CreateDataflow(dataflow=dataflow):
             return _dataflow(dataflow)
-        case AllowCompaction(collection=collection, frontier=frontier):
-            return f"{show(collection)} frontier={frontier}"
+        case AllowCompaction(frontier=frontier):
+            return f"{_several(command.collections)} frontier={frontier}"
         case Peek():
             return _peek(command)
         case CancelPeek(peek_id=peek):
             return f"{peek}"
-        case Schedule(collection=collection, bases=bases):
-            return _words(show(collection), *(f"{show(b.collection)}@{b.peer}" for b in bases))
+        case Schedule(bases=bases):
+            named = _several(command.collections)
+            return _words(named, *(f"{show(b.collection)}@{b.peer}" for b in bases))
         case _:
             assert_never(command)
+
+
+def _several(collections: tuple[CollectionId, ...]) -> str:
+    """Some by name; of many only how many there are."""
+    if len(collections) <= _COLLECTIONS_SHOWN_MAX:
+        return ",".join(show(collection) for collection in collections)
+    return f"{show(collections[0])} and {len(collections) - 1:,} more"
 
 
 def _hello(hello: Hello) -> str:
@@ -215,7 +224,7 @@ def _response(response: Response) -> str:
                 ("output", response.output_frontier),
             )
             moved = (f"{name}={value}" for name, value in said if value is not None)
-            return _words(show(response.collection), *moved)
+            return _words(_several(response.collections), *moved)
         case PeekResponse(peek_id=peek, result=result):
             return f"{peek} {_peek_result(result)}"
         case SubscribeResponse(collection=collection, result=result):

@@ -9,7 +9,7 @@ The rules:
 - A `CreateDataflow` has at least one export, each new; all are transient or none is; `as_of` is not
   closed.
 - `Schedule` and `AllowCompaction` name a collection that was created and not dropped. Allowed
-  compaction never moves back. Allowing it up to the closed frontier is the drop.
+  compaction never moves back. Allowing it up to the closed frontier is the drop, of one collection.
 - A `Peek` has an id that no waiting peek has. It is answered once, and `PeekCanceled` answers only
   what was canceled. A `CancelPeek` may come late, and then changes nothing.
 - Frontiers never move back, and a closed one is not said again. The first are not before `as_of`,
@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import assert_never
 
 from antiphon.protocol.command import (
@@ -121,10 +122,10 @@ class Ledger:
                 return f"the peek {peek} is waiting already" if peek in self._peeks else None
             case CreateDataflow():
                 return self._check_create(command)
-            case AllowCompaction(collection=collection, frontier=frontier):
-                return self._check_compaction(collection, frontier)
-            case Schedule(collection=collection):
-                return self._check_alive(collection)
+            case AllowCompaction():
+                return self._check_compaction(command)
+            case Schedule():
+                return next(filter(None, map(self._check_alive, command.collections)), None)
             case StartRebuild(session_id=session):
                 return f"rebuild {session} runs already" if session in self._rebuilds else None
             case AcceptRebuild(session_id=session):
@@ -156,8 +157,9 @@ class Ledger:
                         input=start,
                         output=start,
                     )
-            case AllowCompaction(collection=collection, frontier=frontier):
-                self._collections[collection].compaction = frontier
+            case AllowCompaction(frontier=frontier):
+                for collection in command.collections:
+                    self._collections[collection].compaction = frontier
             case StartRebuild(session_id=session):
                 self._rebuilds[session] = False
             case CancelRebuild(session_id=session):
@@ -185,13 +187,17 @@ class Ledger:
             return f"{dataflow.name} starts at the closed frontier"
         return None
 
-    def _check_compaction(self, collection: CollectionId, frontier: Frontier) -> str | None:
-        problem = self._check_alive(collection)
-        if problem is not None:
-            return problem
-        last = self._collections[collection].compaction
-        if not last.less_equal(frontier):
-            return f"compaction of {show(collection)} moves back from {last} to {frontier}"
+    def _check_compaction(self, command: AllowCompaction) -> str | None:
+        frontier = command.frontier
+        if frontier.is_closed and command.others:
+            return f"{1 + len(command.others)} collections are dropped at once"
+        for collection in command.collections:
+            problem = self._check_alive(collection)
+            if problem is not None:
+                return problem
+            last = self._collections[collection].compaction
+            if not last.less_equal(frontier):
+                return f"compaction of {show(collection)} moves back from {last} to {frontier}"
         return None
 
     def _check_alive(self, collection: CollectionId) -> str | None:
@@ -217,13 +223,40 @@ class Ledger:
                 if session not in self._rebuilds:
                     return f"no rebuild {session} runs"
                 return f"rebuild {session} has completed" if self._rebuilds[session] else None
-            case Frontiers() | SubscribeResponse() | CopyToResponse() | Dropped():
+            case Frontiers():
+                return self._check_frontiers(response)
+            case SubscribeResponse() | CopyToResponse() | Dropped():
                 entry = self._collections.get(response.collection)
                 if entry is None:
                     return f"there is no {show(response.collection)}"
                 return _check_about(entry, response)
             case _:
                 assert_never(response)
+
+    def _check_frontiers(self, response: Frontiers) -> str | None:
+        found = self._collections
+        said = [
+            (kind, attrgetter(kind), new)
+            for kind, new in (
+                ("write", response.write_frontier),
+                ("input", response.input_frontier),
+                ("output", response.output_frontier),
+            )
+            if new is not None
+        ]
+        for collection in response.collections:
+            entry = found.get(collection)
+            if entry is None:
+                return f"there is no {show(collection)}"
+            for kind, told, new in said:
+                old = told(entry)
+                if not old.less_equal(new):
+                    return (
+                        f"the {kind} frontier of {show(collection)} moves back from {old} to {new}"
+                    )
+                if old.is_closed:
+                    return f"the {kind} frontier of {show(collection)} was closed already"
+        return None
 
     def note_response(self, response: Response) -> None:
         match response:
@@ -236,11 +269,12 @@ class Ledger:
                     self._rebuilds[session] = True
                 else:
                     del self._rebuilds[session]
-            case Frontiers():
-                entry = self._collections[response.collection]
-                entry.write = response.write_frontier or entry.write
-                entry.input = response.input_frontier or entry.input
-                entry.output = response.output_frontier or entry.output
+            case Frontiers(write_frontier=write, input_frontier=input_, output_frontier=output):
+                for collection in response.collections:
+                    entry = self._collections[collection]
+                    entry.write = write or entry.write
+                    entry.input = input_ or entry.input
+                    entry.output = output or entry.output
             case SubscribeResponse(result=result):
                 entry = self._collections[response.collection]
                 match result:
@@ -260,12 +294,10 @@ class Ledger:
 
 
 def _check_about(
-    entry: _Entry, response: Frontiers | SubscribeResponse | CopyToResponse | Dropped
+    entry: _Entry, response: SubscribeResponse | CopyToResponse | Dropped
 ) -> str | None:
     name = show(response.collection)
     match response:
-        case Frontiers():
-            return _check_frontiers(entry, response, name)
         case SubscribeResponse(result=result):
             if not isinstance(entry.kind, SubscribeExport):
                 return f"{name} is no subscribe"
@@ -278,21 +310,6 @@ def _check_about(
             return None if entry.is_dropped else f"nobody dropped {name}"
         case _:
             assert_never(response)
-
-
-def _check_frontiers(entry: _Entry, response: Frontiers, name: str) -> str | None:
-    for kind, old, new in (
-        ("write", entry.write, response.write_frontier),
-        ("input", entry.input, response.input_frontier),
-        ("output", entry.output, response.output_frontier),
-    ):
-        if new is None:
-            continue
-        if not old.less_equal(new):
-            return f"the {kind} frontier of {name} moves back from {old} to {new}"
-        if old.is_closed:
-            return f"the {kind} frontier of {name} was closed already"
-    return None
 
 
 def _check_subscribe(

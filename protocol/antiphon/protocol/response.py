@@ -31,6 +31,11 @@ class Frontiers:
     write_frontier: Frontier | None = None  # every update before it is final
     input_frontier: Frontier | None = None  # every input before it has been consumed
     output_frontier: Frontier | None = None  # every input before it has been processed
+    others: tuple[CollectionId, ...] = ()  # further collections of which the same is said
+
+    @property
+    def collections(self) -> tuple[CollectionId, ...]:
+        return (self.collection, *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

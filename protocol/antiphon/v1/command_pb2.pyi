@@ -471,18 +471,24 @@ class AllowCompaction(_message.Message):
 
     COLLECTION_FIELD_NUMBER: _builtins.int
     FRONTIER_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     @_builtins.property
     def frontier(self) -> _types_pb2.Frontier: ...
+    @_builtins.property
+    def others(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Further collections of which the same is said. None with a drop."""
+
     def __init__(
         self,
         *,
         collection: _builtins.int = ...,
         frontier: _types_pb2.Frontier | None = ...,
+        others: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["frontier", b"frontier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "frontier", b"frontier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "frontier", b"frontier", "others", b"others"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -523,6 +529,7 @@ class Schedule(_message.Message):
 
     COLLECTION_FIELD_NUMBER: _builtins.int
     BASES_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     @_builtins.property
     def bases(self) -> _containers.RepeatedCompositeFieldContainer[Global___BaseSource]:
@@ -530,15 +537,20 @@ class Schedule(_message.Message):
         that a replica may read all of it from the store.
         """
 
+    @_builtins.property
+    def others(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Further collections of which the same is said."""
+
     def __init__(
         self,
         *,
         collection: _builtins.int = ...,
         bases: _abc.Iterable[Global___BaseSource] | None = ...,
+        others: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bases", b"bases", "collection", b"collection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bases", b"bases", "collection", b"collection", "others", b"others"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -130,6 +130,7 @@ class Frontiers(_message.Message):
     WRITE_FRONTIER_FIELD_NUMBER: _builtins.int
     INPUT_FRONTIER_FIELD_NUMBER: _builtins.int
     OUTPUT_FRONTIER_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     @_builtins.property
     def write_frontier(self) -> _types_pb2.Frontier: ...
@@ -137,6 +138,10 @@ class Frontiers(_message.Message):
     def input_frontier(self) -> _types_pb2.Frontier: ...
     @_builtins.property
     def output_frontier(self) -> _types_pb2.Frontier: ...
+    @_builtins.property
+    def others(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Further collections of which the same is said."""
+
     def __init__(
         self,
         *,
@@ -144,10 +149,11 @@ class Frontiers(_message.Message):
         write_frontier: _types_pb2.Frontier | None = ...,
         input_frontier: _types_pb2.Frontier | None = ...,
         output_frontier: _types_pb2.Frontier | None = ...,
+        others: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input_frontier", b"input_frontier", "output_frontier", b"output_frontier", "write_frontier", b"write_frontier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "input_frontier", b"input_frontier", "output_frontier", b"output_frontier", "write_frontier", b"write_frontier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "input_frontier", b"input_frontier", "others", b"others", "output_frontier", b"output_frontier", "write_frontier", b"write_frontier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

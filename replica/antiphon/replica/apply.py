@@ -45,10 +45,12 @@ def apply(held: Held, command: Command, writer: tuple[Epoch, ClaimId]) -> None:
             held.configuration = held.configuration.updated(values)
         case CreateDataflow(dataflow=description):
             _create(held, description)
-        case Schedule(collection=collection, bases=bases):
-            held.start(_find(held, collection).owner, bases, writer[0])
-        case AllowCompaction(collection=collection, frontier=frontier):
-            _compact(held, _find(held, collection), frontier)
+        case Schedule(bases=bases):
+            for export in [_find(held, collection) for collection in command.collections]:
+                held.start(export.owner, bases, writer[0])
+        case AllowCompaction(frontier=frontier):
+            for export in [_find(held, collection) for collection in command.collections]:
+                _compact(held, export, frontier)
         case Peek():
             held.peeks.start(command, held.configuration)
         case CancelPeek(peek_id=peek_id):

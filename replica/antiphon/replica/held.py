@@ -13,7 +13,7 @@ from antiphon.protocol.command import BaseSource
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
 from antiphon.protocol.frontier import START
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
-from antiphon.protocol.response import Dropped, Frontiers, PeekResponse, Response
+from antiphon.protocol.response import Dropped, PeekResponse, Response
 from antiphon.replica.agenda import Agenda
 from antiphon.replica.configuration import Configuration
 from antiphon.replica.copy_out import CopyOut
@@ -22,7 +22,7 @@ from antiphon.replica.inputs import Inputs
 from antiphon.replica.installed import InstalledDataflow, InstalledExport
 from antiphon.replica.peek import Peeks
 from antiphon.replica.ports import FileFailed, FileRequest, FileWritten, Request
-from antiphon.replica.progress import FrontierReports
+from antiphon.replica.progress import FrontierReports, Reached
 from antiphon.replica.reconcile import Key
 from antiphon.replica.roster import Installed
 from antiphon.replica.sink import Sink
@@ -227,6 +227,7 @@ class Held:
         return None
 
     def _report(self, moved: dict[CollectionId, InstalledExport]) -> None:
+        now: list[tuple[CollectionId, Reached]] = []
         for export in moved.values():
             if export.mute:
                 continue
@@ -234,10 +235,9 @@ class Held:
                 batch = export.subscription.flush(self.configuration.subscribe_bytes_max)
                 if batch is not None:
                     self.responses.append(batch)
-            frontiers = self._frontiers(export)
-            if frontiers is not None:
-                self.responses.append(frontiers)
+            now.append((export.collection, self._reached(export)))
         moved.clear()
+        self.responses += self._reports.report(now)
 
     def compact_soon(self, export: InstalledExport) -> None:
         """What it must remember may have become less."""
@@ -274,7 +274,7 @@ class Held:
         if self.installed.remove_export(export):
             self.stop_reading(export.owner)
 
-    def _frontiers(self, export: InstalledExport) -> Frontiers | None:
+    def _reached(self, export: InstalledExport) -> Reached:
         # What was kept may lie behind the time from which this session reads it.
         reached = export.owner.frontier.join(export.owner.start)
         written = reached
@@ -283,12 +283,7 @@ class Held:
             written = export.sink.shard_upper or START
         if export.copy is not None and not export.copy.ended:
             written = export.owner.start  # the file is not there yet
-        return self._reports.report(
-            export.collection,
-            write_frontier=written,
-            input_frontier=reached,
-            output_frontier=reached,
-        )
+        return Reached(written, reached, reached)
 
 
 def upstream_input(export: InstalledExport, as_of: int) -> Input:

@@ -159,7 +159,7 @@ def advanced(commands: Sequence[Sent]) -> list[Sent]:
     for sent in commands:
         command = sent.command
         if isinstance(command, AllowCompaction) and not command.frontier.is_closed:
-            allowed[command.collection] = command.frontier
+            allowed |= dict.fromkeys(command.collections, command.frontier)
     return [_advanced(sent, allowed) for sent in commands]
 
 

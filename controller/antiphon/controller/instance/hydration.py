@@ -7,9 +7,9 @@ not wait: somebody does.
 
 from __future__ import annotations
 
-from antiphon.controller.instance.ready import Outbox, live
+from antiphon.controller.instance.ready import Outbox, scheduling
 from antiphon.controller.instance.state import Installed, Replica, State
-from antiphon.protocol.command import Schedule, Sent
+from antiphon.protocol.command import Sent
 from antiphon.protocol.ids import CollectionId
 
 
@@ -29,18 +29,18 @@ def due(state: State, replica: Replica) -> list[Sent]:
             waiting.append(collection)
         elif not (installed.is_transient or installed.hydrated):
             running += 1
-    commands: list[Sent] = []
+    starting: list[CollectionId] = []
     for collection in sorted(waiting):
         installed = replica.installed[collection]
         if installed.hydrated:  # kept from an earlier session: it fills nothing
             installed.scheduled = True
-            commands.append(live(Schedule(collection=collection)))
+            starting.append(collection)
             continue
         if running < state.config.hydration_limit and _inputs_are_past(state, replica, installed):
             installed.scheduled = True
             running += 1
-            commands.append(live(Schedule(collection=collection)))
-    return commands
+            starting.append(collection)
+    return scheduling(starting)
 
 
 def _inputs_are_past(state: State, replica: Replica, installed: Installed) -> bool:

@@ -29,6 +29,7 @@ from antiphon.controller.instance.ready import (
     DisconnectLink,
     OpenSession,
     Outbox,
+    allowing,
     live,
 )
 from antiphon.controller.instance.state import (
@@ -41,7 +42,6 @@ from antiphon.controller.instance.state import (
     State,
 )
 from antiphon.protocol.command import (
-    AllowCompaction,
     AllowWrites,
     CommandSet,
     CreateDataflow,
@@ -53,9 +53,9 @@ from antiphon.protocol.command import (
 )
 from antiphon.protocol.dataflow import DataflowDescription
 from antiphon.protocol.facts import DataflowFacts, ReplicaFacts
-from antiphon.protocol.frontier import START
+from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.greeting import COMMAND_SETS
-from antiphon.protocol.ids import ConnectionId, ReplicaId
+from antiphon.protocol.ids import CollectionId, ConnectionId, ReplicaId
 
 
 def on_replica_added(state: State, event: ReplicaAdded, out: Outbox, now_ms: int) -> None:
@@ -266,15 +266,15 @@ def _suffix(state: State, replica: Replica, facts: ReplicaFacts) -> list[Sent]:
     to start. What the replica has goes on where it is."""
     commands = state.log.suffix(facts.applied_position)
     held = {each.exports: each for each in maintained(facts)}
+    allowed: list[tuple[CollectionId, Frontier]] = []
     for collection in state.live_dataflows():
         dataflow = _as_it_stands(collection)
         if collection.position > facts.applied_position:
             _start(state, replica, collection, dataflow)
         else:
             _go_on(state, replica, collection, dataflow, held[(collection.id,)])
-        allowed = AllowCompaction(collection=collection.id, frontier=dataflow.as_of)
-        commands.append(live(allowed))
-    return commands
+        allowed.append((collection.id, dataflow.as_of))
+    return commands + allowing(allowed)
 
 
 def _as_it_stands(collection: Collection) -> DataflowDescription:

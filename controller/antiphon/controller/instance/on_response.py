@@ -72,17 +72,25 @@ def _on_response(state: State, replica: Replica, response: Response, out: Outbox
 
 
 def on_frontiers(state: State, replica: Replica, report: Frontiers) -> bool:
-    """Progress of one collection there. Its inputs' holds follow what it has consumed; the
-    furthest write frontier of all replicas is the collection's. True: others may start now."""
-    installed = replica.installed.get(report.collection)
+    """Progress of collections there. True: others may start now."""
+    moved = False
+    for reported in report.collections:
+        moved = _progress(state, replica, reported, report) or moved
+    return moved
+
+
+def _progress(state: State, replica: Replica, reported: CollectionId, report: Frontiers) -> bool:
+    """Of one collection. Its inputs' holds follow what it has consumed; the furthest write frontier
+    of all replicas is the collection's. True: what it has put out moved."""
+    installed = replica.installed.get(reported)
     if installed is None:
         return False
     replica.reported = True
     output_before = installed.output_frontier
     _move_forward(installed, report)
     if report.input_frontier is not None:
-        _follow_inputs(state, replica, report, installed)
-    collection = state.collections.get(report.collection)
+        _follow_inputs(state, replica, reported, installed)
+    collection = state.collections.get(reported)
     if collection is not None and collection.write_frontier.less_than(installed.write_frontier):
         collection.write_frontier = installed.write_frontier
         state.moved = True
@@ -98,9 +106,11 @@ def _move_forward(installed: Installed, report: Frontiers) -> None:
         installed.output_frontier = installed.output_frontier.join(report.output_frontier)
 
 
-def _follow_inputs(state: State, replica: Replica, report: Frontiers, installed: Installed) -> None:
+def _follow_inputs(
+    state: State, replica: Replica, reported: CollectionId, installed: Installed
+) -> None:
     consumed = installed.input_frontier
-    holder = Holder(HoldKind.INPUT, report.collection, replica.id)
+    holder = Holder(HoldKind.INPUT, reported, replica.id)
     for needed in installed.stored_inputs:
         if consumed.is_closed:
             holds.release(state, needed, holder)

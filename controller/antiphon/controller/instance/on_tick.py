@@ -16,9 +16,8 @@ from antiphon.controller.instance import (
     subscribes,
 )
 from antiphon.controller.instance.event import CompactionDurable
-from antiphon.controller.instance.ready import CompactionEntry, Outbox, live
+from antiphon.controller.instance.ready import CompactionEntry, Outbox, allowing
 from antiphon.controller.instance.state import State
-from antiphon.protocol.command import AllowCompaction
 from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.ids import CollectionId
 
@@ -67,15 +66,15 @@ def on_compaction_durable(state: State, event: CompactionDurable, out: Outbox) -
     """Tell the replicas that are connected. One that connects later starts at the since anyway."""
     state.compaction_in_flight = False
     for replica in state.open_replicas():
-        commands = []
+        moved = []
         for collection, frontier in event.compaction.items():
             installed = replica.installed.get(collection)
             if installed is None or installed.dropping:
                 continue
             if installed.compacted.less_than(frontier):
                 installed.compacted = frontier
-                commands.append(live(AllowCompaction(collection=collection, frontier=frontier)))
-        out.send(replica.id, *commands)
+                moved.append((collection, frontier))
+        out.send(replica.id, *allowing(moved))
 
 
 def on_compaction_refused(state: State) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from antiphon.controller.ports import Reply
-from antiphon.protocol.command import Command, Sent
+from antiphon.protocol.command import AllowCompaction, Command, Schedule, Sent
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId, Position, ReplicaId
 
@@ -124,3 +124,21 @@ class Outbox:
 def live(command: Command) -> Sent:
     """A command at no position: framing and live state."""
     return Sent(NO_POSITION, command)
+
+
+def allowing(compaction: Iterable[tuple[CollectionId, Frontier]]) -> list[Sent]:
+    """A compaction map as commands: one for each frontier that is in it."""
+    same: dict[Frontier, list[CollectionId]] = {}
+    for collection, frontier in compaction:
+        same.setdefault(frontier, []).append(collection)
+    return [
+        live(AllowCompaction(collection=first, frontier=frontier, others=tuple(others)))
+        for frontier, (first, *others) in same.items()
+    ]
+
+
+def scheduling(collections: Sequence[CollectionId]) -> list[Sent]:
+    """Permission to start, for all of them at once."""
+    if not collections:
+        return []
+    return [live(Schedule(collection=collections[0], others=tuple(collections[1:])))]

@@ -22,7 +22,7 @@ top of the ledger that our own replica uses, so that the two can disagree.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from antiphon.proof.conformance.content import CONTENT_ERRORS, changes_of
@@ -127,10 +127,11 @@ class _Audit:
             case CreateDataflow(dataflow=dataflow):
                 for export in dataflow.exports:
                     self.collections[export.collection] = _Known(export.kind, dataflow)
-            case AllowCompaction(collection=collection, frontier=frontier):
-                known = self.collections.get(collection)
-                if known is not None:
-                    known.dropped = known.dropped or frontier.is_closed
+            case AllowCompaction(frontier=frontier):
+                for collection in command.collections:
+                    known = self.collections.get(collection)
+                    if known is not None:
+                        known.dropped = known.dropped or frontier.is_closed
             case Peek(peek_id=peek_id):
                 self.peeks[peek_id] = False
             case CancelPeek(peek_id=peek_id):
@@ -154,7 +155,10 @@ class _Audit:
             case Status(stage=stage):
                 if stage > self.stage:
                     self.blame("D2", f"stage {stage.name} when {self.stage.name} was reached")
-            case Frontiers() | SubscribeResponse() | CopyToResponse() | Dropped():
+            case Frontiers():
+                for collection in response.collections:
+                    self._about(replace(response, collection=collection, others=()))
+            case SubscribeResponse() | CopyToResponse() | Dropped():
                 self._about(response)
             case _:
                 pass  # rebuilds and drains have checks of their own

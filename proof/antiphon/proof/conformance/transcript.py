@@ -91,7 +91,7 @@ class Transcript:
         return [
             response
             for response in self.responses()
-            if isinstance(response, Frontiers) and response.collection == collection
+            if isinstance(response, Frontiers) and collection in response.collections
         ]
 
     def reached(self, collection: CollectionId, kind: str = "output") -> Frontier | None:
@@ -127,7 +127,11 @@ class Transcript:
 
     def about(self, collection: CollectionId) -> list[Response]:
         """Everything that was said of one collection."""
-        return [r for r in self.responses() if getattr(r, "collection", None) == collection]
+        return [
+            r
+            for r in self.responses()
+            if collection in (getattr(r, "collection", None), *getattr(r, "others", ()))
+        ]
 
     def statuses(self) -> list[Heard]:
         return [entry for entry in self.heard() if isinstance(entry.response, Status)]

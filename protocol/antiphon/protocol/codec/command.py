@@ -165,7 +165,9 @@ def _create_dataflow(command: CreateDataflow) -> pb.CreateDataflow:
 
 def _allow_compaction(command: AllowCompaction) -> pb.AllowCompaction:
     return pb.AllowCompaction(
-        collection=command.collection, frontier=frontier_to_proto(command.frontier)
+        collection=command.collection,
+        frontier=frontier_to_proto(command.frontier),
+        others=command.others,
     )
 
 
@@ -210,7 +212,7 @@ def _cancel_peek(command: CancelPeek) -> pb.CancelPeek:
 
 def _schedule(command: Schedule) -> pb.Schedule:
     bases = [pb.BaseSource(collection=one.collection, peer=one.peer) for one in command.bases]
-    return pb.Schedule(collection=command.collection, bases=bases)
+    return pb.Schedule(collection=command.collection, bases=bases, others=command.others)
 
 
 _ENCODERS: Final[dict[type[Command], tuple[str, Callable[[Any], Any]]]] = {

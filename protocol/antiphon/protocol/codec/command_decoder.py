@@ -12,6 +12,7 @@ from antiphon.protocol.codec.dataflow import (
 )
 from antiphon.protocol.codec.field import (
     MalformedMessage,
+    collections,
     each,
     enum,
     field,
@@ -142,7 +143,11 @@ def _create_dataflow(message: pb.CreateDataflow) -> CreateDataflow:
 def _allow_compaction(message: pb.AllowCompaction) -> AllowCompaction:
     # Absent is not closed: that would drop a collection because somebody forgot a field.
     frontier = frontier_field("frontier", message.HasField("frontier"), message.frontier)
-    return AllowCompaction(collection=_collection(message), frontier=frontier)
+    return AllowCompaction(
+        collection=_collection(message),
+        frontier=frontier,
+        others=collections("others", message.others),
+    )
 
 
 def _index_target(message: pb.IndexTarget) -> IndexTarget:
@@ -193,7 +198,9 @@ def _cancel_peek(message: pb.CancelPeek) -> CancelPeek:
 
 def _schedule(message: pb.Schedule) -> Schedule:
     return Schedule(
-        collection=_collection(message), bases=each("bases", _base_source, message.bases)
+        collection=_collection(message),
+        bases=each("bases", _base_source, message.bases),
+        others=collections("others", message.others),
     )
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from antiphon.protocol.errors import RemoteProtocolError
-from antiphon.protocol.ids import RANDOM_ID_BYTES, RandomId
+from antiphon.protocol.ids import RANDOM_ID_BYTES, CollectionId, RandomId
 
 M = TypeVar("M")
 V = TypeVar("V")
@@ -77,6 +77,14 @@ def time(name: str, value: int) -> int:
     if value >= TIME_LIMIT:
         raise MalformedMessage(f"{value} is no time", name)
     return value
+
+
+def collections(name: str, values: Iterable[int]) -> tuple[CollectionId, ...]:
+    """Ids, none of them zero."""
+    found = tuple(values)
+    if 0 in found:
+        raise MalformedMessage("missing", f"{name}[{found.index(0)}]")
+    return cast(tuple[CollectionId, ...], found)
 
 
 def require(condition: bool, name: str, reason: str) -> None:

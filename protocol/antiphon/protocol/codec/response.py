@@ -88,6 +88,7 @@ def _frontiers(message: pb.Frontiers, response: Frontiers) -> None:
     _optional(message.write_frontier, response.write_frontier)
     _optional(message.input_frontier, response.input_frontier)
     _optional(message.output_frontier, response.output_frontier)
+    message.others.extend(response.others)
 
 
 def _peek(message: pb.PeekResponse, response: PeekResponse) -> None:

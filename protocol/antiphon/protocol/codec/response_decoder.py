@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from antiphon.protocol.codec.failure import failure_from_proto
-from antiphon.protocol.codec.field import MalformedMessage, each, enum, field, random_id, require
+from antiphon.protocol.codec.field import (
+    MalformedMessage,
+    collections,
+    each,
+    enum,
+    field,
+    random_id,
+    require,
+)
 from antiphon.protocol.codec.frontier import frontier_field, frontier_from_proto
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, PeekId, Position, SessionId
@@ -53,6 +61,7 @@ def _frontiers(message: pb.Frontiers) -> Frontiers:
         write_frontier=_optional(has("write_frontier"), message.write_frontier),
         input_frontier=_optional(has("input_frontier"), message.input_frontier),
         output_frontier=_optional(has("output_frontier"), message.output_frontier),
+        others=collections("others", message.others),
     )
 
 
