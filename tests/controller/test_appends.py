@@ -27,8 +27,11 @@ from antiphon.protocol.schema import (
     Column,
     Schema,
     decimal,
+    list_of,
+    struct_of,
 )
 
+PAIR = struct_of(Column(name="n", type=INT64), Column(name="w", type=list_of(TEXT)))
 SCHEMA = Schema(
     (
         Column(name="k", type=INT64, nullable=False),
@@ -75,6 +78,12 @@ def test_nothing_is_an_append_too() -> None:
         (TEXT, pa.nulls(1)),
         (DATE, pa.array([0], pa.date64())),
         (TIMESTAMP, pa.array([1_000], pa.timestamp("ns"))),
+        (list_of(INT64), pa.nulls(1)),
+        (list_of(INT64), pa.array([[1, None]], pa.list_(pa.int16()))),
+        (list_of(INT64), pa.array([[1]], pa.large_list(pa.int64()))),
+        (list_of(INT64), pa.array([[1, 2]], pa.list_(pa.int8(), 2))),
+        (list_of(TEXT), pa.array([["a"]], pa.list_(pa.dictionary(pa.int8(), pa.string())))),
+        (list_of(PAIR), pa.array([[{"n": 1, "w": ["x"]}]])),
     ],
 )
 def test_a_type_of_the_same_family_that_loses_nothing_is_taken(
@@ -82,6 +91,19 @@ def test_a_type_of_the_same_family_that_loses_nothing_is_taken(
 ) -> None:
     schema = Schema((Column(name="x", type=kind),))  # type: ignore[arg-type]
     assert prepare(item(schema=schema), one(x=values)).num_rows == 1
+
+
+def test_lists_and_structs_keep_what_is_in_them() -> None:
+    schema = Schema(
+        (Column(name="a", type=list_of(INT64)), Column(name="s", type=PAIR)),
+    )
+    lists = [None, [1, None], [], [2]]
+    structs = [{"w": None, "n": 3}, None, {"w": ["x", None], "n": None}, {"w": [], "n": 4}]
+    sent = pa.table({"a": pa.array(lists, pa.large_list(pa.int16())), "s": pa.array(structs)})
+    for rows in (sent, sent.slice(1, 3)):
+        batch = prepare(item(schema=schema), rows)
+        assert batch.schema.field("a").type == pa.list_(pa.int64())
+        assert batch.drop_columns(["antiphon_diff"]).to_pylist() == rows.to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -95,6 +117,13 @@ def test_a_type_of_the_same_family_that_loses_nothing_is_taken(
         (TIMESTAMP, pa.array([1], pa.timestamp("ns"))),
         (TIMESTAMP, pa.array([1_000], pa.timestamp("us", "UTC"))),
         (decimal(3, 1), pa.array([Decimal("123.45")])),
+        (list_of(INT64), pa.array([["1"]])),
+        (list_of(INT64), pa.array([1])),
+        (list_of(TEXT), pa.array([[1]])),
+        (PAIR, pa.array([{"n": 1}])),
+        (PAIR, pa.array([{"n": 1, "w": ["x"], "z": 2}])),
+        (PAIR, pa.array([{"n": "1", "w": ["x"]}])),
+        (PAIR, pa.array([[1]])),
     ],
 )
 def test_anything_else_is_refused_by_name(kind: object, values: pa.Array) -> None:

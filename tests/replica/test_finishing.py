@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.protocol.dataflow import UNFINISHED, Finishing
-from antiphon.protocol.errors import DataError, InvalidArgument, LimitExceeded, NotServed
+from antiphon.protocol.errors import DataError, InvalidArgument, LimitExceeded
 from antiphon.protocol.limits import CHUNK_BYTES
 from antiphon.protocol.schema import (
     FLOAT64,
@@ -23,9 +23,9 @@ from antiphon.protocol.schema import (
     Column,
     Schema,
     Type,
-    TypeKind,
     arrow_type,
     decimal,
+    list_of,
 )
 from antiphon.replica.finishing import Answer, finish
 from tests.replica.scripted import PAIRS, Row, rows_of
@@ -111,10 +111,12 @@ def test_decimals_order_by_value() -> None:
     assert found == sorted(values)
 
 
-def test_lists_are_not_ordered() -> None:
-    kind = Type(kind=TypeKind.LIST, element=INT64)
-    with pytest.raises(NotServed, match="ordered"):
-        first_column([[1]], Finishing(order_by=((0, False, False),)), kind)
+def test_lists_are_ordered_by_their_elements_and_then_by_length() -> None:
+    values = [None, [2], [None], [1, 3], [], [1]]
+    up = first_column(values, Finishing(order_by=((0, False, False),)), list_of(INT64))
+    assert up == [[], [1], [1, 3], [2], [None], None]
+    down = first_column(values, Finishing(order_by=((0, True, True),)), list_of(INT64))
+    assert down == up[::-1]
 
 
 def test_ties_are_cut_alike_whatever_the_order_of_the_input() -> None:

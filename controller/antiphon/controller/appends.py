@@ -6,6 +6,7 @@ narrower integers, larger offsets, dictionaries. Anything else is refused whole,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -122,11 +123,17 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _cast(item: CatalogItem, wanted: Column, values: pa.Array, kind: pa.DataType) -> pa.Array:
-    if values.type == kind:
+    if values.type == kind and not pt.is_list(kind):  # lists of other names are equal as well
         return values
     if pt.is_dictionary(values.type):
         values = values.dictionary_decode()
     try:
+        if _are_both(_LISTS, values.type, kind):
+            return _lists(item, wanted, values, kind)
+        if pt.is_struct(values.type) and pt.is_struct(kind) and _has_fields(values.type, kind):
+            fields = dict(zip(values.type.names, values.flatten(), strict=True))
+            cast = [_cast(item, wanted, fields[field.name], field.type) for field in kind]
+            return pa.StructArray.from_arrays(cast, fields=list(kind), mask=values.is_null())
         if _is_same_family(values.type, kind):
             if pt.is_integer(values.type) and pt.is_decimal(kind):
                 # By way of all digits: else the cast asks for room that no value needs.
@@ -147,6 +154,30 @@ def _cast(item: CatalogItem, wanted: Column, values: pa.Array, kind: pa.DataType
     )
 
 
+_LISTS: Final = (
+    pt.is_list, pt.is_large_list, pt.is_fixed_size_list, pt.is_list_view, pt.is_large_list_view,
+)  # fmt: skip
+
+
+def _lists(item: CatalogItem, wanted: Column, values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Lists of whatever layout, their elements cast as columns are."""
+    if not pt.is_list(values.type):
+        values = values.cast(pa.list_(values.type.value_type))
+    elements = _cast(item, wanted, values.flatten(), kind.value_type)
+    sizes = pc.fill_null(pc.list_value_length(values), 0)
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(sizes)])
+    return pa.ListArray.from_arrays(offsets, elements, type=kind, mask=values.is_null())
+
+
+def _has_fields(sent: pa.DataType, kind: pa.DataType) -> bool:
+    """Whether the fields are the same, in whatever order: none is made up, none is lost."""
+    return sorted(sent.names) == sorted(kind.names) and len(set(kind.names)) == len(kind.names)
+
+
+def _are_both(family: Sequence[Callable[[pa.DataType], bool]], *kinds: pa.DataType) -> bool:
+    return all(any(is_kind(kind) for is_kind in family) for kind in kinds)
+
+
 def _is_same_family(sent: pa.DataType, kind: pa.DataType) -> bool:
     """Whether a safe cast keeps what the values mean."""
     if pt.is_null(sent):
@@ -161,12 +192,7 @@ def _is_same_family(sent: pa.DataType, kind: pa.DataType) -> bool:
         (pt.is_string, pt.is_large_string, pt.is_string_view),
         (pt.is_binary, pt.is_large_binary, pt.is_binary_view, pt.is_fixed_size_binary),
         (pt.is_date,),
-        (pt.is_list, pt.is_large_list),
-        (pt.is_struct,),
     )
     if pt.is_timestamp(kind):
         return pt.is_timestamp(sent) and (sent.tz is None) == (kind.tz is None)
-    return any(
-        any(is_kind(sent) for is_kind in family) and any(is_kind(kind) for is_kind in family)
-        for family in families
-    )
+    return any(_are_both(family, sent, kind) for family in families)

@@ -95,9 +95,22 @@ TEMPORAL: Final = (
     "date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date", "timezone",
 )  # fmt: skip
 CONDITIONAL: Final = ("coalesce", "nullif", "greatest", "least")
+# Lists and structs. A field is named by its place, from 0; elements by theirs, from 1.
+NESTED: Final = (
+    "list", "struct", "field", "element", "slice", "list_length", "list_concat",
+)  # fmt: skip
 # Times that a temporal filter or an ad-hoc read fixes; a plan never calls a clock.
 CLOCK: Final = ("now",)
 
 FUNCTIONS: Final = frozenset(
-    LOGIC + COMPARISONS + ARITHMETIC + NUMERIC + BITWISE + TEXTUAL + TEMPORAL + CONDITIONAL + CLOCK
+    LOGIC
+    + COMPARISONS
+    + ARITHMETIC
+    + NUMERIC
+    + BITWISE
+    + TEXTUAL
+    + TEMPORAL
+    + CONDITIONAL
+    + NESTED
+    + CLOCK
 )

@@ -55,6 +55,10 @@ class Type:
         return self.kind in FLOATS
 
     @property
+    def is_nested(self) -> bool:
+        return self.kind in (TypeKind.LIST, TypeKind.STRUCT)
+
+    @property
     def is_numeric(self) -> bool:
         return self.is_integer or self.is_float or self.kind is TypeKind.DECIMAL
 
@@ -124,6 +128,15 @@ def decimal(precision: int, scale: int) -> Type:
     assert 1 <= precision <= DECIMAL_PRECISION_MAX, f"precision {precision}"
     assert 0 <= scale <= precision, f"scale {scale} of precision {precision}"
     return Type(kind=TypeKind.DECIMAL, precision=precision, scale=scale)
+
+
+def list_of(element: Type) -> Type:
+    return Type(kind=TypeKind.LIST, element=element)
+
+
+def struct_of(*fields: Column) -> Type:
+    assert fields, "a struct has a field"
+    return Type(kind=TypeKind.STRUCT, fields=fields)
 
 
 SQL_NAMES = {

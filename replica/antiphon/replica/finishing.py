@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from antiphon.protocol.dataflow import Finishing
 from antiphon.protocol.delta import encode_batch
-from antiphon.protocol.errors import DataError, InvalidArgument, LimitExceeded, NotServed
+from antiphon.protocol.errors import DataError, InvalidArgument, LimitExceeded
 from antiphon.protocol.limits import CHUNK_BYTES
 from antiphon.protocol.row_hash import hash_rows
 from antiphon.protocol.schema import Schema, arrow_schema
+from antiphon.replica.dataflow.sort_codes import order_codes
 
 _INTERVAL = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
 
@@ -165,13 +166,9 @@ def _ordered(columns: tuple[pa.Array, ...], finishing: Finishing) -> Indices:
 
 
 def _sort_keys(column: pa.Array) -> tuple[pa.Array, ...]:
-    """Columns that Arrow sorts as SQL sorts this one.
-
-    Raises:
-        NotServed: a list or a struct.
-    """
+    """Columns that Arrow sorts as SQL sorts this one."""
     if pa.types.is_nested(column.type):
-        raise NotServed(f"results are not ordered by columns of type {column.type}")
+        return (pa.array(order_codes(column)),)
     if not pa.types.is_interval(column.type):
         return (column,)
     # A month counts as thirty days, as in PostgreSQL.

@@ -99,3 +99,17 @@ SELECT date_trunc('day', hour), extract(dow FROM day), hour + INTERVAL '1 month 
 SELECT day - date '2013-01-01', make_date(2024, 2, 29), age(hour, timestamp '2012-01-01') FROM flights;
 -- Time zones by name; a time that clocks skip or show twice is read as PostgreSQL does.
 SELECT id, hour AT TIME ZONE 'UTC' AT TIME ZONE 'America/New_York' AS shown FROM flights;
+
+## Lists and structs
+-- Of any type, of each other too. Elements count from 1; a place where there is none is null, a slice is as long as it can be.
+SELECT ARRAY[a, b] AS l, [a, b][1] AS first, ([a, b, 3])[2:3] AS part, [[a], [b, 2]][2][1] AS inner, [a] || [b] AS both FROM t;
+SELECT {'n': a, 'w': c}, ROW(a, c), s.n, (s).w FROM (SELECT a, c, {'n': a, 'w': c} AS s FROM t) q;
+SELECT [a, b]::text[] AS l, ROW(a, c)::struct(n bigint, w text) AS s FROM t;
+-- They are equal and ordered by what is in them, a null above all values; so they may be grouped, joined and sorted by.
+SELECT x.s, y.b FROM (SELECT [a, b] AS s FROM t) x JOIN u y ON x.s = [y.a, 2];
+SELECT s, count(*) FROM (SELECT {'n': a, 'm': b % 2} AS s FROM t) q GROUP BY s;
+SELECT a, b, c FROM t ORDER BY [a, b] DESC NULLS LAST, c LIMIT 4;
+SELECT a, array_agg([b, a] ORDER BY b, c), max([b, a]) FROM t GROUP BY a;
+-- Rows that are spelled out are compared value by value; a null makes unknown what depends on it.
+SELECT a FROM t WHERE (a, b) IN ((1, 2), (2, 3)) OR (a, b) = (3, 3);
+SELECT a FROM t WHERE a IS NOT NULL AND b IS NOT NULL AND (a, b) < (2, 3);

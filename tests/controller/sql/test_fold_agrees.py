@@ -8,11 +8,11 @@ from decimal import Decimal
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from antiphon.controller.sql.constants import column_of
 from antiphon.controller.sql.fold import fold
 from antiphon.controller.sql.plans import ONE_ROW, computed
 from antiphon.controller.sql.types import arithmetic_type, castable
 from antiphon.protocol.expression import Call, Cast, Expression, Interval, Literal, Value
+from antiphon.protocol.literal_array import literal_array
 from antiphon.protocol.schema import (
     BOOLEAN,
     DATE,
@@ -99,7 +99,7 @@ def check(expression: Expression) -> None:
     assume(isinstance(folded, Literal))
     assert isinstance(folded, Literal)
     assert folded.type == expression.type
-    ours = column_of([folded.value], folded.type).to_pylist()[0]
+    ours = literal_array(folded.type, [folded.value]).to_pylist()[0]
     theirs = on_the_replica(expression)
     if isinstance(ours, float) and isinstance(theirs, float):
         assert math.isclose(ours, theirs, rel_tol=1e-15) or ours == theirs

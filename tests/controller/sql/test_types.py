@@ -33,9 +33,17 @@ from antiphon.protocol.schema import (
     TIMESTAMP,
     TIMESTAMPTZ,
     UUID,
+    Column,
     Type,
     decimal,
+    list_of,
+    struct_of,
 )
+
+PAIR = struct_of(Column(name="a", type=INT32), Column(name="b", type=list_of(TEXT)))
+ROW = struct_of(Column(name="f1", type=INT64), Column(name="f2", type=list_of(TEXT)))
+WIDER = struct_of(Column(name="a", type=INT64), Column(name="b", type=list_of(TEXT)))
+OTHER = struct_of(Column(name="a", type=INT32), Column(name="c", type=list_of(TEXT)))
 
 
 def named(text: str) -> Type:
@@ -53,7 +61,11 @@ def named(text: str) -> Type:
         ("numeric", decimal(38, 10)), ("text", TEXT), ("varchar", TEXT), ("bytea", BYTEA),
         ("date", DATE), ("timestamp", TIMESTAMP), ("timestamp without time zone", TIMESTAMP),
         ("timestamptz", TIMESTAMPTZ), ("timestamp with time zone", TIMESTAMPTZ),
-        ("interval", INTERVAL), ("uuid", UUID),
+        ("interval", INTERVAL), ("uuid", UUID), ("int[]", list_of(INT32)),
+        ("int list", list_of(INT32)),
+        ("numeric(5,2)[][]", list_of(list_of(decimal(5, 2)))), ("list(text)", list_of(TEXT)),
+        ("struct(a int, B text[])", PAIR), ('row(a int, "b" text[])', PAIR),
+        ("row(a int, b text[])[]", list_of(PAIR)),
     ],
 )  # fmt: skip
 def test_types_have_the_names_of_postgresql(text: str, kind: Type) -> None:
@@ -61,7 +73,20 @@ def test_types_have_the_names_of_postgresql(text: str, kind: Type) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["varchar(3)", "char(1)", "json", "int[]", "time", "serial", "timestamp(3)", "tinyint"]
+    "text",
+    [
+        "varchar(3)",
+        "char(1)",
+        "json",
+        "int[3]",
+        "json[]",
+        "map(int, int)",
+        "row(int)",
+        "time",
+        "serial",
+        "timestamp(3)",
+        "tinyint",
+    ],
 )
 def test_other_types_are_refused(text: str) -> None:
     with pytest.raises(UnsupportedSql, match="not supported"):
@@ -88,6 +113,13 @@ def test_impossible_types_are_invalid(text: str) -> None:
         (TEXT, INT32, None),
         (BOOLEAN, INT32, None),
         (INTERVAL, DATE, None),
+        (list_of(INT32), list_of(decimal(5, 4)), list_of(decimal(14, 4))),
+        (list_of(INT32), list_of(TEXT), None),
+        (list_of(INT32), INT32, None),
+        (PAIR, WIDER, WIDER),
+        (PAIR, ROW, WIDER),  # a row has no names of its own
+        (PAIR, OTHER, None),
+        (PAIR, TEXT, None),
     ],
 )
 def test_two_types_have_one_in_common_or_none(left: Type, right: Type, common: Type | None) -> None:

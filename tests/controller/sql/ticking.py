@@ -7,9 +7,10 @@ import datetime as dt
 import math
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import numpy as np
@@ -25,10 +26,16 @@ from antiphon.replica.dataflow.zset import Zset
 from tests.controller.sql.second_oracle import SecondOracle
 from tests.controller.sql.world import Row, World, difference, plan_one, tuples
 
-TABLE = """
+PLAIN = """
 CREATE TABLE r (
     id bigint, g int, o int, x bigint, y smallint, f double precision, n numeric(10,2), s text,
     ts timestamp, day date, b boolean
+)
+"""
+NESTED = """
+CREATE TABLE r (
+    id bigint, g int, a int[], f double precision[], w text[], s struct(x int, y text),
+    m int[][], p struct(q int[], z double precision)[]
 )
 """
 START = dt.datetime(2024, 1, 30)
@@ -39,15 +46,12 @@ class Rows:
     """The content of `r`: rows come, change and go."""
 
     random: random.Random
+    table: ClassVar[str] = PLAIN
     present: dict[int, Row] = field(default_factory=dict)
     last: int = 0
 
     def row(self) -> Row:
-        pick, self.last = self.random, self.last + 1
-
-        def maybe(value: Any) -> Any:
-            return None if pick.random() < 0.12 else value
-
+        pick, maybe, self.last = self.random, self.maybe, self.last + 1
         return (
             self.last,
             maybe(pick.randrange(3)),
@@ -61,6 +65,9 @@ class Rows:
             maybe(START.date() + dt.timedelta(days=pick.randrange(60))),
             maybe(pick.random() < 0.5),
         )
+
+    def maybe(self, value: Any) -> Any:
+        return None if self.random.random() < 0.12 else value
 
     def tick(self, count: int) -> list[tuple[Row, int]]:
         """What changes, as (row, diff)."""
@@ -82,15 +89,47 @@ class Rows:
         return changes
 
 
+class NestedRows(Rows):
+    """Lists and structs: null, empty, with nulls, with floats that are equal and look different."""
+
+    table: ClassVar[str] = NESTED
+
+    def row(self) -> Row:
+        pick, maybe, self.last = self.random, self.maybe, self.last + 1
+
+        def some(make: Callable[[], Any], most: int = 3) -> Any:
+            return maybe([maybe(make()) for _ in range(pick.randrange(most + 1))])
+
+        def number() -> int:
+            return pick.randrange(3)
+
+        def real() -> float:
+            return pick.choice([0.0, -0.0, 1.5, -2.0, math.nan, math.inf])
+
+        def word() -> str:
+            return pick.choice(["", "a", "b c", "NULL", 'q"'])
+
+        return (
+            self.last,
+            maybe(pick.randrange(3)),
+            some(number),
+            some(real, 2),
+            some(word, 2),
+            maybe({"x": maybe(number()), "y": maybe(word())}),
+            some(lambda: some(number, 2), 2),
+            some(lambda: {"q": some(number, 1), "z": maybe(real())}, 1),
+        )
+
+
 def columns_of(rows: list[Row], schema: pa.Schema) -> tuple[pa.Array, ...]:
     return tuple(
         pa.array([row[index] for row in rows], kind.type) for index, kind in enumerate(schema)
     )
 
 
-def world() -> World:
+def world(table: str = PLAIN) -> World:
     made = World()
-    made.run(TABLE)
+    made.run(table)
     return made
 
 
@@ -129,11 +168,11 @@ class View:
         return tuples(pa.RecordBatch.from_arrays(columns, names))
 
 
-def duck() -> duckdb.DuckDBPyConnection:
+def duck(table: str = PLAIN) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("SET threads = 1; SET integer_division = true")
     connection.execute("SET TimeZone = 'UTC'; SET default_null_order = 'postgres'")
-    connection.execute(TABLE)
+    connection.execute(table)
     return connection
 
 
@@ -159,16 +198,20 @@ def are_close(ours: list[Row], theirs: list[Row]) -> bool:
 
 
 def check(
-    queries: list[str], seed: int, ticks: int = 8, second: SecondOracle | None = None
+    queries: list[str],
+    seed: int,
+    ticks: int = 8,
+    kind: type[Rows] = Rows,
+    second: SecondOracle | None = None,
 ) -> None:
     """Every query's view is, at every tick, what DuckDB says, and a second engine where there is
     one; the last tick empties the table."""
-    over = world()
+    over = world(kind.table)
     table = over.catalog.find("r")
     assert table is not None
     schema = arrow_schema(table.schema)
     views = [(query, View(over, query)) for query in queries]
-    rows, oracle = Rows(random.Random(seed)), duck()
+    rows, oracle = kind(random.Random(seed)), duck(kind.table)
     for tick in range(ticks + 1):
         changes = rows.clear() if tick == ticks else rows.tick(1 + (seed + tick) % 9)
         columns = columns_of([row for row, _ in changes], schema)

@@ -227,12 +227,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int | Decimal | float):
         number = float(value)
         return "nan" if math.isnan(number) else float(f"{number:.10g}")
-    if isinstance(value, list):
-        return tuple(_plain(item) for item in value)
+    if isinstance(value, dict):
+        return tuple(_plain(item) for item in value.values())
     if isinstance(value, pa.MonthDayNano):
         return dt.timedelta(days=value.months * 30 + value.days) + dt.timedelta(
             microseconds=value.nanoseconds // 1000
         )
+    if isinstance(value, list | tuple):
+        return tuple(_plain(item) for item in value)
     if hasattr(value, "tzinfo") and getattr(value, "tzinfo", None) is not None:
         return value.replace(tzinfo=None)
     return value

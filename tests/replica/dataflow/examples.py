@@ -10,6 +10,7 @@ import pyarrow as pa
 from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.expression import Interval as I
 from antiphon.protocol.expression import Literal as L
+from antiphon.protocol.literal_array import literal_array
 from antiphon.protocol.schema import (
     DATE,
     INTERVAL,
@@ -20,7 +21,6 @@ from antiphon.protocol.schema import (
 )
 from antiphon.replica.dataflow.expressions.evaluate import check, evaluate
 from antiphon.replica.dataflow.expressions.frame import Frame
-from antiphon.replica.dataflow.expressions.vector import arrow_values
 
 D = Decimal
 RANGE, ZERO = "numeric_value_out_of_range", "division_by_zero"
@@ -82,7 +82,7 @@ def same(found, expected):
 def check_case(make, types, arguments, expected):
     """`make(expressions)` gives the expression over its arguments: columns of three rows (the
     values, nulls, the values), literals, or the first a column and the others literals."""
-    columns = [arrow_values(t, [v, None, v]) for t, v in zip(types, arguments, strict=True)]
+    columns = [literal_array(t, [v, None, v]) for t, v in zip(types, arguments, strict=True)]
     references = [ColumnReference(index=i, type=t) for i, t in enumerate(types)]
     literals = [L(value=v, type=t) for t, v in zip(types, arguments, strict=True)]
     for parts, data in ((references, columns), (literals, [])):

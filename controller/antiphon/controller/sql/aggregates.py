@@ -43,6 +43,7 @@ MOMENTS: Final = (_F.VAR_SAMP, _F.VAR_POP, _F.STDDEV_SAMP, _F.STDDEV_POP)
 _NUMERIC: Final = (
     _F.SUM, _F.AVG, _F.PERCENTILE_CONT, _F.BIT_AND, _F.BIT_OR, _F.BIT_XOR, *MOMENTS
 )  # fmt: skip
+_OF_NESTED: Final = (_F.ARRAY_AGG, _F.MIN, _F.MAX)
 _GROUPING_BITS: Final = 31
 _ORDERED: Final = (_F.STRING_AGG, _F.ARRAY_AGG)
 _ORDERED_SETS: Final = (_F.PERCENTILE_CONT, _F.PERCENTILE_DISC, _F.MODE)
@@ -296,7 +297,8 @@ def _types(
     if function is AggregateFunction.COUNT:
         return INT64, None
     given = arguments[0].type
-    _check_order(scalars.source, call, arguments[0], name)
+    if function not in _OF_NESTED:
+        _check_order(scalars.source, call, arguments[0], name)
     if function is _F.STRING_AGG:
         if given != TEXT:
             raise scalars.source.mismatch(call, f"there is no string_agg({given}); cast it to text")

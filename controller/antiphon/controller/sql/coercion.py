@@ -13,9 +13,26 @@ from decimal import Decimal
 from antiphon.controller.sql.fold import cast_value, fold
 from antiphon.controller.sql.literal_text import read_value
 from antiphon.controller.sql.source import Source, Spot
-from antiphon.controller.sql.types import assignable, castable, common_type, widens
-from antiphon.protocol.expression import Cast, Expression, Literal
-from antiphon.protocol.schema import INTEGERS, TEXT, Type, TypeKind, decimal
+from antiphon.controller.sql.types import (
+    assignable,
+    castable,
+    common_of,
+    common_type,
+    is_nameless,
+    parts_of_type,
+    widens,
+)
+from antiphon.protocol.expression import Call, Cast, Expression, Literal
+from antiphon.protocol.schema import (
+    INTEGERS,
+    TEXT,
+    Column,
+    Type,
+    TypeKind,
+    decimal,
+    list_of,
+    struct_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,21 @@ class Unknown:
     value: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled(Unknown):
+    """A list or a struct that is spelled out, with parts whose types its place decides; a list has
+    no `names`."""
+
+    value: None = None
+    parts: tuple[Typed, ...]
+    spots: tuple[Spot, ...]
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_list(self) -> bool:
+        return not self.names
+
+
 Typed = Expression | Unknown
 
 
@@ -32,6 +64,12 @@ def cast(expression: Expression, wanted: Type) -> Expression:
     """`expression` as `wanted`, folded if it is constant."""
     if expression.type == wanted:
         return expression
+    if isinstance(expression, Call) and expression.function in ("list", "struct"):
+        kinds = parts_of_type(wanted, len(expression.arguments))
+        pairs = zip(expression.arguments, kinds, strict=True) if kinds else ()
+        parts = tuple(cast(part, kind) for part, kind in pairs)
+        if parts:
+            return fold(Call(function=expression.function, arguments=parts, type=wanted))
     return fold(Cast(input=expression, type=wanted))
 
 
@@ -43,12 +81,42 @@ def settle(source: Source, spot: Spot, typed: Typed, wanted: Type = TEXT) -> Exp
     """
     if not isinstance(typed, Unknown):
         return typed
+    if isinstance(typed, Unsettled):
+        return _settle_parts(source, spot, typed, wanted)
     if typed.value is None:
         return Literal(value=None, type=wanted)
     try:
         return Literal(value=read_value(typed.value, wanted), type=wanted)
     except ValueError as error:
         raise source.mismatch(spot, str(error)) from None
+
+
+def _settle_parts(source: Source, spot: Spot, typed: Unsettled, wanted: Type) -> Expression:
+    """The parts without a type as what `wanted` has in their place, the others as they are."""
+    kinds: Sequence[Type] = ()
+    if typed.is_list == (wanted.element is not None):
+        kinds = parts_of_type(wanted, len(typed.parts))
+    kinds = kinds or [TEXT] * len(typed.parts)
+    parts = [
+        settle(source, where, part, kind)
+        for where, part, kind in zip(typed.spots, typed.parts, kinds, strict=True)
+    ]
+    if not typed.is_list:
+        names = typed.names
+        if wanted.fields and is_nameless(names) and len(wanted.fields) == len(names):
+            names = tuple(field.name for field in wanted.fields)
+        columns = [Column(name=n, type=part.type) for n, part in zip(names, parts, strict=True)]
+        return fold(Call(function="struct", arguments=tuple(parts), type=struct_of(*columns)))
+    element = wanted.element or common_of(part.type for part in parts)
+    if element is None:
+        raise source.mismatch(spot, "the type of an empty array is unknown; cast it: []::int[]")
+    if any(part.type != element for part in parts):
+        element = common_of(part.type for part in parts)
+        assert element is not None, "the parts were unified"
+        parts = [cast(part, element) for part in parts]
+    if not parts:
+        return Literal(value=(), type=list_of(element))
+    return fold(Call(function="list", arguments=tuple(parts), type=list_of(element)))
 
 
 def coerce(source: Source, spot: Spot, typed: Typed, wanted: Type, what: str) -> Expression:
@@ -90,7 +158,20 @@ def explicit_cast(source: Source, spot: Spot, typed: Typed, wanted: Type) -> Exp
     expression = settle(source, spot, typed, wanted)
     if not castable(expression.type, wanted):
         raise source.mismatch(spot, f"cannot cast {expression.type} to {wanted}")
+    if not isinstance(expression, Literal) and _reads_nested(expression.type, wanted):
+        raise source.unsupported(
+            spot, f"a cast to {wanted} of text that is no literal", "; use string_to_array"
+        )
     return _checked_cast(source, spot, expression, wanted)
+
+
+def _reads_nested(given: Type, wanted: Type) -> bool:
+    """Whether a cast reads lists or structs out of text."""
+    if given.element is not None and wanted.element is not None:
+        return _reads_nested(given.element, wanted.element)
+    pairs = zip(given.fields, wanted.fields, strict=False)
+    inside = any(_reads_nested(one.type, other.type) for one, other in pairs)
+    return inside or (given == TEXT and wanted.is_nested)
 
 
 def _checked_cast(source: Source, spot: Spot, expression: Expression, wanted: Type) -> Expression:
@@ -114,6 +195,23 @@ def unify(
     Raises:
         TypeMismatch: they have none in common.
     """
+    common = _common(source, spots, typed, what)
+    wanted = TEXT if common is None else common
+    unified = tuple(
+        cast(settle(source, spot, item, wanted), wanted)
+        for spot, item in zip(spots, typed, strict=True)
+    )
+    return unified, wanted
+
+
+def _common(
+    source: Source, spots: Sequence[Spot], typed: Sequence[Typed], what: str
+) -> Type | None:
+    """The type they have in common; None if none of them has one.
+
+    Raises:
+        TypeMismatch
+    """
     common: Type | None = None
     for spot, item in zip(spots, typed, strict=True):
         if isinstance(item, Unknown):
@@ -124,12 +222,47 @@ def unify(
                 spot, f"{what} cannot have both the types {common} and {item.type}"
             )
         common = joined
-    wanted = TEXT if common is None else common
-    unified = tuple(
-        cast(settle(source, spot, item, wanted), wanted)
-        for spot, item in zip(spots, typed, strict=True)
+    unsettled = [(s, i) for s, i in zip(spots, typed, strict=True) if isinstance(i, Unsettled)]
+    return _common_nested(source, unsettled, common, what) if unsettled else common
+
+
+def _common_nested(
+    source: Source, unsettled: list[tuple[Spot, Unsettled]], common: Type | None, what: str
+) -> Type | None:
+    """As `_common`, of lists, or structs, with parts that have no type, and the type of those that
+    have one."""
+    spot, first = unsettled[0]
+    alike = all(
+        i.is_list == first.is_list and len(i.names) == len(first.names) for _, i in unsettled
     )
-    return unified, wanted
+    kinds = () if common is None else parts_of_type(common, len(first.names) or 1)
+    if not alike or (
+        common is not None and (not kinds or first.is_list != (common.element is not None))
+    ):
+        shown = "a row" if common is None else str(common)
+        raise source.mismatch(spot, f"{what} cannot have both the types {shown} and another")
+    places = range(1 if first.is_list else len(first.names))
+    found: list[Type] = []
+    for place in places:
+        members: list[tuple[Spot, Typed]] = []
+        if kinds:
+            members.append((spot, Literal(value=None, type=kinds[place])))
+        for _, item in unsettled:
+            inside = list(zip(item.spots, item.parts, strict=True))
+            members += inside if item.is_list else inside[place : place + 1]
+        kind = _common(source, [s for s, _ in members], [t for _, t in members], what)
+        if kind is None and not members:
+            return None  # empty lists alone
+        found.append(TEXT if kind is None else kind)
+    if first.is_list:
+        return list_of(found[0])
+    named = [i.names for _, i in unsettled if not is_nameless(i.names)]
+    if common is not None and common.fields and not is_nameless([f.name for f in common.fields]):
+        named.append(tuple(field.name for field in common.fields))
+    if any(names != named[0] for names in named):
+        raise source.mismatch(spot, f"{what} cannot have structs with different fields")
+    names = named[0] if named else first.names
+    return struct_of(*(Column(name=n, type=k) for n, k in zip(names, found, strict=True)))
 
 
 def unify_compared(

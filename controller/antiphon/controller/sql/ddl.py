@@ -31,7 +31,7 @@ from antiphon.protocol.errors import CollectionExists, DependencyExists, LimitEx
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.limits import COLUMNS_MAX
 from antiphon.protocol.plan import Get, imports_of
-from antiphon.protocol.schema import Column, Schema, TypeKind
+from antiphon.protocol.schema import Column, Schema
 
 _KINDS: Final = {
     ("TABLE",): ItemKind.TABLE,
@@ -48,7 +48,6 @@ _REFUSED: Final = frozenset(
         "EXCLUDE", "LIKE",
     }
 )  # fmt: skip
-_UNKEYED: Final = (TypeKind.LIST, TypeKind.STRUCT)
 
 
 def plan_create(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
@@ -198,6 +197,22 @@ def _column(source: Source, cursor: Cursor) -> tuple[Column, bool]:
 def key_positions(
     source: Source, names: Sequence[tuple[str, int]], schema: Schema
 ) -> tuple[int, ...]:
+    """The places of key columns.
+
+    Raises:
+        InvalidSql: as `positions_of`.
+        UnsupportedSql: a column that holds lists or structs.
+    """
+    positions = positions_of(source, names, schema)
+    for (_, start), index in zip(names, positions, strict=True):
+        if schema.columns[index].type.is_nested:
+            raise source.unsupported(start, f"a key of type {schema.columns[index].type}")
+    return positions
+
+
+def positions_of(
+    source: Source, names: Sequence[tuple[str, int]], schema: Schema
+) -> tuple[int, ...]:
     """Where the key's columns stand.
 
     Raises:
@@ -211,8 +226,6 @@ def key_positions(
             raise source.invalid(start, f'column "{name}" does not exist{hint}')
         if index in positions:
             raise source.invalid(start, f'column "{name}" is in the key twice')
-        if schema.columns[index].type.kind in _UNKEYED:
-            raise source.unsupported(start, f"a key of type {schema.columns[index].type}")
         positions.append(index)
     return tuple(positions)
 

@@ -7,6 +7,7 @@ unit of `interval '1 day 2:00'`.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, ClassVar, Final
 
 from sqlglot import exp
@@ -31,6 +32,13 @@ class _Parser(PostgresParser):
         if name in _SPECIAL_FORMS
     }
 
+    # A parameter is none of ours, and `a[:b]` has one of two places.
+    PLACEHOLDER_PARSERS: ClassVar = {
+        token: parse
+        for token, parse in PostgresParser.PLACEHOLDER_PARSERS.items()
+        if token != TokenType.COLON
+    }
+
     def _parse_function_call(self, *args: Any, **options: Any) -> exp.Expr | None:
         """As ever, with a place for calls without arguments, such as `current_date`."""
         token = self._curr
@@ -53,6 +61,21 @@ class _Parser(PostgresParser):
         token = self._curr
         found: exp.Lateral | None = super()._parse_lateral()
         return found.update_positions(token) if found is not None and token else found
+
+    def _parse_types(self, check_func: bool = False, *args: Any, **options: Any) -> exp.Expr | None:
+        """As ever, and `ROW (a int, ...)` as another word for STRUCT."""
+        following = self._next
+        is_row = self._curr and self._curr.text.upper() == "ROW" and not check_func
+        if is_row and following and following.token_type == TokenType.L_PAREN:
+            self._advance(2)
+            fields = self._parse_csv(lambda: self._parse_struct_types(type_required=True))
+            self._match_r_paren()
+            kind = exp.DataType(this=exp.DType.STRUCT, expressions=fields, nested=True)
+            while self._match_pair(TokenType.L_BRACKET, TokenType.R_BRACKET):
+                kind = exp.DataType(this=exp.DType.ARRAY, expressions=[kind], nested=True)
+            return kind
+        found: exp.Expr | None = super()._parse_types(check_func, *args, **options)
+        return found
 
     def _parse_interval(
         self, require_interval: bool = True, parse_function_unit: bool = True
@@ -79,6 +102,7 @@ class _Parser(PostgresParser):
 class AntiphonDialect(Postgres):
     """PostgreSQL's lexical rules with the parser above."""
 
+    INDEX_OFFSET = 0  # subscripts as they are written
     parser_class = _Parser  # type: ignore[assignment]  # declared as its own base class
 
 
@@ -110,6 +134,7 @@ def parse(source: Source, start: int = 0, stop: int | None = None) -> exp.Expr:
     try:
         tokens = _DIALECT.tokenize(text)
         _check_commas(source, tokens)
+        _check_words(source, tokens)
         parser = _DIALECT.parser(error_level=ErrorLevel.IMMEDIATE)
         parsed = parser.parse(tokens, text)
     except ParseError as error:
@@ -136,15 +161,17 @@ def parse_type(source: Source, start: int, stop: int) -> exp.DataType:
 # What may not stand after a comma: the parser skips an empty element without a word.
 _ENDS_A_LIST: Final = frozenset(
     {
-        TokenType.COMMA, TokenType.R_PAREN, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY,
-        TokenType.ORDER_BY, TokenType.HAVING, TokenType.LIMIT, TokenType.UNION,
+        TokenType.COMMA, TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.FROM,
+        TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.HAVING, TokenType.LIMIT,
+        TokenType.UNION,
     }
 )  # fmt: skip
 
 
 _BEGINS_A_LIST: Final = frozenset(
     {
-        TokenType.L_PAREN, TokenType.SELECT, TokenType.FROM, TokenType.GROUP_BY,
+        TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.SELECT,
+        TokenType.FROM, TokenType.GROUP_BY,
         TokenType.ORDER_BY, TokenType.VALUES,
     }
 )  # fmt: skip
@@ -158,6 +185,21 @@ def _check_commas(source: Source, tokens: list[Token]) -> None:
             empty_before = before in _BEGINS_A_LIST
             if empty_before or following is None or following.token_type in _ENDS_A_LIST:
                 raise source.invalid(token.start, 'syntax error near ","')
+
+
+def _check_words(source: Source, tokens: list[Token]) -> None:
+    """Refuse the words that the parser passes over in silence."""
+    for token, following in pairwise([*tokens, None]):
+        kind = None if following is None else following.token_type
+        if token is None:
+            continue
+        if token.token_type == TokenType.ARRAY and kind not in _OPENS_AN_ARRAY:
+            raise source.unsupported(token.start, "ARRAY after a type", "; write int[]")
+        if token.text.upper() == "MAP" and kind == TokenType.L_BRACE:
+            raise source.unsupported(token.start, "a map")
+
+
+_OPENS_AN_ARRAY: Final = (TokenType.L_BRACKET, TokenType.L_PAREN, TokenType.LT)
 
 
 def _parse_error(source: Source, error: ParseError) -> InvalidSql:

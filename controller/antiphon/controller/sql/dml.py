@@ -9,9 +9,8 @@ from sqlglot import exp
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.change import signed_rows
 from antiphon.controller.sql.coercion import assign, cast
-from antiphon.controller.sql.constants import column_of
 from antiphon.controller.sql.cursor import Cursor
-from antiphon.controller.sql.ddl import find_relation, key_positions
+from antiphon.controller.sql.ddl import find_relation, positions_of
 from antiphon.controller.sql.dialect import parse
 from antiphon.controller.sql.expressions import null
 from antiphon.controller.sql.optimize import optimized
@@ -34,6 +33,7 @@ from antiphon.controller.sql.values import read_rows
 from antiphon.protocol.dataflow import UNFINISHED
 from antiphon.protocol.errors import ConstraintViolation, InvalidSql
 from antiphon.protocol.expression import Expression, Value
+from antiphon.protocol.literal_array import literal_array
 from antiphon.protocol.plan import Constant, Plan
 from antiphon.protocol.schema import Column, Schema
 
@@ -48,7 +48,7 @@ def plan_insert(source: Source, cursor: Cursor, catalog: Catalog, now_us: int | 
         raise source.unsupported(cursor.peek().start, "an alias in INSERT")
     positions = tuple(range(len(item.schema)))
     if cursor.peek().upper == "(" and not _is_query(cursor):
-        positions = key_positions(source, cursor.names("a column"), item.schema)
+        positions = positions_of(source, cursor.names("a column"), item.schema)
     if cursor.peek().upper in ("DEFAULT", "OVERRIDING"):
         raise source.unsupported(cursor.peek().start, f"INSERT ... {cursor.peek().upper}")
     query_start = cursor.peek().start
@@ -68,7 +68,9 @@ def plan_insert(source: Source, cursor: Cursor, catalog: Catalog, now_us: int | 
     context = Context(source=source, catalog=catalog, place="INSERT", now_us=now_us)
     if isinstance(node, exp.Values):
         _refuse_default(source, node)
-    query = QueryLowering(context=context).lower(node)
+    kinds = tuple(item.schema.types[index] for index in positions)
+    wanted = kinds if isinstance(node, exp.Values) else ()
+    query = QueryLowering(context=context, targets=wanted).lower(node)
     return _insert_query(source, query_start, item, positions, query, catalog)
 
 
@@ -110,7 +112,8 @@ def _insert_rows(
     given = dict(zip(positions, columns, strict=True))
     nothing: list[Value] = [None] * count
     arrays = [
-        column_of(given.get(index, nothing), kind) for index, kind in enumerate(item.schema.types)
+        literal_array(kind, given.get(index, nothing))
+        for index, kind in enumerate(item.schema.types)
     ]
     return Insert(item=item, rows=signed_rows(item, arrays, 1))
 

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, ItemKind
 from antiphon.controller.sql.literal_text import MICROSECONDS, to_datetime, write_value
+from antiphon.controller.sql.types import parts_of_type
 from antiphon.protocol.dataflow import Finishing
 from antiphon.protocol.expression import (
     Call,
@@ -19,6 +20,7 @@ from antiphon.protocol.expression import (
     Expression,
     Interval,
     Literal,
+    Value,
 )
 from antiphon.protocol.ids import CollectionId, show
 from antiphon.protocol.plan import (
@@ -47,7 +49,7 @@ from antiphon.protocol.plan import (
     children,
     schema_of,
 )
-from antiphon.protocol.schema import TEXT, TIMESTAMP, TIMESTAMPTZ
+from antiphon.protocol.schema import TEXT, TIMESTAMP, TIMESTAMPTZ, Type
 
 _SYMBOLS = {
     "equal": "=", "not_equal": "<>", "less": "<", "less_equal": "<=", "greater": ">",
@@ -352,6 +354,8 @@ def _call(call: Call, names: Sequence[str]) -> str:
 
 
 def _value(literal: Literal) -> str:
+    if isinstance(literal.value, tuple):
+        return _nested_value(literal.value, literal.type)
     if literal.value is None:
         return "NULL"
     if isinstance(literal.value, Interval):
@@ -365,6 +369,12 @@ def _value(literal: Literal) -> str:
         escaped = written.replace("'", "''")
         return f"'{escaped}'"
     return written
+
+
+def _nested_value(values: tuple[Value, ...], kind: Type) -> str:
+    kinds = parts_of_type(kind, len(values))
+    shown = ", ".join(_value(Literal(value=v, type=t)) for v, t in zip(values, kinds, strict=True))
+    return f"[{shown}]" if kind.element is not None else f"ROW({shown})"
 
 
 def _interval(value: Interval) -> str:

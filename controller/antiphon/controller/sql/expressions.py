@@ -207,6 +207,11 @@ def is_risky(expression: Expression) -> bool:
 
 
 def _narrows(given: Type, wanted: Type) -> bool:
+    if given.element is not None and wanted.element is not None:
+        return _narrows(given.element, wanted.element)
+    if given.fields and wanted.fields:
+        pairs = zip(given.fields, wanted.fields, strict=True)
+        return any(_narrows(one.type, other.type) for one, other in pairs)
     if given.is_numeric and wanted.is_numeric:
         if wanted.kind in FLOATS:
             return False

@@ -169,6 +169,11 @@ def _cast(value: Any, given: Type, wanted: Type) -> Value:
         return written
     if given.is_numeric and wanted.is_numeric:
         return _cast_number(value, wanted)
+    if given.element is not None and wanted.element is not None:
+        return tuple(_cast(element, given.element, wanted.element) for element in value)
+    if given.fields and wanted.fields:
+        pairs = zip(value, given.fields, wanted.fields, strict=True)
+        return tuple(_cast(inner, one.type, other.type) for inner, one, other in pairs)
     match given.kind, wanted.kind:
         case TypeKind.DATE, TypeKind.TIMESTAMP | TypeKind.TIMESTAMPTZ:
             return int(value) * DAY_MICROSECONDS
@@ -316,18 +321,22 @@ def _absolute(values: list[Any], types: list[Type], kind: Type) -> Value:
     return _fit(value.copy_abs() if isinstance(value, Decimal) else abs(value), kind)
 
 
+def _is_plain(kind: Type) -> bool:
+    """Whether its values compare as Python's do."""
+    return not (kind.is_float or kind.is_nested or kind.kind is TypeKind.INTERVAL)
+
+
 def _comparison(decide: Callable[[Any, Any], bool]) -> Callable[..., Value]:
     def compare(values: list[Any], types: list[Type], kind: Type) -> Value:
-        plain = all(not t.is_float and t.kind is not TypeKind.INTERVAL for t in types)
-        if not plain:
-            raise _NotFolded  # NaN and the order of intervals are the replica's
+        if not all(_is_plain(kind) for kind in types):
+            raise _NotFolded  # NaN, nulls in lists and the order of intervals are the replica's
         return decide(values[0], values[1])
 
     return compare
 
 
 def _nullif(values: list[Any], types: list[Type], kind: Type) -> Value:
-    if types[0].is_float or types[0].kind is TypeKind.INTERVAL:
+    if not _is_plain(types[0]):
         raise _NotFolded
     first: Value = values[0]
     return None if first is not None and first == values[1] else first
@@ -351,7 +360,9 @@ _NULL_IF_ANY_IS: Final = frozenset(
         "multiply", "divide", "modulo", "concat", "like", "ilike",
     }
 )  # fmt: skip
-_SEES_NULLS: Final = frozenset({"is_null", "is_not_null", "is_true", "is_false", "nullif"})
+_SEES_NULLS: Final = frozenset(
+    {"list", "struct", "is_null", "is_not_null", "is_true", "is_false", "nullif"}
+)
 
 _FUNCTIONS: Final[Mapping[str, Callable[[list[Any], list[Type], Type], Value]]] = MappingProxyType(
     {
@@ -378,5 +389,9 @@ _FUNCTIONS: Final[Mapping[str, Callable[[list[Any], list[Type], Type], Value]]] 
         "upper": _ascii(str.upper),
         "length": lambda values, types, kind: len(values[0]),
         "nullif": _nullif,
+        "list": lambda values, types, kind: tuple(values),
+        "struct": lambda values, types, kind: tuple(values),
+        "field": lambda values, types, kind: values[0][values[1]],
+        "list_length": lambda values, types, kind: len(values[0]),
     }
 )

@@ -19,8 +19,9 @@ from antiphon.controller.sql.expressions import all_of, any_of, negation
 from antiphon.controller.sql.fold import fold
 from antiphon.controller.sql.functions import CLOCKS, FUNCTIONS, Arguments, call
 from antiphon.controller.sql.literal_text import read_interval
+from antiphon.controller.sql.nested import NESTED_CALLS, NESTED_HANDLERS, joined
 from antiphon.controller.sql.source import near_miss
-from antiphon.controller.sql.syntax import describe, expect_only, function_name
+from antiphon.controller.sql.syntax import describe, expect_only, function_name, is_row
 from antiphon.controller.sql.text_patterns import FORMATTED, similar_to_regexp
 from antiphon.controller.sql.types import type_from_sql
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
@@ -105,6 +106,9 @@ def _is(scalars: Scalars, node: exp.Expr) -> Expression:
     negated = bool(node.args.get("negate"))
     if isinstance(tested, exp.Null):
         function = "is_not_null" if negated else "is_null"
+        if is_row(node.this):
+            parts = [call(function, [scalars.lower(p)], BOOLEAN) for p in node.this.expressions]
+            return fold(all_of(parts))
         return call(function, [scalars.lower(node.this)], BOOLEAN)
     if isinstance(tested, exp.Boolean):
         function = "is_true" if tested.this else "is_false"
@@ -115,10 +119,12 @@ def _is(scalars: Scalars, node: exp.Expr) -> Expression:
 
 def _in(scalars: Scalars, node: exp.Expr) -> Expression:
     expect_only(scalars.source, node, "this", "expressions")
-    if isinstance(node.this, exp.Tuple):
-        rows = [scalars.compare_rows(node, node.this, item) for item in node.expressions]
-        return fold(any_of(rows))
-    tests = [scalars.compare("equal", "IN", node.this, item) for item in node.expressions]
+    tests = [
+        scalars.compare_rows(node, "equal", "IN", node.this, item)
+        if is_row(node.this) and is_row(item)
+        else scalars.compare("equal", "IN", node.this, item)
+        for item in node.expressions
+    ]
     return fold(any_of(tests))
 
 
@@ -209,6 +215,8 @@ def _concatenate(scalars: Scalars, node: exp.Expr) -> Expression:
     expect_only(scalars.source, node, "this", "expression", "safe")
     nodes = list(node.flatten())
     typed = [scalars.typed(part) for part in nodes]
+    if any(not isinstance(t, Unknown) and t.type.element is not None for t in typed):
+        return joined(scalars, nodes, typed)
     if not any(isinstance(t, Unknown) or t.type == TEXT for t in typed):
         raise scalars.source.mismatch(node, "|| needs text on one side; cast one")
     if any(not isinstance(t, Unknown) and t.type == BYTEA for t in typed):
@@ -269,10 +277,12 @@ def _clock(scalars: Scalars, node: exp.Expr) -> Expression:
     return temporal.clock(node, scalars.now_us)
 
 
-def _function(scalars: Scalars, node: exp.Expr) -> Expression:
+def _function(scalars: Scalars, node: exp.Expr) -> Typed:
     expect_only(scalars.source, node, "this", "expressions")
     assert isinstance(node, exp.Anonymous), f"not a call: {node!r}"
     name = function_name(node)
+    if name in NESTED_CALLS:
+        return NESTED_CALLS[name](scalars, node)
     if name in CLOCKS and not node.expressions:
         return _clock(scalars, exp.CurrentTimestamp().update_positions(node))
     for argument in node.expressions:
@@ -367,5 +377,6 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.BitwiseNot: _bitwise("bitwise_not"),
         exp.BitwiseLeftShift: _bitwise("shift_left"),
         exp.BitwiseRightShift: _bitwise("shift_right"),
+        **NESTED_HANDLERS,
     }
 )

@@ -15,6 +15,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Final
 
+from antiphon.controller.sql.nested_text import read_nested
 from antiphon.protocol.expression import Interval, Value
 from antiphon.protocol.schema import INTEGERS, Type, TypeKind
 
@@ -50,6 +51,8 @@ def read_value(text: str, kind: Type) -> Value:
     Raises:
         ValueError: it is none, or does not fit.
     """
+    if kind.is_nested:
+        return read_nested(text, kind, read_value)
     reader = _READERS.get(kind.kind)
     if reader is None:
         raise ValueError(f"a literal cannot be read as {kind}")

@@ -21,7 +21,9 @@ def output_name(node: exp.Expr) -> str:
             return name_of(node.this)
         case exp.Anonymous():
             return function_name(node)
-        case exp.Paren() | exp.Filter() | exp.WithinGroup() | exp.Window():
+        case exp.Dot() if isinstance(node.expression, exp.Identifier):
+            return name_of(node.expression)
+        case exp.Bracket() | exp.Paren() | exp.Filter() | exp.WithinGroup() | exp.Window():
             return output_name(node.this)
         case exp.Cast():
             inner = output_name(node.this)
@@ -65,6 +67,9 @@ _SPECIAL_FORMS: Final[dict[type[exp.Expr], str]] = {
     exp.CurrentTimestamp: "now",
     exp.Localtimestamp: "localtimestamp",
     exp.AtTimeZone: "timezone",
+    exp.Array: "array",
+    exp.Tuple: "row",
+    exp.Struct: "struct",
 }
 _TYPE_NAMES: Final = {
     exp.DType.INT: "int4",

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from antiphon.controller.sql.coercion import Typed, Unknown, cast, unify
+from antiphon.controller.sql.coercion import Typed, Unknown, Unsettled, cast, settle, unify
 from antiphon.controller.sql.from_clause import FromClause
 from antiphon.controller.sql.naming import distinct_names
 from antiphon.controller.sql.ordering import limit_and_offset, order_items
@@ -40,7 +40,7 @@ from antiphon.protocol.plan import (
     Union,
     schema_of,
 )
-from antiphon.protocol.schema import Column, Schema, Type
+from antiphon.protocol.schema import TEXT, Column, Schema, Type
 
 NO_TABLES: Final[Environment] = MappingProxyType({})
 
@@ -50,6 +50,7 @@ class QueryLowering:
     """Lowers the queries of one statement."""
 
     context: Context
+    targets: tuple[Type, ...] = ()  # of VALUES in INSERT: what the columns are to become
 
     def lower(
         self, node: exp.Expr, environment: Environment = NO_TABLES, outer: Scope | None = None
@@ -240,11 +241,19 @@ class QueryLowering:
                 raise source.invalid(spot, f"a row of {len(row)} values among rows of {width}")
         for index in range(width):
             typed = [scalars.typed(row[index]) for row in rows]
-            if all(isinstance(value, Unknown) for value in typed):
-                unknown.add(index)
+            if index < len(self.targets):
+                wanted = self.targets[index]
+                typed = [
+                    settle(source, row[index], value, wanted)
+                    if isinstance(value, Unsettled) and wanted.is_nested
+                    else value
+                    for row, value in zip(rows, typed, strict=True)
+                ]
             values, common = unify(
                 source, [row[index] for row in rows], typed, f"column {index + 1} of VALUES"
             )
+            if common == TEXT and all(isinstance(value, Unknown) for value in typed):
+                unknown.add(index)
             columns.append(values)
             types.append(common)
         names = [f"column{index + 1}" for index in range(width)]

@@ -27,6 +27,8 @@ from antiphon.controller.sql.expressions import all_of, any_of, negation
 from antiphon.controller.sql.fold import fold
 from antiphon.controller.sql.forms import HANDLERS
 from antiphon.controller.sql.functions import call
+from antiphon.controller.sql.nested import compared_with_any, field_of
+from antiphon.controller.sql.quantified import NEGATED
 from antiphon.controller.sql.scope import Scope, resolve
 from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.syntax import (
@@ -34,8 +36,10 @@ from antiphon.controller.sql.syntax import (
     describe,
     expect_only,
     is_aggregate,
+    is_row,
     is_set_returning,
     name_of,
+    quantified_list,
     quantified_query,
 )
 from antiphon.controller.sql.types import arithmetic_type
@@ -109,13 +113,21 @@ class Scalars:
         return self.special(node)
 
     def column(self, node: exp.Expr) -> Expression:
-        expect_only(self.source, node, "this", "table")
+        expect_only(self.source, node, "this", "table", "db", "catalog")
         if isinstance(node.this, exp.Star):
             raise self.source.unsupported(node, f"* in {self.place}")
-        table = node.args.get("table")
-        qualifier = None if table is None else name_of(table)
-        name = name_of(node.this)
-        return resolve(self.source, node, self.scope, self.outer, name, qualifier)
+        parts = (node.args.get(part) for part in ("catalog", "db", "table", "this"))
+        names = [name_of(part) for part in parts if part is not None]
+        count = _names_of_column(names, self.scope, self.outer)
+        if count == 0:
+            raise self.source.unsupported(node, "a name with a schema")
+        qualifier = names[0] if count == 2 else None
+        value: Expression = resolve(
+            self.source, node, self.scope, self.outer, names[count - 1], qualifier
+        )
+        for field in names[count:]:
+            value = field_of(self, node, value, field)
+        return value
 
     def _arithmetic(self, node: exp.Expr) -> Expression:
         expect_only(self.source, node, "this", "expression", "typed", "safe")
@@ -139,13 +151,10 @@ class Scalars:
     def _comparison(self, node: exp.Expr) -> Expression:
         expect_only(self.source, node, "this", "expression")
         function, symbol = COMPARISONS[type(node)]
-        if isinstance(node.expression, exp.Any | exp.All):
+        if isinstance(node.expression, exp.Any | exp.All) or quantified_list(node) is not None:
             return self._quantified(node, function, symbol)
-        if isinstance(node.this, exp.Tuple) or isinstance(node.expression, exp.Tuple):
-            if function not in ("equal", "not_equal"):
-                raise self.source.unsupported(node, f"{symbol} of rows")
-            same = self.compare_rows(node, node.this, node.expression)
-            return same if function == "equal" else fold(negation(same))
+        if is_row(node.this) and is_row(node.expression):
+            return self.compare_rows(node, function, symbol, node.this, node.expression)
         return self.compare(function, symbol, node.this, node.expression)
 
     def _quantified(self, node: exp.Expr, function: str, symbol: str) -> Expression:
@@ -156,13 +165,18 @@ class Scalars:
             return fold(negation(value)) if negated else value
         if quantified_query(node) is not None:
             return self._special(node)
-        members = node.expression.this
-        while isinstance(members, exp.Paren):
-            members = members.this
-        if not isinstance(members, exp.Array) or not members.expressions:
-            raise self.source.unsupported(node, f"{symbol} ANY or ALL of this")
-        parts = [self.compare(function, symbol, node.this, each) for each in members.expressions]
-        return fold(any_of(parts) if isinstance(node.expression, exp.Any) else all_of(parts))
+        quantified = quantified_list(node)
+        assert quantified is not None, "ANY or ALL"
+        members, with_all = quantified
+        if isinstance(members, exp.Array) and members.expressions:
+            parts = [self.compare(function, symbol, node.this, m) for m in members.expressions]
+            return fold(all_of(parts) if with_all else any_of(parts))
+        if function not in NEGATED:
+            raise self.source.unsupported(node, f"{symbol} ANY or ALL")
+        if with_all:  # all compare so unless any compares the other way
+            other = compared_with_any(self, node, NEGATED[function], symbol, members)
+            return fold(negation(other))
+        return compared_with_any(self, node, function, symbol, members)
 
     def compare(self, function: str, symbol: str, left: exp.Expr, right: exp.Expr) -> Expression:
         sides = unify_compared(
@@ -170,18 +184,46 @@ class Scalars:
         )
         return call(function, sides, BOOLEAN)
 
-    def compare_rows(self, spot: exp.Expr, left: exp.Expr, right: exp.Expr) -> Expression:
-        """Equality of two rows, value by value."""
-        these, those = _row(left), _row(right)
-        if len(these) != len(those):
-            raise self.source.invalid(spot, f"rows of {len(these)} and {len(those)} values")
-        pairs = [self.compare("equal", "=", a, b) for a, b in zip(these, those, strict=True)]
-        return fold(all_of(pairs))
+    def compare_rows(
+        self, spot: exp.Expr, function: str, symbol: str, left: exp.Expr, right: exp.Expr
+    ) -> Expression:
+        """Two rows that are spelled out, value by value: a null in one makes unknown what depends
+        on it."""
+        pairs = list(zip(left.expressions, right.expressions, strict=False))
+        sizes = len(left.expressions), len(right.expressions)
+        if sizes[0] != sizes[1] or not pairs:
+            raise self.source.invalid(spot, f"rows of {sizes[0]} and {sizes[1]} values")
+
+        def each(one: str) -> list[Expression]:
+            return [self.compare(one, symbol, a, b) for a, b in pairs]
+
+        match function:
+            case "equal" | "is_not_distinct_from":
+                return fold(all_of(each(function)))
+            case "not_equal":
+                return fold(negation(all_of(each("equal"))))
+            case "is_distinct_from":
+                return fold(any_of(each(function)))
+        # The first pair that differs decides.
+        strict = each(function.removesuffix("_equal"))
+        result = self.compare(function, symbol, *pairs[-1])
+        for less, same in reversed(list(zip(strict[:-1], each("equal")[:-1], strict=True))):
+            result = any_of([less, all_of([same, result])])
+        return fold(result)
 
     def members(self, nodes: Sequence[exp.Expr], what: str) -> tuple[Expression, ...]:
         values, _ = unify(self.source, tuple(nodes), [self.typed(n) for n in nodes], what)
         return values
 
 
-def _row(node: exp.Expr) -> Sequence[exp.Expr]:
-    return node.expressions if isinstance(node, exp.Tuple) else (node,)
+def _names_of_column(names: Sequence[str], scope: Scope, outer: Scope | None) -> int:
+    """How many of the names say which column is meant: `a` and `t.a` do, and what follows them are
+    fields. A table's name counts before a column's; 0 if no column can be meant."""
+    for near in (scope, outer):
+        if near is None:
+            continue
+        if len(names) > 1 and near.find(names[1], names[0]):
+            return 2
+        if near.find(names[0], None):
+            return 1
+    return len(names) if len(names) <= 2 else 0

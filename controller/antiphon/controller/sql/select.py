@@ -94,7 +94,7 @@ class SelectLowering:
         self.plan = self.sets.placed(self.plan, self.places, self.place)
         source = self.context.source
         columns = [self.place(settle(source, o.node, o.value), o.node) for o in outputs]
-        unknown = frozenset(i for i, o in enumerate(outputs) if isinstance(o.value, Unknown))
+        unknown = frozenset(i for i, o in enumerate(outputs) if type(o.value) is Unknown)
         limit, offset = limit_and_offset(self.context.source, node)
         plan, order_by = self._finish(node, columns, order, on)
         return Query(

@@ -50,6 +50,7 @@ from antiphon.controller.sql.scope import AGGREGATES, Scope
 from antiphon.controller.sql.syntax import (
     has_clause,
     is_in_query,
+    is_row,
     is_single_aggregate,
     literal_limit,
     plain_select,
@@ -164,7 +165,7 @@ class Subqueries:
     ) -> tuple[Plan, Keys, Keys, tuple[Expression, ...]]:
         """The inner plan, the pairs that IN compares, and what correlates."""
         source = self.context.source
-        sides = node.this.expressions if isinstance(node.this, exp.Tuple) else [node.this]
+        sides = node.this.expressions if is_row(node.this) else [node.this]
         query = node.args["query"]
         select = plain_select(query)
         keys: Keys = ()
@@ -279,7 +280,7 @@ class Subqueries:
         """A comparison, other than those that are IN, with any or with all rows of a subquery."""
         source = self.context.source
         function, symbol = COMPARISONS[type(node)]
-        if function not in NEGATED or isinstance(node.this, exp.Tuple):
+        if function not in NEGATED or is_row(node.this):
             raise source.unsupported(node, f"{symbol} ANY or ALL of rows")
         query = quantified_query(node)
         member = exp.In(this=node.this, query=query)

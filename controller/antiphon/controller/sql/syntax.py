@@ -112,6 +112,33 @@ def quantified_query(node: exp.Expr) -> exp.Expr | None:
     return inner if isinstance(inner, exp.Query) else None
 
 
+def quantified_list(node: exp.Expr) -> tuple[exp.Expr, bool] | None:
+    """What a comparison with ANY or ALL of a list ranges over, and whether it is ALL."""
+    side = node.args.get("expression")
+    if isinstance(side, exp.Any | exp.All):
+        inner: exp.Expr = side.this
+    elif (
+        isinstance(side, exp.Anonymous)
+        and function_name(side) in ("all", "some")
+        and len(side.expressions) == 1
+    ):
+        inner = side.expressions[0]
+    else:
+        return None
+    while isinstance(inner, exp.Paren):
+        inner = inner.this
+    is_all = isinstance(side, exp.All) or (
+        isinstance(side, exp.Anonymous) and function_name(side) == "all"
+    )
+    return inner, is_all
+
+
+def is_row(node: exp.Expr | None) -> bool:
+    """`(a, b)` or `ROW(a, b)`."""
+    is_call = isinstance(node, exp.Anonymous) and function_name(node) == "row"
+    return is_call or isinstance(node, exp.Tuple)
+
+
 def is_in_query(node: exp.Expr) -> bool:
     return isinstance(node, exp.In) and node.args.get("query") is not None
 

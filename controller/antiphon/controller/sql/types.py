@@ -6,13 +6,14 @@ numeric(38, s), quotients and averages numeric(38, 16), and a value that does no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from sqlglot import exp
 
 from antiphon.controller.sql.source import Source
+from antiphon.controller.sql.syntax import name_of
 from antiphon.protocol.schema import (
     BOOLEAN,
     BYTEA,
@@ -28,9 +29,12 @@ from antiphon.protocol.schema import (
     TIMESTAMP,
     TIMESTAMPTZ,
     UUID,
+    Column,
     Type,
     TypeKind,
     decimal,
+    list_of,
+    struct_of,
 )
 
 QUOTIENT_SCALE: Final = 16  # PostgreSQL gives at least 16 significant digits
@@ -78,6 +82,10 @@ def type_from_sql(source: Source, node: exp.DataType, spot: exp.Expr | int | Non
     name = node.sql(dialect="postgres").lower()
     if not isinstance(node.this, exp.DType):
         raise source.unsupported(where, f"the type {name}")
+    if node.this in (exp.DType.ARRAY, exp.DType.LIST):
+        return _list_from_sql(source, node, where, name)
+    if node.this is exp.DType.STRUCT:
+        return _struct_from_sql(source, node, where, name)
     parameters = [parameter.name for parameter in node.expressions]
     if node.this is exp.DType.DECIMAL:
         return _decimal_from_sql(source, where, name, parameters)
@@ -88,6 +96,34 @@ def type_from_sql(source: Source, node: exp.DataType, spot: exp.Expr | int | Non
         hint = "; text has no limit" if found is TEXT else ""
         raise source.unsupported(where, f"the parameter of {name}", hint)
     return found
+
+
+def _list_from_sql(
+    source: Source, node: exp.DataType, where: exp.Expr | int | None, name: str
+) -> Type:
+    if len(node.expressions) != 1 or not isinstance(node.expressions[0], exp.DataType):
+        raise source.unsupported(where, f"the type {name}")
+    if node.args.get("values"):
+        raise source.unsupported(where, f"the size of {name}", "; write it without")
+    return list_of(type_from_sql(source, node.expressions[0], where))
+
+
+def _struct_from_sql(
+    source: Source, node: exp.DataType, where: exp.Expr | int | None, name: str
+) -> Type:
+    fields: list[Column] = []
+    for part in node.expressions:
+        if not isinstance(part, exp.ColumnDef) or not isinstance(part.kind, exp.DataType):
+            raise source.unsupported(where, f"the type {name}", "; name each field and its type")
+        if part.args.get("constraints"):
+            raise source.unsupported(where, f"a constraint of a field in {name}")
+        field = name_of(part.this)
+        if any(field == other.name for other in fields):
+            raise source.invalid(where, f'{name}: the field "{field}" is there twice')
+        fields.append(Column(name=field, type=type_from_sql(source, part.kind, where)))
+    if not fields:
+        raise source.invalid(where, f"{name}: a struct has at least one field")
+    return struct_of(*fields)
 
 
 def _decimal_from_sql(
@@ -120,7 +156,45 @@ def common_type(left: Type, right: Type) -> Type | None:
         return _common_numeric(left, right)
     if left.kind in _TIMES and right.kind in _TIMES:
         return left if _TIMES.index(left.kind) > _TIMES.index(right.kind) else right
+    if left.element is not None and right.element is not None:
+        element = common_type(left.element, right.element)
+        return None if element is None else list_of(element)
+    if left.kind is right.kind is TypeKind.STRUCT and len(left.fields) == len(right.fields):
+        return _common_struct(left, right)
     return None
+
+
+def _common_struct(left: Type, right: Type) -> Type | None:
+    """Fields meet by their place. A row without names takes the other's."""
+    fields: list[Column] = []
+    these, those = ([field.name for field in side.fields] for side in (left, right))
+    if these != those and not is_nameless(these) and not is_nameless(those):
+        return None
+    names = those if is_nameless(these) else these
+    for name, one, other in zip(names, left.fields, right.fields, strict=True):
+        kind = common_type(one.type, other.type)
+        if kind is None:
+            return None
+        fields.append(Column(name=name, type=kind))
+    return struct_of(*fields)
+
+
+def row_names(count: int) -> tuple[str, ...]:
+    """What the fields of ROW(...) are called: f1, f2, ..."""
+    return tuple(f"f{place}" for place in range(1, count + 1))
+
+
+def is_nameless(names: Sequence[str]) -> bool:
+    """Whether fields have the names of a ROW(...)."""
+    return tuple(names) == row_names(len(names))
+
+
+def parts_of_type(kind: Type, count: int) -> Sequence[Type]:
+    """The types of what is in a list of `count` elements, or in a struct of `count` fields; none
+    for all other types."""
+    if kind.element is not None:
+        return (kind.element,) * count
+    return [field.type for field in kind.fields] if len(kind.fields) == count else ()
 
 
 def common_of(types: Iterable[Type]) -> Type | None:
@@ -196,6 +270,16 @@ def widens(given: Type, wanted: Type) -> bool:
         return _WIDTH[given.kind] <= _WIDTH[wanted.kind]
     if given.kind in _TIMES and wanted.kind in _TIMES:
         return _TIMES.index(given.kind) < _TIMES.index(wanted.kind)
+    return _inside(widens, given, wanted)
+
+
+def _inside(rule: Callable[[Type, Type], bool], given: Type, wanted: Type) -> bool:
+    """Whether the rule holds of what is in two lists, or in two structs, by place."""
+    if given.element is not None and wanted.element is not None:
+        return rule(given.element, wanted.element)
+    if given.kind is wanted.kind is TypeKind.STRUCT and len(given.fields) == len(wanted.fields):
+        pairs = zip(given.fields, wanted.fields, strict=True)
+        return all(rule(one.type, other.type) for one, other in pairs)
     return False
 
 
@@ -205,7 +289,9 @@ def assignable(given: Type, wanted: Type) -> bool:
         return True
     if given.is_numeric and wanted.is_numeric:
         return True
-    return given.kind in _TIMES and wanted.kind in _TIMES
+    if given.kind in _TIMES and wanted.kind in _TIMES:
+        return True
+    return _inside(assignable, given, wanted)
 
 
 def castable(given: Type, wanted: Type) -> bool:
@@ -213,6 +299,8 @@ def castable(given: Type, wanted: Type) -> bool:
     if assignable(given, wanted) or given.kind is TypeKind.TEXT:
         return True
     whole = (TypeKind.INT32, TypeKind.INT64)
+    if _inside(castable, given, wanted):
+        return True
     return (given.kind is TypeKind.BOOLEAN and wanted.kind in whole) or (
         given.kind in whole and wanted.kind is TypeKind.BOOLEAN
     )

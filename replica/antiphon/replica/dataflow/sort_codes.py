@@ -15,6 +15,7 @@ from antiphon.protocol.buffers import array_of, fixed_width, offsets_of, valid_o
 from antiphon.protocol.row_hash import Words, interval_words
 from antiphon.replica.dataflow.gather import Rows
 from antiphon.replica.dataflow.limbs import decimal128_of
+from antiphon.replica.dataflow.nested_order import list_ranks, struct_ranks
 
 _SIGN: Final = np.uint64(1 << 63)
 _WORD_BITS: Final = 64
@@ -52,6 +53,10 @@ def order_codes(array: pa.Array) -> Words:
         days, rest = interval_words(values_of(array))
         order = np.unique(np.stack([days, rest]), axis=1, return_inverse=True)[1]
         return order.reshape(-1).astype(np.uint64)
+    if kind.id == lib.Type_LIST:
+        return list_ranks(list_sizes(array), dense_codes(array.flatten()))
+    if kind.id == lib.Type_STRUCT:
+        return struct_ranks([dense_codes(field) for field in array.flatten()])
     if fixed_width(kind) is not None:
         integers: Words = values_of(array).astype(np.int64).view(np.uint64)
         return integers ^ _SIGN
@@ -59,6 +64,24 @@ def order_codes(array: pa.Array) -> Words:
         array = array.cast(pa.binary())
     ranks: Words = values_of(pc.rank(array, sort_keys="ascending", tiebreaker="dense"))
     return ranks
+
+
+def dense_codes(array: pa.Array) -> Words:
+    """Ranks from 0 of a column's values among each other; a null is above every value."""
+    if len(array) == 0:
+        return np.zeros(0, np.uint64)
+    ranks = np.unique(order_codes(array), return_inverse=True)[1].reshape(-1).astype(np.uint64)
+    valid = valid_of(array)
+    if valid is not None:
+        ranks[~valid] = np.uint64(len(array))
+    return ranks
+
+
+def list_sizes(array: pa.Array) -> Rows:
+    """How many elements each list of a column has; a null list has none."""
+    sizes = np.diff(offsets_of(array)).astype(np.int64)
+    valid = valid_of(array)
+    return sizes if valid is None else np.where(valid, sizes, 0)
 
 
 def values_of_codes(
@@ -95,6 +118,10 @@ def coarse_codes(array: pa.Array) -> Words:
     if kind.id == lib.Type_INTERVAL_MONTH_DAY_NANO:
         days, rest = interval_words(values_of(array))
         return _float_codes(days.astype(np.float64) + rest / 86_400e9)
+    if kind.id == lib.Type_LIST:
+        return _first_element_codes(array)
+    if kind.id == lib.Type_STRUCT:
+        return coarse_order(array.flatten()[0], descending=False, nulls_first=False)
     if kind.id == lib.Type_FIXED_SIZE_BINARY:
         array = array.cast(pa.binary())
     assert kind in (pa.string(), pa.binary()) or pa.types.is_binary(array.type), f"order of {kind}"
@@ -112,6 +139,17 @@ def coarse_order(array: pa.Array, *, descending: bool, nulls_first: bool) -> Wor
         codes = codes | _SIGN
         return codes if valid is None else np.where(valid, codes, np.uint64(0))
     return codes if valid is None else np.where(valid, codes, _SIGN)
+
+
+def _first_element_codes(array: pa.Array) -> Words:
+    """Lists by their first element; the empty one is below all others."""
+    sizes = list_sizes(array)
+    some = sizes > 0
+    codes = np.zeros(len(array), np.uint64)
+    first = array.flatten().take(array_of((np.cumsum(sizes) - sizes)[some], pa.int64()))
+    ordered = coarse_order(first, descending=False, nulls_first=False)
+    codes[some] = (ordered >> np.uint64(1)) + np.uint64(1)
+    return codes
 
 
 def _coefficients(array: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -1,8 +1,9 @@
-"""Casts between scalar types. A value that does not convert is an error of its row."""
+"""Casts between types. A value that does not convert is an error of its row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from antiphon.protocol.buffers import array_of
 from antiphon.protocol.expression import Cast
 from antiphon.protocol.schema import Type, TypeKind, arrow_type
-from antiphon.replica.dataflow.expressions import decimals, text_casts
+from antiphon.replica.dataflow.expressions import decimals, nested_casts, text_casts
 from antiphon.replica.dataflow.expressions.arithmetic import INTEGER_TYPES
 from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out_of_range
 from antiphon.replica.dataflow.expressions.temporal import DAY_US, days_of
@@ -27,7 +28,12 @@ _INTEGER_DIGITS: Final = {TypeKind.INT16: 5, TypeKind.INT32: 10, TypeKind.INT64:
 
 
 def cast(frame: Frame, expression: Cast, vector: Vector) -> Vector:
-    source, target = vector.type, expression.type
+    return converted(frame, vector, expression.type)
+
+
+def converted(frame: Frame, vector: Vector, target: Type) -> Vector:
+    """The values as `target`; those that do not convert fail."""
+    source = vector.type
     if source == target:
         return vector
     if vector.literal is not None and vector.literal.value is None:
@@ -40,15 +46,39 @@ Rule = Callable[[Frame, Vector, Type], Vector]
 
 def rule_for(source: Type, target: Type) -> Rule:
     """Raises KeyError where SQL has no such cast."""
+    if source == target:
+        return _same
+    if source.is_nested or target.is_nested:
+        return _nested_rule(source, target)
     if source.kind is TypeKind.TEXT:
         return text_casts.FROM_TEXT[target.kind]
     if target.kind is TypeKind.TEXT:
         return text_casts.TO_TEXT[source.kind]
-    if source.kind is target.kind:
-        return _decimal_to_decimal if source.kind is TypeKind.DECIMAL else _same
+    if source.kind is target.kind is TypeKind.DECIMAL:
+        return _decimal_to_decimal
     if source.is_numeric and target.is_numeric:
         return _NUMERIC[_family(source), _family(target)]
     return _OTHERS[source.kind, target.kind]
+
+
+def _nested_rule(source: Type, target: Type) -> Rule:
+    match source.kind, target.kind:
+        case TypeKind.LIST, TypeKind.LIST if source.element and target.element:
+            rule_for(source.element, target.element)
+            return partial(nested_casts.list_to_list, converted)
+        case TypeKind.LIST, TypeKind.TEXT if source.element:
+            rule_for(source.element, target)
+            return partial(nested_casts.list_to_text, converted)
+        case TypeKind.STRUCT, TypeKind.STRUCT if len(source.fields) == len(target.fields):
+            for given, wanted in zip(source.fields, target.fields, strict=True):
+                rule_for(given.type, wanted.type)
+            return partial(nested_casts.struct_to_struct, converted)
+        case TypeKind.STRUCT, TypeKind.TEXT:
+            for field in source.fields:
+                rule_for(field.type, target)
+            return partial(nested_casts.struct_to_text, converted)
+        case _:
+            raise KeyError(source.kind, target.kind)
 
 
 def _family(kind: Type) -> str:
@@ -58,8 +88,7 @@ def _family(kind: Type) -> str:
 
 
 def _same(_: Frame, vector: Vector, target: Type) -> Vector:
-    """Lists and structs whose element types differ in name only."""
-    return Vector.of_array(target, vector.array)
+    return vector
 
 
 def _integer_to_integer(frame: Frame, vector: Vector, target: Type) -> Vector:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from antiphon.protocol.buffers import values_of
@@ -14,6 +15,7 @@ from antiphon.protocol.row_hash import hash_rows, interval_words
 from antiphon.protocol.schema import BOOLEAN, TypeKind
 from antiphon.replica.dataflow.expressions.frame import Frame, everywhere
 from antiphon.replica.dataflow.expressions.vector import Mask, Vector, both_valid
+from antiphon.replica.dataflow.sort_codes import order_codes
 
 _NESTED: Final = (TypeKind.LIST, TypeKind.STRUCT)
 _ARROW: Final = (TypeKind.TEXT, TypeKind.BYTEA, TypeKind.UUID, TypeKind.DECIMAL)
@@ -39,7 +41,9 @@ def equal_mask(left: Vector, right: Vector) -> Mask:
 def less_mask(left: Vector, right: Vector) -> Mask:
     """Where left < right; anything where one is null."""
     kind = left.type.kind
-    assert kind not in _NESTED, f"{left.type} has no order"
+    if kind in _NESTED:
+        codes = order_codes(pa.concat_arrays([left.array, right.array]))
+        return np.asarray(codes[: left.count] < codes[left.count :])
     if kind in _ARROW:
         return np.asarray(values_of(pc.less(left.array, right.array)), np.bool_)
     if kind is TypeKind.INTERVAL:

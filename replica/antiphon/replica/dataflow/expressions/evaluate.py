@@ -20,7 +20,9 @@ from antiphon.replica.dataflow.expressions import (
     casts,
     compare,
     conditional,
+    lists,
     numeric,
+    structs,
     temporal_fields,
     textual,
     time_zones,
@@ -39,6 +41,8 @@ _STRICT: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     **conditional.FUNCTIONS,
     **numeric.FUNCTIONS,
     **bits.FUNCTIONS,
+    **lists.FUNCTIONS,
+    **structs.FUNCTIONS,
     **textual.FUNCTIONS,
     **temporal_fields.FUNCTIONS,
     **time_zones.FUNCTIONS,
@@ -80,6 +84,8 @@ def check(expression: Expression) -> None:
                     f"the function {expression.function} is not served",
                     function=expression.function,
                 )
+            if expression.function == "field" and not structs.names_a_field(expression):
+                raise NotServed("a field that is not named by its place", function="field")
         case Cast():
             source, target = expression.input.type, expression.type
             try:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, fixed_width, valid_of, values_of
 from antiphon.protocol.expression import Interval, Value
+from antiphon.protocol.literal_array import literal_array
 from antiphon.protocol.schema import Type, TypeKind, arrow_type
 
 Mask = npt.NDArray[np.bool_]
@@ -132,47 +133,7 @@ class Literal:
 
 def arrow_scalar(kind: Type, value: Value) -> pa.Scalar:
     """A literal as an Arrow scalar. Cost: some microseconds, so once a column, not once a row."""
-    return arrow_values(kind, [value])[0]
-
-
-def arrow_values(kind: Type, values: list[Value]) -> pa.Array:
-    """Literals of one type as an Arrow column: for constants, not for data."""
-    storage = arrow_type(kind)
-    match kind.kind:
-        case TypeKind.DATE:
-            return pa.array(values, pa.int32()).view(storage)
-        case TypeKind.TIMESTAMP | TypeKind.TIMESTAMPTZ:
-            return pa.array(values, pa.int64()).view(storage)
-        case TypeKind.INTERVAL:
-            return pa.array([_month_day_nano(value) for value in values], storage)
-        case TypeKind.LIST:
-            assert kind.element is not None, "a list without an element type"
-            flat = [element for value in values for element in _elements(value)]
-            sizes = [len(_elements(value)) for value in values]
-            ends = np.cumsum([0, *sizes]).astype(np.int32)
-            offsets = pa.array(ends, mask=np.array([v is None for v in values] + [False]))
-            return pa.ListArray.from_arrays(offsets, arrow_values(kind.element, flat), type=storage)
-        case TypeKind.STRUCT:
-            fields = [
-                arrow_values(f.type, [None if v is None else _elements(v)[i] for v in values])
-                for i, f in enumerate(kind.fields)
-            ]
-            missing = pa.array([value is None for value in values])
-            return pa.StructArray.from_arrays(fields, fields=list(storage), mask=missing)
-        case _:
-            return pa.array(values, storage)
-
-
-def _elements(value: Value) -> tuple[Value, ...]:
-    assert value is None or isinstance(value, tuple), f"not a tuple: {value!r}"
-    return () if value is None else value
-
-
-def _month_day_nano(value: Value) -> pa.MonthDayNano | None:
-    if value is None:
-        return None
-    assert isinstance(value, Interval), f"not an interval: {value!r}"
-    return pa.MonthDayNano([value.months, value.days, value.microseconds * 1000])
+    return literal_array(kind, [value])[0]
 
 
 def both_valid(*vectors: Vector) -> Mask | None:

@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of
 from antiphon.protocol.expression import ColumnReference, Expression
+from antiphon.protocol.literal_array import literal_array
 from antiphon.protocol.plan import Constant
 from antiphon.replica.dataflow.expressions.evaluate import check, columns_of, evaluate
 from antiphon.replica.dataflow.expressions.frame import Frame
-from antiphon.replica.dataflow.expressions.vector import Mask, Vector, arrow_values
+from antiphon.replica.dataflow.expressions.vector import Mask, Vector
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows, without_errors
 
@@ -38,7 +39,7 @@ class Fixed(Operator):
     def __init__(self, plan: Constant) -> None:
         types = plan.schema.types
         columns = tuple(
-            arrow_values(kind, [row[i] for row, _ in plan.rows]) for i, kind in enumerate(types)
+            literal_array(kind, [row[i] for row, _ in plan.rows]) for i, kind in enumerate(types)
         )
         self._rows = Zset(columns, np.array([diff for _, diff in plan.rows], np.int64))
 

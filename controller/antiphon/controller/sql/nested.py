@@ -1,0 +1,233 @@
+"""Lists and structs in SQL: how they are made, and how one gets at what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from sqlglot import exp
+
+from antiphon.controller.sql.coercion import (
+    Typed,
+    Unknown,
+    Unsettled,
+    cast,
+    settle,
+    unify,
+)
+from antiphon.controller.sql.functions import call
+from antiphon.controller.sql.source import Spot, near_miss
+from antiphon.controller.sql.syntax import expect_only, name_of
+from antiphon.controller.sql.types import common_type, row_names
+from antiphon.protocol.expression import Expression, Literal
+from antiphon.protocol.schema import (
+    BOOLEAN,
+    INT32,
+    INT64,
+    TEXT,
+    Type,
+    TypeKind,
+    list_of,
+)
+
+if TYPE_CHECKING:
+    from antiphon.controller.sql.scalar import Scalars
+
+Handler = Callable[["Scalars", exp.Expr], Typed]
+
+_FIRST: Final = Literal(value=1, type=INT64)
+_LAST: Final = Literal(value=(1 << 63) - 1, type=INT64)
+
+
+def _array(scalars: Scalars, node: exp.Expr) -> Typed:
+    """ARRAY[...] and [...]: elements of one type."""
+    expect_only(scalars.source, node, "expressions", "value_constructor", "bracket_notation")
+    nodes = tuple(node.expressions)
+    typed = tuple(scalars.typed(part) for part in nodes)
+    if all(isinstance(value, Unknown) for value in typed):
+        return Unsettled(parts=typed, spots=nodes)
+    values, element = unify(scalars.source, nodes, typed, "the elements of an array")
+    return call("list", values, list_of(element))
+
+
+def _row(scalars: Scalars, node: exp.Expr) -> Typed:
+    """ROW(a, b) and (a, b)."""
+    if not node.expressions:
+        raise scalars.source.unsupported(node, "a row without values")
+    return _of_fields(scalars, row_names(len(node.expressions)), node.expressions)
+
+
+def _of_fields(scalars: Scalars, names: Sequence[str], nodes: Sequence[exp.Expr]) -> Typed:
+    typed = tuple(scalars.typed(part) for part in nodes)
+    whole = Unsettled(parts=typed, spots=tuple(nodes), names=tuple(names))
+    if any(isinstance(value, Unknown) for value in typed):
+        return whole
+    return settle(scalars.source, nodes[0], whole)
+
+
+def _struct(scalars: Scalars, node: exp.Expr) -> Typed:
+    """{'a': 1} and struct_pack(a := 1)."""
+    fields: dict[str, exp.Expr] = {}
+    for part in node.expressions:
+        if not isinstance(part, exp.PropertyEQ | exp.Kwarg):
+            raise scalars.source.invalid(node, "each field of a struct has a name: {'a': 1}")
+        name = str(part.this.this) if isinstance(node, exp.Struct) else name_of(part.this)
+        if name in fields:
+            raise scalars.source.invalid(node, f'the field "{name}" is there twice')
+        fields[name] = part.expression
+    if not fields:
+        raise scalars.source.unsupported(node, "a struct without fields")
+    return _of_fields(scalars, tuple(fields), tuple(fields.values()))
+
+
+def _subquery_array(scalars: Scalars, node: exp.Expr) -> Typed:
+    if any(isinstance(part, exp.Query) for part in node.expressions):
+        hint = "; write (SELECT array_agg(...) ...)"
+        raise scalars.source.unsupported(node, "ARRAY of a subquery", hint)
+    return _array(scalars, exp.Array(expressions=node.expressions).update_positions(node))
+
+
+def _subscript(scalars: Scalars, node: exp.Expr) -> Expression:
+    """list[i], list[i:j] and struct['field']."""
+    expect_only(scalars.source, node, "this", "expressions")
+    value = settle(scalars.source, node.this, scalars.typed(node.this))
+    if len(node.expressions) != 1:
+        raise scalars.source.invalid(node, "a subscript is one number, or two with : between them")
+    (wanted,) = node.expressions
+    if value.type.kind is TypeKind.STRUCT and wanted.is_string:
+        return field_of(scalars, node, value, wanted.name)
+    if value.type.element is None:
+        raise scalars.source.mismatch(node, f"cannot subscript {value.type}; it is no list")
+    if isinstance(wanted, exp.Slice):
+        return _slice(scalars, wanted, value)
+    place = _place(scalars, wanted, wanted)
+    return call("element", [value, place], value.type.element)
+
+
+def _slice(scalars: Scalars, node: exp.Slice, value: Expression) -> Expression:
+    if node.args.get("step") is not None:
+        raise scalars.source.unsupported(node.args["step"], "a slice with a step")
+    first, last = node.args.get("this"), node.args.get("expression")
+    bounds = (
+        _FIRST if first is None else _place(scalars, first, first),
+        _LAST if last is None else _place(scalars, last, last),
+    )
+    return call("slice", [value, *bounds], value.type)
+
+
+def _place(scalars: Scalars, node: exp.Expr, spot: Spot) -> Expression:
+    value = settle(scalars.source, spot, scalars.typed(node), INT64)
+    if not value.type.is_integer:
+        raise scalars.source.mismatch(spot, f"a subscript is an integer, not {value.type}")
+    return cast(value, INT64)
+
+
+def _dot(scalars: Scalars, node: exp.Expr) -> Expression:
+    """(struct).field."""
+    if not isinstance(node.expression, exp.Identifier):
+        what = "(...).*" if isinstance(node.expression, exp.Star) else "a call after a dot"
+        raise scalars.source.unsupported(node, what)
+    return field_of(scalars, node, scalars.lower(node.this), name_of(node.expression))
+
+
+def field_of(scalars: Scalars, spot: Spot, value: Expression, name: str) -> Expression:
+    """A struct's field.
+
+    Raises:
+        TypeMismatch: it is no struct.
+        InvalidSql: it has no such field.
+    """
+    if value.type.kind is not TypeKind.STRUCT:
+        raise scalars.source.mismatch(spot, f'{value.type} has no field "{name}": it is no struct')
+    names = [field.name for field in value.type.fields]
+    if name not in names:
+        raise scalars.source.invalid(
+            spot, f'{value.type} has no field "{name}"{near_miss(name, names)}'
+        )
+    place = names.index(name)
+    return call("field", [value, Literal(value=place, type=INT32)], value.type.fields[place].type)
+
+
+def joined(scalars: Scalars, nodes: Sequence[exp.Expr], typed: Sequence[Typed]) -> Expression:
+    """`||` with a list on at least one side: lists one behind the other, or a list and an element.
+
+    What has no type yet is a list, as in PostgreSQL.
+    """
+    result, spot = typed[0], nodes[0]
+    for node, right in zip(nodes[1:], typed[1:], strict=True):
+        result = _joined(scalars, (spot, node), result, right)
+        spot = node
+    assert not isinstance(result, Unknown), "two sides make a value"
+    return result
+
+
+def _joined(
+    scalars: Scalars, spots: tuple[exp.Expr, exp.Expr], left: Typed, right: Typed
+) -> Expression:
+    source = scalars.source
+    sides = [left, right]
+    kinds = [None if isinstance(side, Unknown) else side.type for side in sides]
+    if not any(kind is not None and kind.element is not None for kind in kinds):
+        values = [cast(settle(source, s, t), TEXT) for s, t in zip(spots, sides, strict=True)]
+        return call("concat", values, TEXT)
+    for place in (0, 1):
+        element = element_beside(kinds[place], kinds[1 - place])
+        if element is not None:
+            whole = cast(settle(source, spots[place], sides[place]), list_of(element))
+            member = cast(settle(source, spots[1 - place], sides[1 - place]), element)
+            ends = [whole, call("list", [member], list_of(element))]
+            return call("list_concat", ends if place == 0 else ends[::-1], list_of(element))
+    lists, kind = unify(source, spots, sides, 'the sides of "||"')
+    return call("list_concat", lists, kind)
+
+
+def element_beside(container: Type | None, other: Type | None) -> Type | None:
+    """The element type of a list to which a value of the type `other` is added, or None if it is
+    no element of it."""
+    if container is None or container.element is None or other is None:
+        return None
+    if common_type(container, other) is not None:
+        return None  # two lists
+    return common_type(container.element, other)
+
+
+def compared_with_any(
+    scalars: Scalars, node: exp.Expr, function: str, symbol: str, members: exp.Expr
+) -> Expression:
+    """`x = ANY (list)`."""
+    source = scalars.source
+    value, many = scalars.typed(node.this), scalars.typed(members)
+    if isinstance(many, Unknown):
+        element = settle(source, node.this, value).type
+        many = settle(source, members, many, list_of(element))
+    if many.type.element is None:
+        raise source.mismatch(members, f"{symbol} ANY or ALL needs a list, not {many.type}")
+    wanted = many.type.element
+    if not isinstance(value, Unknown):
+        found = common_type(value.type, wanted)
+        if found is None:
+            raise source.mismatch(node, f"cannot compare {value.type} {symbol} {wanted}; cast one")
+        wanted = found
+    one = cast(settle(source, node.this, value, wanted), wanted)
+    return call(f"any_{function}", [one, cast(many, list_of(wanted))], BOOLEAN)
+
+
+NESTED_HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
+    {
+        exp.Array: _array,
+        exp.Tuple: _row,
+        exp.Struct: _struct,
+        exp.Bracket: _subscript,
+        exp.Dot: _dot,
+    }
+)
+# Calls that make a value out of whatever stands in them.
+NESTED_CALLS: Final[Mapping[str, Handler]] = MappingProxyType(
+    {
+        "array": _subquery_array,
+        "list_value": _subquery_array,
+        "row": _row,
+        "struct_pack": _struct,
+    }
+)

@@ -1,0 +1,197 @@
+"""Functions and casts of lists and structs, by examples whose answers are PostgreSQL's."""
+
+import math
+
+import pyarrow as pa
+import pytest
+
+from antiphon.protocol.errors import NotServed
+from antiphon.protocol.expression import NESTED, Call, Cast, ColumnReference
+from antiphon.protocol.expression import Literal as L
+from antiphon.protocol.literal_array import literal_array
+from antiphon.protocol.schema import (
+    BOOLEAN,
+    DATE,
+    FLOAT64,
+    INT16,
+    INT32,
+    INT64,
+    TEXT,
+    Column,
+    list_of,
+    struct_of,
+)
+from antiphon.replica.dataflow.expressions.evaluate import check
+from tests.replica.dataflow.examples import RANGE, Fails, check_case, run
+
+INTS, TEXTS, FLOATS = list_of(INT32), list_of(TEXT), list_of(FLOAT64)
+DEEP = list_of(INTS)
+PAIR = struct_of(Column(name="a", type=INT32), Column(name="b", type=TEXT))
+FLAGS = struct_of(Column(name="f", type=BOOLEAN), Column(name="g", type=INTS))
+NULLS = (None, None)
+
+CASES = [
+    ("element", (INTS, INT64), ((7, None, 9), 1), INT32, 7),
+    ("element", (INTS, INT64), ((7, None, 9), 2), INT32, None),
+    ("element", (INTS, INT64), ((7, None, 9), 4), INT32, None),
+    ("element", (INTS, INT64), ((7, None, 9), 0), INT32, None),
+    ("element", (INTS, INT64), ((7, None, 9), -1), INT32, None),
+    ("element", (INTS, INT64), ((7,), 2**62), INT32, None),
+    ("element", (INTS, INT64), ((), 1), INT32, None),
+    ("element", (DEEP, INT64), (((1,), ()), 2), INTS, []),
+    ("slice", (INTS, INT64, INT64), ((1, 2, 3), 2, 3), INTS, [2, 3]),
+    ("slice", (INTS, INT64, INT64), ((1, 2, 3), -5, 1), INTS, [1]),
+    ("slice", (INTS, INT64, INT64), ((1, 2, 3), 3, 2**63 - 1), INTS, [3]),
+    ("slice", (INTS, INT64, INT64), ((1, 2, 3), 3, 2), INTS, []),
+    ("slice", (INTS, INT64, INT64), ((1, 2, 3), 9, 12), INTS, []),
+    ("slice", (INTS, INT64, INT64), ((), 1, 1), INTS, []),
+    ("list_length", (INTS,), ((1, None),), INT32, 2),
+    ("list_length", (INTS,), ((),), INT32, 0),
+]
+CASTS = [
+    (INTS, (1, None, 3), list_of(INT64), [1, None, 3]),
+    (INTS, (), list_of(INT64), []),
+    (INTS, (1, 40_000), list_of(INT16), Fails(RANGE)),
+    (TEXTS, ("1", " 2 ", None), INTS, [1, 2, None]),
+    (TEXTS, ("1", "x", "y"), INTS, Fails("invalid_text_representation")),
+    (DEEP, ((1,), None, ()), list_of(TEXTS), [["1"], None, []]),
+    (TEXTS, ("a", None, "", "b c", 'q"', "\\", "null", "a,b", "{"), TEXT,
+     '{a,NULL,"","b c","q\\"","\\\\","null","a,b","{"}'),
+    (INTS, (), TEXT, "{}"),
+    (DEEP, ((1, None), (), None), TEXT, "{{1,NULL},{},NULL}"),
+    (list_of(BOOLEAN), (True, False, None), TEXT, "{t,f,NULL}"),
+    (list_of(DATE), (0,), TEXT, "{1970-01-01}"),
+    (list_of(PAIR), ((1, "x y"), None), TEXT, '{"(1,\\"x y\\")",NULL}'),
+    (PAIR, (1, "x"), TEXT, "(1,x)"),
+    (PAIR, NULLS, TEXT, "(,)"),
+    (PAIR, (1, 'a"b\\,'), TEXT, '(1,"a""b\\\\,")'),
+    (PAIR, (1, ""), TEXT, '(1,"")'),
+    (FLAGS, (True, (1, 2)), TEXT, '(t,"{1,2}")'),
+    (PAIR, (7, "8"), struct_of(Column(name="c", type=TEXT), Column(name="d", type=INT64)),
+     {"c": "7", "d": 8}),
+    (PAIR, (7, "x"), struct_of(Column(name="c", type=TEXT), Column(name="d", type=INT64)),
+     Fails("invalid_text_representation")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "types", "arguments", "kind", "expected"), CASES)
+def test_functions(function, types, arguments, kind, expected):
+    def make(parts):
+        return Call(function=function, arguments=tuple(parts), type=kind)
+
+    check_case(make, types, arguments, expected)
+
+
+@pytest.mark.parametrize(("given", "value", "wanted", "expected"), CASTS)
+def test_casts(given, value, wanted, expected):
+    check_case(lambda parts: Cast(input=parts[0], type=wanted), (given,), (value,), expected)
+
+
+def of_columns(function, kind, *columns):
+    """The function over columns of (type, values)."""
+    references = tuple(ColumnReference(index=i, type=t) for i, (t, _) in enumerate(columns))
+    arrays = [literal_array(t, values) for t, values in columns]
+    found, codes = run(Call(function=function, arguments=references, type=kind), arrays)
+    assert codes == {}
+    return found
+
+
+def test_a_list_keeps_the_nulls_that_it_is_made_of():
+    ones, others = (INT32, [1, None, 3]), (INT32, [None, None, 6])
+    assert of_columns("list", INTS, ones, others) == [[1, None], [None, None], [3, 6]]
+    empty = Call(function="list", arguments=(), type=INTS)
+    assert run(empty, count=2) == ([[], []], {})
+
+
+def test_a_struct_of_nulls_is_not_null():
+    found = of_columns("struct", PAIR, (INT32, [1, None]), (TEXT, ["x", None]))
+    assert found == [{"a": 1, "b": "x"}, {"a": None, "b": None}]
+
+
+def test_a_null_list_adds_nothing_to_another_and_only_nulls_make_null():
+    first = (INTS, [(1, 2), None, (), None])
+    second = (INTS, [None, (None,), (5,), None])
+    assert of_columns("list_concat", INTS, first, second) == [[1, 2], [None], [5], None]
+    assert of_columns("list_concat", INTS, first, second, first) == [
+        [1, 2, 1, 2], [None], [5], None,
+    ]  # fmt: skip
+
+
+def test_a_field_is_null_where_its_struct_is():
+    column = literal_array(PAIR, [(1, "x"), None, (None, "y")])
+    place = ColumnReference(index=0, type=PAIR)
+    for index, kind, expected in ((0, INT32, [1, None, None]), (1, TEXT, ["x", None, "y"])):
+        call = Call(function="field", arguments=(place, L(value=index, type=INT32)), type=kind)
+        assert run(call, [column]) == (expected, {})
+        assert run(call, [column.slice(1)]) == (expected[1:], {})
+
+
+def test_a_field_that_is_not_there_is_refused():
+    place = ColumnReference(index=0, type=PAIR)
+    for argument in (L(value=2, type=INT32), L(value=-1, type=INT32), place):
+        with pytest.raises(NotServed, match="field"):
+            check(Call(function="field", arguments=(place, argument), type=INT32))
+
+
+def test_columns_that_begin_in_the_middle_of_others_are_read_there():
+    whole = literal_array(INTS, [(9, 9), (1,), None, (2, 3)]).slice(1)
+    place = ColumnReference(index=0, type=INTS)
+    length = Call(function="list_length", arguments=(place,), type=INT32)
+    assert run(length, [whole])[0] == [1, None, 2]
+    last = Call(function="element", arguments=(place, length_of(place)), type=INT32)
+    assert run(last, [whole])[0] == [1, None, 3]
+    assert run(Cast(input=place, type=TEXT), [whole])[0] == ["{1}", None, "{2,3}"]
+
+
+def length_of(place):
+    length = Call(function="list_length", arguments=(place,), type=INT32)
+    return Cast(input=length, type=INT64)
+
+
+def test_what_lies_under_a_null_list_is_not_seen():
+    # Arrow allows a null list to have a range of elements.
+    under = pa.ListArray.from_arrays(
+        pa.array([0, 2, 3], pa.int32()), pa.array(["x", "y", "1"]), mask=pa.array([True, False])
+    )
+    place = ColumnReference(index=0, type=TEXTS)
+    assert run(Cast(input=place, type=INTS), [under]) == ([None, [1]], {})
+    assert of_row(Call(function="list_length", arguments=(place,), type=INT32), under) == [None, 1]
+
+
+def of_row(call, *columns):
+    return run(call, list(columns))[0]
+
+
+COMPARED = [  # ascending
+    (), (0.0,), (0.0, 1.0), (1.0,), (math.inf,), (math.nan,), (math.nan, 1.0), (None,), (None, 0.0),
+]  # fmt: skip
+
+
+def test_lists_are_ordered_by_their_elements_nulls_last_and_then_by_length():
+    left = [a for a in COMPARED for _ in COMPARED]
+    right = COMPARED * len(COMPARED)
+    expected = [COMPARED.index(a) < COMPARED.index(b) for a, b in zip(left, right, strict=True)]
+    assert of_columns("less", BOOLEAN, (FLOATS, left), (FLOATS, right)) == expected
+    equals = of_columns("equal", BOOLEAN, (FLOATS, left), (FLOATS, right))
+    assert equals == [a is b for a, b in zip(left, right, strict=True)]
+
+
+def test_floats_that_are_equal_are_equal_in_lists_and_structs():
+    quiet, other = math.nan, -math.nan
+    first, second = (FLOATS, [(0.0, quiet)]), (FLOATS, [(-0.0, other)])
+    assert of_columns("equal", BOOLEAN, first, second) == [True]
+    assert of_columns("less", BOOLEAN, first, second) == [False]
+    kind = struct_of(Column(name="x", type=FLOAT64))
+    assert of_columns("equal", BOOLEAN, (kind, [(0.0,)]), (kind, [(-0.0,)])) == [True]
+
+
+def test_structs_are_ordered_by_their_fields_the_first_before_the_others():
+    ordered = [(1, "a"), (1, "b"), (1, None), (2, ""), (None, "a"), (None, None)]
+    left = [a for a in ordered for _ in ordered]
+    expected = [ordered.index(a) < ordered.index(b) for a in ordered for b in ordered]
+    assert of_columns("less", BOOLEAN, (PAIR, left), (PAIR, ordered * len(ordered))) == expected
+
+
+def test_every_function_of_lists_and_structs_is_tested_here():
+    of_columns_alone = {"list", "struct", "field", "list_concat"}
+    assert {case[0] for case in CASES} | of_columns_alone == set(NESTED)
