@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,14 @@ from typing import Any
 import grpc
 import pyarrow as pa
 
-from antiphon.proof.conformance.content import PAIRS, Change, changes_of, delta_of, summed
+from antiphon.proof.conformance.content import (
+    PAIRS,
+    Change,
+    Row,
+    changes_of,
+    delta_of,
+    summed,
+)
 from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto
 from antiphon.protocol.dataflow import ExportKind
 from antiphon.protocol.delta import encode_batch
@@ -35,16 +43,27 @@ class Export:
     told: int | None = None
     covered: Frontier = START
     since: int = 0
+    is_feed: bool = False
+    copy: Copy | None = None  # of its own, once it was rebuilt
 
 
 class Copy:
-    """Follows a table from time 0 on. `reached`: complete before it; `moved`: told of news."""
+    """Follows a table, or a feed, from time `first` on. `reached`: complete before it; `moved`:
+    told of news."""
 
     def __init__(
-        self, collection: CollectionId, store: Any, moved: Callable[[], None], fault: Fault
+        self,
+        collection: CollectionId,
+        store: Any,
+        moved: Callable[[], None],
+        fault: Fault,
+        *,
+        first: int = 0,
+        is_feed: bool = False,
     ) -> None:
         self.changes: list[Change] = []
-        self.reached = 0
+        self.reached = first
+        self.is_feed = is_feed
         self._collection = collection
         self._store = store
         self._moved = moved
@@ -67,8 +86,19 @@ class Copy:
         changes.sort(key=lambda change: change[1])
         return tuple(encode_batch(batch) for batch in delta_of(changes).rows)
 
+    def content(self, time: int) -> Counter[Row]:
+        if not self.is_feed:
+            return summed(self.changes, time)
+        rows: dict[object, Row] = {}
+        for row, when, diff in self.changes:
+            if when <= time:
+                rows.pop(row[0], None)
+                if diff > 0:
+                    rows[row[0]] = row
+        return Counter(rows.values())
+
     def rows_at(self, time: int) -> PeekRows:
-        rows = sorted(summed(self.changes, time).elements())
+        rows = sorted(self.content(time).elements())
         if self._fault is Fault.LOSES_A_MULTIPLICITY:
             rows = sorted(set(rows))
         schema = arrow_schema(PAIRS)

@@ -8,7 +8,6 @@ that they ask for what the protocol says and not for how our own replica works.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from antiphon.protocol.codec import (
     responses_to_batch,
 )
 from antiphon.protocol.command import (
+    AcceptRebuild,
     AllowCompaction,
     AllowWrites,
     CancelPeek,
@@ -38,7 +38,7 @@ from antiphon.protocol.command import (
     Schedule,
     Sent,
 )
-from antiphon.protocol.dataflow import MaterializedViewExport, SubscribeExport
+from antiphon.protocol.dataflow import CollectionKind, MaterializedViewExport, SubscribeExport
 from antiphon.protocol.errors import (
     AntiphonError,
     CollectionMissing,
@@ -51,8 +51,7 @@ from antiphon.protocol.failure import failure_of
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.greeting import NOBODY, Incumbent
 from antiphon.protocol.ids import CollectionId, ConnectionId, Incarnation, ReplicaId
-from antiphon.protocol.io.channel import create_server, listen, open_channel
-from antiphon.protocol.io.interceptor import Gate
+from antiphon.protocol.io.channel import open_channel
 from antiphon.protocol.response import (
     Dropped,
     Failure,
@@ -76,7 +75,7 @@ from tests.proof.conformance.faults import Fault
 
 
 @dataclass(slots=True)
-class _Link:
+class Link:
     """One stream; an error in the queue ends it."""
 
     queue: asyncio.Queue[tuple[ConnectionId, Response] | AntiphonError] = field(
@@ -100,7 +99,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             command_digest=bytes(32),
         )
         self._incumbent = NOBODY
-        self._current: _Link | None = None
+        self._current: Link | None = None
         self._exports: dict[CollectionId, Export] = {}
         self._tables: dict[CollectionId, Copy] = {}
         self._peeks: list[tuple[Peek, Export]] = []
@@ -133,7 +132,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
         return facts_to_proto(replace(self.facts, stage=stage, dataflows=dataflows))
 
     async def Session(self, requests: Any, context: Any) -> AsyncIterator[Any]:
-        link = _Link()
+        link = Link()
         tasks = [
             asyncio.ensure_future(self._read(link, requests)),
             asyncio.ensure_future(self._beat(link)),
@@ -151,7 +150,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             if self._current is link:
                 self._leave()
 
-    async def _read(self, link: _Link, requests: Any) -> None:
+    async def _read(self, link: Link, requests: Any) -> None:
         try:
             async for message in requests:
                 for sent in commands_from_batch(message):
@@ -161,7 +160,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
         except (grpc.aio.UsageError, grpc.aio.InternalError):
             link.queue.put_nowait(Unavailable("the controller is gone"))
 
-    async def _beat(self, link: _Link) -> None:
+    async def _beat(self, link: Link) -> None:
         while self._fault is not Fault.HAS_NO_HEARTBEAT:
             await asyncio.sleep(1.0)
             if link.session is not None and link.session.stage >= Stage.INITIALIZATION:
@@ -176,13 +175,14 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
 
     # Commands.
 
-    def _take(self, link: _Link, sent: Sent) -> None:
+    def _take(self, link: Link, sent: Sent) -> None:
         if link.session is None:
             link.session = self._begin(sent)
         if self._fault is Fault.IGNORES_POSITIONS and sent.position:
             sent = Sent(type(sent.position)(link.session.position + 1), sent.command)
-        link.session.receive(sent)
         command = sent.command
+        if not isinstance(command, AcceptRebuild) or self._fault is not Fault.ACCEPTS_TOO_EARLY:
+            link.session.receive(sent)
         if isinstance(command, Hello):
             self._take_over(link, command)
         elif isinstance(command, InitializationComplete):
@@ -217,7 +217,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
                 facts = replace(facts, versions=replace(facts.versions, min=1, max=version))
         return ReplicaSession(facts, incumbent)
 
-    def _take_over(self, link: _Link, hello: Hello) -> None:
+    def _take_over(self, link: Link, hello: Hello) -> None:
         if self._current is not None and self._fault is not Fault.KEEPS_BOTH_CONNECTIONS:
             self._current.queue.put_nowait(Unavailable("a newer connection has taken over"))
         self._leave()
@@ -243,7 +243,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
         self._peeks.clear()
         self._writes = False
 
-    def _initialize(self, link: _Link, command: InitializationComplete) -> None:
+    def _initialize(self, link: Link, command: InitializationComplete) -> None:
         assert link.session is not None, "a command came through it"
         assert link.session.hello is not None, "the stage says so"
         if self._fault is not Fault.KEEPS_WHAT_IS_ABSENT:
@@ -261,15 +261,15 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             export.told = None
         self._settle()
 
-    def _apply(self, link: _Link, command: Command) -> None:
+    def _apply(self, link: Link, command: Command) -> None:
         match command:
             case CreateDataflow(dataflow=dataflow):
                 for export in dataflow.exports:
                     assert dataflow.as_of.time is not None, "the session lets no other through"
-                    table = dataflow.imports[0].collection
+                    source = dataflow.imports[0]
                     self._exports[export.collection] = Export(
-                        export.collection, export.kind, table, dataflow.as_of.time,
-                        since=dataflow.as_of.time,
+                        export.collection, export.kind, source.collection, dataflow.as_of.time,
+                        since=dataflow.as_of.time, is_feed=source.kind is CollectionKind.FEED,
                     )  # fmt: skip
             case Schedule(collection=collection):
                 self._exports[collection].scheduled = True
@@ -290,7 +290,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             case _:
                 pass
 
-    def _drop(self, link: _Link, collection: CollectionId) -> None:
+    def _drop(self, link: Link, collection: CollectionId) -> None:
         export = self._exports.pop(collection)
         if isinstance(export.kind, SubscribeExport):
             times = 2 if self._fault is Fault.ENDS_A_SUBSCRIBE_TWICE else 1
@@ -308,11 +308,16 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
 
     # Computation: there is none.
 
-    def _table(self, collection: CollectionId) -> Copy:
-        table = self._tables.get(collection)
+    def _copy(self, export: Export) -> Copy:
+        """What the export shows."""
+        if export.copy is not None:
+            return export.copy
+        table = self._tables.get(export.table)
         if table is None:
-            table = Copy(collection, self._store, self._settle, self._fault)
-            self._tables[collection] = table
+            table = Copy(
+                export.table, self._store, self._settle, self._fault, is_feed=export.is_feed
+            )
+            self._tables[export.table] = table
         return table
 
     def _settle(self) -> None:
@@ -322,14 +327,14 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             return
         for export in list(self._exports.values()):
             if export.scheduled or self._fault is Fault.COMPUTES_UNSCHEDULED:
-                self._report(link, export, self._table(export.table))
+                self._report(link, export, self._copy(export))
             elif export.told is None:
                 self._tell(link, export, export.as_of)
         waiting, self._peeks = self._peeks, []
         for peek, export in waiting:
             self._try(peek, export)
 
-    def _report(self, link: _Link, export: Export, table: Copy) -> None:
+    def _report(self, link: Link, export: Export, table: Copy) -> None:
         upper = max(table.reached, export.as_of)
         if export.told is None and self._fault is Fault.STARTS_BEFORE_AS_OF:
             self._tell(link, export, export.as_of - 5)
@@ -346,7 +351,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             if running is None or running.done():
                 self._writing[export.collection] = asyncio.ensure_future(self._write(export, table))
 
-    def _tell(self, link: _Link, export: Export, upper: int) -> None:
+    def _tell(self, link: Link, export: Export, upper: int) -> None:
         export.told = upper
         frontier = Frontier(upper)
         self._respond(
@@ -359,7 +364,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             ),
         )
 
-    def _publish(self, link: _Link, export: Export, table: Copy, upper: int) -> None:
+    def _publish(self, link: Link, export: Export, table: Copy, upper: int) -> None:
         lower = export.covered.time or 0
         if upper <= lower:
             return
@@ -398,7 +403,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
 
     # Reads.
 
-    def _peek(self, link: _Link, peek: Peek) -> None:
+    def _peek(self, link: Link, peek: Peek) -> None:
         assert isinstance(peek.target, IndexTarget), "the checks that are run read indexes"
         export = self._exports.get(peek.target.collection)
         before_since = export is not None and peek.time < export.since
@@ -410,7 +415,7 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             self._try(peek, export)
 
     def _try(self, peek: Peek, export: Export) -> None:
-        table = self._table(export.table)
+        table = self._copy(export)
         early = self._fault is Fault.ANSWERS_TOO_EARLY and table.reached > export.as_of
         if table.reached <= peek.time and not early:
             self._peeks.append((peek, export))
@@ -426,24 +431,9 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
         if self._current is not None:
             self._respond(self._current, PeekResponse(peek_id=peek_id, result=result))
 
-    def _respond(self, link: _Link, response: Response) -> None:
+    def _respond(self, link: Link, response: Response) -> None:
         assert link.session is not None, "somebody spoke on it"
         connection_id = link.session.connection_id
         if self._fault is Fault.SAYS_THE_OLD_CONNECTION_ID or connection_id is None:
             connection_id = ConnectionId(bytes(16))
         link.queue.put_nowait((connection_id, response))
-
-
-@contextlib.asynccontextmanager
-async def serving(address: str, controller: str, fault: Fault) -> AsyncIterator[FaultyReplica]:
-    """The replica at `address` until the end of the block."""
-    server = create_server([Gate()])
-    replica = FaultyReplica(controller, fault)
-    compute_pb2_grpc.add_ComputeServicer_to_server(replica, server)
-    listen(server, address)
-    await server.start()
-    try:
-        yield replica
-    finally:
-        await replica.close()
-        await server.stop(0)

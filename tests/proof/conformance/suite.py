@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from antiphon.proof.conformance import Report, Verdict, run
+from antiphon.protocol.io.channel import create_server, listen
+from antiphon.protocol.io.interceptor import Gate
+from antiphon.v1 import compute_pb2_grpc
 from tests.proof.conformance.faults import Fault
-from tests.proof.conformance.faulty import serving
+from tests.proof.conformance.rebuilding import RebuildingReplica
 
 PATIENCE_S = 2.0
+
+
+@contextlib.asynccontextmanager
+async def serving(address: str, controller: str, fault: Fault) -> AsyncIterator[RebuildingReplica]:
+    """The fake replica at `address` until the end of the block."""
+    server = create_server([Gate()])
+    replica = RebuildingReplica(controller, fault)
+    compute_pb2_grpc.add_ComputeServicer_to_server(replica, server)
+    listen(server, address)
+    await server.start()
+    try:
+        yield replica
+    finally:
+        await replica.close()
+        await server.stop(0)
 
 
 async def report_of(fault: Fault, *numbers: str) -> Report:
@@ -25,9 +45,19 @@ async def report_of(fault: Fault, *numbers: str) -> Report:
 
 async def assert_caught(fault: Fault, *numbers: str) -> None:
     """The checks of all `numbers` pass for an honest replica and fail for the faulty one."""
+    await assert_all_pass(*numbers)
+    await assert_found(fault, *numbers)
+
+
+async def assert_all_pass(*numbers: str) -> None:
+    """For an honest replica."""
     honest = await report_of(Fault.NONE, *numbers)
     assert honest.conforms, honest.rows()
     assert honest.count(Verdict.NOT_APPLICABLE) == 0, honest.rows()
+
+
+async def assert_found(fault: Fault, *numbers: str) -> None:
+    """For a faulty one all of these fail."""
     faulty = await report_of(fault, *numbers)
     assert not faulty.conforms
     passed = [number for number in numbers if faulty.verdict(number) is not Verdict.FAIL]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from antiphon.proof.conformance.checks import CHECKS
 from tests.proof.conformance.faults import Fault
-from tests.proof.conformance.faulty import serving
+from tests.proof.conformance.suite import serving
 from tests.source_tree import ROOT
 
 ANTIPHON = ("-m", "antiphon.cli", "conformance", "replica")

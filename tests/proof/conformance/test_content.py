@@ -9,6 +9,7 @@ import pytest
 from antiphon.proof.conformance.content import (
     changes_of,
     delta_of,
+    digest,
     key_stream,
     rows_of,
     summed,
@@ -22,6 +23,13 @@ CHANGES = [((1, "a"), 5, 1), ((2, None), 6, -1)]
 def test_changes_survive_the_wire() -> None:
     encoded = [encode_batch(batch) for batch in delta_of(CHANGES).rows]
     assert changes_of(encoded) == CHANGES
+
+
+def test_a_digest_depends_on_the_rows_and_how_often_they_are_there() -> None:
+    once, twice = Counter({(1, "a"): 1, (2, "b"): 1}), Counter({(1, "a"): 2})
+    assert digest(once) == digest(Counter({(2, "b"): 1, (1, "a"): 1}))
+    assert len({digest(once), digest(twice), digest(Counter())}) == 3
+    assert digest(Counter()) == bytes(16)
 
 
 def test_nothing_is_no_batch() -> None:

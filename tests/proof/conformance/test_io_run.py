@@ -19,8 +19,8 @@ from antiphon.protocol.ids import NO_POSITION, InstanceId
 from antiphon.protocol.io.channel import create_server, listen, open_channel
 from antiphon.v1 import compute_pb2_grpc
 from tests.proof.conformance.faults import Fault
-from tests.proof.conformance.faulty import serving
 from tests.proof.conformance.scripts import HELLO
+from tests.proof.conformance.suite import serving
 
 
 @contextlib.contextmanager

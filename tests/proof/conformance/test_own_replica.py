@@ -14,8 +14,8 @@ from antiphon.proof.conformance import Report, Verdict, run
 
 pytestmark = pytest.mark.end_to_end
 
-# What a replica may leave out: state that is kept over a reconnection, suffixes, rebuilds.
-MAY_BE_MISSING: Final = {"57", "58", "D7", "D19"}
+# What a replica may leave out: state that is kept over a reconnection, and suffixes.
+MAY_BE_MISSING: Final = {"57", "58", "D7"}
 
 
 class Process:

@@ -107,6 +107,27 @@ def test_an_overlapping_push_repeats_what_was_delivered() -> None:
     assert push.changes[TABLE] == [((3, "c"), 22, 1), ((4, "d"), 25, 1)]
 
 
+def test_an_early_store_says_again_what_was_before_what_was_asked_for() -> None:
+    store = filled()
+    store.append(22, TABLE, ((3, "c"), 1))
+    store.append(25, TABLE, ((4, "d"), 1))
+    store.is_early = True
+    (push,) = drained(store.tail({TABLE: 24}))
+    assert (push.lower, push.upper) == (18, 26)
+    assert push.changes[TABLE] == [((3, "c"), 22, 1), ((4, "d"), 25, 1)]
+
+
+def test_what_is_tampered_with_shows_in_snapshots_alone() -> None:
+    store = filled()
+    tail = store.tail({TABLE: 11})
+    drained(tail)
+    store.tamper(TABLE, (99, "late"))
+    store.append(25, TABLE, ((4, "d"), 1))
+    (push,) = drained(tail)
+    assert push.changes[TABLE] == [((4, "d"), 25, 1)]
+    assert store.content(TABLE, 11)[(99, "late")] == 1
+
+
 def test_a_lost_push_leaves_a_gap_and_a_new_tail_fills_it() -> None:
     store, tail = mischievous(Mischief.LOST)
     assert drained(tail) == []

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
+from antiphon.protocol.content_digest import digest_bytes, digest_of_rows
 from antiphon.protocol.delta import ERROR_SCHEMA, Delta, decode_batch, delta_schema
 from antiphon.protocol.errors import SchemaMismatch
 from antiphon.protocol.schema import INT64, TEXT, Column, Schema, arrow_schema
@@ -52,6 +54,15 @@ def summed(changes: Iterable[Change], time: int | None = None) -> Counter[Row]:
         if time is None or when <= time:
             found[row] += diff
     return Counter({row: count for row, count in found.items() if count})
+
+
+def digest(content: Counter[Row]) -> bytes:
+    """The content digest of rows of PAIRS, as it travels."""
+    columns = [
+        pa.array([row[index] for row in content], column.type)
+        for index, column in enumerate(arrow_schema(PAIRS))
+    ]
+    return digest_bytes(digest_of_rows(columns, np.array(list(content.values()), np.int64)))
 
 
 def key_stream(keys: Iterable[int]) -> bytes:

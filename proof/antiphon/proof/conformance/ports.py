@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from antiphon.proof.conformance.content import Row
+from antiphon.proof.conformance.peer import Chunk, ScriptedPeer
 from antiphon.proof.conformance.positions import ScriptedHistory
 from antiphon.proof.conformance.store import Mischief, ScriptedStore
 from antiphon.proof.conformance.transcript import Transcript
 from antiphon.protocol.command import Command, Hello, Sent
 from antiphon.protocol.errors import AntiphonError
 from antiphon.protocol.facts import ReplicaFacts
-from antiphon.protocol.ids import ClaimId, CollectionId, ConnectionId, PeekId
+from antiphon.protocol.ids import ClaimId, CollectionId, ConnectionId, Epoch, PeekId
 
 Found = TypeVar("Found")
 
@@ -66,6 +67,19 @@ class Bench(Protocol):
     @property
     def history(self) -> ScriptedHistory: ...
 
+    @property
+    def peer(self) -> ScriptedPeer: ...
+
+    @property
+    def peer_address(self) -> str:
+        """Where the replica finds the peer."""
+        ...
+
+    @property
+    def epoch(self) -> Epoch:
+        """Of the controller that the check is."""
+        ...
+
     # Ids.
 
     def collection(self) -> CollectionId: ...
@@ -93,6 +107,10 @@ class Bench(Protocol):
         mischief: Mischief = Mischief.NONE,
     ) -> None:
         """One tick, pushed to the open tails, or not, as `mischief` says."""
+        ...
+
+    async def release(self) -> None:
+        """Snapshots that the store holds back are given."""
         ...
 
     # The replica.
@@ -129,6 +147,18 @@ class Bench(Protocol):
 
     async def fetch(self, peek_id: PeekId) -> list[tuple[bytes, int]]:
         """The chunks of a stashed result, each with its row count. Raises ComputeError."""
+        ...
+
+    async def state(
+        self,
+        collection: CollectionId,
+        time: int,
+        *,
+        epoch: Epoch | None = None,
+        first_chunk: int = 0,
+        chunks_max: int | None = None,
+    ) -> list[Chunk]:
+        """The state, as a peer fetches it; after `chunks_max` it hangs up. Raises ComputeError."""
         ...
 
     async def health(self) -> bool:

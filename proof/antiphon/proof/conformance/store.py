@@ -82,6 +82,8 @@ class ScriptedStore:
     def __init__(self) -> None:
         self.upper = FIRST_UPPER
         self.mischief = Mischief.NONE
+        self.is_early = False  # every push begins OVERLAP too early, before what was asked for too
+        self.is_held = False  # snapshots are given once it is not
         self.snapshots: list[tuple[CollectionId, int]] = []  # as they were asked for
         self.tails: list[Mapping[CollectionId, int]] = []  # each with its lower
         self.appends: list[Append] = []
@@ -103,6 +105,10 @@ class ScriptedStore:
     def fill(self, collection: CollectionId, *rows: Row) -> None:
         """Rows that are there from before any dataflow."""
         self._collections[collection].changes += [(row, FILLED_AT, 1) for row in rows]
+
+    def tamper(self, collection: CollectionId, row: Row) -> None:
+        """What a later snapshot holds, and those who have read it already do not."""
+        self.fill(collection, row)
 
     def append(
         self,
@@ -281,9 +287,13 @@ class Tail:
 
     def _push(self, lower: int) -> Push:
         store = self._store
+        asked = self._lowers
+        if store.is_early:
+            lower = max(0, lower - OVERLAP)
+            asked = dict.fromkeys(self._lowers, lower)
         changes: dict[CollectionId, list[Change]] = {}
         errors: dict[CollectionId, list[ErrorChange]] = {}
-        for collection, first in self._lowers.items():
+        for collection, first in asked.items():
             changes[collection] = store.between(collection, max(lower, first), store.upper)
             errors[collection] = store.errors_between(collection, max(lower, first), store.upper)
         return Push(lower=lower, upper=store.upper, changes=changes, errors=errors)

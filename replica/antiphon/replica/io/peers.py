@@ -19,11 +19,14 @@ from antiphon.v1 import compute_pb2, compute_pb2_grpc
 async def read_peer(
     channel: grpc.aio.Channel, request: ReadSnapshot
 ) -> AsyncIterator[SnapshotPart]:
-    """The parts, as fast as the caller takes them.
+    """The parts, as fast as the caller takes them, up to the end of the stream.
 
     Raises:
-        ComputeError: the peer is gone or refuses; what came before is of no use.
+        ComputeError: the peer is gone, refuses, or has left a part out; what came before is of no
+            use.
     """
+    came: set[int] = set()
+    last: int | None = None
     call = compute_pb2_grpc.ComputeStub(channel).FetchState(
         compute_pb2.FetchStateRequest(
             collection=request.collection, time=request.as_of, epoch=request.epoch
@@ -43,9 +46,13 @@ async def read_peer(
                 time=chunk.time,
                 digest=chunk.digest,
             )
-            if chunk.last:
-                return
-        raise Unavailable("the peer's state ended before its last part")
+            came.add(chunk.index)
+            last = chunk.index if chunk.last else last
+        if last is None or len(came) <= last:
+            raise Unavailable(
+                f"the peer's state ended after {len(came)} parts, before its last one",
+                reason="snapshot_unavailable",
+            )
     except grpc.aio.AioRpcError as error:
         raise from_rpc_error(error) from error
     finally:

@@ -11,7 +11,9 @@ from antiphon.proof.conformance.checks import (
     inputs,
     mistakes,
     peeks,
+    rebuilds,
     reconnect,
+    states,
     subscribes,
     writes,
 )
@@ -29,5 +31,7 @@ CHECKS: Final[tuple[Check, ...]] = ordered(
         reconnect,
         fencing,
         mistakes,
+        rebuilds,
+        states,
     )
 )

@@ -29,7 +29,6 @@ from antiphon.proof.conformance.steps import (
     passes,
     rows_at,
     serving,
-    still_serves,
 )
 from antiphon.proof.conformance.verdict import NotApplicable, expect, expect_equal
 from antiphon.protocol.command import (
@@ -37,13 +36,11 @@ from antiphon.protocol.command import (
     CommandSet,
     CreateDataflow,
     Sent,
-    StartRebuild,
     SyncDecision,
 )
-from antiphon.protocol.errors import NotServed
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import NO_POSITION, CollectionId, SessionId
-from antiphon.protocol.response import Failure, PeekResponse, RebuildCompleted, RebuildResult
+from antiphon.protocol.ids import NO_POSITION, CollectionId
+from antiphon.protocol.response import PeekResponse
 
 chapter = Chapter()
 LATER = 22  # an as_of that a controller would choose when it comes back
@@ -216,32 +213,6 @@ async def suffix(bench: Bench) -> None:
     expect_content(seen, bench.store.content(found.table, 25), "after keeping up")
     await rows_at(bench, session, another, 25)
     expect_equal(bench.store.reads(found.table), reads, "the snapshots read")
-
-
-@chapter.check("D19", title="a rebuild has one result")
-async def rebuild(bench: Bench) -> None:
-    found = await serving(bench)
-    number = SessionId(1)
-    await found.session.send(
-        StartRebuild(
-            session_id=number,
-            collections=(found.index,),
-            base_time=15,
-            target_time=18,
-            deadline_ms=5_000,
-        )
-    )
-    result = await found.session.until(
-        lambda t: next((r for r in t.responses() if isinstance(r, RebuildResult)), None),
-        "a result of the rebuild",
-    )
-    await bench.pause(QUIET_S)
-    results = [r for r in found.session.transcript.responses() if isinstance(r, RebuildResult)]
-    expect_equal(len(results), 1, "the number of results")
-    if isinstance(result.result, Failure) and result.result.code == NotServed.code:
-        raise NotApplicable(f"not served: {result.result.message}")
-    expect(isinstance(result.result, RebuildCompleted), "a completed rebuild", result.result)
-    await still_serves(bench, found)
 
 
 async def _reuse(bench: Bench, name: str) -> None:

@@ -12,10 +12,12 @@ from typing import Any, Final, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from antiphon.proof.conformance.content import Row
+from antiphon.proof.conformance.content import Row, changes_of
 from antiphon.proof.conformance.dataflows import INSTANCE, create_instance
 from antiphon.proof.conformance.io.collections_service import CollectionsService
+from antiphon.proof.conformance.io.peer_service import PeerService
 from antiphon.proof.conformance.io.session import OpenSession
+from antiphon.proof.conformance.peer import Chunk, ScriptedPeer
 from antiphon.proof.conformance.positions import ScriptedHistory
 from antiphon.proof.conformance.rules import Violation, violations
 from antiphon.proof.conformance.store import Mischief, ScriptedStore
@@ -56,6 +58,7 @@ class Replica:
 
     channel: grpc.aio.Channel
     service: CollectionsService
+    peers: PeerService
     patience_s: float
     restart: Restart | None
     epoch: Epoch
@@ -111,6 +114,7 @@ class CheckBench:
         self._replica = replica
         self._sessions: list[OpenSession] = []
         replica.service.store = self.store
+        replica.peers.peer = self.peer = ScriptedPeer()
 
     # Ids.
 
@@ -244,6 +248,57 @@ class CheckBench:
             raise from_rpc_error(error) from error
         return chunks
 
+    async def state(
+        self,
+        collection: CollectionId,
+        time: int,
+        *,
+        epoch: Epoch | None = None,
+        first_chunk: int = 0,
+        chunks_max: int | None = None,
+    ) -> list[Chunk]:
+        call = self._replica.stub.FetchState(
+            compute_pb2.FetchStateRequest(
+                collection=collection,
+                time=time,
+                epoch=self._replica.epoch if epoch is None else epoch,
+                first_chunk=first_chunk,
+            ),
+            timeout=self._replica.patience_s,
+        )
+        chunks: list[Chunk] = []
+        try:
+            async for chunk in call:
+                chunks.append(
+                    Chunk(
+                        index=chunk.index,
+                        changes=tuple(changes_of((chunk.batch,) if chunk.batch else ())),
+                        time=chunk.time,
+                        rows_total=chunk.rows_total,
+                        last=chunk.last,
+                        digest=chunk.digest,
+                    )
+                )
+                if len(chunks) == chunks_max:
+                    break
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
+        return chunks
+
+    async def release(self) -> None:
+        self.store.is_held = False
+        await self._replica.service.changed()
+
+    @property
+    def peer_address(self) -> str:
+        return self._replica.peers.address
+
+    @property
+    def epoch(self) -> Epoch:
+        return self._replica.epoch
+
     async def health(self) -> bool:
         return await self._replica.health()
 
@@ -257,6 +312,7 @@ class CheckBench:
         await asyncio.sleep(seconds)
 
     async def close(self) -> tuple[Violation, ...]:
+        await self.release()
         for session in self._sessions:
             await session.close()
         return tuple(

@@ -71,8 +71,11 @@ class CollectionsService(CollectionsServicer):
     ) -> AsyncIterator[pb.SnapshotChunk]:
         """In two parts, so that nobody relies on one."""
         collection = CollectionId(request.collection)
-        changes, errors = self.store.snapshot(collection, request.as_of)
+        store = self.store
+        changes, errors = store.snapshot(collection, request.as_of)
         await self.changed()
+        async with self._changed:
+            await self._changed.wait_for(lambda: not store.is_held or self._over)
         half = len(changes) // 2
         parts: list[tuple[list[Change], list[ErrorChange]]] = [
             (changes[:half], []),

@@ -15,6 +15,7 @@ from antiphon.proof.conformance.content import delta_of
 from antiphon.proof.conformance.dataflows import INSTANCE
 from antiphon.proof.conformance.io.bench import CheckBench, Replica, Restart
 from antiphon.proof.conformance.io.collections_service import CollectionsService
+from antiphon.proof.conformance.io.peer_service import PeerService
 from antiphon.proof.conformance.registry import Check, select
 from antiphon.proof.conformance.report import Finished, Report, settle
 from antiphon.proof.conformance.verdict import Failed, NotApplicable, Outcome, Verdict, one_line
@@ -25,7 +26,7 @@ from antiphon.protocol.io.channel import create_server, listen, open_channel
 from antiphon.protocol.io.interceptor import Gate
 from antiphon.protocol.io.security import ClientSecurity, ServerSecurity
 from antiphon.protocol.stage import Stage
-from antiphon.v1 import collections_pb2_grpc
+from antiphon.v1 import collections_pb2_grpc, compute_pb2_grpc
 
 COLLECTIONS_LISTEN: Final = "127.0.0.1:6870"  # where replicas look for their controller
 PATIENCE_S: Final = 10.0  # for what must come
@@ -66,10 +67,12 @@ async def run(
     # The first array that Arrow makes of Python values imports pandas; a second later nobody
     # should have to wait for that.
     delta_of([((1, "a"), 1, 1)])
-    async with _serving(collections_listen, token) as service, _channel(address, token) as channel:
+    async with _serving(collections_listen, token) as served, _channel(address, token) as channel:
+        service, peers = served
         replica = Replica(
             channel=channel,
             service=service,
+            peers=peers,
             patience_s=patience_s,
             restart=restart,
             epoch=NO_EPOCH,
@@ -166,15 +169,18 @@ def outcome_of(check: Check, verdict: Verdict, detail: str, seconds: float) -> O
 
 
 @contextlib.asynccontextmanager
-async def _serving(address: str, token: str | None) -> AsyncIterator[CollectionsService]:
+async def _serving(
+    address: str, token: str | None
+) -> AsyncIterator[tuple[CollectionsService, PeerService]]:
     security = ServerSecurity(tokens=() if token is None else (token,))
     server = create_server([Gate(security)])
-    service = CollectionsService()
+    service, peers = CollectionsService(), PeerService(address)
     collections_pb2_grpc.add_CollectionsServicer_to_server(service, server)
+    compute_pb2_grpc.add_ComputeServicer_to_server(peers, server)
     listen(server, address, security)
     await server.start()
     try:
-        yield service
+        yield service, peers
     finally:
         await service.end()
         await server.stop(STOP_S)
