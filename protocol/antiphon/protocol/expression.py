@@ -99,6 +99,8 @@ CONDITIONAL: Final = ("coalesce", "nullif", "greatest", "least")
 NESTED: Final = (
     "list", "struct", "field", "element", "slice", "list_length", "list_concat",
 )  # fmt: skip
+# (value, how many rows there are): the value, and an error where there are several.
+SUBQUERY: Final = ("only_row",)
 # Times that a temporal filter or an ad-hoc read fixes; a plan never calls a clock.
 CLOCK: Final = ("now",)
 
@@ -112,5 +114,6 @@ FUNCTIONS: Final = frozenset(
     + TEMPORAL
     + CONDITIONAL
     + NESTED
+    + SUBQUERY
     + CLOCK
 )

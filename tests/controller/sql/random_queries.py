@@ -20,11 +20,11 @@ COMPARISONS = ["=", "<>", "<", "<=", ">", ">="]
 
 
 def random_query(seed: int) -> str:
-    return _Writer(random.Random(seed)).query(2)[0]
+    return Writer(random.Random(seed)).query(2)[0]
 
 
 @dataclass
-class _Writer:
+class Writer:
     random: random.Random
     aliases: int = 0
 

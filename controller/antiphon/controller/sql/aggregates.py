@@ -14,7 +14,7 @@ from antiphon.controller.sql.expressions import columns_of_all
 from antiphon.controller.sql.ordering import sort_direction
 from antiphon.controller.sql.plans import extended, width_of
 from antiphon.controller.sql.scalar import Scalars
-from antiphon.controller.sql.scope import AGGREGATES, is_outer
+from antiphon.controller.sql.scope import AGGREGATES, inseparable, is_outer
 from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.syntax import expect_only, function_name
 from antiphon.controller.sql.types import average_type, sum_type
@@ -90,8 +90,14 @@ class Aggregates:
             return self._grouping(scalars, node)
         call = aggregate_call(scalars, node)
         if any(is_outer(index) for index in columns_of_all(call.read)):
-            source = scalars.source
-            raise source.unsupported(node, "a column of the outer query in an aggregate")
+            what = "a column of the outer query in an aggregate"
+            raise inseparable(scalars.source, node, what)
+        read = columns_of_all(call.read)
+        around = {c.index for c in scalars.scope.columns if c.level > 0}
+        if read and read <= around:
+            # It would be an aggregate of the query around.
+            what = "an aggregate of columns of the outer query alone"
+            raise scalars.source.unsupported(node, what)
         order_by = tuple(
             SortKey(column=self._sort(value), descending=descending, nulls_first=nulls_first)
             for value, descending, nulls_first in call.order_by

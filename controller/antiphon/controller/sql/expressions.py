@@ -24,7 +24,7 @@ FALSE: Final = Literal(value=False, type=BOOLEAN)
 _RISKY_CALLS: Final = frozenset(
     {
         "divide", "modulo", "sqrt", "power", "ln", "log10", "exp", "make_date", "repeat",
-        "regexp_match", "regexp_replace", "split_part", "to_timestamp",
+        "regexp_match", "regexp_replace", "split_part", "to_timestamp", "only_row",
     }
 )  # fmt: skip
 _WIDENING: Final = {

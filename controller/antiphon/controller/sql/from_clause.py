@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Protocol
 
 from sqlglot import exp
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
-from antiphon.controller.sql.coercion import cast, unify_compared
-from antiphon.controller.sql.expressions import TRUE
+from antiphon.controller.sql.coercion import unify_compared
+from antiphon.controller.sql.domain import applied
+from antiphon.controller.sql.expressions import columns_of
 from antiphon.controller.sql.introspect import check_unmixed, system_item
-from antiphon.controller.sql.plans import ONE_ROW, extended, filtered, joined
+from antiphon.controller.sql.joined_columns import merged, shown
+from antiphon.controller.sql.lateral import NOTHING, Called, Lateral, Reader
+from antiphon.controller.sql.plans import ONE_ROW, joined
 from antiphon.controller.sql.relation import Context, Environment, Query, Relation
 from antiphon.controller.sql.scalar import Scalars
-from antiphon.controller.sql.scope import Scope, ScopeColumn, relabel
+from antiphon.controller.sql.scope import (
+    Scope,
+    ScopeColumn,
+    inseparable,
+    is_outer,
+    relabel,
+)
+from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.syntax import describe, expect_only, name_of
 from antiphon.controller.sql.table_functions import (
     TableCall,
@@ -23,14 +33,23 @@ from antiphon.controller.sql.table_functions import (
     is_table_call,
     table_call,
 )
-from antiphon.controller.sql.types import common_type
 from antiphon.protocol.expression import Call, Expression
-from antiphon.protocol.plan import Get, JoinKind, LocalGet
+from antiphon.protocol.plan import Get, JoinKind, LocalGet, Plan
 from antiphon.protocol.schema import BOOLEAN
 
-# What a FROM that is not there reads.
-NOTHING: Final = Relation(plan=ONE_ROW, width=0, scope=Scope())
-LowerQuery = Callable[[exp.Expr, Environment], Query]
+Joining = Callable[[Sequence[Expression]], Plan]
+
+
+class LowerQuery(Protocol):
+    """Lowers any query: it may mention `outer`, or is computed over a domain."""
+
+    def __call__(
+        self,
+        node: exp.Expr,
+        environment: Environment,
+        outer: Scope | None,
+        domain: Relation | None,
+    ) -> Query: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +62,21 @@ class _Tree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromClause:
-    """Lowers what stands in FROM. `lower_query` lowers a subquery there; it sees no outer names."""
+    """Lowers what stands in FROM. `lower_query` lowers a subquery there. `domain`: what the whole
+    query is computed over, before all else in FROM; without it nothing of `outer` may be read."""
 
     context: Context
     environment: Environment
     lower_query: LowerQuery
     outer: Scope | None = None
+    domain: Relation | None = None
 
     def lower(self, first: exp.Expr | None, joins: Sequence[exp.Expr]) -> Relation:
         """The relation of `FROM first join ... , second join ...`; one row without FROM."""
         if first is None:
-            return NOTHING
-        before: Relation | None = None
-        tree = self._first(first, None)
+            return self.domain or NOTHING
+        before = self.domain
+        tree = self._first(first, before)
         for join in joins:
             if self._is_comma(join):
                 # A comma binds looser than any JOIN that follows it.
@@ -65,6 +86,11 @@ class FromClause:
                 tree = self._join(tree, join, before)
         return self._whole(first, before, tree)
 
+    @property
+    def _around(self) -> Scope | None:
+        """What may be mentioned of the queries around, whether it is at hand or not."""
+        return self.outer if self.domain is None else self.domain.scope
+
     def _whole(self, spot: exp.Expr, before: Relation | None, tree: _Tree) -> Relation:
         """What stands before a comma, beside a tree of joins after it."""
         if before is None or tree.holds_all:
@@ -72,14 +98,16 @@ class FromClause:
         return self._cross(spot, before, tree.relation)
 
     def _first(self, node: exp.Expr, before: Relation | None) -> _Tree:
-        """The item that a tree of joins begins with."""
-        if not is_table_call(node):
-            return _Tree(self.item(node))
-        call = self._call(node, NOTHING if before is None else before)
-        holds_all = bool(call.reads)
-        tree = _Tree(call.over(before if holds_all and before else NOTHING), holds_all)
-        if holds_all and before is not None:
-            self._check_aliases(node, before.scope, call.scope)
+        """The item that a tree of joins begins with, and joins that it brings along."""
+        reader = self._reader(node, before or NOTHING)
+        if reader is not None and reader.reads:
+            assert before is not None, "nothing is read of nothing"
+            self._check_aliases(node, before.scope, reader.scope)
+            tree = _Tree(_beside(reader, JoinKind.INNER, before, ()), holds_all=True)
+        elif _is_join(node):
+            tree = self._first(node.this, before)
+        else:
+            tree = _Tree(self.item(node) if reader is None else reader.alone())
         for join in node.args.get("joins") or ():
             tree = self._join(tree, join, before)
         return tree
@@ -94,28 +122,65 @@ class FromClause:
         return True
 
     def item(self, node: exp.Expr) -> Relation:
+        """An item that reads nothing to its left, without the joins that it brings along."""
         if isinstance(node, exp.Table):
             relation = self._table(node)
-        elif isinstance(node, exp.Subquery):
-            relation = self._subquery(node)
-        elif isinstance(node, exp.Values):
-            relation = self.lower_query(node, self.environment).relation(_alias_name(node))
+        elif isinstance(node, exp.Subquery | exp.Values):
+            _check_plain(self.context.source, node)
+            query = self.lower_query(_query_in(node), self.environment, self._around, None)
+            relation = query.relation(_alias_name(node))
         else:
             what = "LATERAL" if isinstance(node, exp.Lateral) else type(node).__name__.upper()
             raise self.context.source.unsupported(node, f"{what} in FROM")
-        relation = self._with_column_aliases(node, relation)
-        tree = _Tree(relation)
-        for join in node.args.get("joins") or ():
-            tree = self._join(tree, join, None)
-        return tree.relation
+        return self._with_column_aliases(node, relation)
+
+    def _reader(self, node: exp.Expr, left: Relation) -> Reader | None:
+        """An item that may read what stands to its left; None: it is of a kind that may not."""
+        if is_table_call(node):
+            return Called(context=self.context, call=self._call(node, left))
+        if isinstance(node, exp.Lateral):
+            expect_only(self.context.source, node, "this", "alias", "joins")
+            if not isinstance(node.this, exp.Subquery) or _is_join(node.this):
+                raise self.context.source.unsupported(node, "LATERAL before what is no subquery")
+            return self._lateral(node, node.this, left.scope)
+        if self.domain is None or not isinstance(node, exp.Subquery | exp.Values) or _is_join(node):
+            return None
+        # Of the queries around a subquery may mention all that this query may, LATERAL or not.
+        around = tuple(column for column in left.scope.columns if column.level > 0)
+        return self._lateral(node, node, Scope(around))
+
+    def _lateral(self, node: exp.Expr, query: exp.Expr, left: Scope) -> Lateral:
+        inner = _query_in(query)
+        _check_plain(self.context.source, query)
+        around = left.within(self.outer)
+        found = applied(
+            self.context,
+            around,
+            inner,
+            lambda domain: self.lower_query(
+                inner, self.environment, around if domain is None else None, domain
+            ),
+        )
+        domain = found.domain
+        if domain is not None and any(is_outer(column.index) for column in domain.columns):
+            raise inseparable(self.context.source, node)
+        answer = found.query.columns[: found.width]
+        relation = Relation(
+            plan=found.query.plan, width=found.width,
+            scope=Scope(relabel(answer, _alias_name(node))),
+        )  # fmt: skip
+        named = self._with_column_aliases(node, relation)
+        return Lateral(context=self.context, applied=found, scope=named.scope)
 
     def _call(self, node: exp.Expr, left: Relation) -> TableCall:
         """The calls that an item is, over the columns of what stands to the left of it."""
         scalars = Scalars(
             source=self.context.source, scope=left.scope, place="a function in FROM",
-            now_us=self.context.now_us, statement=self.context.place,
+            outer=self.outer, now_us=self.context.now_us, statement=self.context.place,
         )  # fmt: skip
         call = table_call(scalars, node, _alias_name(node))
+        if any(is_outer(index) for index in call.reads):
+            raise inseparable(self.context.source, node)
         scope = self._renamed(node, call.scope, column_names(node))
         return replace(call, scope=scope)
 
@@ -144,12 +209,6 @@ class FromClause:
         check_unmixed(self.context, node)
         self.context.used.setdefault(item.id)
         return _stored(item, alias)
-
-    def _subquery(self, node: exp.Subquery) -> Relation:
-        expect_only(self.context.source, node, "this", "alias", "joins")
-        if isinstance(node.this, exp.Table | exp.Subquery) and not isinstance(node.this, exp.Query):
-            return self.item(node.this)  # a join in parentheses
-        return self.lower_query(node.this, self.environment).relation(_alias_name(node))
 
     def _with_column_aliases(self, node: exp.Expr, relation: Relation) -> Relation:
         """`AS name(a, b)`: new names for the first columns."""
@@ -183,44 +242,60 @@ class FromClause:
 
     def _join(self, tree: _Tree, node: exp.Expr, before: Relation | None) -> _Tree:
         """The tree joined with one more item, which may read what stands `before` the tree."""
-        expect_only(self.context.source, node, "this", "on", "using", "side", "kind", "method")
-        kind = self._kind(node)
-        if is_table_call(node.this):
-            left = self._whole(node, before, tree)
-            call = self._call(node.this, left)
-            if call.reads:
-                return _Tree(self._beside(node, kind, left, call), holds_all=True)
-            right = call.over(NOTHING)
-        else:
-            right = self.item(node.this)
-        if tree.holds_all and before is not None and kind in (JoinKind.RIGHT, JoinKind.FULL):
-            what = f"a {kind.name} JOIN after a function that reads what a comma stands behind"
-            raise self.context.source.unsupported(node, what)
-        return _Tree(self._on(tree.relation, right, kind, node), tree.holds_all)
-
-    def _beside(self, node: exp.Expr, kind: JoinKind, left: Relation, call: TableCall) -> Relation:
-        """Each row of the left beside what a function makes of it."""
         source = self.context.source
-        if kind not in (JoinKind.INNER, JoinKind.LEFT):
-            raise source.invalid(node, f"a {kind.name} JOIN cannot read its left side in FROM")
-        if node.args.get("using") or node.args.get("method"):
-            raise source.unsupported(node, "USING or NATURAL with a function of the left side")
-        self._check_aliases(node, left.scope, call.scope)
-        relation = call.over(left, keep_empty=kind is JoinKind.LEFT)
+        expect_only(source, node, "this", "on", "using", "side", "kind", "method")
+        kind = self._kind(node)
+        inner = kind in (JoinKind.INNER, JoinKind.LEFT)
+        whole = self._whole(node, before, tree)
+        reader = self._reader(node.this, whole)
+        if reader is not None and reader.reads:
+            if not inner:
+                raise source.invalid(node, f"a {kind.name} JOIN cannot read its left side in FROM")
+            return _Tree(self._read(whole, reader, kind, node), holds_all=True)
+        right = self._right(node.this) if reader is None else reader.alone()
+        left = tree
+        if not left.holds_all and before is not None and self._mentions_domain(node, left, right):
+            left = _Tree(whole, holds_all=True)
+        if left.holds_all and before is not None and not inner:
+            what = f"a {kind.name} JOIN with columns of the query around, or from before a comma,"
+            raise source.unsupported(node, what)
+        return _Tree(self._on(left.relation, right, kind, node), left.holds_all)
+
+    def _right(self, node: exp.Expr) -> Relation:
+        """The right side of a join: an item, or joins in parentheses."""
+        return self._first(node, None).relation
+
+    def _mentions_domain(self, node: exp.Expr, left: _Tree, right: Relation) -> bool:
+        """Whether the condition needs a query around, whose columns are not at hand yet."""
         on = node.args.get("on")
-        if on is None:
-            return relation
-        scalars = Scalars(source=source, scope=relation.scope, place="JOIN ... ON")
-        condition = scalars.predicate(on)
-        if condition == TRUE:
-            return relation
-        if kind is JoinKind.LEFT:
-            what = "LEFT JOIN of a function of the left side with a condition"
-            raise source.unsupported(node, what, "; say ON true")
-        return replace(relation, plan=filtered(relation.plan, [condition]))
+        if self.domain is None or on is None:
+            return False
+        scope = left.relation.scope.joined(right.scope, left.relation.width)
+        found = self._scalars(scope, self.domain.scope).predicate(on)
+        return any(is_outer(index) for index in columns_of(found))
+
+    def _scalars(self, scope: Scope, outer: Scope | None) -> Scalars:
+        return Scalars(source=self.context.source, scope=scope, outer=outer, place="JOIN ... ON")
 
     def _on(self, left: Relation, right: Relation, kind: JoinKind, node: exp.Expr) -> Relation:
-        source = self.context.source
+        def join(conditions: Sequence[Expression]) -> Plan:
+            return joined(kind, left.plan, right.plan, (), conditions)
+
+        return self._matched(node, kind, left, right, join)
+
+    def _read(self, left: Relation, reader: Reader, kind: JoinKind, node: exp.Expr) -> Relation:
+        """The left beside what reads it."""
+
+        def join(conditions: Sequence[Expression]) -> Plan:
+            return reader.beside(kind, left.plan, conditions)
+
+        right = Relation(plan=ONE_ROW, width=reader.width, scope=reader.scope)
+        return self._matched(node, kind, left, right, join)
+
+    def _matched(
+        self, node: exp.Expr, kind: JoinKind, left: Relation, right: Relation, join: Joining
+    ) -> Relation:
+        """Both sides joined, by `join`, on the conditions that the node has."""
         names = [name_of(column) for column in node.args.get("using") or ()]
         if str(node.args.get("method") or "").upper() == "NATURAL":
             theirs = {c.name for c in right.scope.star()}
@@ -228,12 +303,16 @@ class FromClause:
         self._check_aliases(node, left.scope, right.scope)
         scope = left.scope.joined(right.scope, left.width)
         if names:
-            return self._using(node, kind, left, right, names)
+            return self._using(node, kind, left, right, names, join)
         conditions: list[Expression] = []
         if node.args.get("on") is not None:
-            scalars = Scalars(source=source, scope=scope, outer=None, place="JOIN ... ON")
-            conditions = [scalars.predicate(node.args["on"])]
-        return self._joined(kind, left, right, conditions, scope)
+            conditions = [self._scalars(scope, self._around).predicate(node.args["on"])]
+            if any(is_outer(index) for index in columns_of(conditions[0])):
+                if self.domain is None:
+                    raise inseparable(self.context.source, node)
+                what = "a column of the query around in a join in parentheses"
+                raise self.context.source.unsupported(node, what)
+        return shown(kind, left, right, join(conditions), scope)
 
     def _kind(self, node: exp.Expr) -> JoinKind:
         side = str(node.args.get("side") or "").upper()
@@ -248,7 +327,13 @@ class FromClause:
         return JoinKind[side]
 
     def _using(
-        self, node: exp.Expr, kind: JoinKind, left: Relation, right: Relation, names: Sequence[str]
+        self,
+        node: exp.Expr,
+        kind: JoinKind,
+        left: Relation,
+        right: Relation,
+        names: Sequence[str],
+        join: Joining,
     ) -> Relation:
         """Equal columns of one name on both sides become one visible column."""
         source = self.context.source
@@ -266,38 +351,43 @@ class FromClause:
             pairs.append((sides[0], sides[1]))
             a, b = unify_compared(source, (node, node), sides[0].reference, sides[1].reference, "=")
             conditions.append(Call(function="equal", arguments=(a, b), type=BOOLEAN))
-        result = self._joined(kind, left, right, conditions, both)
-        return _merge(result, kind, pairs)
-
-    def _joined(
-        self,
-        kind: JoinKind,
-        left: Relation,
-        right: Relation,
-        conditions: Sequence[Expression],
-        scope: Scope,
-    ) -> Relation:
-        width = left.width + right.width
-        optional = {
-            index
-            for index in range(width)
-            if (index < left.width and kind in (JoinKind.RIGHT, JoinKind.FULL))
-            or (index >= left.width and kind in (JoinKind.LEFT, JoinKind.FULL))
-        }
-        columns = tuple(
-            replace(c, nullable=c.nullable or c.index in optional) for c in scope.columns
-        )
-        plan = joined(kind, left.plan, right.plan, (), conditions)
-        return Relation(plan=plan, width=width, scope=Scope(columns))
+        result = shown(kind, left, right, join(conditions), both)
+        return merged(result, kind, pairs)
 
     def _check_aliases(self, spot: exp.Expr, left: Scope, right: Scope) -> None:
         """One name for two tables makes every qualified name ambiguous: refuse it at once."""
-        known = {c.qualifier for c in left.columns if c.qualifier is not None}
+        known = {c.qualifier for c in left.columns if c.qualifier is not None and c.level == 0}
         for column in right.columns:
             if column.qualifier in known:
                 raise self.context.source.invalid(
                     spot, f'the name "{column.qualifier}" is given to two tables; use an alias'
                 )
+
+
+def _is_join(node: exp.Expr) -> bool:
+    """Joins in parentheses."""
+    inner = node.this
+    return isinstance(node, exp.Subquery) and not isinstance(inner, exp.Query | exp.Values)
+
+
+def _check_plain(source: Source, node: exp.Expr) -> None:
+    if isinstance(node, exp.Subquery):
+        expect_only(source, node, "this", "alias", "joins")
+
+
+def _query_in(node: exp.Expr) -> exp.Expr:
+    """The query that an item of FROM is."""
+    return node.this if isinstance(node, exp.Subquery) else node
+
+
+def _beside(
+    reader: Reader, kind: JoinKind, left: Relation, conditions: Sequence[Expression]
+) -> Relation:
+    return Relation(
+        plan=reader.beside(kind, left.plan, conditions),
+        width=left.width + reader.width,
+        scope=left.scope.joined(reader.scope, left.width),
+    )
 
 
 def _stored(item: CatalogItem, alias: str) -> Relation:
@@ -318,32 +408,3 @@ def _alias_name(node: exp.Expr) -> str | None:
     if not isinstance(alias, exp.TableAlias) or alias.this is None:
         return None
     return name_of(alias.this)
-
-
-def _merge(
-    relation: Relation, kind: JoinKind, pairs: Sequence[tuple[ScopeColumn, ScopeColumn]]
-) -> Relation:
-    """The scope in which each pair is one visible column, before all others."""
-    hidden = {column.index for pair in pairs for column in pair}
-    maps: list[Expression] = []
-    merged: list[ScopeColumn] = []
-    for left, right in pairs:
-        kept = right if kind is JoinKind.RIGHT else left
-        if kind is JoinKind.FULL:
-            # Whichever side has the row has the value.
-            common = common_type(left.type, right.type)
-            assert common is not None, "the sides were compared"
-            sides = (cast(left.reference, common), cast(right.reference, common))
-            maps.append(Call(function="coalesce", arguments=sides, type=common))
-            nullable = left.nullable or right.nullable
-            index = relation.width + len(maps) - 1
-            kept = replace(kept, index=index, type=common, nullable=nullable)
-        merged.append(replace(kept, qualifier=None, visible=True))
-    rest = tuple(
-        replace(c, visible=c.visible and c.index not in hidden) for c in relation.scope.columns
-    )
-    return Relation(
-        plan=extended(relation.plan, maps),
-        width=relation.width + len(maps),
-        scope=Scope((*merged, *rest)),
-    )

@@ -14,14 +14,24 @@ from typing import Final
 from sqlglot import exp
 
 from antiphon.controller.sql.aggregates import GROUPINGS, Aggregates
-from antiphon.controller.sql.correlation import COUNT_ROWS
+from antiphon.controller.sql.correlation import COUNT_ROWS, of_empty_group
 from antiphon.controller.sql.expressions import columns_of_all, null, remap
 from antiphon.controller.sql.plans import computed, width_of
+from antiphon.controller.sql.relation import Relation
 from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.syntax import expect_only
 from antiphon.protocol.expression import ColumnReference, Expression, Literal
 from antiphon.protocol.limits import GROUPING_SETS_MAX
-from antiphon.protocol.plan import Let, LocalGet, Plan, Reduce, Union, schema_of
+from antiphon.protocol.plan import (
+    Join,
+    JoinKind,
+    Let,
+    LocalGet,
+    Plan,
+    Reduce,
+    Union,
+    schema_of,
+)
 from antiphon.protocol.schema import INT32
 
 _Set = tuple[Expression, ...]
@@ -93,20 +103,86 @@ def _keys_of(node: exp.Expr, lower: Callable[[exp.Expr], Expression]) -> _Set:
 
 
 def grouped(
-    plan: Plan, grouping: Grouping, aggregates: Aggregates, next_binding: Callable[[], int]
+    plan: Plan,
+    grouping: Grouping,
+    aggregates: Aggregates,
+    next_binding: Callable[[], int],
+    domain: Relation | None = None,
 ) -> tuple[Plan, dict[int, Expression]]:
-    """The keys' columns, those of the aggregates, then those of the GROUPING() calls; and where
-    the placeholders of these calls went."""
+    """The keys' columns, those of the domain, which are keys of every set, those of the aggregates,
+    then those of the GROUPING() calls; and where the placeholders of these calls went."""
+    if domain is not None:
+        return _over_domain(plan, grouping, aggregates, next_binding, domain)
     if grouping.is_plain:
-        return _with_one(aggregates.reduce(plan, grouping.keys)), {
-            GROUPINGS + number: Literal(value=0, type=INT32)
-            for number in range(len(aggregates.groupings))
-        }
+        return _with_one(aggregates.reduce(plan, grouping.keys)), _all_grouped(aggregates)
     binding = next_binding()
     whole = aggregates.reduce(plan, grouping.keys)
     value, reduce = _narrowed(whole)
     rows = LocalGet(binding=binding, schema=schema_of(value))
-    parts = [_of_set(rows, reduce, one, grouping, aggregates.groupings) for one in grouping.sets]
+    parts = [
+        _of_set(reduce, one, grouping, aggregates.groupings, _with_one(_by(rows, reduce, one)))
+        for one in grouping.sets
+    ]
+    return _united(binding, value, parts, grouping, aggregates, whole)
+
+
+def _over_domain(
+    plan: Plan,
+    grouping: Grouping,
+    aggregates: Aggregates,
+    next_binding: Callable[[], int],
+    domain: Relation,
+) -> tuple[Plan, dict[int, Expression]]:
+    """The same with the domain's columns as keys of every set. A set of no other keys has a group
+    for each of the domain's rows, whether there is anything to group or not."""
+    ties = range(len(grouping.keys), len(grouping.keys) + domain.width)
+    wide = Grouping(
+        (*grouping.keys, *domain.references), tuple(one | frozenset(ties) for one in grouping.sets)
+    )
+    if wide.is_plain and grouping.keys:
+        return aggregates.reduce(plan, wide.keys), _all_grouped(aggregates)
+    if wide.is_plain:
+        return _for_all(domain, aggregates.reduce(plan, wide.keys)), _all_grouped(aggregates)
+    binding = next_binding()
+    whole = aggregates.reduce(plan, wide.keys)
+    value, reduce = _narrowed(whole)
+    rows = LocalGet(binding=binding, schema=schema_of(value))
+    parts: list[Plan] = []
+    for one in wide.sets:
+        own = _by(rows, reduce, one)
+        groups = _for_all(domain, own) if len(one) == domain.width else own
+        parts.append(_of_set(reduce, one, wide, aggregates.groupings, groups))
+    return _united(binding, value, parts, wide, aggregates, whole)
+
+
+def _for_all(domain: Relation, reduce: Reduce) -> Plan:
+    """Groups by the domain's columns, and one of nothing for each of its rows that has none."""
+    ties = domain.references
+    join = Join(
+        kind=JoinKind.LEFT, left=domain.plan, right=reduce, left_keys=ties, right_keys=ties,
+        nulls_match=True,
+    )  # fmt: skip
+    outputs: list[Expression] = list(ties)
+    for number, aggregate in enumerate(reduce.aggregates):
+        column = ColumnReference(index=2 * len(ties) + number, type=aggregate.type)
+        outputs.append(of_empty_group(aggregate, column))
+    return computed(join, outputs)
+
+
+def _all_grouped(aggregates: Aggregates) -> dict[int, Expression]:
+    """What GROUPING() says where every key is grouped by."""
+    count = len(aggregates.groupings)
+    return {GROUPINGS + number: Literal(value=0, type=INT32) for number in range(count)}
+
+
+def _united(
+    binding: int,
+    value: Plan,
+    parts: Sequence[Plan],
+    grouping: Grouping,
+    aggregates: Aggregates,
+    whole: Reduce,
+) -> tuple[Plan, dict[int, Expression]]:
     first = len(grouping.keys) + len(whole.aggregates)
     places: dict[int, Expression] = {
         GROUPINGS + number: ColumnReference(index=first + number, type=INT32)
@@ -149,18 +225,21 @@ def _narrowed(reduce: Reduce) -> tuple[Plan, Reduce]:
     return value, Reduce(input=value, keys=keys, aggregates=aggregates)
 
 
+def _by(rows: LocalGet, reduce: Reduce, chosen: frozenset[int]) -> Reduce:
+    """The rows grouped by the keys of one set."""
+    keys = tuple(reduce.keys[i] for i in sorted(chosen))
+    return Reduce(input=rows, keys=keys, aggregates=reduce.aggregates)
+
+
 def _of_set(
-    rows: LocalGet,
     reduce: Reduce,
     chosen: frozenset[int],
     grouping: Grouping,
     groupings: Sequence[tuple[Expression, ...]],
+    plan: Plan,
 ) -> Plan:
-    """The groups of one set."""
+    """The groups of one set, `plan`, with a column for every key."""
     present = sorted(chosen)
-    own = Reduce(
-        input=rows, keys=tuple(reduce.keys[i] for i in present), aggregates=reduce.aggregates
-    )
     outputs: list[Expression] = []
     for index, key in enumerate(reduce.keys):
         if index in chosen:
@@ -174,6 +253,5 @@ def _of_set(
         for argument in arguments:
             bits = 2 * bits + (grouping.keys.index(argument) not in chosen)
         outputs.append(Literal(value=bits, type=INT32))
-    plan = _with_one(own)
     assert width_of(plan) >= len(present), "keys come first"
     return computed(plan, outputs)

@@ -46,6 +46,7 @@ from antiphon.controller.sql.reading import (
     sources_under,
 )
 from antiphon.controller.sql.relation import Context
+from antiphon.controller.sql.scope import Inseparable
 from antiphon.controller.sql.setting import plan_alter_system
 from antiphon.controller.sql.show import plan_show
 from antiphon.controller.sql.source import Source, near_miss
@@ -68,6 +69,7 @@ from antiphon.protocol.errors import (
     ComputeError,
     InvalidArgument,
     SchemaMismatch,
+    UnsupportedSql,
 )
 from antiphon.protocol.plan import Get, Plan, imports_of
 from antiphon.protocol.schema import TEXT, Column, Schema, arrow_schema
@@ -112,6 +114,8 @@ def plan_statement(
         return _plan(source, catalog, None if now_ms is None else now_ms * 1000)
     except RecursionError:
         raise source.invalid(None, "the statement is nested too deeply") from None
+    except Inseparable as error:
+        raise UnsupportedSql(error.message, **error.details) from None
     except ComputeError as error:
         if "line" not in error.details:
             line, column = source.place(None)

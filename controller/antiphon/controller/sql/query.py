@@ -9,6 +9,7 @@ from typing import Final
 from sqlglot import exp
 
 from antiphon.controller.sql.coercion import Typed, Unknown, Unsettled, cast, settle, unify
+from antiphon.controller.sql.expressions import columns_of_all
 from antiphon.controller.sql.from_clause import FromClause
 from antiphon.controller.sql.naming import distinct_names
 from antiphon.controller.sql.ordering import limit_and_offset, order_items
@@ -19,9 +20,21 @@ from antiphon.controller.sql.plans import (
     walk_plan,
 )
 from antiphon.controller.sql.recursive import lower_recursive, mentions_itself
-from antiphon.controller.sql.relation import CommonTable, Context, Environment, Query
+from antiphon.controller.sql.relation import (
+    CommonTable,
+    Context,
+    Environment,
+    Query,
+    Relation,
+)
 from antiphon.controller.sql.scalar import Scalars
-from antiphon.controller.sql.scope import Scope, ScopeColumn
+from antiphon.controller.sql.scope import (
+    Inseparable,
+    Scope,
+    ScopeColumn,
+    inseparable,
+    is_outer,
+)
 from antiphon.controller.sql.select import SelectLowering
 from antiphon.controller.sql.subquery import Subqueries
 from antiphon.controller.sql.syntax import expect_only, name_of
@@ -45,6 +58,18 @@ from antiphon.protocol.schema import TEXT, Column, Schema, Type
 NO_TABLES: Final[Environment] = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a query may mention of those around it: where that can be set apart, or everywhere."""
+
+    outer: Scope | None
+    domain: Relation | None
+
+    @property
+    def scope(self) -> Scope | None:
+        return self.outer if self.domain is None else self.domain.scope
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryLowering:
     """Lowers the queries of one statement."""
@@ -53,27 +78,34 @@ class QueryLowering:
     targets: tuple[Type, ...] = ()  # of VALUES in INSERT: what the columns are to become
 
     def lower(
-        self, node: exp.Expr, environment: Environment = NO_TABLES, outer: Scope | None = None
+        self,
+        node: exp.Expr,
+        environment: Environment = NO_TABLES,
+        outer: Scope | None = None,
+        domain: Relation | None = None,
     ) -> Query:
-        """
+        """A query, which may mention `outer` where its conditions can be set apart; or which is
+        computed over a domain, and mentions that wherever it likes.
+
         Raises:
+            Inseparable: it mentions `outer` elsewhere.
             InvalidSql, TypeMismatch, CollectionMissing, UnsupportedSql: with their place.
         """
         with_clause = node.args.get("with_")
         if with_clause is not None:
-            return self._with(with_clause, node, environment, outer)
-        return self._body(node, environment, outer)
+            return self._with(with_clause, node, environment, _Around(outer, domain))
+        return self._body(node, environment, _Around(outer, domain))
 
-    def _body(self, node: exp.Expr, environment: Environment, outer: Scope | None) -> Query:
+    def _body(self, node: exp.Expr, environment: Environment, around: _Around) -> Query:
         match node:
             case exp.Select():
-                return self.open_select(node, environment, outer).query(node)
+                return self._opened(node, environment, around).query(node)
             case exp.SetOperation():
-                return self._set_operation(node, environment, outer)
+                return self._set_operation(node, environment, around)
             case exp.Subquery():
-                return self._parenthesized(node, environment, outer)
+                return self._parenthesized(node, environment, around)
             case exp.Values():
-                return self._values(node)
+                return self._values(node, around)
             case _:
                 raise self.context.source.unsupported(node, type(node).__name__.upper())
 
@@ -81,14 +113,23 @@ class QueryLowering:
         self, node: exp.Select, environment: Environment, outer: Scope | None
     ) -> SelectLowering:
         """A SELECT of which FROM is lowered and nothing else."""
-        clause = FromClause(context=self.context, environment=environment, lower_query=self.lower)
+        return self._opened(node, environment, _Around(outer, None))
+
+    def _opened(
+        self, node: exp.Select, environment: Environment, around: _Around
+    ) -> SelectLowering:
+        clause = FromClause(
+            context=self.context, environment=environment, lower_query=self.lower,
+            outer=around.outer, domain=around.domain,
+        )  # fmt: skip
         first = node.args.get("from_")
         relation = clause.lower(None if first is None else first.this, node.args.get("joins") or ())
         return SelectLowering(
             context=self.context,
             relation=relation,
             plan=relation.plan,
-            outer=outer,
+            outer=around.outer,
+            domain=around.domain,
             subqueries=Subqueries(
                 context=self.context,
                 environment=environment,
@@ -104,7 +145,7 @@ class QueryLowering:
         clause: exp.Expr,
         node: exp.Expr,
         environment: Environment,
-        outer: Scope | None,
+        around: _Around,
     ) -> Query:
         source = self.context.source
         expect_only(source, clause, "expressions", "recursive")
@@ -116,20 +157,37 @@ class QueryLowering:
             name = name_of(common.args["alias"].this)
             if any(name == name_of(c.args["alias"].this) for c in clause.expressions[: len(bound)]):
                 raise source.invalid(common, f'WITH defines "{name}" twice')
-            if recursive and mentions_itself(name, common.this):
-                query = self._recursive(name, common, reach, outer)
-            else:
-                query = self.lower(common.this, dict(reach), outer)
+            query = self._common(name, common, reach, around, recursive=recursive)
             columns = self._renamed(common.args["alias"], query.columns)
             schema = Schema(tuple(Column(name=c.name, type=c.type) for c in columns))
             binding = self.context.next_binding()
             bound.append((binding, query.finished()))
             reach[name] = CommonTable(binding=binding, columns=columns, schema=schema)
-        query = self._body(node, reach, outer)
+        query = self._body(node, reach, around)
         plan = query.plan
         for binding, value in reversed(bound):
             plan = bind(binding, value, plan)
         return replace(query, plan=plan)
+
+    def _common(
+        self,
+        name: str,
+        common: exp.Expr,
+        reach: Environment,
+        around: _Around,
+        *,
+        recursive: bool,
+    ) -> Query:
+        outer = around.scope
+        try:
+            if recursive and mentions_itself(name, common.this):
+                return self._recursive(name, common, reach, outer)
+            return self.lower(common.this, dict(reach), outer)
+        except Inseparable as found:
+            # Its rows would differ for each row of the query around.
+            raise self.context.source.unsupported(
+                common, f'a column of the query around in "{name}" of WITH'
+            ) from found
 
     def _recursive(
         self, name: str, common: exp.Expr, reach: Environment, outer: Scope | None
@@ -156,19 +214,22 @@ class QueryLowering:
     # Set operations.
 
     def _set_operation(
-        self, node: exp.SetOperation, environment: Environment, outer: Scope | None
+        self, node: exp.SetOperation, environment: Environment, around: _Around
     ) -> Query:
         source = self.context.source
         expect_only(
             source, node, "this", "expression", "distinct", "order", "limit", "offset", "with_"
         )
-        sides = [self.lower(side, environment, outer) for side in (node.this, node.expression)]
+        sides = [
+            self.lower(side, environment, around.outer, around.domain)
+            for side in (node.this, node.expression)
+        ]
         if len(sides[0].columns) != len(sides[1].columns):
-            counts = " and ".join(str(len(side.columns)) for side in sides)
+            counts = " and ".join(str(len(side.columns) - side.ties) for side in sides)
             raise source.invalid(node, f"the sides of a set operation have {counts} columns")
         plans, columns, unknown = self._aligned(node, sides[0], sides[1])
         plan = _combine(node, plans[0], plans[1])
-        query = Query(plan=plan, columns=columns, unknown=unknown)
+        query = Query(plan=plan, columns=columns, unknown=unknown, ties=sides[0].ties)
         return self._cut(node, query)
 
     def _aligned(
@@ -195,10 +256,10 @@ class QueryLowering:
         return plans, tuple(columns), left.unknown & right.unknown
 
     def _parenthesized(
-        self, node: exp.Subquery, environment: Environment, outer: Scope | None
+        self, node: exp.Subquery, environment: Environment, around: _Around
     ) -> Query:
         expect_only(self.context.source, node, "this", "order", "limit", "offset", "with_")
-        query = self.lower(node.this, environment, outer)
+        query = self.lower(node.this, environment, around.outer, around.domain)
         if not any(node.args.get(part) for part in ("order", "limit", "offset")):
             return query
         inner = replace(query, plan=query.finished(), order_by=(), limit=None, offset=0)
@@ -207,7 +268,7 @@ class QueryLowering:
     def _cut(self, node: exp.Expr, query: Query) -> Query:
         """ORDER BY, LIMIT and OFFSET over a query whose columns can only be named."""
         source = self.context.source
-        names = [column.name for column in query.columns]
+        names = [column.name for column in query.columns[: len(query.columns) - query.ties]]
         items = order_items(source, node.args.get("order"), names, None)
         limit, offset = limit_and_offset(source, node)
         order_by = tuple(
@@ -219,7 +280,7 @@ class QueryLowering:
 
     # VALUES.
 
-    def _values(self, node: exp.Values) -> Query:
+    def _values(self, node: exp.Values, around: _Around) -> Query:
         source = self.context.source
         expect_only(source, node, "expressions", "alias", "order", "limit", "offset", "with_")
         rows = [
@@ -228,7 +289,8 @@ class QueryLowering:
         width = len(rows[0])
         scalars = Scalars(
             source=source,
-            scope=Scope(),
+            scope=Scope() if around.domain is None else around.domain.scope,
+            outer=around.outer,
             place="VALUES",
             now_us=self.context.now_us,
             statement=self.context.place,
@@ -254,22 +316,34 @@ class QueryLowering:
             )
             if common == TEXT and all(isinstance(value, Unknown) for value in typed):
                 unknown.add(index)
+            if any(is_outer(column) for column in columns_of_all(values)):
+                raise inseparable(source, node)
             columns.append(values)
             types.append(common)
         names = [f"column{index + 1}" for index in range(width)]
+        ties = () if around.domain is None else around.domain.references
+        for tie in ties:
+            columns.append((tie,) * len(rows))
+            names.append("")
+            types.append(tie.type)
+        over = ONE_ROW if around.domain is None else around.domain.plan
         query = Query(
-            plan=_constant(columns, names, types),
+            plan=_constant(columns, names, types, over),
             columns=tuple(
                 ScopeColumn(name=name, qualifier=None, index=index, type=kind)
                 for index, (name, kind) in enumerate(zip(names, types, strict=True))
             ),
             unknown=frozenset(unknown),
+            ties=len(ties),
         )
         return self._cut(node, query)
 
 
-def _constant(columns: list[tuple[Expression, ...]], names: list[str], types: list[Type]) -> Plan:
-    """The rows as a constant; rows that the planner cannot compute are left to the replica."""
+def _constant(
+    columns: list[tuple[Expression, ...]], names: list[str], types: list[Type], over: Plan
+) -> Plan:
+    """The rows as a constant; rows that the planner cannot compute are left to the replica, `over`
+    what they mention."""
     schema = Schema(tuple(Column(name=n, type=t) for n, t in zip(names, types, strict=True)))
     ready: list[tuple[tuple[Expression, ...], bool]] = []
     for row in zip(*columns, strict=True):
@@ -282,7 +356,7 @@ def _constant(columns: list[tuple[Expression, ...]], names: list[str], types: li
             if folded
         ),
     )
-    rest = [computed(ONE_ROW, row) for row, folded in ready if not folded]
+    rest = [computed(over, row) for row, folded in ready if not folded]
     if not rest:
         return constant
     inputs: list[Plan] = [constant, *rest] if constant.rows else rest

@@ -9,8 +9,9 @@ from antiphon.controller.catalog import Catalog
 from antiphon.controller.sql.plans import identity, projected
 from antiphon.controller.sql.scope import Scope, ScopeColumn, relabel
 from antiphon.controller.sql.source import Source
+from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.ids import CollectionId
-from antiphon.protocol.plan import Plan, SortKey, TopK
+from antiphon.protocol.plan import Plan, SortKey, TopK, schema_of
 from antiphon.protocol.schema import Column, Schema
 
 
@@ -22,6 +23,13 @@ class Relation:
     width: int
     scope: Scope
 
+    @property
+    def references(self) -> tuple[ColumnReference, ...]:
+        """All of its columns."""
+        return tuple(
+            ColumnReference(index=i, type=kind) for i, kind in enumerate(schema_of(self.plan).types)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
@@ -29,6 +37,7 @@ class Query:
 
     The plan's first columns are the answer's; what follows is there to sort by. `unknown`: columns
     that are quoted strings or NULL without a type, which a set operation may still give another.
+    `ties`: how many of the answer's last columns are those of the domain that it is computed over.
     """
 
     plan: Plan
@@ -37,6 +46,7 @@ class Query:
     limit: int | None = None
     offset: int = 0
     unknown: frozenset[int] = frozenset()
+    ties: int = 0
 
     @property
     def is_cut(self) -> bool:
@@ -52,9 +62,10 @@ class Query:
         a cut means nothing inside another query."""
         plan = self.plan
         if self.is_cut:
+            count = len(self.columns)
             plan = TopK(
-                input=plan, group_by=(), order_by=self.order_by, limit=self.limit,
-                offset=self.offset,
+                input=plan, group_by=tuple(range(count - self.ties, count)),
+                order_by=self.order_by, limit=self.limit, offset=self.offset,
             )  # fmt: skip
         return projected(plan, identity(len(self.columns)))
 

@@ -79,6 +79,11 @@ class Scalars:
     now_us: int | None = None
     statement: str = "a query"  # what is planned, for messages
 
+    @property
+    def around(self) -> Scope:
+        """What a subquery that stands here may mention."""
+        return self.scope.within(self.outer)
+
     def lower(self, node: exp.Expr) -> Expression:
         """The expression with a type; text where its type is unknown."""
         return settle(self.source, node, self.typed(node))

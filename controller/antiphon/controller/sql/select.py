@@ -26,8 +26,10 @@ from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import (
     AGGREGATES,
     SUBQUERIES,
+    Inseparable,
     Scope,
     ScopeColumn,
+    inseparable,
     is_outer,
     is_window,
 )
@@ -68,12 +70,18 @@ class SelectLowering:
     subqueries: Subqueries
     plan: Plan
     outer: Scope | None = None
+    domain: Relation | None = None  # what it is computed over: the first columns of FROM
     aggregates: Aggregates = field(default_factory=Aggregates)
     windows: Windows = field(default_factory=Windows)
     sets: SetCalls = field(default_factory=SetCalls)
     values: list[SubqueryValue] = field(default_factory=list)  # of subqueries, to be joined
     keys: tuple[Expression, ...] | None = None  # of the groups; None: rows are not grouped
     places: dict[int, Expression] = field(default_factory=dict)  # where placeholders went
+    ties: tuple[ColumnReference, ...] = ()  # where the domain's columns are
+
+    def __post_init__(self) -> None:
+        if self.domain is not None:
+            self.ties = self.domain.references
 
     def query(self, node: exp.Select) -> Query:
         """The whole SELECT, after its FROM."""
@@ -94,23 +102,30 @@ class SelectLowering:
         self.plan = self.sets.placed(self.plan, self.places, self.place)
         source = self.context.source
         columns = [self.place(settle(source, o.node, o.value), o.node) for o in outputs]
+        columns += self.ties
         unknown = frozenset(i for i, o in enumerate(outputs) if type(o.value) is Unknown)
         limit, offset = limit_and_offset(self.context.source, node)
         plan, order_by = self._finish(node, columns, order, on)
         return Query(
             plan=plan,
-            columns=tuple(
-                ScopeColumn(
-                    name=o.name, qualifier=None, index=i, type=c.type,
-                    nullable=o.nullable or self.keys is not None,
-                )
-                for i, (o, c) in enumerate(zip(outputs, columns, strict=True))
-            ),
+            columns=self._shown(outputs, columns),
             order_by=order_by,
             limit=limit,
             offset=offset,
             unknown=unknown,
-        )  # fmt: skip
+            ties=len(self.ties),
+        )
+
+    def _shown(
+        self, outputs: Sequence[Output], columns: Sequence[Expression]
+    ) -> tuple[ScopeColumn, ...]:
+        """What the answer's columns are called; ties have no name."""
+        named = [(o.name, o.nullable or self.keys is not None) for o in outputs]
+        named += [("", True)] * len(self.ties)
+        return tuple(
+            ScopeColumn(name=name, qualifier=None, index=i, type=c.type, nullable=nullable)
+            for i, ((name, nullable), c) in enumerate(zip(named, columns, strict=True))
+        )
 
     # Lowering expressions.
 
@@ -169,6 +184,10 @@ class SelectLowering:
         table = node.args.get("table")
         qualifier = None if table is None else name_of(table)
         columns = self.relation.scope.star(qualifier)
+        if not columns and qualifier and self.outer and self.outer.star(qualifier):
+            raise self.inseparable(node)
+        for column in columns:
+            column.note()
         if not columns:
             what = f'"{qualifier}" is not a table here'
             if table is None:
@@ -271,7 +290,7 @@ class SelectLowering:
         if condition is not None:
             assert having is not None, "the condition came from it"
             self.plan = filtered(self.plan, [self.place(condition, having)])
-        self.plan = place_windows(self.plan, self.windows.calls, self.places, self.place)
+        self.plan = place_windows(self.plan, self.windows.calls, self.places, self.place, self.ties)
 
     def _reduce(self, group: exp.Expr | None, outputs: Sequence[Output]) -> None:
         source = self.context.source
@@ -279,8 +298,14 @@ class SelectLowering:
         for asked in self.aggregates.groupings:
             if not all(key in grouping.keys for key in asked):
                 raise source.invalid(group, "the arguments of grouping must stand in GROUP BY")
-        self.keys = grouping.keys
-        self.plan, places = grouped(self.plan, grouping, self.aggregates, self.context.next_binding)
+        self.keys = (*grouping.keys, *self.ties)
+        self.plan, places = grouped(
+            self.plan, grouping, self.aggregates, self.context.next_binding, self.domain
+        )
+        self.ties = tuple(
+            ColumnReference(index=len(grouping.keys) + i, type=tie.type)
+            for i, tie in enumerate(self.ties)
+        )
         self.places.update(places)
         for number, aggregate in enumerate(self.aggregates.calls):
             self.places[AGGREGATES + number] = ColumnReference(
@@ -336,7 +361,7 @@ class SelectLowering:
         if part.index in self.places:
             return self.places[part.index]
         if is_outer(part.index):
-            raise self.context.source.unsupported(spot, "a correlated subquery of this form")
+            raise inseparable(self.context.source, spot)
         if self.keys is None:
             return part
         owner = next(c for c in self.relation.scope.columns if c.index == part.index)
@@ -345,9 +370,13 @@ class SelectLowering:
             spot, f'column "{shown}" must stand in GROUP BY or inside an aggregate'
         )
 
+    def inseparable(self, spot: exp.Expr) -> Inseparable:
+        """The query around is mentioned where no condition can be set apart."""
+        return inseparable(self.context.source, spot)
+
     def _refuse_outer(self, expression: Expression, spot: exp.Expr) -> None:
         if any(is_outer(index) for index in columns_of(expression)):
-            raise self.context.source.unsupported(spot, "a correlated subquery of this form")
+            raise inseparable(self.context.source, spot)
 
     # Ending.
 
@@ -388,6 +417,7 @@ class SelectLowering:
                 if value not in outputs:
                     outputs.append(value)
                 groups.append(outputs.index(value))
+            groups += range(len(columns) - len(self.ties), len(columns))
             top = TopK(
                 input=computed(self.plan, outputs), group_by=tuple(groups), order_by=order_by,
                 limit=1,

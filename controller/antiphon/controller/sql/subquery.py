@@ -31,37 +31,30 @@ from antiphon.controller.sql.correlation import (
     resolved,
     test,
 )
+from antiphon.controller.sql.domain import Applied, Domain, applied, within
 from antiphon.controller.sql.expressions import (
     FALSE,
     TRUE,
     all_of,
     any_of,
-    columns_of,
     equal,
-    substitute_columns,
 )
-from antiphon.controller.sql.grouped import grouped
-from antiphon.controller.sql.introspect import catalog_of
-from antiphon.controller.sql.plans import computed, extended, joined, width_of
+from antiphon.controller.sql.grouped import DomainJoin, grouped
+from antiphon.controller.sql.plans import extended, joined, width_of
 from antiphon.controller.sql.quantified import NEGATED, aggregates_of, compared
-from antiphon.controller.sql.relation import Context, Environment, Query
+from antiphon.controller.sql.relation import Context, Environment, Query, Relation
 from antiphon.controller.sql.scalar import COMPARISONS, Scalars
-from antiphon.controller.sql.scope import AGGREGATES, Scope
+from antiphon.controller.sql.scalar_subquery import scalar_value
+from antiphon.controller.sql.scope import Inseparable, Scope, inseparable, is_outer
 from antiphon.controller.sql.syntax import (
-    has_clause,
     is_in_query,
     is_row,
-    is_single_aggregate,
-    literal_limit,
     plain_select,
     quantified_query,
-    sets_in,
-    windows_in,
     without_not,
 )
 from antiphon.protocol.expression import (
     Branch,
-    Call,
     Case,
     ColumnReference,
     Expression,
@@ -70,14 +63,10 @@ from antiphon.protocol.expression import (
 from antiphon.protocol.plan import (
     Aggregate,
     AggregateFunction,
-    Get,
     Join,
     JoinKind,
-    MapFilterProject,
     Plan,
     Reduce,
-    SortKey,
-    TopK,
 )
 from antiphon.protocol.schema import BOOLEAN, INT64, TypeKind
 
@@ -96,16 +85,32 @@ class OpenSelect(Protocol):
 class LowerWhole(Protocol):
     """Lowers any query."""
 
-    def __call__(self, node: exp.Expr, environment: Environment, outer: Scope | None) -> Query: ...
+    def __call__(
+        self,
+        node: exp.Expr,
+        environment: Environment,
+        outer: Scope | None,
+        domain: Relation | None = None,
+    ) -> Query: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Correlated:
+class Correlated:
     """A SELECT after FROM and WHERE, with the conditions that tie it to the outer query."""
 
     select: SelectLowering
     keys: Keys
     residual: tuple[Expression, ...]  # over OUTER and inner columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tied:
+    """A subquery's rows, and what ties them to the query around; over a domain, all by residual."""
+
+    plan: Plan
+    keys: Keys = ()
+    residual: tuple[Expression, ...] = ()  # over OUTER and inner columns
+    domain: Domain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +134,13 @@ class Subqueries:
         inner, negated = without_not(node)
         kind = JoinKind.ANTI if negated else JoinKind.SEMI
         if isinstance(inner, exp.Exists):
-            right, keys, residual = self._existence(inner.this, scalars.scope)
-            return self._semi(kind, plan, right, keys, residual)
-        right, pairs, keys, residual = self._membership(inner, scalars)
+            tied = self._existence(inner.this, scalars)
+            return self._semi(kind, plan, tied, tied.keys, tied.residual)
+        tied, pairs = self._membership(inner, scalars)
         if not negated or not pairs:
-            return self._semi(kind, plan, right, (*pairs, *keys), residual)
-        if not keys and not residual and len(pairs) == 1:
+            return self._semi(kind, plan, tied, (*pairs, *tied.keys), tied.residual)
+        if not tied.keys and not tied.residual and len(pairs) == 1:
+            right = tied.plan
             anti = joined(kind, plan, right, pairs)
             return Join(
                 kind=kind, left=plan, right=right, left_keys=anti.left_keys,
@@ -144,55 +150,68 @@ class Subqueries:
         possible = [
             any_of([equal(outer_of(a), b), is_null(outer_of(a)), is_null(b)]) for a, b in pairs
         ]
-        return self._semi(kind, plan, right, keys, (*residual, *possible))
+        return self._semi(kind, plan, tied, tied.keys, (*tied.residual, *possible))
 
     def _semi(
-        self, kind: JoinKind, plan: Plan, right: Plan, keys: Keys, residual: Sequence[Expression]
+        self, kind: JoinKind, plan: Plan, tied: _Tied, keys: Keys, residual: Sequence[Expression]
     ) -> Plan:
         base = width_of(plan)
         conditions = [resolved(part, lambda e: e, base) for part in residual]
-        return joined(kind, plan, right, keys, conditions)
 
-    def _existence(self, node: exp.Expr, scope: Scope) -> tuple[Plan, Keys, tuple[Expression, ...]]:
+        def build(rows: Plan) -> Plan:
+            return joined(kind, rows, tied.plan, keys, conditions)
+
+        return build(plan) if tied.domain is None else tied.domain.around(plan, _here, build)
+
+    def _existence(self, node: exp.Expr, scalars: Scalars) -> _Tied:
+        try:
+            select = plain_select(node)
+            if select is None:
+                return _Tied(plan=self.whole(node, scalars.around).finished())
+            correlated = self.correlated(select, scalars.around)
+            return _Tied(
+                plan=correlated.select.plan, keys=correlated.keys, residual=correlated.residual
+            )
+        except Inseparable:
+            return _over_domain(self.applied(node, scalars.around))
+
+    def _members(self, node: exp.Expr, scalars: Scalars) -> tuple[_Tied, list[ColumnReference]]:
+        """The plan of a subquery, and its columns there."""
         select = plain_select(node)
         if select is None:
-            return self._whole(node, scope).finished(), (), ()
-        correlated = self._correlated(select, scope)
-        return correlated.select.plan, correlated.keys, correlated.residual
+            whole = self.whole(node, scalars.around)
+            return _Tied(plan=whole.finished()), [c.reference for c in whole.columns]
+        correlated = self.correlated(select, scalars.around)
+        lowering = correlated.select
+        outputs = lowering.outputs(select)
+        lowering.join_values()
+        settled = [settle(self.context.source, o.node, o.value) for o in outputs]
+        values = [lowering.place(value) for value in settled]
+        width = width_of(lowering.plan)
+        inner = [
+            ColumnReference(index=width + i, type=value.type) for i, value in enumerate(values)
+        ]
+        plan = extended(lowering.plan, values)
+        return _Tied(plan=plan, keys=correlated.keys, residual=correlated.residual), inner
 
-    def _membership(
-        self, node: exp.Expr, scalars: Scalars
-    ) -> tuple[Plan, Keys, Keys, tuple[Expression, ...]]:
-        """The inner plan, the pairs that IN compares, and what correlates."""
+    def _membership(self, node: exp.Expr, scalars: Scalars) -> tuple[_Tied, Keys]:
+        """The subquery, and the pairs that IN compares."""
         source = self.context.source
         sides = node.this.expressions if is_row(node.this) else [node.this]
         query = node.args["query"]
-        select = plain_select(query)
-        keys: Keys = ()
-        residual: tuple[Expression, ...] = ()
-        if select is None:
-            whole = self._whole(query, scalars.scope)
-            plan = whole.finished()
-            inner = [c.reference for c in whole.columns]
-        else:
-            correlated = self._correlated(select, scalars.scope)
-            keys, residual = correlated.keys, correlated.residual
-            plan = correlated.select.plan
-            outputs = correlated.select.outputs(select)
-            settled = [settle(source, o.node, o.value) for o in outputs]
-            values = [correlated.select.place(value) for value in settled]
-            width = width_of(plan)
-            plan = extended(plan, values)
-            inner = [
-                ColumnReference(index=width + i, type=value.type) for i, value in enumerate(values)
-            ]
+        try:
+            tied, inner = self._members(query, scalars)
+        except Inseparable:
+            found = self.applied(query, scalars.around)
+            tied = _over_domain(found)
+            inner = [c.reference for c in found.query.columns[: found.width]]
         if len(inner) != len(sides):
             raise source.invalid(node, f"IN compares {len(sides)} values with {len(inner)} columns")
         pairs = tuple(
             unify_compared(source, (side, query), scalars.typed(side), column, "IN")
             for side, column in zip(sides, inner, strict=True)
         )
-        return plan, pairs, keys, residual
+        return tied, pairs
 
     # Values.
 
@@ -204,33 +223,34 @@ class Subqueries:
             return self._in_value(node, scalars)
         if quantified_query(node) is not None:
             return self._quantified(node, scalars)
-        return self._scalar(node, scalars)
+        return scalar_value(self, node, scalars)
 
     def _exists_value(self, node: exp.Exists, scalars: Scalars) -> SubqueryValue:
-        right, keys, residual = self._existence(node.this, scalars.scope)
-        if residual or not keys:
-            counted, (rows,) = grouped(self.context, right, keys, residual, (COUNT_ROWS,))
-            return SubqueryValue(joins=(counted,), value=test("greater", rows, ZERO))
-        join, marker = marked_join(right, keys)
+        tied = self._existence(node.this, scalars)
+        if tied.residual or not tied.keys:
+            counted, (rows,) = self._grouped(tied, (COUNT_ROWS,))
+            value = SubqueryValue(joins=(counted,), value=test("greater", rows, ZERO))
+            return within(tied.domain, value)
+        join, marker = marked_join(tied.plan, tied.keys)
         return SubqueryValue(joins=(join,), value=test("is_not_null", marker))
 
     def _in_value(self, node: exp.In, scalars: Scalars) -> SubqueryValue:
         """Three-valued membership: a match; else unknown if either side had a null; else false."""
-        right, pairs, keys, residual = self._membership(node, scalars)
-        if keys or residual:
-            return self._in_group(right, pairs, keys, residual)
+        tied, pairs = self._membership(node, scalars)
+        if tied.keys or tied.residual:
+            return self._in_group(tied, pairs)
         if len(pairs) != 1:
             raise self.context.source.unsupported(node, "a multi-column IN inside an expression")
         ((outer, inner),) = pairs
         counts = Reduce(
-            input=right,
+            input=tied.plan,
             keys=(),
             aggregates=(
                 COUNT_ROWS,
                 Aggregate(function=AggregateFunction.COUNT, arguments=(inner,), type=INT64),
             ),
         )
-        join, marker = marked_join(right, pairs)
+        join, marker = marked_join(tied.plan, pairs)
         base = width_of(join.right)
         rows, values = (ColumnReference(index=base + i, type=INT64) for i in (0, 1))
         unknown = any_of([is_null(outer_of(outer)), test("less", values, rows)])
@@ -247,9 +267,7 @@ class Subqueries:
             joins=(join, SubqueryJoin(kind=JoinKind.INNER, right=counts)), value=value
         )
 
-    def _in_group(
-        self, right: Plan, pairs: Keys, keys: Keys, residual: tuple[Expression, ...]
-    ) -> SubqueryValue:
+    def _in_group(self, tied: _Tied, pairs: Keys) -> SubqueryValue:
         """The same among the rows that belong to a row of the outer query."""
         equals = [equal(outer_of(outer), inner) for outer, inner in pairs]
         possible = [
@@ -262,7 +280,7 @@ class Subqueries:
             )
             for condition in (equals, possible)
         ]
-        join, (same_rows, possible_rows) = grouped(self.context, right, keys, residual, counts)
+        join, (same_rows, possible_rows) = self._grouped(tied, counts)
         value = Case(
             branches=(
                 Branch(condition=test("greater", same_rows, ZERO), value=TRUE),
@@ -274,7 +292,7 @@ class Subqueries:
             otherwise=FALSE,
             type=BOOLEAN,
         )
-        return SubqueryValue(joins=(join,), value=value)
+        return within(tied.domain, SubqueryValue(joins=(join,), value=value))
 
     def _quantified(self, node: exp.Expr, scalars: Scalars) -> SubqueryValue:
         """A comparison, other than those that are IN, with any or with all rows of a subquery."""
@@ -284,124 +302,56 @@ class Subqueries:
             raise source.unsupported(node, f"{symbol} ANY or ALL of rows")
         query = quantified_query(node)
         member = exp.In(this=node.this, query=query)
-        right, pairs, keys, residual = self._membership(member, scalars)
+        tied, pairs = self._membership(member, scalars)
         ((outer, inner),) = pairs
         if inner.type.kind in (TypeKind.BOOLEAN, TypeKind.LIST, TypeKind.STRUCT):
             raise source.unsupported(node, f"{symbol} ANY or ALL of {inner.type}")
-        join, columns = grouped(self.context, right, keys, residual, aggregates_of(inner))
+        join, columns = self._grouped(tied, aggregates_of(inner))
         with_all = isinstance(node.expression, exp.All)
         value = compared(function, outer_of(outer), columns, with_all=with_all)
-        return SubqueryValue(joins=(join,), value=value)
-
-    def _scalar(self, node: exp.Expr, scalars: Scalars) -> SubqueryValue:
-        source = self.context.source
-        query = node.this
-        plain = isinstance(query, exp.Select) and not windows_in(query) and not sets_in(query)
-        select = query if plain else None
-        if select is not None and is_single_aggregate(select):
-            return self._aggregate(select, scalars.scope)
-        if select is not None and not has_clause(select, "group", "having", "distinct", "offset"):
-            limited = literal_limit(select) == 1
-            if limited or literal_limit(select) is None:
-                return self._at_most_one(node, select, scalars.scope, limited)
-        whole = self._whole(query, scalars.scope)
-        if len(whole.columns) != 1:
-            count = len(whole.columns)
-            raise source.invalid(node, f"a scalar subquery has one column, not {count}")
-        if whole.limit != 1:
-            raise source.unsupported(node, _MANY_ROWS)
-        return SubqueryValue(
-            joins=(SubqueryJoin(kind=JoinKind.LEFT, right=whole.finished()),),
-            value=whole.columns[0].reference,
-        )
-
-    def _aggregate(self, node: exp.Select, scope: Scope) -> SubqueryValue:
-        """One aggregate value for each combination of the correlated columns."""
-        source = self.context.source
-        correlated = self._correlated(node, scope)
-        select = correlated.select
-        outputs = select.outputs(node)
-        if len(outputs) != 1:
-            raise source.invalid(node, f"a scalar subquery has one column, not {len(outputs)}")
-        if select.aggregates.groupings:
-            raise source.invalid(node, "the arguments of grouping must stand in GROUP BY")
-        value = settle(source, outputs[0].node, outputs[0].value)
-        if any(index < AGGREGATES for index in columns_of(value)):
-            raise source.invalid(
-                outputs[0].node, "a column must stand in GROUP BY or inside an aggregate"
-            )
-        whole = select.aggregates.reduce(select.plan, ())
-        join, columns = grouped(
-            self.context, whole.input, correlated.keys, correlated.residual, whole.aggregates
-        )
-        placed = {AGGREGATES + i: column for i, column in enumerate(columns)}
-        return SubqueryValue(joins=(join,), value=substitute_columns(value, placed))
-
-    def _at_most_one(
-        self, node: exp.Expr, select: exp.Select, scope: Scope, limited: bool
-    ) -> SubqueryValue:
-        """A subquery without aggregates: LIMIT 1, or rows that a primary key makes unique."""
-        source = self.context.source
-        correlated = self._correlated(select, scope)
-        if correlated.residual:
-            raise source.unsupported(
-                node, "a scalar subquery with a correlation other than equality"
-            )
-        lowering = correlated.select
-        outputs = lowering.outputs(select)
-        if len(outputs) != 1:
-            raise source.invalid(node, f"a scalar subquery has one column, not {len(outputs)}")
-        value = lowering.place(settle(source, outputs[0].node, outputs[0].value))
-        keys = [inner for _, inner in correlated.keys]
-        order = lowering.sort_values(select)
-        lowering.refuse_grouping(node, "this subquery")
-        right = computed(lowering.plan, [*keys, value, *(v for v, _, _ in order)])
-        if limited:
-            right = TopK(
-                input=right,
-                group_by=tuple(range(len(keys))),
-                order_by=tuple(
-                    SortKey(column=len(keys) + 1 + i, descending=d, nulls_first=n)
-                    for i, (_, d, n) in enumerate(order)
-                ),
-                limit=1,
-            )
-        elif not self._is_unique(lowering.plan, keys):
-            raise source.unsupported(node, _MANY_ROWS)
-        pairs = tuple(
-            (outer, ColumnReference(index=i, type=inner.type))
-            for i, (outer, inner) in enumerate(correlated.keys)
-        )
-        return SubqueryValue(
-            joins=(SubqueryJoin(kind=JoinKind.LEFT, right=right, keys=pairs),),
-            value=ColumnReference(index=len(keys), type=value.type),
-        )
-
-    def _is_unique(self, plan: Plan, keys: Sequence[Expression]) -> bool:
-        """Whether fixing `keys` leaves at most one row: they cover one table's primary key."""
-        fixed = {key.index for key in keys if isinstance(key, ColumnReference)}
-        while isinstance(plan, MapFilterProject) and not plan.maps:
-            for part in plan.filters:
-                if isinstance(part, Call) and part.function == "equal":
-                    a, b = part.arguments
-                    if isinstance(a, ColumnReference) and isinstance(b, Literal):
-                        fixed.add(a.index)
-            plan = plan.input
-        if not isinstance(plan, Get):
-            return False
-        item = catalog_of(self.context).get(plan.collection)
-        return bool(item.key_columns) and set(item.key_columns) <= fixed
+        return within(tied.domain, SubqueryValue(joins=(join,), value=value))
 
     # Shared parts.
 
-    def _whole(self, node: exp.Expr, scope: Scope) -> Query:
-        """A query that must not be correlated; an outer column in it is refused by name."""
-        inner = node.this if isinstance(node, exp.Subquery) else node
-        return self.lower_whole(inner, self.environment, scope)
+    def whole(self, node: exp.Expr, around: Scope) -> Query:
+        """
+        Raises:
+            Inseparable: it mentions the query around.
+        """
+        return self.lower_whole(_unwrapped(node), self.environment, around)
 
-    def _correlated(self, node: exp.Select, scope: Scope) -> _Correlated:
-        """FROM and WHERE of a plain SELECT, with the correlated conditions set apart."""
-        select = self.open_select(node, self.environment, scope)
+    def applied(self, node: exp.Expr, around: Scope) -> Applied:
+        """A query that mentions the query around wherever it likes.
+
+        Raises:
+            Inseparable: it mentions one further out.
+        """
+        inner = _unwrapped(node)
+        found = applied(
+            self.context,
+            around,
+            inner,
+            lambda domain: self.lower_whole(
+                inner, self.environment, around if domain is None else None, domain
+            ),
+        )
+        columns = () if found.domain is None else found.domain.columns
+        if any(is_outer(column.index) for column in columns):
+            raise inseparable(self.context.source, node)
+        return found
+
+    def _grouped(
+        self, tied: _Tied, aggregates: Sequence[Aggregate]
+    ) -> tuple[SubqueryJoin | DomainJoin, tuple[Expression, ...]]:
+        return grouped(self.context, tied.plan, tied.keys, tied.residual, aggregates)
+
+    def correlated(self, node: exp.Select, around: Scope) -> Correlated:
+        """FROM and WHERE of a plain SELECT, with the correlated conditions set apart.
+
+        Raises:
+            Inseparable: the query around is mentioned in another place.
+        """
+        select = self.open_select(node, self.environment, around)
         keys: list[tuple[Expression, Expression]] = []
         residual: list[Expression] = []
         for condition, _ in select.split_where(node.args.get("where")):
@@ -410,7 +360,22 @@ class Subqueries:
                 residual.append(condition)
             else:
                 keys.append(pair)
-        return _Correlated(select=select, keys=tuple(keys), residual=tuple(residual))
+        return Correlated(select=select, keys=tuple(keys), residual=tuple(residual))
 
 
-_MANY_ROWS = "a scalar subquery that may have several rows (use an aggregate or LIMIT 1)"
+def _over_domain(found: Applied) -> _Tied:
+    if found.domain is None:
+        return _Tied(plan=found.query.finished())
+    return _Tied(
+        plan=found.query.finished(), residual=found.domain.conditions(found.width),
+        domain=found.domain,
+    )  # fmt: skip
+
+
+def _unwrapped(node: exp.Expr) -> exp.Expr:
+    return node.this if isinstance(node, exp.Subquery) else node
+
+
+def _here(expression: Expression) -> Expression:
+    """In WHERE the columns of FROM are where they were."""
+    return expression

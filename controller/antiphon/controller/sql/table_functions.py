@@ -12,7 +12,6 @@ from sqlglot import exp
 from antiphon.controller.sql.coercion import Unknown, cast, coerce, unify
 from antiphon.controller.sql.expressions import columns_of_all, walk
 from antiphon.controller.sql.plans import width_of
-from antiphon.controller.sql.relation import Relation
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import SETS, Scope, ScopeColumn, is_set
 from antiphon.controller.sql.syntax import (
@@ -50,14 +49,12 @@ class TableCall:
         """The columns of the relations before it that it mentions."""
         return columns_of_all(part for f in self.functions for part in f.arguments)
 
-    def over(self, left: Relation, *, keep_empty: bool = False) -> Relation:
+    def over(self, left: Plan, *, keep_empty: bool) -> Plan:
         """Each row of `left` beside what the functions make of it."""
-        plan = FlatMap(
-            input=left.plan, functions=self.functions, with_ordinality=self.with_ordinality,
+        return FlatMap(
+            input=left, functions=self.functions, with_ordinality=self.with_ordinality,
             keep_empty=keep_empty,
         )  # fmt: skip
-        scope = left.scope.joined(self.scope, left.width)
-        return Relation(plan=plan, width=width_of(plan), scope=scope)
 
 
 def is_table_call(node: exp.Expr) -> bool:

@@ -238,15 +238,17 @@ def place_windows(
     calls: Sequence[WindowCall],
     places: dict[int, Expression],
     place: Callable[[Expression], Expression],
+    ties: Sequence[Expression] = (),
 ) -> Plan:
     """The plan with a column for each call; says where each placeholder went. `place` brings an
-    expression to the plan's columns. Calls over the same window are computed together."""
+    expression to the plan's columns. Calls over the same window are computed together; rows of
+    different `ties`, columns of the plan, are in no window together."""
     windows: dict[Over, list[int]] = {}
     for number, call in enumerate(calls):
         windows.setdefault(call.over, []).append(number)
     for over, numbers in windows.items():
         here = Over(
-            partition_by=tuple(place(value) for value in over.partition_by),
+            partition_by=(*ties, *(place(value) for value in over.partition_by)),
             order_by=tuple((place(v), d, n) for v, d, n in over.order_by),
         )
         functions = [_moved(calls[number].function, place) for number in numbers]

@@ -115,8 +115,17 @@ def _extreme(*, largest: bool) -> Callable[[Frame, Call, list[Vector]], Vector]:
     return extreme
 
 
+def _only_row(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+    """The value of a subquery, of which there are so many rows."""
+    value, rows = arguments
+    message = "more than one row returned by a subquery used as an expression"
+    frame.fail(rows.values > 1, "cardinality_violation", message, call.function)
+    return value
+
+
 FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "nullif": _nullif,
+    "only_row": _only_row,
     "greatest": _extreme(largest=True),
     "least": _extreme(largest=False),
 }
