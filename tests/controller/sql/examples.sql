@@ -20,12 +20,21 @@ SELECT a FROM t WHERE (a, b) IN (SELECT a, b FROM u);
 -- ANY and ALL, with every comparison.
 SELECT a FROM t WHERE b >= ALL (SELECT u.b FROM u WHERE u.a = t.a);
 SELECT a, b < ANY (SELECT b FROM u) FROM t;
--- A value: an aggregate, or LIMIT 1; tied to the outer row by any condition.
+-- A value, tied to the outer row by any condition; of several rows it is an error, as data, for as long as there are several.
+SELECT a, (SELECT max(d) FROM u WHERE u.a = t.a AND u.b > t.b) FROM t;
 SELECT a, (SELECT sum(u.b) FROM u WHERE u.a < t.a) FROM t;
 SELECT a, (SELECT u.d FROM u WHERE u.a = t.a ORDER BY u.b DESC NULLS LAST, u.d LIMIT 1) FROM t;
 -- In FROM, and WITH: a query that is named once and read several times is computed once.
 SELECT q.a FROM (SELECT a, count(*) AS n FROM t GROUP BY a) q WHERE q.n > 2;
 WITH x AS (SELECT a, b FROM t WHERE a > 1) SELECT p.a, q.b FROM x p JOIN x q ON p.a = q.b;
+
+-- LATERAL reads what stands to its left, for each row of it: the first rows, the groups, a window.
+SELECT t.a, s.b FROM t, LATERAL (SELECT u.b, u.d FROM u WHERE u.a = t.a ORDER BY u.b DESC NULLS LAST, u.d LIMIT 2) s;
+SELECT t.a, t.b, s.n FROM t LEFT JOIN LATERAL (SELECT count(*) AS n, max(u.b) AS m FROM u WHERE u.b > t.b) s ON s.m > t.a;
+SELECT q.origin, s.id, s.r FROM (SELECT DISTINCT origin FROM flights) q, LATERAL (SELECT id, rank() OVER (ORDER BY distance, id) AS r FROM flights f WHERE f.origin = q.origin) s WHERE s.r <= 2;
+-- So do subqueries in expressions, wherever they mention it: in groups, set operations, in FROM of their own.
+SELECT a FROM t WHERE EXISTS (SELECT 1 FROM (SELECT DISTINCT u.b FROM u WHERE u.a = t.a) q WHERE q.b > t.b);
+SELECT a, (SELECT count(*) FROM (SELECT b FROM u WHERE u.a = t.a UNION SELECT t.b) q) FROM t;
 
 ## Functions that return sets
 -- In FROM, of columns to their left; LEFT JOIN keeps a row of which nothing comes.

@@ -7,17 +7,24 @@ windows, limits and set operations; every order is total, so that there is one a
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.controller.sql.random_queries import COMPARISONS, TABLES, Column, Writer
 
 
-def random_lateral(seed: int) -> str:
-    return _LateralWriter(random.Random(seed)).whole()
+def random_lateral(seed: int) -> tuple[str, str]:
+    """A query, and the same without ROLLUP, on which DuckDB breaks down where it is correlated."""
+    writer = _LateralWriter(random.Random(seed))
+    text = plain = writer.whole()
+    for with_rollup, without in writer.spelled_out:
+        plain = plain.replace(with_rollup, without)
+    return text, plain
 
 
 @dataclass
 class _LateralWriter(Writer):
+    spelled_out: list[tuple[str, str]] = field(default_factory=list)
+
     def whole(self) -> str:
         source, columns = self.relation(0)
         for _ in range(self.random.choice([1, 1, 2])):
@@ -50,12 +57,13 @@ class _LateralWriter(Writer):
         first, kind = names[0]
         maybe_not = self.random.choice(["", "not "])
         alias = self.alias()
+        some, member = self.column(columns, "i"), self.column(columns, kind)
         counted = f"(select count(*) from ({inner}) {alias})"
         return self.random.choice(
             [
                 f"{maybe_not}exists ({inner})",
-                f"{self.column(columns, kind)} {maybe_not}in (select {first} from ({inner}) {alias})",
-                f"{self.column(columns, 'i')} {self.random.choice(COMPARISONS)} {counted}",
+                f"{member} {maybe_not}in (select {first} from ({inner}) {alias})",
+                f"{some} {self.random.choice(COMPARISONS)} {counted}",
                 f"({self.test(columns, 0)} or {maybe_not}exists ({inner}))",
             ]
         )
@@ -125,10 +133,11 @@ class _LateralWriter(Writer):
     def rolled(self, outer: list[Column]) -> tuple[str, list[Column]]:
         source, columns = self.inside(outer)
         key = self.column(columns, "i")
-        return (
-            f"select {key} as p, count(*) as q from {source} group by rollup ({key})",
-            [("p", "i"), ("q", "i")],
-        )
+        grouped = f"select {key} as p, count(*) as q from {source} group by"
+        text = f"{grouped} rollup ({key})"
+        of_all = f"select null as p, count(*) as q from {source}"
+        self.spelled_out.append((text, f"{grouped} {key} union all {of_all}"))
+        return text, [("p", "i"), ("q", "i")]
 
     def listed(self, outer: list[Column]) -> tuple[str, list[Column]]:
         one, two = self.column(outer, "i"), self.column(outer, "i")

@@ -47,7 +47,7 @@ from antiphon.protocol.plan import (
     SortKey,
     TopK,
 )
-from antiphon.protocol.schema import BOOLEAN, TypeKind
+from antiphon.protocol.schema import BOOLEAN
 
 if TYPE_CHECKING:
     from antiphon.controller.sql.relation import Query
@@ -85,7 +85,7 @@ def _whole(subqueries: Subqueries, node: exp.Expr, whole: Query) -> SubqueryValu
             joins=(SubqueryJoin(kind=JoinKind.LEFT, right=whole.finished()),),
             value=whole.columns[0].reference,
         )
-    return _only(subqueries, node, whole.finished(), (), (), whole.columns[0].reference)
+    return _only(subqueries, whole.finished(), (), (), whole.columns[0].reference)
 
 
 def _applied(subqueries: Subqueries, node: exp.Expr, around: Scope) -> SubqueryValue:
@@ -98,7 +98,7 @@ def _applied(subqueries: Subqueries, node: exp.Expr, around: Scope) -> SubqueryV
     if _has_one_row(node.this, found.query):
         joins = (TieJoin(domain=found.domain, right=right),)
         return within(found.domain, SubqueryValue(joins=joins, value=value))
-    aggregates = (COUNT_ROWS, _some(subqueries, node, value))
+    aggregates = (COUNT_ROWS, _some(value))
     join = TieJoin(domain=found.domain, right=_by_ties(found, right, aggregates))
     rows, least = (ColumnReference(index=i, type=a.type) for i, a in enumerate(aggregates))
     only = _if_only(least, of_empty_group(COUNT_ROWS, rows))
@@ -124,11 +124,8 @@ def _check_width(source: Source, node: exp.Expr, count: int) -> None:
         raise source.invalid(node, f"a scalar subquery has one column, not {count}")
 
 
-def _some(subqueries: Subqueries, node: exp.Expr, value: Expression) -> Aggregate:
+def _some(value: Expression) -> Aggregate:
     """The value of one row, if there is one: least and all are the same then."""
-    if value.type.kind in (TypeKind.LIST, TypeKind.STRUCT):
-        what = f"a subquery of {value.type} that may have several rows"
-        raise subqueries.context.source.unsupported(node, what, "; say LIMIT 1")
     is_boolean = value.type == BOOLEAN
     function = AggregateFunction.BOOL_AND if is_boolean else AggregateFunction.MIN
     return Aggregate(function=function, arguments=(value,), type=value.type)
@@ -141,14 +138,13 @@ def _if_only(value: Expression, rows: Expression) -> Expression:
 
 def _only(
     subqueries: Subqueries,
-    node: exp.Expr,
     right: Plan,
     keys: Keys,
     residual: tuple[Expression, ...],
     value: Expression,
 ) -> SubqueryValue:
     """`value` of the one row of `right` that the conditions tie to a row."""
-    aggregates = (COUNT_ROWS, _some(subqueries, node, value))
+    aggregates = (COUNT_ROWS, _some(value))
     join, (rows, least) = grouped(subqueries.context, right, keys, residual, aggregates)
     return SubqueryValue(joins=(join,), value=_if_only(least, rows))
 
@@ -193,7 +189,7 @@ def _row(
     keys = [inner for _, inner in correlated.keys]
     if not limited and (correlated.residual or not _is_unique(subqueries, lowering.plan, keys)):
         value = substitute_columns(settled, lowering.places)
-        return _only(subqueries, node, lowering.plan, correlated.keys, correlated.residual, value)
+        return _only(subqueries, lowering.plan, correlated.keys, correlated.residual, value)
     if correlated.residual:
         raise lowering.inseparable(node)
     value = lowering.place(settled)

@@ -35,6 +35,7 @@ from antiphon.controller.sql.scope import (
 )
 from antiphon.controller.sql.subquery import Subqueries
 from antiphon.controller.sql.syntax import (
+    conjunct_nodes,
     expect_only,
     is_set_returning,
     name_of,
@@ -433,18 +434,3 @@ class SelectLowering:
             plan = Distinct(input=plan)
         assert width_of(plan) == len(outputs), f"{schema_of(plan)} for {len(outputs)} outputs"
         return plan, order_by
-
-
-def conjunct_nodes(node: exp.Expr) -> list[exp.Expr]:
-    """The parts of a condition that must all be true, without parentheses around them."""
-    result: list[exp.Expr] = []
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, exp.Paren):
-            stack.append(current.this)
-        elif isinstance(current, exp.And):
-            stack.extend((current.expression, current.this))
-        else:
-            result.append(current)
-    return result

@@ -139,6 +139,21 @@ def is_row(node: exp.Expr | None) -> bool:
     return is_call or isinstance(node, exp.Tuple)
 
 
+def conjunct_nodes(node: exp.Expr) -> list[exp.Expr]:
+    """The parts of a condition that must all be true, without parentheses around them."""
+    result: list[exp.Expr] = []
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, exp.Paren):
+            stack.append(current.this)
+        elif isinstance(current, exp.And):
+            stack.extend((current.expression, current.this))
+        else:
+            result.append(current)
+    return result
+
+
 def is_in_query(node: exp.Expr) -> bool:
     return isinstance(node, exp.In) and node.args.get("query") is not None
 

@@ -1,0 +1,70 @@
+"""Domains hold what is mentioned, and no more; what is joined on by them has the right columns."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from antiphon.controller.catalog import empty_catalog
+from antiphon.controller.sql.dialect import parse
+from antiphon.controller.sql.domain import Applied, applied, beside
+from antiphon.controller.sql.plans import ONE_ROW, computed
+from antiphon.controller.sql.query import QueryLowering
+from antiphon.controller.sql.relation import Context, Query, Relation
+from antiphon.controller.sql.scope import Scope, ScopeColumn
+from antiphon.controller.sql.source import Source
+from antiphon.protocol.expression import Literal
+from antiphon.protocol.plan import JoinKind, schema_of
+from antiphon.protocol.schema import INT64, TEXT
+from tests.controller.sql.world import one
+
+AROUND = Scope(
+    tuple(
+        ScopeColumn(name=name, qualifier="t", index=index, type=kind)
+        for index, (name, kind) in enumerate((("a", INT64), ("b", TEXT), ("c", INT64)))
+    )
+)
+
+
+def over(text: str, around: Scope = AROUND) -> Applied:
+    context = Context(source=Source(one(text)), catalog=empty_catalog())
+    node = parse(context.source)
+    assert isinstance(node, exp.Query)
+
+    def lower(domain: Relation | None) -> Query:
+        return QueryLowering(context=context).lower(node, domain=domain)
+
+    return applied(context, around, node, lower)
+
+
+def mentioned(text: str) -> list[int]:
+    domain = over(text).domain
+    return [] if domain is None else [column.index for column in domain.columns]
+
+
+def test_a_domain_is_what_is_mentioned() -> None:
+    assert mentioned("SELECT t.c, a + 1") == [0, 2]
+    assert mentioned("SELECT 1") == []
+    assert mentioned("SELECT t.*") == [0, 1, 2]
+    assert mentioned("SELECT (SELECT b)") == [1]
+
+
+def test_a_name_that_means_something_nearer_is_not_mentioned() -> None:
+    assert mentioned("SELECT a FROM (VALUES (1)) s(a)") == []
+    assert mentioned("SELECT a, c FROM (VALUES (1)) s(a)") == [2]
+    assert mentioned("SELECT a FROM (VALUES (1)) s(a) ORDER BY t.a") == [0]
+
+
+def test_the_ties_are_the_last_columns() -> None:
+    found = over("SELECT 'x', 'y' FROM (VALUES (c), (a)) s(v)")
+    assert found.domain is not None
+    assert found.width == 2
+    assert schema_of(found.query.finished()).types == (TEXT, TEXT, INT64, INT64)
+    left = computed(ONE_ROW, [Literal(value=None, type=kind) for kind in (INT64, TEXT, INT64)])
+    plan = beside(found.domain, JoinKind.LEFT, left, found.query.finished(), None)
+    assert schema_of(plan).types == (INT64, TEXT, INT64, TEXT, TEXT)
+
+
+def test_columns_further_out_are_mentioned_through_the_domains_between() -> None:
+    outer = over("SELECT s.x FROM (SELECT c AS x) s, (SELECT (SELECT t.a) AS y) q")
+    assert outer.domain is not None
+    assert [column.index for column in outer.domain.columns] == [0, 2]
