@@ -14,6 +14,7 @@ from antiphon.protocol.ids import Epoch
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import decode
 from antiphon.replica.digest import digest_of
+from antiphon.replica.input import Input
 from antiphon.replica.inputs import SNAPSHOT_RETRY_MS, Inputs
 from antiphon.replica.ports import (
     CancelSnapshot,
@@ -25,7 +26,6 @@ from antiphon.replica.ports import (
     SnapshotPart,
     TailReceived,
 )
-from antiphon.replica.source import Input
 from tests.replica.scripted import FEED, PAIRS, TABLE, Change, at, delta, feed, table
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from antiphon.protocol.errors import LimitExceeded, Unavailable
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import decode
+from antiphon.replica.input import Input
 from antiphon.replica.lanes import Lanes
-from antiphon.replica.source import Input
 from tests.replica.bench import Store
 from tests.replica.scripted import FEED, PAIRS, TABLE, Change, Row, at, delta, feed, table
 

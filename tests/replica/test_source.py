@@ -9,7 +9,8 @@ import pytest
 from antiphon.protocol.frontier import Frontier
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import decode
-from antiphon.replica.source import RECENT_ROWS_MAX, Input, Source
+from antiphon.replica.input import Input
+from antiphon.replica.source import RECENT_ROWS_MAX, Source
 from tests.replica.scripted import (
     FEED,
     PAIRS,

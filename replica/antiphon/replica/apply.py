@@ -32,8 +32,9 @@ from antiphon.protocol.failure import failure_of
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, show
 from antiphon.replica.copy_out import CopyOut
+from antiphon.replica.exported import InstalledExport
 from antiphon.replica.held import STORED, Held, upstream_input
-from antiphon.replica.installed import InstalledDataflow, InstalledExport
+from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.render import render
 from antiphon.replica.sink import Sink
 
@@ -77,7 +78,7 @@ def _find(held: Held, collection: CollectionId) -> InstalledExport:
 def _require_room(held: Held) -> None:
     """Raises LimitExceeded: what is installed holds all the memory that it may."""
     limit = held.configuration.state_bytes_max
-    found = held.installed.footprint.byte_count
+    found = held.state_bytes
     if found >= limit:
         raise LimitExceeded(
             f"this replica's dataflows hold {found} bytes, and state_bytes_max is {limit}: drop an"
@@ -98,7 +99,7 @@ def _create(held: Held, description: DataflowDescription) -> None:
             if imported.kind not in STORED:
                 upstream.append(_upstream(held, imported.collection, description.as_of))
         _require_room(held)
-        engine = render(description, held.clock)
+        engine = render(description, held.clock, shares=True)
     except ComputeError as error:
         failure = failure_of(error)
         upstream = []

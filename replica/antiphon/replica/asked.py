@@ -19,8 +19,8 @@ from antiphon.protocol.ids import CollectionId, show
 from antiphon.protocol.limits import STATE_RETAIN_MS
 from antiphon.replica.chunks import Chunks, Content
 from antiphon.replica.digest import ContentDigest
+from antiphon.replica.exported import InstalledExport
 from antiphon.replica.inputs import Inputs
-from antiphon.replica.installed import InstalledExport
 from antiphon.replica.ports import (
     DigestsAsked,
     DigestsTold,

@@ -15,18 +15,20 @@ from antiphon.protocol.frontier import START
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
 from antiphon.protocol.response import Dropped, PeekResponse, Response
 from antiphon.replica.agenda import Agenda
+from antiphon.replica.arrangements import Arranging
 from antiphon.replica.configuration import Configuration
 from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.dataflow.graph import stopped
+from antiphon.replica.exported import InstalledExport
+from antiphon.replica.input import Input
 from antiphon.replica.inputs import Inputs
-from antiphon.replica.installed import InstalledDataflow, InstalledExport
+from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.peek import Peeks
 from antiphon.replica.ports import FileFailed, FileRequest, FileWritten, Request
 from antiphon.replica.progress import FrontierReports, Reached
 from antiphon.replica.reconcile import Key
 from antiphon.replica.roster import Installed
 from antiphon.replica.sink import Sink
-from antiphon.replica.source import Input
 
 STORED = (CollectionKind.TABLE, CollectionKind.FEED)
 # So many reports leave at once: they cost less than what waits for them. More are gathered.
@@ -79,14 +81,27 @@ class Held:
         if dataflow.failure is not None:
             self._await_no_more(dataflow)
             return
+        as_of = dataflow.as_of
         for imported in dataflow.description.imports:
-            if imported.kind in STORED:
-                peer = peers.get(imported.collection, "")
-                dataflow.inputs.append(
-                    self.inputs.attach(imported, dataflow.as_of, peer=peer, epoch=epoch)
+            if imported.kind not in STORED:
+                continue
+            peer = peers.get(imported.collection, "")
+            sought = dataflow.lookups.sought(imported.collection)
+            for each in sought:
+                reading = self.inputs.look_up(
+                    imported, each, as_of, dataflow, peer=peer, epoch=epoch
                 )
+                dataflow.lookups.found(imported.collection, reading, each)
+            dataflow.inputs.append(
+                self.inputs.attach(imported, as_of, peer=peer, epoch=epoch, looks_up=bool(sought))
+            )
         for upstream, reader in dataflow.upstream:
+            sought = dataflow.lookups.sought(upstream.collection)
+            for each in sought:
+                reading = upstream.look_up(each, as_of, dataflow)
+                dataflow.lookups.found(upstream.collection, reading, each)
             reader.wanted = True
+            reader.looks_up = bool(sought)
             upstream.load_dependents()
             self.compact_soon(upstream)
         self.follow(dataflow)
@@ -94,8 +109,11 @@ class Held:
 
     def follow(self, dataflow: InstalledDataflow) -> None:
         """What arrives at its inputs makes it run."""
+        stir = partial(self.agenda.stir, dataflow)
         for reader in dataflow.inputs:
-            reader.stir = partial(self.agenda.stir, dataflow)
+            reader.stir = stir
+        for _, reading in dataflow.lookups.readings:
+            reading.stir = stir
         self.agenda.stir(dataflow)
 
     def await_start(self, dataflow: InstalledDataflow) -> None:
@@ -119,9 +137,14 @@ class Held:
         for reader in dataflow.inputs:
             if not any(reader is other for other in upstream):
                 self.inputs.detach(reader)
+        for collection, reading in dataflow.lookups.readings:
+            self.inputs.look_no_more(collection, reading)
         for export, reader in dataflow.upstream:
+            for _, reading in dataflow.lookups.readings:
+                export.look_no_more(reading)
             export.dependents = [other for other in export.dependents if other is not reader]
             self.compact_soon(export)
+        dataflow.lookups.readings = []
         dataflow.upstream = []
         dataflow.inputs = []
         self.agenda.forget(dataflow)
@@ -154,6 +177,23 @@ class Held:
                 assert export is not None, "a copy-to without its export"
                 self.note_moved(export)
                 return
+
+    @property
+    def arranged(self) -> list[tuple[CollectionId, Arranging]]:
+        """The arrangements that dataflows share, each once."""
+        exported = [
+            (export.collection, arranging)
+            for dataflow in self.installed.dataflows
+            for export in dataflow.exports
+            for arranging in export.arrangements
+        ]
+        return self.inputs.arranged + exported
+
+    @property
+    def state_bytes(self) -> int:
+        """Of all dataflows; what several look up counts once."""
+        shared = sum(each.arrangement.byte_count for _, each in self.arranged)
+        return self.installed.footprint.byte_count + shared
 
     def end_connection(self) -> None:
         """Nobody listens: what was for this connection alone goes, silently."""

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
-from antiphon.protocol.content_digest import EMPTY, added, digest_bytes
+from antiphon.protocol.content_digest import added, digest_bytes
 from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.errors import ComputeError, SchemaMismatch, SinceViolation
 from antiphon.protocol.frontier import Frontier, meet_all
 from antiphon.protocol.ids import NO_EPOCH, CollectionId, Epoch
+from antiphon.replica.arrangements import Arranging
 from antiphon.replica.chunks import Content
+from antiphon.replica.dataflow.reading import Reader, Reading
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks, decode
 from antiphon.replica.digest import digest_of
+from antiphon.replica.input import Input
 from antiphon.replica.lanes import Lanes
+from antiphon.replica.load import Load
+from antiphon.replica.lookups import Sought
 from antiphon.replica.ports import (
     CancelSnapshot,
     OpenTail,
@@ -32,36 +36,9 @@ from antiphon.replica.ports import (
     SnapshotPart,
     TailReceived,
 )
-from antiphon.replica.source import Input, Source
+from antiphon.replica.source import Source
 
 SNAPSHOT_RETRY_MS: Final = 1_000  # what may pass by itself was retried below; this is the rest
-
-
-@dataclass(slots=True, kw_only=True)
-class _Load:
-    """One snapshot under way: a source's base, or what a late reader brings."""
-
-    imported: Import
-    as_of: int
-    source: Source | None  # None: for `reader` alone
-    reader: Input | None
-    brought: list[Zset] = field(default_factory=list)  # for `reader`
-    retry_at_ms: int | None = None
-    peer: str = ""  # a replica that gives the content; empty: the store
-    epoch: Epoch = NO_EPOCH
-    parts: int = 0  # received
-    sum: int = EMPTY  # of the parts that a peer gave
-    refused: bool = False  # for good, as long as the commands are the same
-    has_failed: bool = False  # its peer does not give it; it waits to be told who does
-
-    def restart(self) -> None:
-        """The content comes again, from its first part on."""
-        self.parts, self.sum = 0, EMPTY
-        if self.source is not None:
-            self.source.restart_base()
-        if self.reader is not None:
-            self.reader.restart()
-            self.brought.clear()
 
 
 class Inputs:
@@ -74,7 +51,7 @@ class Inputs:
         self._number = number
         self._requests = requests
         self._sources: dict[CollectionId, list[Source]] = {}
-        self._loads: dict[int, _Load] = {}
+        self._loads: dict[int, Load] = {}
         self._tail = 0
         # What the open tail covers, and from where on it still delivers each collection: a batch
         # may begin earlier, because of another collection, and then lacks this one's first deltas.
@@ -98,24 +75,75 @@ class Inputs:
                 source.forget_base()
 
     def attach(
-        self, imported: Import, as_of: int, *, peer: str = "", epoch: Epoch = NO_EPOCH
+        self,
+        imported: Import,
+        as_of: int,
+        *,
+        peer: str = "",
+        epoch: Epoch = NO_EPOCH,
+        looks_up: bool = False,
     ) -> Input:
         """An input that fills itself: its content from a peer, if one is named, else from the
-        store; what changes afterwards from the store."""
+        store; what changes afterwards from the store. `looks_up`: with changes alone."""
         reader = Input(imported.collection, as_of)
+        reader.looks_up = looks_up
+        self._fill(self._source(imported, as_of, peer, epoch), reader, peer, epoch)
+        return reader
+
+    def look_up(
+        self,
+        imported: Import,
+        sought: Sought,
+        as_of: int,
+        reader: Reader,
+        *,
+        peer: str = "",
+        epoch: Epoch = NO_EPOCH,
+    ) -> Reading:
+        """Where the collection is arranged so; only if it is not, its content is read, as of
+        `attach`."""
+        source = self._source(imported, as_of, peer, epoch)
+        upper = source.frontier if source.live else Frontier(source.base_time)
+        found = source.arrangements.find(sought.key, sought.columns, as_of, upper)
+        if found is None:
+            collection = imported.collection
+            found = source.arrangements.made(collection, sought.key, sought.columns, as_of)
+            self._fill(source, found, peer, epoch)
+        return found.read(reader, as_of, source.changes(as_of, found.arrangement.since))
+
+    def look_no_more(self, collection: CollectionId, reading: Reading) -> None:
+        """The dataflow is gone; an arrangement for it alone goes too."""
+        for source in self._sources.get(collection, ()):
+            free = source.arrangements.release(reading)
+            if free is not None:
+                self.detach(free)
+                return
+
+    @property
+    def arranged(self) -> list[tuple[CollectionId, Arranging]]:
+        """All arrangements of tables and feeds."""
+        return [
+            (collection, arranging)
+            for collection, sources in self._sources.items()
+            for source in sources
+            for arranging in source.arrangements
+        ]
+
+    def _source(self, imported: Import, as_of: int, peer: str, epoch: Epoch) -> Source:
+        """One that reaches back to `as_of`."""
         sources = self._sources.setdefault(imported.collection, [])
         source = next((source for source in sources if source.serves(as_of)), None)
         if source is None:
             source = Source(imported, as_of)
             sources.append(source)
-            load = _Load(imported=imported, as_of=as_of, source=source, reader=None)
-            load.peer, load.epoch = peer, epoch
-            self._load(load)
+            load = Load(imported=imported, as_of=as_of, source=source, reader=None)
+            self._load_from(load, peer, epoch)
+        return source
+
+    def _fill(self, source: Source, reader: Input, peer: str, epoch: Epoch) -> None:
         if source.attach(reader):
-            load = _Load(imported=imported, as_of=as_of, source=None, reader=reader)
-            load.peer, load.epoch = peer, epoch
-            self._load(load)
-        return reader
+            load = Load(imported=source.imported, as_of=reader.as_of, source=None, reader=reader)
+            self._load_from(load, peer, epoch)
 
     def reroute(self, collection: CollectionId, peer: str, epoch: Epoch) -> None:
         """What a peer was to give and has not given whole comes from elsewhere: from another peer,
@@ -133,8 +161,8 @@ class Inputs:
             if not load.has_failed:
                 self._requests.append(CancelSnapshot(snapshot=number))
             load.restart()
-            load.peer, load.epoch, load.has_failed = peer, epoch, False
-            self._load(load)
+            load.has_failed = False
+            self._load_from(load, peer, epoch)
 
     def open_lanes(self, imported: Import, base_time: int, peer: str, epoch: Epoch) -> Lanes:
         """A source of its own beside those that there are, with both lanes open. A peer is asked
@@ -142,9 +170,8 @@ class Inputs:
         lanes = Lanes(imported, base_time)
         self._sources.setdefault(imported.collection, []).append(lanes)
         asked = peer if imported.kind is CollectionKind.FEED else ""
-        load = _Load(imported=imported, as_of=base_time, source=lanes, reader=None)
-        load.peer, load.epoch = asked, epoch
-        self._load(load)
+        load = Load(imported=imported, as_of=base_time, source=lanes, reader=None)
+        self._load_from(load, asked, epoch)
         return lanes
 
     def close_lanes(self, lanes: Lanes) -> None:
@@ -214,7 +241,7 @@ class Inputs:
             return
         self._content(load, part, content)
 
-    def _content(self, load: _Load, part: SnapshotPart, content: Zset) -> None:
+    def _content(self, load: Load, part: SnapshotPart, content: Zset) -> None:
         if load.source is not None:
             load.source.base_part(content, part.rows_total)
             if part.last:
@@ -230,7 +257,7 @@ class Inputs:
         if part.last:
             del self._loads[part.snapshot]
 
-    def _peer_part(self, load: _Load, part: SnapshotPart) -> None:
+    def _peer_part(self, load: Load, part: SnapshotPart) -> None:
         """It counts only if it is what was asked for: of that time, in order, and in sum what the
         peer says that it has."""
         try:
@@ -253,7 +280,7 @@ class Inputs:
         load.parts += 1
         self._content(load, part, content)
 
-    def _peer_failed(self, load: _Load, why: str, read: int | None = None) -> None:
+    def _peer_failed(self, load: Load, why: str, read: int | None = None) -> None:
         """Waits for the controller to name another source. `read`: still on its way, of no use."""
         if read is not None:
             self._requests.append(CancelSnapshot(snapshot=read))
@@ -262,7 +289,7 @@ class Inputs:
         if load.source is not None:
             load.source.base_refused(load.peer, why)
         if load.reader is not None:
-            load.reader.refusal = (load.peer, why)
+            load.reader.refuse((load.peer, why))
 
     def snapshot_failed(self, event: SnapshotFailed, now_ms: int) -> ComputeError | None:
         """An error that only a new set of commands can mend; otherwise the read is repeated."""
@@ -283,7 +310,7 @@ class Inputs:
         load.restart()
         return event.error if load.refused else None
 
-    def _keep(self, load: _Load, reader: Input) -> None:
+    def _keep(self, load: Load, reader: Input) -> None:
         """What one late reader has brought serves those who have yet to start."""
         collection = load.imported.collection
         if collection not in self._awaited:
@@ -363,7 +390,7 @@ class Inputs:
         self._requests.append(OpenTail(tail=self._tail, collections=wanted))
 
     def _retry(self, now_ms: int) -> int | None:
-        due = [number for number, load in self._loads.items() if _is_due(load, now_ms)]
+        due = [number for number, load in self._loads.items() if load.is_due(now_ms)]
         for number in due:
             load = self._loads.pop(number)
             load.retry_at_ms = None
@@ -371,7 +398,11 @@ class Inputs:
         waiting = (load.retry_at_ms for load in self._loads.values())
         return min((at_ms for at_ms in waiting if at_ms is not None), default=None)
 
-    def _load(self, load: _Load) -> None:
+    def _load_from(self, load: Load, peer: str, epoch: Epoch) -> None:
+        load.peer, load.epoch = peer, epoch
+        self._load(load)
+
+    def _load(self, load: Load) -> None:
         number = self._number()
         self._loads[number] = load
         self._requests.append(
@@ -388,7 +419,3 @@ class Inputs:
         for number in numbers:
             del self._loads[number]
             self._requests.append(CancelSnapshot(snapshot=number))
-
-
-def _is_due(load: _Load, now_ms: int) -> bool:
-    return load.retry_at_ms is not None and load.retry_at_ms <= now_ms

@@ -14,159 +14,27 @@ from __future__ import annotations
 from typing import Final
 
 from antiphon.protocol.dataflow import (
-    CopyToExport,
     DataflowDescription,
-    Export,
-    IndexExport,
-    MaterializedViewExport,
-    SubscribeExport,
 )
 from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.fingerprint import fingerprint_of
-from antiphon.protocol.frontier import CLOSED, START, TIME_MAX, Frontier, meet_all
+from antiphon.protocol.frontier import CLOSED, TIME_MAX, Frontier, meet_all
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.response import Failure, HydrationProgress
 from antiphon.protocol.schema import Schema
 from antiphon.protocol.verbatim import copy_of
-from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.dataflow.graph import Dataflow
-from antiphon.replica.dataflow.trace import Trace
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
-from antiphon.replica.digest import ContentDigest
+from antiphon.replica.exported import InstalledExport
+from antiphon.replica.input import Input
+from antiphon.replica.lookups import Lookups
 from antiphon.replica.profile import profile
 from antiphon.replica.reconcile import Standing
-from antiphon.replica.sink import Sink
-from antiphon.replica.source import Input
-from antiphon.replica.subscribe import Subscription
 
 # A part of the content at as_of, in the fuel of a slice. Larger parts than ticks have: each costs
 # every operator a step, and its output merges that a larger one would not need.
 HYDRATION_FUEL: Final = 3
-
-
-class InstalledExport:
-    """One output of a dataflow. Subscribes and copy-tos have no trace, all others have."""
-
-    def __init__(self, export: Export, owner: InstalledDataflow) -> None:
-        self.collection = export.collection
-        self.owner = owner
-        self.dropped = False  # by the controller
-        self.mute = False  # dropped in an earlier session: nobody waits for a word about it
-        self.allowed = Frontier(owner.as_of)  # compaction, by the controller
-        self.kept: Trace | None = None
-        self.subscription: Subscription | None = None
-        self.sink: Sink | None = None
-        self.copy: CopyOut | None = None
-        self.dependents: list[Input] = []  # imports of other dataflows
-        self.digest: ContentDigest | None = None  # None: nobody has asked
-        self._loaded: list[Zset] = []  # of content that no trace keeps, until it is whole
-        description = owner.description
-        match export.kind:
-            case IndexExport(key_columns=keys) | MaterializedViewExport(key_columns=keys):
-                start = Frontier(owner.as_of)
-                self.kept = Trace(description.schema, keys)
-                # What was before as_of is not known here, and since says so.
-                self.kept.insert(START, start, [])
-                self.kept.allow_compaction(start)
-            case SubscribeExport(with_snapshot=with_snapshot):
-                self.subscription = Subscription(
-                    export.collection,
-                    description.schema,
-                    owner.as_of,
-                    with_snapshot=with_snapshot,
-                )
-            case CopyToExport():
-                pass
-
-    @property
-    def trace(self) -> Trace:
-        assert self.kept is not None, "subscribes and copy-tos keep no trace"
-        return self.kept
-
-    @property
-    def schema(self) -> Schema:
-        return self.owner.description.schema
-
-    @property
-    def failure(self) -> Failure | None:
-        return self.owner.failure
-
-    def profile(self) -> Zset:
-        """What the operators that keep it have done: rows of `PROFILE`."""
-        return self.owner.profile()
-
-    def load(self, time: int, content: Zset) -> None:
-        """A part of the content at as_of, which `publish` then completes."""
-        if self.kept is not None:
-            self.kept.load(time, content)
-        else:
-            self._loaded.append(content)
-
-    def complete(self, time: int, lower: Frontier, upper: Frontier) -> None:
-        """All of the content at as_of was loaded, and nothing changes before `upper`."""
-        parts, self._loaded = self._loaded, []
-        whole = Zset.concat(self.schema, parts).consolidated()
-        self.publish(lower, upper, [] if whole.is_empty else [(time, whole)])
-
-    def publish(self, lower: Frontier, upper: Frontier, ticks: Ticks) -> None:
-        if self.kept is not None:
-            self.kept.insert(lower, upper, ticks)
-        if self.digest is not None:
-            self.digest.add(ticks)
-        if self.subscription is not None:
-            self.subscription.publish(ticks, upper)
-        if self.copy is not None:
-            self.copy.publish(ticks, upper)
-        for reader in self.dependents:
-            if reader.loaded:
-                reader.deliver(ticks, upper)
-
-    def start_digest(self, time: int) -> ContentDigest:
-        """One that reaches back to `time`, which is readable; once there is one, that one."""
-        if self.digest is None or not self.digest.reaches(time):
-            stop = _end(self.trace.upper)
-            self.digest = ContentDigest(time, self.trace.parts(time))
-            self.digest.add(self.trace.updates(time + 1, stop))
-        return self.digest
-
-    def fail(self, failure: Failure) -> None:
-        """Its dataflow cannot go on, and whoever waits for a last word gets it."""
-        if self.subscription is not None:
-            self.subscription.fail(failure)
-        if self.copy is not None:
-            self.copy.fail(failure)
-
-    def load_dependents(self) -> None:
-        """Gives newcomers the content at their as_of, and what changed since."""
-        for reader in self.dependents:
-            if reader.loaded or not reader.wanted or not self.owner.frontier.passes(reader.as_of):
-                continue
-            parts = self.trace.parts(reader.as_of)
-            reader.rows_total = sum(part.row_count for part in parts)
-            for part in parts:
-                reader.load(part)
-            reader.loaded = True
-            stop = _end(self.trace.upper)
-            later = self.trace.updates(reader.as_of + 1, stop) if reader.as_of + 1 < stop else []
-            reader.deliver(later, self.trace.upper)
-
-    def compact(self, peeks_hold: Frontier) -> bool:
-        """Lets the trace forget what nobody needs any more; True: that is more than before."""
-        if self.kept is None:
-            return False
-        frontier = self.allowed.meet(peeks_hold)
-        if self.sink is not None:
-            frontier = frontier.meet(_before(self.sink.hold))
-        for reader in self.dependents:
-            if not reader.loaded:  # scheduled or not: it was promised its as_of when created
-                frontier = frontier.meet(Frontier(reader.as_of))
-        if frontier.is_closed or not self.kept.since.less_than(frontier):
-            return False
-        self.kept.allow_compaction(frontier)
-        if self.digest is not None and frontier.time is not None:
-            self.digest.forget(min(frontier.time, _end(self.kept.upper) - 1))
-        return True
 
 
 class InstalledDataflow:
@@ -194,10 +62,12 @@ class InstalledDataflow:
         self.frontier = Frontier(self.as_of)  # everything before it is published
         self.inputs: list[Input] = []
         self.upstream: list[tuple[InstalledExport, Input]] = []
+        self.lookups = Lookups(engine)
         self.exports = [InstalledExport(export, self) for export in description.exports]
         self.fingerprint = fingerprint_of(description)
         self.copy_of = copy_of(description)  # what it holds, row by row, if it is a collection
         self._engine = engine
+        self._is_brought = False  # whether content of imports that are looked up is in the inputs
         self._hydrating_since_ms: int | None = None
 
     @property
@@ -206,8 +76,16 @@ class InstalledDataflow:
         if self._engine is None or not self.scheduled:
             return False
         if not self.hydrated:
-            return all(reader.loaded for reader in self.inputs) and self._reach.passes(self.as_of)
+            there = all(reader.loaded for reader in self.inputs) and self.lookups.are_complete
+            return there and self._reach.passes(self.as_of)
         return self.frontier.less_than(self._reach)
+
+    @property
+    def reads_from(self) -> int:
+        """No time before it is read any more: it looks at what is before its next change."""
+        if not self.hydrated:
+            return self.as_of
+        return TIME_MAX if self.frontier.time is None else self.frontier.time - 1
 
     @property
     def _reach(self) -> Frontier:
@@ -240,6 +118,10 @@ class InstalledDataflow:
     def _hydrate(self, engine: Dataflow, fuel_rows: int) -> int:
         """Computes a part of the content at as_of. Small inputs come first: each part of a large
         one then finds all of them."""
+        if not self._is_brought:
+            self._is_brought = True
+            for reader in self.inputs:
+                self.lookups.bring(reader, self.as_of, self._schema_of(reader.collection))
         changes: dict[CollectionId, Zset] = {}
         room = HYDRATION_FUEL * fuel_rows
         for reader in sorted(self.inputs, key=lambda one: one.rows_total):
@@ -262,7 +144,7 @@ class InstalledDataflow:
 
     @property
     def state_bytes(self) -> int:
-        """Of its operators, and of what it keeps for readers."""
+        """Of its operators, and of what it keeps for readers; not of what others look up too."""
         kept = sum(export.kept.byte_count for export in self.exports if export.kept is not None)
         return kept + (0 if self._engine is None else self._engine.state_bytes)
 
@@ -285,6 +167,7 @@ class InstalledDataflow:
         for export in self.exports:
             if export.kept is not None:
                 more = export.kept.maintain(fuel_rows) or more
+            more = export.arrangements.maintain(fuel_rows) or more
             if export.digest is not None:
                 more = export.digest.work(fuel_rows) or more
         return more
@@ -353,7 +236,8 @@ class InstalledDataflow:
         if self._hydrating_since_ms is None and self.scheduled:
             self._hydrating_since_ms = now_ms
         since_ms = now_ms if self._hydrating_since_ms is None else self._hydrating_since_ms
-        refusals = (reader.refusal for reader in self.inputs if reader.refusal is not None)
+        known = [reader.refusal for reader in self.inputs] + self.lookups.refusals
+        refusals = (refusal for refusal in known if refusal is not None)
         peer_failed, peer_failure = next(refusals, ("", ""))
         return HydrationProgress(
             collection=self.exports[0].collection,
@@ -405,12 +289,3 @@ def _wanted(time: int, until: Frontier | None) -> bool:
 def _until(reach: Frontier, until: Frontier | None) -> Frontier:
     """Nothing is produced from `until` on, so that what is before it is all there will be."""
     return CLOSED if until is not None and until.less_equal(reach) else reach
-
-
-def _before(frontier: Frontier) -> Frontier:
-    """Updates from `frontier` on are readable if since is before it."""
-    return frontier if frontier.is_closed else frontier.step_back()
-
-
-def _end(upper: Frontier) -> int:
-    return TIME_MAX + 1 if upper.time is None else upper.time

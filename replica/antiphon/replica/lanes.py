@@ -30,7 +30,8 @@ from antiphon.replica.dataflow.overwrites import Overwrites
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
 from antiphon.replica.digest import digest_of
-from antiphon.replica.source import Input, Source
+from antiphon.replica.input import Input
+from antiphon.replica.source import Source
 
 
 class Lanes(Source):

@@ -40,12 +40,13 @@ from antiphon.protocol.response import (
     RebuildProgress,
     RebuildResult,
 )
+from antiphon.replica.exported import InstalledExport
 from antiphon.replica.held import STORED, Held, upstream_input
-from antiphon.replica.installed import InstalledDataflow, InstalledExport
+from antiphon.replica.input import Input
+from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.lanes import Lanes
 from antiphon.replica.render import render
 from antiphon.replica.sink import Sink
-from antiphon.replica.source import Input
 
 DIGEST_ROWS: Final = 1 << 16  # of a slice
 

@@ -13,8 +13,11 @@ from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec, stopped
 
 
-def render(description: DataflowDescription, clock: Callable[[], int] = stopped) -> Dataflow:
+def render(
+    description: DataflowDescription, clock: Callable[[], int] = stopped, *, shares: bool = False
+) -> Dataflow:
     """A fresh dataflow, which has read nothing. `clock`: what operators' times are counted by.
+    `shares`: as of `Dataflow.build`.
 
     Raises:
         InvalidArgument: the plan is malformed, reads what is not imported, or does not give the
@@ -23,7 +26,7 @@ def render(description: DataflowDescription, clock: Callable[[], int] = stopped)
     """
     plan = decode_plan(description.plan, description.imports)
     _require_types(plan, description.schema)
-    return Dataflow.build(plan, specs_of(description.imports), clock)
+    return Dataflow.build(plan, specs_of(description.imports), clock, shares=shares)
 
 
 def decode_plan(plan: bytes, imports: Iterable[Import]) -> Plan:

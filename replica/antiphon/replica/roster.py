@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from antiphon.protocol.ids import CollectionId
+from antiphon.replica.exported import InstalledExport
 from antiphon.replica.footprint import Footprint
-from antiphon.replica.installed import InstalledDataflow, InstalledExport
+from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.news import News
 
 

@@ -1,7 +1,6 @@
-"""Where a dataflow's changes come from: its inputs, and the sources that fill them.
+"""Where the changes of inputs come from: a table or feed of the store.
 
-An `Input` is one import of one dataflow: what arrived and is not consumed. A `Source` is one table
-or feed of the store: its tail, shared by all dataflows that read it, so that a feed's key -> row
+A `Source` is its tail, shared by all dataflows that read it, so that a feed's key -> row
 state exists once and each tick is decoded once. The first reader's snapshot is the source's base;
 a reader that comes later brings a snapshot of its own and takes the differences from the source,
 as long as the source still remembers those since the reader's as_of.
@@ -10,136 +9,21 @@ as long as the source still remembers those since the reader's as_of.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
 from typing import Final
 
 from antiphon.protocol.dataflow import CollectionKind, Import
-from antiphon.protocol.frontier import START, Frontier
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.frontier import Frontier
+from antiphon.replica.arrangements import Arrangements
 from antiphon.replica.chunks import Content
 from antiphon.replica.dataflow.batch import build_batch
 from antiphon.replica.dataflow.overwrites import Overwrites
 from antiphon.replica.dataflow.zset import Zset, concat_rows
 from antiphon.replica.deltas import Ticks
+from antiphon.replica.input import Input
 
 # Differences a source remembers for dataflows that start a little in the past. Beyond it they
 # start from a source of their own, which costs memory but is right.
 RECENT_ROWS_MAX: Final = 1 << 17
-
-
-class Input:
-    """One import of one dataflow, from the content at `as_of` on."""
-
-    def __init__(self, collection: CollectionId, as_of: int) -> None:
-        self.collection = collection
-        self.as_of = as_of
-        self.wanted = True  # whether the content may be fetched already
-        self.loaded = False  # whether the content at or before as_of has arrived whole
-        self.has_own_snapshot = False  # of exactly as_of; else a source's base and what follows it
-        self.rows_received = 0
-        self.rows_total = 0  # an estimate from above, until it is loaded
-        # A peer that was to give the content and does not, and why; until another source is named.
-        self.refusal: tuple[str, str] | None = None
-        # Called when something has arrived; whoever reads this sets it.
-        self.stir: Callable[[], None] = _nobody_reads
-        self._delivered = START
-        self._initial: deque[Zset] = deque()
-        self._waiting_rows = 0  # in `_initial`
-        self._pending: deque[tuple[int, Zset]] = deque()
-
-    @property
-    def frontier(self) -> Frontier:
-        """Everything before it has arrived. Never before as_of."""
-        start = Frontier(self.as_of)
-        return self._delivered.join(start) if self.loaded else start
-
-    @property
-    def next_time(self) -> int | None:
-        """The earliest time after as_of with changes that were not taken."""
-        return self._pending[0][0] if self._pending else None
-
-    @property
-    def pending_count(self) -> int:
-        return len(self._pending)
-
-    def load(self, content: Zset) -> None:
-        """A part of the content at or before as_of."""
-        assert not self.loaded, "content after the last part"
-        self.rows_received += content.row_count
-        self._keep(content)
-
-    def restart(self) -> None:
-        """The content comes again, from its first part on."""
-        assert not self.loaded, "content after the last part"
-        self._initial.clear()
-        self._waiting_rows = 0
-        self.rows_received = 0
-        self.refusal = None
-
-    def deliver(self, ticks: Iterable[tuple[int, Zset]], upper: Frontier) -> None:
-        """Differences, in order of time, that complete everything before `upper`."""
-        assert self._delivered.less_equal(upper), f"{self._delivered} moves back to {upper}"
-        for time, change in ticks:
-            if change.is_empty:
-                continue
-            if time <= self.as_of:
-                # A snapshot of its own holds these already: taken again, they would count twice.
-                if not self.has_own_snapshot:
-                    self.rows_received += change.row_count
-                    self._keep(change)
-            else:
-                self._pending.append((time, change))
-        self._delivered = self._delivered.join(upper)
-        self.stir()
-
-    def _keep(self, content: Zset) -> None:
-        if not content.is_empty:
-            self._initial.append(content)
-            self._waiting_rows += content.row_count
-
-    @property
-    def has_content(self) -> bool:
-        """Whether some of the content at as_of was not taken yet."""
-        return bool(self._initial)
-
-    @property
-    def rows_taken(self) -> int:
-        """Of those that were received."""
-        return self.rows_received - self._waiting_rows
-
-    def take_content(self, rows_max: int) -> list[Zset]:
-        """Some of the content at as_of, as a sum of at most so many rows; each of it once.
-
-        What was taken so far is at every point a content that the collection could have: nothing
-        is taken away before it was there.
-        """
-        taken: list[Zset] = []
-        room = rows_max
-        while self._initial and room > 0:
-            part = self._initial.popleft()
-            if part.row_count > room:
-                self._initial.appendleft(part.slice(room, part.row_count - room))
-                first = part.slice(0, room)
-                part = Zset(first.columns, first.diffs, part.errors)
-            taken.append(part)
-            room -= part.row_count
-            self._waiting_rows -= part.row_count
-        return taken
-
-    def forget_content(self) -> None:
-        """Nobody is going to take it."""
-        self._initial.clear()
-        self._waiting_rows = 0
-
-    def take(self, time: int) -> Zset | None:
-        """The change at `time`, if there is one; it is then gone from here."""
-        if self._pending and self._pending[0][0] == time:
-            return self._pending.popleft()[1]
-        return None
-
-
-def _nobody_reads() -> None:
-    """What arrives before anybody reads is found by whoever begins to."""
 
 
 class Source:
@@ -150,6 +34,7 @@ class Source:
         self.base_time = base_time
         self.live = False  # the base is complete; only then the tail is of use
         self.frontier = Frontier(base_time + 1)
+        self.arrangements = Arrangements(len(imported.schema))
         self._readers: list[Input] = []
         # Until it is complete, the parts that have come; then kept for who has yet to start.
         self._base: list[Zset] = []
@@ -175,6 +60,9 @@ class Source:
         the base has gone by."""
         assert self.serves(reader.as_of), "the source does not reach back so far"
         self._readers.append(reader)
+        if reader.looks_up:
+            self._follow(reader)
+            return False
         if not self.live:
             for content in self._base:  # parts that came before it
                 reader.load(content)
@@ -183,9 +71,22 @@ class Source:
             self._load(reader)
             return False
         reader.has_own_snapshot = True
-        late = [(time, change) for time, change in self._recent if time > reader.as_of]
-        reader.deliver(late, self.frontier)
+        reader.deliver(self.changes(reader.as_of), self.frontier)
         return True
+
+    def _follow(self, reader: Input) -> None:
+        """Gives it changes alone."""
+        if self.live:
+            reader.loaded = True
+            reader.deliver(self.changes(reader.as_of), self.frontier)
+
+    def changes(self, after: int, through: int | None = None) -> Ticks:
+        """Those remembered after one time, up to another or all."""
+        return [
+            (time, change)
+            for time, change in self._recent
+            if time > after and (through is None or time <= through)
+        ]
 
     def follows(self, time: int, as_of: int) -> bool:
         """Whether the content at `time` and what is remembered here lead to that at `as_of`."""
@@ -196,9 +97,7 @@ class Source:
             reader.load(content)
         reader.rows_total = reader.rows_received
         reader.loaded = True
-        reader.deliver(
-            [(time, change) for time, change in self._recent if time > self._base_at], self.frontier
-        )
+        reader.deliver(self.changes(self._base_at), self.frontier)
 
     def keep_base(self, content: Zset, time: int) -> None:
         """Later readers start from this content at `time`, rather than read it again."""
@@ -263,6 +162,8 @@ class Source:
             self._recent_rows -= forgotten.row_count
         for reader in self._readers:
             reader.deliver(fresh, upper)
+        for arranging in self.arrangements.settled():
+            self.detach(arranging)
 
     def keyed_state(self, time: int) -> Content | None:
         """A feed's rows: at `time`, where what changed since is remembered, else the latest. None:
@@ -284,7 +185,8 @@ class Source:
 
     def maintain(self, fuel_rows: int) -> bool:
         """Background work; True: there is more."""
-        return self._overwrites is not None and self._overwrites.maintain(fuel_rows)
+        more = self._overwrites is not None and self._overwrites.maintain(fuel_rows)
+        return self.arrangements.maintain(fuel_rows) or more
 
     def _fresh_overwrites(self) -> Overwrites | None:
         if self.imported.kind is not CollectionKind.FEED:

@@ -21,6 +21,8 @@ What callers use, and nothing else:
                     only when the step returns. A time without input needs no step.
                     `maintain(fuel_rows) -> bool`: background merges; True: there is more to do.
                     `schema`, `imports`, `state_rows`, `state_bytes`, `counters()`.
+                    `build(..., shares=True)`: imports that are looked up are arranged elsewhere;
+                    each of `imported` is given its `reading` before the content is `load`ed.
                     `evaluate_once(plan, imports, inputs) -> Zset`: build, one step, discard.
 
 `trace.Trace`       `Trace(schema, key_columns, since)`: a collection, at times in [since, upper).
@@ -32,6 +34,9 @@ What callers use, and nothing else:
                     `updates(lower, upper) -> list[(time, Zset)]` for since < lower <= upper
                     (ints), `row_count`, `byte_count`, `maintain(fuel) -> bool`.
                     SinceViolation, NotComplete: the time is not readable (any more, yet).
+
+`arrangement.Arrangement`  `Arrangement(columns, key, since)`: a collection by key, for several
+                    readers at times of their own; `reading.Reading`: one of them.
 
 `overwrites.Overwrites`  `Overwrites(schema, key_columns)`: a feed's key -> row.
                     `apply(change: Zset) -> Zset`: overwrites of one time (diff +1 upsert, -1

@@ -30,12 +30,14 @@ FORGOTTEN: Final = np.uint64(0)  # the time of what no reader can date any more
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """A sorted, consolidated run. `times` None: all FORGOTTEN, at or before since."""
+    """A sorted, consolidated run. `times` None: all FORGOTTEN, at or before since. `until`: rows
+    with later times are not there for whoever looks; None: all are."""
 
     ranks: Words
     columns: tuple[pa.Array, ...]
     diffs: Diffs
     times: Words | None = None
+    until: np.uint64 | None = None
 
     def __post_init__(self) -> None:
         assert len(self.ranks) == len(self.diffs), "ranks and diffs differ in length"

@@ -9,9 +9,11 @@ from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Plan
 from antiphon.protocol.schema import Schema, Type
-from antiphon.replica.dataflow.operators.arrange import Arrange
+from antiphon.replica.dataflow.expressions.evaluate import columns_of
+from antiphon.replica.dataflow.operators.arrange import Arrange, Arranged
 from antiphon.replica.dataflow.operators.distinct import Distinct
-from antiphon.replica.dataflow.operators.join import LEFT, RIGHT, Join, Unmatched
+from antiphon.replica.dataflow.operators.imported import Imported
+from antiphon.replica.dataflow.operators.join import LEFT, RIGHT, Join, Unmatched, bringing_side
 from antiphon.replica.dataflow.operators.linear import MapFilterProject, Negated, Source, Sum
 from antiphon.replica.dataflow.operators.operator import Operator
 from antiphon.replica.dataflow.operators.recursion import Round
@@ -40,7 +42,12 @@ class Graph:
     sources: dict[CollectionId, Node] = field(default_factory=dict)
     # Makes the dataflow of a plan that stands within this one, over inputs of these columns.
     nested: Callable[[Plan, Mapping[CollectionId, Schema]], Round] | None = None
-    _arrangements: dict[tuple[Node, tuple[int, ...], bool], tuple[Node, Arrange]] = field(
+    shares: bool = False  # imports may be looked up where they are arranged for all who read them
+    # Columns of an import, and nothing else: which, in the order of the node's.
+    imports: dict[Node, tuple[CollectionId, tuple[int, ...]]] = field(default_factory=dict)
+    bringing: set[Node] = field(default_factory=set)  # those of `Imported` whose content must come
+    reads: dict[Node, frozenset[int]] = field(default_factory=dict)  # columns of a row-wise input
+    _arrangements: dict[tuple[Node, tuple[int, ...], bool, bool], tuple[Node, Arranged]] = field(
         default_factory=dict
     )
 
@@ -58,11 +65,12 @@ class Graph:
         self.identities.append(identity)
         return len(self.operators) - 1
 
-    def source(self, collection: CollectionId) -> Node:
+    def source(self, collection: CollectionId, width: int) -> Node:
         known = self.sources.get(collection)
         if known is None:
             known = self.add("source", Source(), ())
             self.sources[collection] = known
+            self.imports[known] = (collection, tuple(range(width)))
         return known
 
     def mapped(
@@ -78,7 +86,13 @@ class Graph:
         identity = _kept(self._identity(node, width), project)
         keeps = identity is not None
         operator = MapFilterProject(width, maps, filters, project, keeps_distinct=keeps)
-        return self.add("map_filter_project", operator, (node,), identity)
+        found = self.add("map_filter_project", operator, (node,), identity)
+        read = set(project).union(*(columns_of(part) for part in (*maps, *filters)))
+        self.reads[found] = frozenset(column for column in read if column < width)
+        if node in self.imports and not maps and not filters:
+            collection, columns = self.imports[node]
+            self.imports[found] = (collection, tuple(columns[index] for index in project))
+        return found
 
     def projected(self, node: Node, width: int, project: Sequence[int]) -> Node:
         return self.mapped(node, width, (), (), project)
@@ -130,23 +144,58 @@ class Graph:
     def distinct(self, node: Node) -> Node:
         return self.add("distinct", Distinct(once=True), (node,))
 
-    def arranged(self, keyed: Keyed, *, drop_nulls: bool) -> tuple[Node, Arrange]:
+    def arranged(self, keyed: Keyed, *, drop_nulls: bool) -> tuple[Node, Arranged]:
         """One arrangement for all who look a node up by the same columns."""
-        key = (keyed.node, keyed.keys, drop_nulls)
+        return self._known(keyed, drop_nulls, lambda: Arrange(keyed.keys, drop_nulls=drop_nulls))
+
+    def _looked_up(self, keyed: Keyed, *, drop_nulls: bool, own: bool) -> tuple[Node, Arranged]:
+        """Where others arrange it, if it is an import; `own`: not there."""
+        imported = self.imports.get(keyed.node)
+        if own or not self.shares or imported is None:
+            return self.arranged(keyed, drop_nulls=drop_nulls)
+        collection, columns = imported
+        return self._known(
+            keyed,
+            drop_nulls,
+            lambda: Imported(collection, columns, keyed.keys, drop_nulls=drop_nulls),
+            is_shared=True,
+        )
+
+    def _known(
+        self,
+        keyed: Keyed,
+        drop_nulls: bool,
+        make: Callable[[], Arrange | Imported],
+        *,
+        is_shared: bool = False,
+    ) -> tuple[Node, Arranged]:
+        key = (keyed.node, keyed.keys, drop_nulls, is_shared)
         known = self._arrangements.get(key)
         if known is None:
-            operator = Arrange(keyed.keys, drop_nulls=drop_nulls)
+            operator = make()
             node = self.add("arrange", operator, (keyed.node,), self.identities[keyed.node])
-            known = (node, operator)
-            self._arrangements[key] = known
+            known = self._arrangements[key] = (node, operator)
         return known
 
     def lookup(
-        self, left: Keyed, right: Keyed, output: Sequence[tuple[int, int]], *, nulls_match: bool
+        self,
+        left: Keyed,
+        right: Keyed,
+        output: Sequence[tuple[int, int]],
+        *,
+        nulls_match: bool,
+        own: Sequence[int] = (),
     ) -> Node:
-        """The inner join, as (side, column) pairs."""
-        left_node, left_side = self.arranged(left, drop_nulls=not nulls_match)
-        right_node, right_side = self.arranged(right, drop_nulls=not nulls_match)
+        """The inner join, as (side, column) pairs. `own`: sides that are arranged here anyway, for
+        another operator."""
+        if self.shares:
+            left, right = self._ordered(left, right)
+        drop = not nulls_match
+        left_node, left_side = self._looked_up(left, drop_nulls=drop, own=LEFT in own)
+        right_node, right_side = self._looked_up(right, drop_nulls=drop, own=RIGHT in own)
+        bringing = bringing_side(left_side, right_side)
+        if bringing is not None:
+            self.bringing.add(left_node if bringing == LEFT else right_node)
         differ = [(LEFT, i) for i in self._identity(left.node, left.width)]
         # The right key equals the left one, so it tells nothing more.
         others = [i for i in self._identity(right.node, right.width) if i not in right.keys]
@@ -154,12 +203,26 @@ class Graph:
         operator = Join(left_side, right_side, output, keeps_distinct=identity is not None)
         return self.add("join", operator, (left_node, right_node), identity)
 
+    def _ordered(self, left: Keyed, right: Keyed) -> tuple[Keyed, Keyed]:
+        """The pairs of keys in the order of the import's columns: however a condition is written,
+        it is the same arrangement."""
+        by = next((side for side in (right, left) if side.node in self.imports), None)
+        if by is None or len(by.keys) < 2:
+            return left, right
+        _, columns = self.imports[by.node]
+        order = sorted(range(len(by.keys)), key=lambda place: columns[by.keys[place]])
+        return _reordered(left, order), _reordered(right, order)
+
     def unmatched(self, left: Keyed, keys: Keyed, width: int, *, nulls_match: bool) -> Node:
         """The first `width` columns of the left rows whose key is not among the distinct keys."""
         left_node, left_side = self.arranged(left, drop_nulls=not nulls_match)
         keys_node, keys_side = self.arranged(keys, drop_nulls=not nulls_match)
         operator = Unmatched(width, left_side, keys_side)
         return self.add("unmatched", operator, (left.node, left_node, keys_node))
+
+
+def _reordered(keyed: Keyed, order: Sequence[int]) -> Keyed:
+    return Keyed(keyed.node, keyed.width, tuple(keyed.keys[place] for place in order))
 
 
 def _kept(identity: Sequence[object], project: Sequence[object]) -> tuple[int, ...] | None:

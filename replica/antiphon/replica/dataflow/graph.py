@@ -9,6 +9,7 @@ from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Plan, imports_of, schema_of
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.builder import Graph, Node
+from antiphon.replica.dataflow.operators.imported import Imported
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.render import render
 from antiphon.replica.dataflow.zset import Zset, concat_rows
@@ -50,6 +51,7 @@ class Dataflow:
     ) -> None:
         self.schema = schema_of(plan)
         self.imports = imports_of(plan)
+        self.imported = [each for each in graph.operators if isinstance(each, Imported)]
         self._graph = graph
         self._output = output
         self._time: int | None = None
@@ -76,17 +78,46 @@ class Dataflow:
 
     @staticmethod
     def build(
-        plan: Plan, imports: Mapping[CollectionId, ImportSpec], clock: Callable[[], int] = stopped
+        plan: Plan,
+        imports: Mapping[CollectionId, ImportSpec],
+        clock: Callable[[], int] = stopped,
+        *,
+        shares: bool = False,
     ) -> Dataflow:
-        """An empty dataflow. `clock`: what the time of each operator is counted by.
+        """An empty dataflow. `clock`: what the time of each operator is counted by. `shares`: what
+        it looks up of its imports is arranged elsewhere, and each of `imported` is told where.
 
         Raises:
             NotServed: the plan has something that this version does not evaluate; nothing is built.
         """
         for collection in imports_of(plan):
             assert collection in imports, f"the plan reads {collection}, which is not imported"
-        graph = Graph(nested=_nested)
+        graph = Graph(nested=_nested, shares=shares)
         return Dataflow(graph, render(graph, plan, {}), plan, clock)
+
+    def columns_read(self, collection: CollectionId) -> tuple[int, ...]:
+        """Of an import, ascending: the others may be anything."""
+        source = self._graph.sources[collection]
+        found: set[int] = set()
+        for node, inputs in enumerate(self._graph.inputs):
+            if source in inputs:
+                found.update(self._graph.reads.get(node, self._graph.imports[source][1]))
+        if source == self._output:
+            found.update(self._graph.imports[source][1])
+        return tuple(sorted(found))
+
+    def is_brought(self, collection: CollectionId) -> bool:
+        """Whether the import's content must come as changes; else all who read it look it up."""
+        return self._is_brought(self._graph.sources[collection])
+
+    def _is_brought(self, node: Node) -> bool:
+        graph = self._graph
+        if isinstance(graph.operators[node], Imported):
+            return node in graph.bringing
+        if node == self._output or node not in graph.imports:
+            return True
+        readers = [each for each, inputs in enumerate(graph.inputs) if node in inputs]
+        return any(self._is_brought(reader) for reader in readers)
 
     @property
     def output(self) -> Node:
@@ -110,7 +141,7 @@ class Dataflow:
         """`step` for a part of the content that all begins with: the time may be that of the last
         part. The outputs of all parts add up to the output."""
         assert self._time is None or time == self._time, "content after the first time"
-        change = self._stepped(time, inputs)
+        change = self._stepped(time, inputs, is_load=True)
         self.commit()
         return change
 
@@ -130,8 +161,10 @@ class Dataflow:
         assert self._time is None or time > self._time, f"time moves back: {self._time} -> {time}"
         return self._stepped(time, inputs)
 
-    def _stepped(self, time: int, inputs: Mapping[CollectionId, Zset]) -> Zset:
-        step = Step(time, is_first=self._time is None)
+    def _stepped(
+        self, time: int, inputs: Mapping[CollectionId, Zset], *, is_load: bool = False
+    ) -> Zset:
+        step = Step(time, is_first=self._time is None, is_load=is_load)
         ran: list[Operator] = []
         try:
             changes = self._computed(step, inputs, ran)

@@ -33,6 +33,10 @@ class Change:
     def __len__(self) -> int:
         return len(self.diffs)
 
+    @property
+    def byte_count(self) -> int:
+        return int(self.diffs.nbytes) + sum(int(column.nbytes) for column in self.columns)
+
     def batch(self, key_indices: Sequence[int]) -> Batch:
         """O(n log n)."""
         return build_batch(
@@ -53,10 +57,7 @@ class Intake:
 
     @property
     def byte_count(self) -> int:
-        return sum(
-            int(part.diffs.nbytes) + sum(int(column.nbytes) for column in part.columns)
-            for part in self._parts
-        )
+        return sum(part.byte_count for part in self._parts)
 
     def add(self, change: Change) -> None:
         if len(change):

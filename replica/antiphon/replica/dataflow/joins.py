@@ -11,6 +11,7 @@ With a residual whether a row matches depends on all of it, so anti is then L - 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -64,12 +65,12 @@ def render_join(graph: Graph, plan: Join, left: Node, right: Node) -> Node:
         case JoinKind.INNER:
             return _inner(graph, match_)
         case JoinKind.LEFT:
-            return graph.sum(_inner(graph, match_), _alone_left(graph, match_))
+            return graph.sum(_inner(graph, match_, (LEFT,)), _alone_left(graph, match_))
         case JoinKind.RIGHT:
-            return graph.sum(_inner(graph, match_), _alone_right(graph, match_))
+            return graph.sum(_inner(graph, match_, (RIGHT,)), _alone_right(graph, match_))
         case JoinKind.FULL:
             alone = (_alone_left(graph, match_), _alone_right(graph, match_))
-            return graph.sum(_inner(graph, match_), *alone)
+            return graph.sum(_inner(graph, match_, (LEFT, RIGHT)), *alone)
         case JoinKind.SEMI:
             return _semi(graph, match_)
         case JoinKind.ANTI:
@@ -78,7 +79,9 @@ def render_join(graph: Graph, plan: Join, left: Node, right: Node) -> Node:
             assert_never(plan.kind)
 
 
-def _inner(graph: Graph, match_: _Match) -> Node:
+def _inner(graph: Graph, match_: _Match, own: Sequence[int] = ()) -> Node:
+    """`own`: sides whose rows without a match are sought too. That needs an arrangement to which
+    rows come only as changes, also while the dataflow is filled."""
     left, right = match_.left, match_.right
     output = [(LEFT, i) for i in range(left.width)] + [(RIGHT, i) for i in range(right.width)]
     node = graph.lookup(
@@ -86,6 +89,7 @@ def _inner(graph: Graph, match_: _Match) -> Node:
         graph.keyed(right.node, right.types, right.keys),
         output,
         nulls_match=match_.nulls_match,
+        own=own if match_.residual is None else (),
     )
     return graph.filtered(node, len(output), match_.residual)
 

@@ -52,7 +52,7 @@ def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
     """
     match plan:
         case Get():
-            return graph.source(plan.collection)
+            return graph.source(plan.collection, len(plan.schema))
         case LocalGet():
             return bindings[plan.binding]
         case Constant():

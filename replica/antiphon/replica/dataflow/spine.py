@@ -247,13 +247,23 @@ def _probe(batches: Sequence[Batch], first: Words, width: Words) -> Iterator[Mat
         if len(more):
             more = more[begins[more] + 1 < len(ranks)]
         if len(more) == 0:  # one row each
-            yield Matches(batch, found, begins, whole=len(found) == count)
-            continue
-        sizes = np.ones(len(found), np.int64)
-        ends = lower[more] + width
-        sizes[more] = ranks.searchsorted(ends, "right") - begins[more]
-        runs, rows = expand(begins, sizes)
-        yield Matches(batch, found[runs], rows)
+            match = Matches(batch, found, begins, whole=len(found) == count)
+        else:
+            sizes = np.ones(len(found), np.int64)
+            ends = lower[more] + width
+            sizes[more] = ranks.searchsorted(ends, "right") - begins[more]
+            runs, rows = expand(begins, sizes)
+            match = Matches(batch, found[runs], rows)
+        yield match if batch.until is None else _seen(match)
+
+
+def _seen(match: Matches) -> Matches:
+    """Without the rows that are not there for whoever looks."""
+    batch = match.batch
+    assert batch.times is not None, "without times all is seen"
+    assert batch.until is not None, "nothing is left out"
+    seen = batch.times[match.rows] <= batch.until
+    return Matches(batch, match.probes[seen], match.rows[seen])
 
 
 def expand(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from antiphon.protocol.buffers import valid_of
+from antiphon.protocol.row_hash import Words
 from antiphon.replica.dataflow.batch import Batch
 from antiphon.replica.dataflow.intake import Change
 from antiphon.replica.dataflow.operators.operator import Operator, Step
@@ -15,11 +17,26 @@ from antiphon.replica.dataflow.words import key_words
 from antiphon.replica.dataflow.zset import Zset
 
 
-class Arrange(Operator):
+class Arranged(Protocol):
+    """What is looked up by key: as it was before this step, with what this step changes, and that
+    change. `is_whole`: it has its whole content before any of it comes as a change."""
+
+    is_whole: bool
+    key_indices: tuple[int, ...]
+    pending: Change | None
+
+    def before(self, step: Step) -> list[Batch]: ...
+
+    def after(self, step: Step) -> list[Batch]: ...
+
+
+class Arrange(Operator, Arranged):
     """State before this step in `before`, this step's change in `pending`.
 
     `drop_nulls`: rows with a null in the key are left out; they can never be found by it.
     """
+
+    is_whole = False
 
     def __init__(self, key_indices: Sequence[int], *, drop_nulls: bool) -> None:
         self.key_indices = tuple(key_indices)
@@ -32,21 +49,16 @@ class Arrange(Operator):
         self.abandon()
         change = inputs[0]
         assert change is not None, "the scheduler runs only what has input"
-        if self._drop_nulls:
-            change = without_nulls(change, self.key_indices)
-            if change.row_count == 0:
-                return None
-        words = key_words([change.columns[i] for i in self.key_indices], change.row_count)
-        low = None if change.hashes is None else change.hashes[1]
-        self.pending = Change(
-            change.columns, change.diffs, words, None, low, is_distinct=change.is_distinct
-        )
+        found = change_by(change, self.key_indices, drop_nulls=self._drop_nulls)
+        if found is None:
+            return None
+        self.pending, change = found
         return change
 
-    def before(self) -> list[Batch]:
+    def before(self, step: Step) -> list[Batch]:
         return self._spine.batches
 
-    def after(self) -> list[Batch]:
+    def after(self, step: Step) -> list[Batch]:
         if self.pending is None:
             return self._spine.batches
         if self._sorted is None:
@@ -74,6 +86,22 @@ class Arrange(Operator):
     @property
     def state_bytes(self) -> int:
         return self._spine.byte_count
+
+
+def change_by(
+    change: Zset, key_indices: Sequence[int], *, drop_nulls: bool, words: Words | None = None
+) -> tuple[Change, Zset] | None:
+    """What is to be looked up, with its keys' words, and the same rows; None: nothing is left.
+    `words`: of the keys of all, if they are known."""
+    if drop_nulls:
+        change = without_nulls(change, key_indices)
+        if change.row_count == 0:
+            return None
+    if words is None or len(words) != change.row_count:  # nulls went
+        words = key_words([change.columns[i] for i in key_indices], change.row_count)
+    low = None if change.hashes is None else change.hashes[1]
+    pending = Change(change.columns, change.diffs, words, None, low, is_distinct=change.is_distinct)
+    return pending, change
 
 
 def without_nulls(change: Zset, key_indices: Sequence[int]) -> Zset:

@@ -3,6 +3,9 @@
 With dL, dR the changes and L, R the states before them: dL ⋈ R + (L + dL) ⋈ dR. One side's change
 is in its state before the other side's is joined with it, so a change on both sides at one time
 counts once: with both old states it would be lost, with both new ones doubled.
+
+A side that is looked up where others arrange it has its whole content from the beginning. While the
+dataflow is filled, that content is met by the other side's, and does not come as a change as well.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from antiphon.replica.dataflow.batch import Batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.gather import Rows, index_of, taken, taken_rows
 from antiphon.replica.dataflow.intake import Change
-from antiphon.replica.dataflow.operators.arrange import Arrange
+from antiphon.replica.dataflow.operators.arrange import Arranged
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.spine import probe_keys
 from antiphon.replica.dataflow.words import key_words
@@ -31,8 +34,8 @@ class Join(Operator):
 
     def __init__(
         self,
-        left: Arrange,
-        right: Arrange,
+        left: Arranged,
+        right: Arranged,
         output: Sequence[tuple[int, int]],
         *,
         keeps_distinct: bool = False,
@@ -42,14 +45,21 @@ class Join(Operator):
         self._keeps_distinct = keeps_distinct
         self._sides = (left, right)
         self._output = tuple(output)
+        self._bringing = bringing_side(left, right)
 
     def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
         left, right = self._sides
         found = []
+        if step.is_load and self._bringing is not None:
+            brought = self._sides[self._bringing].pending
+            if brought is None:
+                return None
+            other = self._sides[1 - self._bringing]
+            return concat_rows(self._matched(self._bringing, brought, other.after(step)))
         if left.pending is not None:
-            found += self._matched(LEFT, left.pending, right.before())
+            found += self._matched(LEFT, left.pending, right.before(step))
         if right.pending is not None:
-            found += self._matched(RIGHT, right.pending, left.after())
+            found += self._matched(RIGHT, right.pending, left.after(step))
         if len(found) == 1:
             # From one batch, which has each row once.
             return found[0]
@@ -97,8 +107,16 @@ class Join(Operator):
         diffs = change.diffs if own_rows is None else change.diffs.take(own_rows)
         return Zset(
             tuple(columns), diffs * batch.diffs.take(other_rows),
-            is_distinct=self._keeps_distinct and change.is_distinct,
+            # With times, a row that came and went is there twice.
+            is_distinct=self._keeps_distinct and change.is_distinct and batch.times is None,
         )  # fmt: skip
+
+
+def bringing_side(left: Arranged, right: Arranged) -> int | None:
+    """The side whose content comes as changes while a dataflow is filled, if not both do."""
+    if right.is_whole:
+        return LEFT
+    return RIGHT if left.is_whole else None
 
 
 class Unmatched(Operator):
@@ -109,7 +127,7 @@ class Unmatched(Operator):
     its null keys, which never match, and the two arrangements.
     """
 
-    def __init__(self, width: int, left: Arrange, keys: Arrange) -> None:
+    def __init__(self, width: int, left: Arranged, keys: Arranged) -> None:
         self._width = width
         self._left = left
         self._keys = keys
@@ -118,17 +136,17 @@ class Unmatched(Operator):
         found = []
         change = inputs[0]
         if change is not None:
-            found.append(self._absent(change))
+            found.append(self._absent(change, step))
         if self._keys.pending is not None:
-            found += self._turned(self._keys.pending)
+            found += self._turned(self._keys.pending, step)
         return concat_rows([part for part in found if part is not None])
 
-    def _absent(self, change: Zset) -> Zset | None:
+    def _absent(self, change: Zset, step: Step) -> Zset | None:
         """The changed rows without a match in the keys as they are now."""
         keys = [change.columns[i] for i in self._left.key_indices]
         matched = np.zeros(change.row_count, np.int64)
         words = key_words(keys, change.row_count)
-        for match in probe_keys(self._keys.after(), words):
+        for match in probe_keys(self._keys.after(step), words):
             same = equal_rows(keys, match.probes, match.batch.columns, match.rows)
             own, other = match.probes, match.rows
             if same is not None:
@@ -140,11 +158,11 @@ class Unmatched(Operator):
         own_columns = Zset(change.columns[: self._width], change.diffs)
         return own_columns if len(rows) == change.row_count else own_columns.take(rows)
 
-    def _turned(self, keys: Change) -> list[Zset]:
+    def _turned(self, keys: Change, step: Step) -> list[Zset]:
         """The rows there were of keys that came (they leave) or went (they return)."""
         found = []
         assert keys.words is not None, "an arrangement knows its keys' words"
-        for match in probe_keys(self._left.before(), keys.words):
+        for match in probe_keys(self._left.before(step), keys.words):
             own = [match.batch.columns[i] for i in self._left.key_indices]
             same = equal_rows(keys.columns, match.probes, own, match.rows)
             probes, rows = match.probes, match.rows

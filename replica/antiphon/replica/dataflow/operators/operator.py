@@ -10,11 +10,13 @@ from antiphon.replica.dataflow.zset import Zset
 class Step:
     """One time being processed: where operators leave the errors they meet."""
 
-    __slots__ = ("errors", "is_first", "time")
+    __slots__ = ("errors", "is_first", "is_load", "time")
 
-    def __init__(self, time: int, *, is_first: bool) -> None:
+    def __init__(self, time: int, *, is_first: bool, is_load: bool = False) -> None:
+        """`is_load`: what goes in is a part of the content that all begins with."""
         self.time = time
         self.is_first = is_first
+        self.is_load = is_load
         self.errors: list[Zset] = []
 
 

@@ -1,0 +1,373 @@
+"""Dataflows that look up the same arrangements, at times of their own, against DuckDB.
+
+Views come and go while tables change: some start in the past, some are scheduled late, some run
+only now and then, and sessions are cut. Each must hold what DuckDB says at every time from its
+as_of on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from antiphon.controller.catalog import Catalog
+from antiphon.controller.sql.statement import Subscribe
+from antiphon.protocol.command import CreateDataflow
+from antiphon.protocol.dataflow import DataflowDescription, Export, IndexExport
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import CollectionId
+from antiphon.replica.dataflow.zset import Zset
+from tests.controller.sql.world import World, plan_one
+from tests.replica.bench import Bench, Store, compact, schedule
+from tests.replica.scripted import FEED, TABLE, Row
+
+OTHER = CollectionId(3)
+NAMES = {TABLE: "a", FEED: "f", OTHER: "b"}
+TABLES = """
+CREATE TABLE a (k bigint, v text); CREATE FEED f (k bigint PRIMARY KEY, v text);
+CREATE TABLE b (k bigint, v text);
+CREATE VIEW grouped AS SELECT v, count(*) AS n, max(k) AS k FROM a GROUP BY v;
+CREATE INDEX by_v ON grouped (v);
+"""
+GROUPED = "SELECT v, count(*) AS n, max(k) AS k FROM a GROUP BY v"
+
+QUERIES = (
+    "SELECT a.v, b.v AS w FROM a JOIN b ON a.k = b.k",
+    "SELECT b.v, count(*) AS n FROM b JOIN a ON a.k = b.k GROUP BY b.v",
+    "SELECT a.k FROM a JOIN f ON a.k = f.k WHERE f.v <> 'a'",
+    "SELECT a.v, f.v AS w, b.k FROM a JOIN f ON a.k = f.k JOIN b ON b.v = f.v",
+    "SELECT x.k, y.k AS l FROM a x JOIN a y ON x.v = y.v",
+    "SELECT x.k, y.v AS l FROM a x JOIN a y ON x.k = y.k",
+    "SELECT a.k, a.v, b.v AS w FROM a LEFT JOIN b ON a.k = b.k",
+    "SELECT a.k, b.k AS l, b.v FROM a FULL JOIN b ON a.v = b.v",
+    "SELECT a.k, b.v FROM a LEFT JOIN b ON a.k = b.k AND a.v < b.v",
+    "SELECT k, v FROM b WHERE EXISTS (SELECT 1 FROM a WHERE a.k = b.k)",
+    "SELECT k, v FROM b WHERE k NOT IN (SELECT k FROM f WHERE v = 'a')",
+    "SELECT k, v FROM a WHERE v IN (SELECT v FROM b)",
+    "SELECT a.k, b.k AS l FROM a JOIN b ON a.k = b.k AND a.v = b.v",
+    "SELECT a.k, b.k AS l FROM a JOIN b ON a.v = b.v AND b.k = a.k",
+    "SELECT count(*) AS n FROM a, b",
+    "SELECT a.k, b.v FROM a, b WHERE a.k < b.k",
+    "SELECT a.k, b.v FROM a JOIN b ON a.v IS NOT DISTINCT FROM b.v",
+    "SELECT a.k FROM a JOIN b ON a.k = b.k UNION ALL SELECT f.k FROM f JOIN b ON f.k = b.k",
+    "SELECT g.n, g.k, b.k AS l FROM grouped g JOIN b ON g.v = b.v",
+    "SELECT g.n, b.v FROM b JOIN grouped g ON g.k = b.k",
+    "SELECT g.v, h.n FROM grouped g JOIN grouped h ON g.n = h.k",
+    "SELECT k, count(*) AS n FROM a GROUP BY k",
+)  # fmt: skip
+
+
+def made_catalog() -> Catalog:
+    world = World()
+    world.run(TABLES)
+    return world.catalog
+
+
+CATALOG = made_catalog()
+GROUPED_INDEX = CATALOG.find("by_v")
+assert GROUPED_INDEX is not None
+GROUPED_ID = GROUPED_INDEX.id
+
+
+def description(query: str, collection: int, as_of: int) -> CreateDataflow:
+    statement = plan_one(f"SUBSCRIBE TO ({query})", CATALOG)
+    assert isinstance(statement, Subscribe)
+    planned = statement.dataflow
+    return CreateDataflow(
+        dataflow=DataflowDescription(
+            name=query,
+            imports=planned.imports,
+            plan=planned.plan,
+            exports=(
+                Export(collection=CollectionId(collection), kind=IndexExport(key_columns=(0,))),
+            ),
+            as_of=Frontier(as_of),
+            schema=planned.schema,
+        )
+    )
+
+
+def rows_at(zset: Zset) -> Counter[Row]:
+    found: Counter[Row] = Counter()
+    for row, diff in zip(zip(*(c.to_pylist() for c in zset.columns), strict=True), zset.diffs,
+                         strict=True):  # fmt: skip
+        found[row] += int(diff)
+    return found
+
+
+STEPS = (
+    "tick", "tick", "tick", "work", "work", "run", "create", "create", "late", "schedule", "drop",
+    "hold", "release", "push", "cut",
+)  # fmt: skip
+
+
+class Oracle:
+    """What DuckDB says at a time; each query once a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._duck = duckdb.connect()
+        self._duck.execute("SET threads = 1")
+        for name in NAMES.values():
+            self._duck.execute(f"CREATE TABLE {name} (k bigint, v text)")
+        self._duck.execute(f"CREATE VIEW grouped AS {GROUPED}")
+        self._known: dict[tuple[str, int], Counter[Row]] = {}
+        self._loaded: int | None = None
+
+    def at(self, query: str, time: int) -> Counter[Row]:
+        known = self._known.get((query, time))
+        if known is None:
+            self._load(time)
+            known = Counter(self._duck.execute(query).fetchall())
+            self._known[query, time] = known
+        return known
+
+    def _load(self, time: int) -> None:
+        if self._loaded == time:
+            return
+        self._loaded = time
+        for collection, name in NAMES.items():
+            self._duck.execute(f"DELETE FROM {name}")
+            content = list(self._store.content(collection, time).elements())
+            columns = [pa.array([row[i] for row in content], kind) for i, kind in enumerate(
+                (pa.int64(), pa.string()))]  # fmt: skip
+            self._duck.register("incoming", pa.table(columns, names=["k", "v"]))
+            self._duck.execute(f"INSERT INTO {name} SELECT * FROM incoming")
+
+
+class Town:
+    """One worker, the views on it, and what they should hold."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.store = Store(upper=1)
+        self.store.changes[OTHER] = []
+        self.present: dict[CollectionId, list[Row]] = {name: [] for name in NAMES}
+        self.bench = Bench(self.store)
+        self.bench.fuel = self.random.choice([3, 20, 1_000])
+        self.oracle = Oracle(self.store)
+        self.views: dict[int, tuple[str, CreateDataflow]] = {}
+        self.scheduled: set[int] = set()
+        self.last = 100
+        for _ in range(4):
+            self.tick(push=False)
+        grouped = description(GROUPED, GROUPED_ID, self.store.upper - 1)
+        self.views[GROUPED_ID] = (GROUPED, grouped)
+        self.bench.connect(grouped, schedule(GROUPED_ID))
+        self.scheduled.add(GROUPED_ID)
+        self.bench.run()
+
+    def tick(self, *, push: bool = True) -> None:
+        """Some rows come, change and go; the times in between are skipped."""
+        time = self.store.upper + self.random.randrange(2)
+        for collection in self.random.sample(sorted(NAMES), self.random.randint(1, 3)):
+            changed: dict[object, tuple[Row, int]] = {}
+            for _ in range(self.random.randint(1, 4)):
+                row: Row = (
+                    self.random.choice([0, 1, 2, 3, 4, *([None] if collection != FEED else [])]),
+                    self.random.choice(["a", "b", "c", None]),
+                )
+                if collection == FEED:
+                    changed[row[0]] = (row, self.random.choice([1, 1, -1]))
+                elif self.present[collection] and self.random.random() < 0.45:
+                    gone = self.present[collection].pop(
+                        self.random.randrange(len(self.present[collection]))
+                    )
+                    self.store.append(time, collection, (gone, -1))
+                else:
+                    self.present[collection].append(row)
+                    self.store.append(time, collection, (row, 1))
+            for row, diff in changed.values():
+                self.store.append(time, collection, (row, diff))
+        self.store.upper = time + 1
+        if push:
+            self.bench.push()
+
+    def create(self, query: str | None = None, *, late: bool = False) -> int:
+        query = query or self.random.choice(QUERIES)
+        floor = self.views[GROUPED_ID][1].dataflow.as_of.time
+        assert floor is not None
+        as_of = max(floor, self.store.upper - 1 - self.random.choice([0, 0, 1, 3]))
+        self.last += 1
+        created = description(query, self.last, as_of)
+        self.views[self.last] = (query, created)
+        self.bench.send(created)
+        if not late:
+            self.schedule(self.last)
+        return self.last
+
+    def schedule(self, view: int) -> None:
+        self.scheduled.add(view)
+        self.bench.send(schedule(view))
+
+    def drop(self, view: int) -> None:
+        del self.views[view]
+        self.scheduled.discard(view)
+        self.bench.send(compact(view, None))
+
+    def reconnect(self) -> None:
+        """The full set again; some of it may be replaced, because it starts elsewhere."""
+        self.bench.disconnect()
+        self.bench.connect(
+            *(created for _, created in self.views.values()),
+            *(schedule(view) for view in sorted(self.scheduled)),
+        )
+
+    def check(self, views: Sequence[int] | None = None) -> None:
+        """Each view that was scheduled, at each time from its as_of on."""
+        self.bench.release()
+        self.bench.run()
+        for view in sorted(self.scheduled) if views is None else views:
+            query, created = self.views[view]
+            found = self.bench.worker._held.installed.find(CollectionId(view))
+            assert found is not None, query
+            assert found.failure is None, query
+            assert found.trace.upper == Frontier(self.store.upper), query
+            start = created.dataflow.as_of.time
+            assert start is not None
+            for time in range(start, self.store.upper):
+                ours = rows_at(found.trace.snapshot(time))
+                assert ours == self.oracle.at(query, time), f"{query} at {time}"
+
+    @property
+    def arranged(self) -> list[tuple[CollectionId, tuple[int, ...], int]]:
+        """(collection, key, readers) of all that is shared."""
+        return [
+            (collection, each.arrangement.key, len(each.readings))
+            for collection, each in self.bench.worker._held.arranged
+        ]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_view_beside_itself(query: str) -> None:
+    """One from the beginning, one that comes late and starts in the past."""
+    town = Town(7)
+    town.create(query)
+    for number in range(6):
+        town.tick()
+        town.bench.run()
+        if number == 2:
+            town.create(query)
+    town.check()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32))
+def test_views_that_come_and_go_hold_what_duckdb_says(seed: int) -> None:
+    town = Town(seed)
+    random = town.random
+    for _ in range(30):
+        step = random.choice(STEPS)
+        others = [view for view in town.views if view != GROUPED_ID]
+        waiting = [view for view in others if view not in town.scheduled]
+        if step == "tick":
+            town.tick(push=random.random() < 0.8)
+        elif step == "work":
+            town.bench.work()
+        elif step == "run":
+            town.bench.run()
+        elif step in ("create", "late") and len(others) < 8:
+            town.create(late=step == "late")
+        elif step == "schedule" and waiting:
+            town.schedule(random.choice(waiting))
+        elif step == "drop" and others:
+            town.drop(random.choice(others))
+        elif step == "hold":
+            town.bench.holds_snapshots = True
+        elif step == "release":
+            town.bench.release()
+        elif step == "push":
+            town.bench.push(lower=max(0, town.bench.tail_reached - 3))
+        elif step == "cut":
+            town.reconnect()
+    for view in sorted(view for view in town.views if view not in town.scheduled):
+        town.schedule(view)
+    town.check()
+    for view in sorted(view for view in town.views if view != GROUPED_ID):
+        town.drop(view)
+    town.bench.run()
+    assert town.arranged == [], "nobody reads them"
+
+
+JOINED = "SELECT b.v, count(*) AS n FROM b JOIN a ON a.k = b.k GROUP BY b.v"
+
+
+def filled(seed: int, count: int) -> Town:
+    """A town whose tables a and b have many rows more."""
+    town = Town(seed)
+    for collection in (TABLE, OTHER):
+        many = [((number, "abc"[number % 3]), 1) for number in range(count)]
+        town.store.append(town.store.upper, collection, *many)
+    town.store.upper += 1
+    town.bench.run()
+    return town
+
+
+def test_ten_views_over_one_arrangement_hold_little_more_than_one() -> None:
+    town = filled(3, 2_000)
+    held = town.bench.worker._held
+    before = held.state_bytes
+    town.create(JOINED)
+    town.check()
+    one = held.state_bytes - before
+    for _ in range(9):
+        town.create(JOINED)
+    town.check()
+    assert held.state_bytes - before < 1.2 * one
+    assert sorted(town.arranged) == [(TABLE, (0,), 10), (OTHER, (0,), 10)]
+
+
+def test_a_further_view_reads_nothing_from_the_store() -> None:
+    town = filled(4, 50)
+    town.create(JOINED)
+    town.bench.run()
+    for _ in range(5):
+        town.tick()
+    town.bench.run()
+    read = len(town.bench.snapshots())
+    town.create(JOINED)
+    town.create("SELECT a.v FROM a JOIN b ON a.k = b.k")
+    town.check()
+    late = town.bench.snapshots()[read:]
+    assert [request.collection for request in late] == [TABLE], "by a key it lacked a column"
+    town.create("SELECT a.v, b.v AS w FROM b JOIN a ON a.k = b.k")
+    town.check()
+    assert len(town.bench.snapshots()) == read + 1
+
+
+def test_a_reconnect_keeps_who_shares() -> None:
+    town = filled(5, 50)
+    for _ in range(3):
+        town.create(JOINED)
+    town.bench.run()
+    shared = town.arranged
+    town.tick(push=False)
+    town.reconnect()
+    town.check()
+    assert town.arranged == shared
+    assert {verdict.outcome.value for verdict in town.bench.told.verdicts} == {"kept"}
+
+
+def test_a_view_that_starts_before_what_is_folded_takes_it_back() -> None:
+    town = filled(6, 20)
+    town.create(JOINED)
+    start = town.store.upper - 1
+    for _ in range(12):
+        town.tick()
+        town.bench.run()
+    town.last += 1
+    created = description(JOINED, town.last, start)
+    town.views[town.last] = (JOINED, created)
+    town.bench.send(created)
+    read = len(town.bench.snapshots())
+    town.schedule(town.last)
+    town.check()
+    assert len(town.bench.snapshots()) == read
+    assert [readers for _, _, readers in town.arranged] == [2, 2]
