@@ -14,7 +14,8 @@ INDEX = CollectionKind.INDEX
 
 
 def schedules(commands: list[Command]) -> list[int]:
-    return [c.collection for c in of_type(commands, Schedule) if isinstance(c, Schedule)]
+    found = (c for c in of_type(commands, Schedule) if isinstance(c, Schedule))
+    return [collection for command in found for collection in command.collections]
 
 
 def test_a_dataflow_waits_for_its_inputs_and_is_told_once() -> None:
@@ -50,6 +51,19 @@ def test_one_at_a_time() -> None:
     assert schedules(machine.take("r1")) == [C]
     machine.lose("r1")
     assert schedules(machine.connect("r1")) == [A]
+
+
+def test_what_a_full_set_let_stay_takes_no_slot_once_it_says_so() -> None:
+    machine = Machine(replace(CONFIG, hydration_limit=1))
+    for collection in (A, B, C):
+        machine.install(index(collection))
+    assert schedules(machine.connect("r1")) == [A]
+    machine.report("r1", B, 100)
+    assert schedules(machine.take("r1")) == [B], "it is filled, though nobody had it started"
+    machine.report("r1", B, 110)
+    assert schedules(machine.take("r1")) == []
+    machine.report("r1", A, 100)
+    assert schedules(machine.take("r1")) == [C]
 
 
 def test_a_dependant_never_takes_the_slot_of_its_own_input() -> None:

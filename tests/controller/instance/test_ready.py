@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from antiphon.controller.instance.ready import CloseSession, Outbox, SendCommands, live
+from antiphon.controller.instance.ready import (
+    CloseSession,
+    Outbox,
+    SendCommands,
+    allowing,
+    live,
+    scheduling,
+)
 from antiphon.controller.ports import DoneReply
-from antiphon.protocol.command import Schedule
+from antiphon.protocol.command import AllowCompaction, Schedule
+from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId, ReplicaId
 
 R1, R2 = ReplicaId("r1"), ReplicaId("r2")
@@ -43,3 +51,30 @@ def test_nothing_is_sent_for_no_commands() -> None:
     assert out.ready(5).sends == ()
     assert out.ready(5).replies == ((7, DoneReply(tag="OK")),)
     assert out.ready(5).wake_at_ms == 5
+
+
+def test_one_command_allows_what_is_the_same_of_many() -> None:
+    at = {CollectionId(number): Frontier(number % 2) for number in range(1, 6)}
+    assert allowing(at.items()) == [
+        live(
+            AllowCompaction(
+                collection=CollectionId(1),
+                frontier=Frontier(1),
+                others=(CollectionId(3), CollectionId(5)),
+            )
+        ),
+        live(
+            AllowCompaction(
+                collection=CollectionId(2), frontier=Frontier(0), others=(CollectionId(4),)
+            )
+        ),
+    ]
+    assert allowing([]) == []
+
+
+def test_one_command_schedules_all_that_start() -> None:
+    all_of_them = [CollectionId(number) for number in (3, 1, 2)]
+    assert scheduling(all_of_them) == [
+        live(Schedule(collection=CollectionId(3), others=(CollectionId(1), CollectionId(2))))
+    ]
+    assert scheduling([]) == []

@@ -16,7 +16,7 @@ from antiphon.controller.instance.state import (
 )
 from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.errors import CollectionMissing, SinceViolation
-from antiphon.protocol.frontier import Frontier, meet_all
+from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, show
 
 
@@ -107,42 +107,43 @@ def _named(name: str) -> Holder:
 def advance(state: State) -> list[Collection]:
     """Move every since as far as policy and holds allow. Returns what moved, dependants first.
 
-    O(collections and holds); a beat calls it, not a tick.
+    O(collections and holds), a few comparisons for each; a beat calls it, not a tick.
     """
     moved: list[Collection] = []
+    unwatched = all(
+        not replica.is_open and not replica.installed for replica in state.replicas.values()
+    )
     # Dependants have larger ids than what they need, so each sees its dependants' new since.
     for _, collection in sorted(state.collections.items(), reverse=True):
         if collection.dropped_at is not None:
             continue
-        target = _policy(state, collection).meet(meet_all(list(collection.holds.values())))
-        if collection.since.less_than(target):
-            _set_since(collection, target)
+        since = collection.since.time
+        assert since is not None, "only a drop closes a since, and it removes the collection"
+        target = _target(state, collection, unwatched=unwatched)
+        if since < target:
+            frontier = Frontier(target)
+            _set_since(collection, frontier)
             moved.append(collection)
             holder = Holder(HoldKind.DEPENDANT, collection.id)
             for needed in collection.inputs:
-                move(state, needed, holder, target)
+                move(state, needed, holder, frontier)
     return moved
 
 
-def _policy(state: State, collection: Collection) -> Frontier:
-    """How far a since may go when nobody holds it."""
+def _target(state: State, collection: Collection, *, unwatched: bool) -> int:
+    """How far a since may go. `unwatched`: there is no replica at all. Then there is no report to
+    wait for, and a paused instance must not pin its history; but a sink would skip outputs."""
     latest = state.timeline_upper
-    if not collection.is_stored and not _may_forward(state, collection):
-        reported = collection.write_frontier.time
-        latest = latest if reported is None else min(latest, reported)
-    return Frontier(max(latest - 1 - state.config.retain_ms, 0))
-
-
-def _may_forward(state: State, collection: Collection) -> bool:
-    """With no replica there is no report to wait for, and a paused instance must not pin its
-    history. Never for a sink: it would skip outputs."""
-    if collection.kind is not CollectionKind.INDEX:
-        return False
-    return all(not replica.is_open and not replica.installed for replica in state.replicas.values())
+    may_forward = unwatched and collection.kind is CollectionKind.INDEX
+    reported = collection.write_frontier.time
+    if not collection.is_stored and not may_forward and reported is not None:
+        latest = min(latest, reported)
+    target = max(latest - 1 - state.config.retain_ms, 0)
+    held = (frontier.time for frontier in collection.holds.values() if frontier.time is not None)
+    return min((target, *held))
 
 
 def _set_since(collection: Collection, since: Frontier) -> None:
-    assert not since.is_closed, "only a drop closes a since, and it removes the collection"
     assert collection.since.less_equal(since), f"since moves back: {collection.since} -> {since}"
     collection.since = since
     for holder, frontier in collection.holds.items():

@@ -19,28 +19,39 @@ def schedule(state: State, replica: Replica, out: Outbox) -> None:
 
 
 def due(state: State, replica: Replica) -> list[Sent]:
-    """The `Schedule`s that a replica shall get now; marks them as sent."""
-    running = 0
-    waiting: list[CollectionId] = []
-    for collection, installed in replica.installed.items():
-        if installed.dropping:
-            continue
-        if not installed.scheduled:
-            waiting.append(collection)
-        elif not (installed.is_transient or installed.hydrated):
-            running += 1
-    starting: list[CollectionId] = []
-    for collection in sorted(waiting):
-        installed = replica.installed[collection]
-        if installed.hydrated:  # kept from an earlier session: it fills nothing
+    """The `Schedule`s that a replica shall get now; marks them as sent.
+
+    O(those that are being filled and those that start), and what waits for an input before them.
+    """
+    starting = _take_kept(replica)
+    for collection in list(replica.filling):
+        filling = replica.installed.get(collection)
+        if filling is None or filling.hydrated or filling.dropping:
+            del replica.filling[collection]
+    for collection in sorted(replica.waiting):
+        if len(replica.filling) >= state.config.hydration_limit:
+            break
+        installed = replica.installed.get(collection)
+        if installed is None or installed.scheduled or installed.dropping:
+            del replica.waiting[collection]
+        elif _inputs_are_past(state, replica, installed):
             installed.scheduled = True
-            starting.append(collection)
-            continue
-        if running < state.config.hydration_limit and _inputs_are_past(state, replica, installed):
-            installed.scheduled = True
-            running += 1
+            del replica.waiting[collection]
+            replica.filling[collection] = None
             starting.append(collection)
     return scheduling(starting)
+
+
+def _take_kept(replica: Replica) -> list[CollectionId]:
+    """What is there from an earlier session fills nothing, and takes no slot."""
+    kept, replica.kept = sorted(replica.kept), []
+    found = []
+    for collection in kept:
+        installed = replica.installed.get(collection)
+        if installed is not None and not (installed.scheduled or installed.dropping):
+            installed.scheduled = True
+            found.append(collection)
+    return found
 
 
 def _inputs_are_past(state: State, replica: Replica, installed: Installed) -> bool:

@@ -92,6 +92,10 @@ def _check_replicas(state: State) -> None:
             if installed.scheduled
             and not (installed.hydrated or installed.is_transient or installed.dropping)
         ]
+        for found, installed in replica.installed.items():
+            named = found in replica.waiting or found in replica.kept
+            assert installed.scheduled or installed.dropping or named, f"{show(found)} is forgotten"
+        assert len(replica.filling) >= len(running), f"{replica.id} fills more than it counts"
         if state.configuration is None:  # a limit that was lowered stops nothing that runs
             limit = state.config.hydration_limit
             assert len(running) <= limit, f"{replica.id} fills too many at once"

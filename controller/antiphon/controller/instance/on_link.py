@@ -33,10 +33,10 @@ from antiphon.controller.instance.ready import (
     live,
 )
 from antiphon.controller.instance.state import (
-    STORED_KINDS,
     Collection,
     Holder,
     HoldKind,
+    Installed,
     LinkState,
     Replica,
     State,
@@ -192,15 +192,14 @@ def _observe(state: State, facts: ReplicaFacts) -> Observation:
 def _wanted(state: State, collection: Collection) -> Wanted:
     dataflow = collection.dataflow
     assert dataflow is not None, "tables and feeds are not installed"
-    stored = [i.collection for i in dataflow.imports if i.kind in STORED_KINDS]
     readable_from = START
-    for needed in stored:
+    for needed in collection.stored_inputs:
         readable_from = readable_from.join(state.collections[needed].since)
     return Wanted(
         exports=(collection.id,),
         fingerprint=collection.fingerprint,
         as_of=dataflow.as_of.join(collection.since),
-        local_imports=tuple(i.collection for i in dataflow.imports if i.kind not in STORED_KINDS),
+        local_imports=collection.local_inputs,
         position=collection.position,
         readable_from=readable_from,
     )
@@ -218,7 +217,7 @@ def _open(
     """Framing, the numbered commands that the replica lacks, all live state, the head that this
     leads to."""
     config = state.config
-    replica.installed.clear()
+    replica.uninstall_all()
     holds.release_replica(state, replica.id)
     replica.link = LinkState.OPEN
     replica.connection_id = hello.connection_id
@@ -285,11 +284,24 @@ def _as_it_stands(collection: Collection) -> DataflowDescription:
     return dataflow if as_of == dataflow.as_of else replace(dataflow, as_of=as_of)
 
 
+def _installed(collection: Collection, as_of: Frontier) -> Installed:
+    return Installed(
+        as_of=as_of,
+        write_frontier=as_of,
+        input_frontier=as_of,
+        output_frontier=as_of,
+        stored_inputs=collection.stored_inputs,
+        local_inputs=collection.local_inputs,
+        is_transient=False,
+        compacted=as_of,
+    )
+
+
 def _start(
     state: State, replica: Replica, collection: Collection, dataflow: DataflowDescription
 ) -> None:
-    installed = subscribes.installed_on(dataflow, collection.id)
-    replica.installed[collection.id] = installed
+    installed = _installed(collection, dataflow.as_of)
+    replica.install(collection.id, installed)
     subscribes.hold_inputs(state, replica, collection.id, installed)
 
 
@@ -302,12 +314,12 @@ def _go_on(
 ) -> None:
     """What the replica says of a dataflow is what it will report at least; until it has, the store
     keeps what it may still ask for."""
-    installed = subscribes.installed_on(dataflow, collection.id)
+    installed = _installed(collection, dataflow.as_of)
     if found.hydrated:
         installed.output_frontier = installed.as_of.join(found.upper)
     needed = needed_from(found)
     installed.input_frontier = found.upper
-    replica.installed[collection.id] = installed
+    replica.install(collection.id, installed)
     if needed.time is not None:
         holder = Holder(HoldKind.INPUT, collection.id, replica.id)
         holds.acquire_all(state, installed.stored_inputs, holder, needed.time)

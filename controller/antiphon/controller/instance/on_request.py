@@ -198,7 +198,7 @@ def install_everywhere(
     collection = dataflow.exports[0].collection
     for replica in list(state.open_replicas()):
         installed = subscribes.installed_on(dataflow, collection)
-        replica.installed[collection] = installed
+        replica.install(collection, installed)
         subscribes.hold_inputs(state, replica, collection, installed)
         out.send(replica.id, Sent(position, CreateDataflow(dataflow=dataflow)))
         hydration.schedule(state, replica, out)

@@ -94,7 +94,11 @@ def _progress(state: State, replica: Replica, reported: CollectionId, report: Fr
     if collection is not None and collection.write_frontier.less_than(installed.write_frontier):
         collection.write_frontier = installed.write_frontier
         state.moved = True
-    return output_before != installed.output_frontier
+    if output_before == installed.output_frontier:
+        return False
+    if not installed.scheduled:  # a full set let it stay as it was, as is only now known
+        replica.kept.append(reported)
+    return True
 
 
 def _move_forward(installed: Installed, report: Frontiers) -> None:

@@ -40,7 +40,7 @@ def _release_gone_replicas(state: State, now_ms: int) -> None:
         if lost_at_ms is None or now_ms < lost_at_ms + state.config.replica_gone_ms:
             continue
         if replica.installed:
-            replica.installed.clear()
+            replica.uninstall_all()
             holds.release_replica(state, replica.id)
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from antiphon.controller.engine.decision import Decision
 from antiphon.controller.engine.policy import DEFAULT, Policy
+from antiphon.controller.engine.session import SessionRef
 from antiphon.controller.engine.view import EngineState
 from antiphon.controller.instance.event import StoredInput
 from antiphon.controller.instance.log import CommandLog
@@ -109,16 +110,20 @@ class Collection:
     fingerprint: bytes = b""  # of the dataflow
     shard_upper: Frontier | None = None  # materialized views only
     dropped_at: Position | None = None  # the position of its drop
+    inputs: tuple[CollectionId, ...] = field(init=False, default=())
+    stored_inputs: tuple[CollectionId, ...] = field(init=False, default=())
+    local_inputs: tuple[CollectionId, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        if self.dataflow is not None:
+            imports = self.dataflow.imports
+            self.inputs = tuple(i.collection for i in imports)
+            self.stored_inputs = tuple(i.collection for i in imports if i.kind in STORED_KINDS)
+            self.local_inputs = tuple(i.collection for i in imports if i.kind not in STORED_KINDS)
 
     @property
     def is_stored(self) -> bool:
         return self.dataflow is None
-
-    @property
-    def inputs(self) -> tuple[CollectionId, ...]:
-        if self.dataflow is None:
-            return ()
-        return tuple(wanted.collection for wanted in self.dataflow.imports)
 
 
 class LinkState(Enum):
@@ -148,6 +153,15 @@ class Installed:
 
 
 @dataclass(slots=True, kw_only=True)
+class Owed:
+    """What a sync session has to see filled before it is over."""
+
+    session: SessionRef
+    unfilled: dict[CollectionId, None]
+    filled_count: int
+
+
+@dataclass(slots=True, kw_only=True)
 class DecisionRecord:
     """`outcome`: how far its session is, or what became of it; empty: it opened none."""
 
@@ -170,6 +184,11 @@ class Replica:
     repairing: SessionId | None = None  # a rebuild of what differs there: no reads until it is over
     reported: bool = False  # it has said something that follows its initialization
     installed: dict[CollectionId, Installed] = field(default_factory=dict)
+    # Of those, so that nobody walks all of them; whoever looks crosses off what is over.
+    waiting: dict[CollectionId, None] = field(default_factory=dict)  # not scheduled
+    kept: list[CollectionId] = field(default_factory=list)  # not scheduled, but filled
+    filling: dict[CollectionId, None] = field(default_factory=dict)  # scheduled, not filled
+    owed: Owed | None = None  # what the session that is active waits for; None: nobody has asked
     lost_at_ms: int | None = None  # None: connected, or never was
     connections: int = 0
     facts: ReplicaFacts | None = None
@@ -183,6 +202,21 @@ class Replica:
     @property
     def is_open(self) -> bool:
         return self.link is LinkState.OPEN
+
+    def install(self, collection: CollectionId, installed: Installed) -> None:
+        """A dataflow that waits to be scheduled."""
+        self.installed[collection] = installed
+        if installed.hydrated:
+            self.kept.append(collection)
+        else:
+            self.waiting[collection] = None
+
+    def uninstall_all(self) -> None:
+        self.installed.clear()
+        self.waiting.clear()
+        self.kept.clear()
+        self.filling.clear()
+        self.owed = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -34,7 +34,7 @@ from antiphon.controller.engine.observation import Observation
 from antiphon.controller.engine.projection import Projection, project
 from antiphon.controller.engine.session import Session, SessionState
 from antiphon.controller.engine.view import View
-from antiphon.controller.instance.state import DecisionRecord, Installed, Replica, State
+from antiphon.controller.instance.state import DecisionRecord, Installed, Owed, Replica, State
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.ids import (
     NO_POSITION,
@@ -215,28 +215,43 @@ def _reached(replica: Replica, session: Session) -> Position:
 
 
 def _filling(state: State, replica: Replica, session: Session) -> tuple[int, bool]:
-    """(a measure that grows with what is filled, whether all of the session's is)."""
-    due = _due(state, replica, session)
-    filled = sum(1 for installed in due.values() if installed.hydrated)
+    """(a measure that grows with what is filled, whether all of the session's is). O(what is not
+    filled yet), but for the first time."""
+    owed = replica.owed
+    if owed is None or owed.session != session.ref:
+        owed = replica.owed = _owed(state, replica, session)
+    for collection in list(owed.unfilled):
+        installed = _maintained(state, replica, collection)
+        if installed is None or installed.hydrated:
+            del owed.unfilled[collection]
+            owed.filled_count += installed is not None
     status = replica.status
     if status is None:
-        return filled * _FILLED, filled == len(due)
+        return owed.filled_count * _FILLED, not owed.unfilled
     rows = sum(progress.rows_done + progress.rows_received for progress in status.hydration)
-    cannot = sum(1 for each in status.failed if each in due and not due[each].hydrated)
-    return filled * _FILLED + min(rows, _FILLED - 1), filled + cannot == len(due)
+    cannot = sum(1 for each in status.failed if each in owed.unfilled)
+    is_filled = cannot == len(owed.unfilled)
+    return owed.filled_count * _FILLED + min(rows, _FILLED - 1), is_filled
 
 
-def _due(state: State, replica: Replica, session: Session) -> dict[CollectionId, Installed]:
-    """What has to be filled before the session is over."""
+def _owed(state: State, replica: Replica, session: Session) -> Owed:
+    """What has to be filled before the session is over, as if none of it were yet."""
     last = session.start if session.ref.kind in _SUFFIX else session.target
-    due: dict[CollectionId, Installed] = {}
-    for collection, installed in replica.installed.items():
-        found = state.collections.get(collection)
-        if found is None or installed.is_transient or installed.dropping:
-            continue
-        if found.position <= last:
-            due[collection] = installed
-    return due
+    unfilled = {
+        collection: None
+        for collection in replica.installed
+        if _maintained(state, replica, collection) is not None
+        and state.collections[collection].position <= last
+    }
+    return Owed(session=session.ref, unfilled=unfilled, filled_count=0)
+
+
+def _maintained(state: State, replica: Replica, collection: CollectionId) -> Installed | None:
+    """None: it is going, or nobody's business but its reader's."""
+    installed = replica.installed.get(collection)
+    if installed is None or installed.is_transient or installed.dropping:
+        return None
+    return installed if collection in state.collections else None
 
 
 def _feed(state: State, event: Event, now_ms: int) -> Stepped:
