@@ -45,8 +45,8 @@ class _LateralWriter(Writer):
             source += f" where {self.condition(columns)}"
         if self.chance(0.25):
             return self.grouped(source, columns)[0]
-        kinds = [self.kind(columns) for _ in range(self.random.randrange(1, 4))]
-        values = [f"{self.value(columns, k, 1)} as c{i}" for i, k in enumerate(kinds)]
+        shown = [name for name, _ in found] + [self.value(columns, self.kind(columns), 1)]
+        values = [f"{value} as c{i}" for i, value in enumerate(shown)]
         return f"select {', '.join(values)} from {source}"
 
     def condition(self, columns: list[Column]) -> str:

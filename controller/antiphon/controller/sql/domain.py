@@ -12,13 +12,21 @@ domain.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from antiphon.controller.sql.correlation import Appending, SubqueryValue, outer_of, test
-from antiphon.controller.sql.plans import computed, identity, projected, width_of
+from antiphon.controller.sql.expressions import columns_of, is_risky
+from antiphon.controller.sql.plans import (
+    computed,
+    filtered,
+    identity,
+    projected,
+    width_of,
+    with_children,
+)
 from antiphon.controller.sql.relation import Context, Query, Relation
 from antiphon.controller.sql.scope import Mention, Scope
 from antiphon.controller.sql.syntax import name_of
@@ -84,10 +92,8 @@ def applied(
         mentions: dict[int, Mention] = {c.index: Mention() for c in wanted.columns}
         places = {index: place for place, index in enumerate(mentions)}
         types = {c.index: c.type for c in wanted.columns}
-        domain = Domain(
-            rows=context.next_binding(), binding=context.next_binding(),
-            columns=tuple(ColumnReference(index=i, type=types[i]) for i in mentions),
-        )  # fmt: skip
+        columns = tuple(ColumnReference(index=i, type=types[i]) for i in mentions)
+        domain = new_domain(context, columns)
         query = lower(_relation(domain, wanted, places, mentions))
         if all(mention.is_made for mention in mentions.values()):
             for column in wanted.columns:
@@ -95,6 +101,44 @@ def applied(
             return Applied(query=query, domain=domain)
         wanted = Scope(tuple(c for c in wanted.columns if mentions[c.index].is_made))
     return Applied(query=lower(None), domain=None)
+
+
+def new_domain(context: Context, columns: tuple[ColumnReference, ...]) -> Domain:
+    domain = Domain(rows=context.next_binding(), binding=context.next_binding(), columns=columns)
+    context.domains.add(domain.rows)
+    return domain
+
+
+def narrowed(context: Context, plan: Plan, predicates: Sequence[Expression]) -> Plan:
+    """The rows of FROM for which all predicates are true. Those on the rows around a domain, which
+    are its first columns, go to these, so that the domain has no more than they need."""
+    if isinstance(plan, Let) and plan.binding in context.domains:
+        below = _on_left(plan.value, predicates)
+        value = narrowed(context, plan.value, below)
+        kept = Let(binding=plan.binding, value=value, body=plan.body)
+        return filtered(kept, [part for part in predicates if part not in below])
+    if isinstance(plan, Join) and _holds_domain(context, plan):
+        left = narrowed(context, plan.left, _on_left(plan.left, predicates))
+        # Above the join as well: there it may say something of the right side too.
+        return filtered(with_children(plan, [left, plan.right]), predicates)
+    return filtered(plan, predicates)
+
+
+def _holds_domain(context: Context, plan: Plan) -> bool:
+    """Whether it begins with rows around a domain, joined only in ways that let filters through."""
+    if isinstance(plan, Join) and plan.kind in (JoinKind.INNER, JoinKind.LEFT):
+        return _holds_domain(context, plan.left)
+    return isinstance(plan, Let) and plan.binding in context.domains
+
+
+def _on_left(left: Plan, predicates: Sequence[Expression]) -> list[Expression]:
+    """Those that read the left alone, and fail on none of its rows."""
+    width = width_of(left)
+    return [
+        part
+        for part in predicates
+        if all(index < width for index in columns_of(part)) and not is_risky(part)
+    ]
 
 
 def _nameable(around: Scope, node: exp.Expr) -> Scope:

@@ -237,8 +237,12 @@ def _join(plan: Join) -> str:
         f"{show_expression(a, left)} {sign} {show_expression(b, right)}"
         for a, b in zip(plan.left_keys, plan.right_keys, strict=True)
     )
-    kind = plan.kind.name.lower() if keys or plan.kind is not JoinKind.INNER else "cross"
-    text = f"Join {kind}" + (f" on {keys}" if keys else "")
+    if keys:
+        text = f"Join {plan.kind.name.lower()} on {keys}"
+    else:
+        # Nothing to look a row up by: each change meets the whole other side.
+        kind = "cross" if plan.kind is JoinKind.INNER else plan.kind.name.lower()
+        text = f"Join {kind} of all pairs"
     if plan.residual is not None:
         text += f" if {show_expression(plan.residual, [*left, *right])}"
     return text + (" null aware" if plan.null_aware else "")

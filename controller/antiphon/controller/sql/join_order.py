@@ -41,12 +41,7 @@ def inner_join(join: Join, predicates: Sequence[Expression], push: Push) -> Plan
     """The join, and the inner joins directly under it, with `predicates` as near to the data as
     they go. Columns stay in the order written."""
     if join.nulls_match:
-        kept = Join(
-            kind=join.kind, left=push(join.left, ()), right=push(join.right, ()),
-            left_keys=join.left_keys, right_keys=join.right_keys, nulls_match=True,
-            residual=join.residual,
-        )  # fmt: skip
-        return filtered(kept, predicates)
+        return _nulls_matched(join, predicates, push)
     cluster = _Cluster([], [], [])
     _collect(join, cluster)
     conditions = [*cluster.conditions, *predicates]
@@ -66,6 +61,24 @@ def inner_join(join: Join, predicates: Sequence[Expression], push: Push) -> Plan
     inputs = [push(part, alone.get(i, ())) for i, part in enumerate(cluster.inputs)]
     plan = _joined_in_order(cluster, inputs, between)
     return filtered(plan, late)
+
+
+def _nulls_matched(join: Join, predicates: Sequence[Expression], push: Push) -> Plan:
+    """Such a join stays by itself; what is about one side goes there."""
+    width = width_of(join.left)
+    left = [part for part in predicates if all(i < width for i in columns_of(part))]
+    right = [
+        part
+        for part in predicates
+        if part not in left and all(i >= width for i in columns_of(part))
+    ]
+    kept = Join(
+        kind=join.kind, left=push(join.left, left),
+        right=push(join.right, [shift(part, -width) for part in right]),
+        left_keys=join.left_keys, right_keys=join.right_keys, nulls_match=True,
+        residual=join.residual,
+    )  # fmt: skip
+    return filtered(kept, [part for part in predicates if part not in (*left, *right)])
 
 
 def _collect(plan: Plan, cluster: _Cluster) -> None:

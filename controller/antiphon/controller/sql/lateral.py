@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from antiphon.controller.sql.domain import Applied, Domain, beside
+from antiphon.controller.sql.domain import Applied, beside, new_domain
 from antiphon.controller.sql.expressions import TRUE, all_of, remap
 from antiphon.controller.sql.plans import ONE_ROW, computed, filtered, width_of
 from antiphon.controller.sql.relation import Context, Relation
@@ -84,9 +84,7 @@ class Called:
         types = schema_of(left).types
         columns = tuple(ColumnReference(index=i, type=types[i]) for i in sorted(self.call.reads))
         places = {column.index: place for place, column in enumerate(columns)}
-        domain = Domain(
-            rows=self.context.next_binding(), binding=self.context.next_binding(), columns=columns
-        )
+        domain = new_domain(self.context, columns)
         functions = tuple(
             replace(f, arguments=tuple(remap(part, places) for part in f.arguments))
             for f in self.call.functions

@@ -16,6 +16,7 @@ from antiphon.controller.sql import clock
 from antiphon.controller.sql.aggregates import Aggregates
 from antiphon.controller.sql.coercion import Typed, Unknown, settle
 from antiphon.controller.sql.correlation import SubqueryValue
+from antiphon.controller.sql.domain import narrowed
 from antiphon.controller.sql.expressions import columns_of, rewrite
 from antiphon.controller.sql.grouping import grouped, grouping_of
 from antiphon.controller.sql.naming import output_name
@@ -231,7 +232,7 @@ class SelectLowering:
             else:
                 late.append((predicate, part))
         self.refuse_grouping(node, "WHERE")
-        self.plan = filtered(self.plan, plain)
+        self.plan = narrowed(self.context, self.plan, plain)
         for part in clocked:
             self._let_be(part)
         inner = self.scalars("IN or EXISTS", special=False)
