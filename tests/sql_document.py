@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from antiphon.controller.sql.functions import FUNCTIONS
+from antiphon.controller.sql.list_functions import LIST_FUNCTIONS
 from antiphon.protocol.schema import SQL_NAMES
 from tests.source_tree import ROOT
 
@@ -86,7 +87,10 @@ def document() -> str:
             parts.append(f"{example.note}\n")
         listed.append(example.sql)
     parts += _block(listed)
-    parts += [_names("Functions", sorted(FUNCTIONS)), _names("Types", sorted(_types()))]
+    parts += [
+        _names("Functions", sorted({*FUNCTIONS, *LIST_FUNCTIONS})),
+        _names("Types", sorted(_types())),
+    ]
     parts.append(
         "## What is refused\n\nBy example, with the message. Nothing is ignored: a clause that is "
         "not understood is refused as well.\n\n| statement | answer |\n|---|---|"

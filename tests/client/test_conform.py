@@ -140,3 +140,68 @@ def test_chunks_are_the_table_in_order_within_both_bounds(
     pieces = list(chunks(table, rows_max=rows_max, bytes_max=bytes_max))
     assert [i for piece in pieces for i in piece["id"].to_pylist()] == list(range(rows))
     assert all(1 <= len(p) <= rows_max and (len(p) * 8 <= bytes_max or len(p) == 1) for p in pieces)
+
+
+PAIR = pa.struct([("n", pa.int32()), ("w", pa.list_(pa.string()))])
+NESTED = pa.schema([("l", pa.list_(pa.int16())), ("s", PAIR), ("u", pa.list_(pa.binary(16)))])
+
+
+def test_lists_and_structs_of_dicts_and_tables_keep_what_is_in_them() -> None:
+    one = uuid.UUID("123e4567-e89b-12d3-a456-426614174000")
+    rows = [
+        {"l": [1, None], "s": {"n": 1, "w": ["x", None]}, "u": [one, None]},
+        {"l": (), "s": {"w": None}, "u": [one]},
+        {"l": None, "s": None},
+    ]
+    table = conform(table_from_rows(rows, NESTED), NESTED)
+    expected = [
+        {"l": [1, None], "s": {"n": 1, "w": ["x", None]}, "u": [one.bytes, None]},
+        {"l": [], "s": {"n": None, "w": None}, "u": [one.bytes]},
+        {"l": None, "s": None, "u": None},
+    ]
+    assert table.to_pylist() == expected
+    loose = pa.table(
+        {
+            "l": pa.array([[1, None], [], None], pa.large_list(pa.int64())),
+            "s": pa.array([{"w": ["x", None], "n": 1}, {"w": None, "n": None}, None]),
+            "u": pa.array([[str(one), None], [str(one)], None]),
+        }
+    )
+    assert conform(loose, NESTED).to_pylist() == expected
+    assert conform(loose.slice(1), NESTED).to_pylist() == expected[1:]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("l", [1.5], "no integer"),
+        ("l", [70_000], "'l'"),
+        ("l", "12", "no list"),
+        ("l", 1, "no list"),
+        ("l", [[1]], "'l'"),
+        ("s", {"n": 1, "z": 2}, "no field 'z'"),
+        ("s", [1, []], "no mapping"),
+        ("s", {"n": 1.5}, "no integer"),
+        ("s", {"w": "x"}, "no list"),
+    ],
+)
+def test_what_does_not_fit_in_a_list_or_a_struct_is_refused(
+    name: str, value: Any, message: str
+) -> None:
+    with pytest.raises(SchemaMismatch, match=message):
+        table_from_rows([{name: value}], NESTED)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"l": pa.array([1])},
+        {"l": pa.array([[70_000]])},
+        {"s": pa.array([{"n": 1}])},
+        {"s": pa.array([{"n": 1, "w": ["x"], "z": 2}])},
+        {"s": pa.array([[1]])},
+    ],
+)
+def test_a_table_of_another_shape_is_refused(columns: dict[str, pa.Array]) -> None:
+    with pytest.raises(SchemaMismatch, match=next(iter(columns))):
+        conform(pa.table(columns), NESTED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import accumulate
 from numbers import Integral, Real
 from typing import Any, Final
 
@@ -102,6 +103,9 @@ def cast_column(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
         SchemaMismatch: with the column's name and both types.
     """
     try:
+        if pa.types.is_nested(field.type):
+            whole = column.combine_chunks()
+            return pa.chunked_array([_nested(whole, field)])
         if column.type == field.type:
             return column
         if field.type == _UUID_TYPE and pa.types.is_string(column.type):
@@ -115,6 +119,40 @@ def cast_column(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
             f"column {field.name!r} is {field.type}, the data has {column.type}: {error}",
             column=field.name,
         ) from error
+
+
+_LISTS: Final = (
+    pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)  # fmt: skip
+
+
+def _nested(column: pa.Array, field: pa.Field) -> pa.Array:
+    """Lists and structs, what is in them cast as columns are. Arrow's own cast makes up fields of
+    a struct, and drops others."""
+    kind = field.type
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), kind)
+    if pa.types.is_list(kind) and any(is_kind(column.type) for is_kind in _LISTS):
+        if not pa.types.is_list(column.type):
+            column = column.cast(pa.list_(column.type.value_type))
+        elements = _inner(column.flatten(), field.with_type(kind.value_type))
+        sizes = pc.fill_null(pc.list_value_length(column), 0)
+        offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(sizes)])
+        return pa.ListArray.from_arrays(offsets, elements, type=kind, mask=column.is_null())
+    if not (pa.types.is_struct(kind) and pa.types.is_struct(column.type)):
+        raise ValueError("it is of another shape")
+    if sorted(column.type.names) != sorted(kind.names):
+        raise ValueError(f"its fields are {', '.join(column.type.names)}")
+    given = dict(zip(column.type.names, column.flatten(), strict=True))
+    fields = [_inner(given[part.name], field.with_type(part.type)) for part in kind]
+    return pa.StructArray.from_arrays(fields, fields=list(kind), mask=column.is_null())
+
+
+def _inner(column: pa.Array, field: pa.Field) -> pa.Array:
+    return cast_column(pa.chunked_array([column]), field).combine_chunks()
 
 
 def _column(table: pa.Table, field: pa.Field, *, needed: bool) -> pa.ChunkedArray:
@@ -135,6 +173,8 @@ def _column(table: pa.Table, field: pa.Field, *, needed: bool) -> pa.ChunkedArra
 
 def _column_of_values(values: list[Any], field: pa.Field) -> pa.Array:
     try:
+        if pa.types.is_nested(field.type):
+            return _nested_values(values, field)
         if field.type == _UUID_TYPE:
             values = [getattr(value, "bytes", value) for value in values]
             if any(isinstance(value, str) for value in values):
@@ -147,6 +187,39 @@ def _column_of_values(values: list[Any], field: pa.Field) -> pa.Array:
         raise SchemaMismatch(
             f"column {field.name!r} is {field.type}: {error}", column=field.name
         ) from error
+
+
+def _nested_values(values: list[Any], field: pa.Field) -> pa.Array:
+    kind = field.type
+    missing = pa.array([value is None for value in values], pa.bool_())
+    if pa.types.is_list(kind):
+        for value in values:
+            if isinstance(value, str | bytes | Mapping) or not (value is None or _is_list(value)):
+                raise ValueError(f"{value!r} is no list")
+        sizes = [0 if value is None else len(value) for value in values]
+        offsets = pa.array([0, *accumulate(sizes)], pa.int32())
+        inside = [element for value in values if value is not None for element in value]
+        elements = _column_of_values(inside, field.with_type(kind.value_type))
+        return pa.ListArray.from_arrays(offsets, elements, type=kind, mask=missing)
+    for value in values:
+        if value is not None and not isinstance(value, Mapping):
+            raise ValueError(f"{value!r} is no mapping of field names to values")
+        unknown = () if value is None else [name for name in value if name not in kind.names]
+        if unknown:
+            raise ValueError(f"it has no field {unknown[0]!r}")
+    fields = [
+        _column_of_values(
+            [None if value is None else value.get(part.name) for value in values],
+            field.with_type(part.type),
+        )
+        for part in kind
+    ]
+    return pa.StructArray.from_arrays(fields, fields=list(kind), mask=missing)
+
+
+def _is_list(value: Any) -> bool:
+    """A list, a tuple, an array: something of a length whose elements have an order."""
+    return hasattr(value, "__len__") and hasattr(value, "__getitem__")
 
 
 def _refuse_cuts(values: list[Any], kind: pa.DataType) -> None:

@@ -98,6 +98,11 @@ CONDITIONAL: Final = ("coalesce", "nullif", "greatest", "least")
 # Lists and structs. A field is named by its place, from 0; elements by theirs, from 1.
 NESTED: Final = (
     "list", "struct", "field", "element", "slice", "list_length", "list_concat",
+    "list_position", "list_positions", "list_contains", "list_contains_all", "list_overlaps",
+    "list_remove", "list_replace", "list_sort", "list_reverse", "list_distinct", "list_min",
+    "list_max", "list_sum", "list_to_text", "text_to_list",
+    # of a value and a list of its type
+    "any_equal", "any_not_equal", "any_less", "any_less_equal", "any_greater", "any_greater_equal",
 )  # fmt: skip
 # (value, how many rows there are): the value, and an error where there are several.
 SUBQUERY: Final = ("only_row",)

@@ -119,6 +119,13 @@ SELECT x.s, y.b FROM (SELECT [a, b] AS s FROM t) x JOIN u y ON x.s = [y.a, 2];
 SELECT s, count(*) FROM (SELECT {'n': a, 'm': b % 2} AS s FROM t) q GROUP BY s;
 SELECT a, b, c FROM t ORDER BY [a, b] DESC NULLS LAST, c LIMIT 4;
 SELECT a, array_agg([b, a] ORDER BY b, c), max([b, a]) FROM t GROUP BY a;
+-- A value and a list: with ANY and ALL unknown where a null could decide; `@>`, `<@` and `&&` of two lists.
+SELECT a FROM t WHERE 2 = ANY([a, b]) OR b <> ALL([a, 3]);
+SELECT a, b FROM t WHERE a IS NOT NULL AND b IS NOT NULL AND [a, b, 2] @> [3] AND [a, b] && [1, 2];
+-- Functions of lists: PostgreSQL's, and DuckDB's where it has none (len, list_distinct, list_min, list_max, list_sum).
+SELECT len([a, b]) AS n, array_position([a, b, 3], 3) AS place, list_max([a, b]) AS most, list_sum([a, b]) AS total FROM t;
+SELECT array_append([a], b) AS l, list_sort(list_distinct([b, a, 2])) AS m, array_to_string(['x', c], '-') AS w FROM t;
+SELECT string_to_array(dest || '-' || origin, '-') AS parts, len(string_to_array(dest, 'A')) AS n FROM flights;
 -- Rows that are spelled out are compared value by value; a null makes unknown what depends on it.
 SELECT a FROM t WHERE (a, b) IN ((1, 2), (2, 3)) OR (a, b) = (3, 3);
 SELECT a FROM t WHERE a IS NOT NULL AND b IS NOT NULL AND (a, b) < (2, 3);

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.controller.sql.literal_text import read_value
-from antiphon.protocol.expression import Cast, Literal, Value
+from antiphon.protocol.expression import Cast, ColumnReference, Literal, Value
 from antiphon.protocol.schema import INT32, TEXT, Column, Type, list_of, struct_of
 from antiphon.replica.dataflow.expressions.evaluate import evaluate
 from antiphon.replica.dataflow.expressions.frame import Frame
@@ -51,6 +53,29 @@ def test_well_formed_text_is_read(text: str, kind: Type, value: Value) -> None:
 def test_what_is_not_well_formed_is_refused(text: str, kind: Type) -> None:
     with pytest.raises(ValueError, match=r"is not a value of|malformed"):
         read_value(text, kind)
+
+
+TEXT_OF_LISTS = st.text(st.sampled_from('ab ,,{}"\\ nulNULé'), max_size=9)
+SHAPES = st.sampled_from(["{%s}", "%s", " {%s} "])
+
+
+@given(st.lists(st.none() | st.builds(lambda shape, text: shape % text, SHAPES, TEXT_OF_LISTS)))
+def test_the_replica_reads_what_the_planner_reads_and_refuses_what_it_refuses(
+    texts: list[str | None],
+) -> None:
+    frame = Frame((pa.array(["", *texts, ""], pa.string())[1:-1],), len(texts))
+    place = ColumnReference(index=0, type=TEXT)
+    found = evaluate(frame, Cast(input=place, type=TEXTS)).array
+    found.validate(full=True)
+    failed = {row for error in frame.errors for row in np.flatnonzero(error.rows).tolist()}
+    for row, (text, ours) in enumerate(zip(texts, found.to_pylist(), strict=True)):
+        try:
+            value = None if text is None else read_value(text, TEXTS)
+        except ValueError:
+            assert row in failed, f"{text!r} is taken for {ours}"
+            continue
+        assert row not in failed, f"{text!r} is {value}"
+        assert ours == (None if value is None else list(value))  # type: ignore[arg-type]
 
 
 WORDS = st.none() | st.text(st.sampled_from("ab ,{}()\"\\'\n\tnulNUL"), max_size=5)

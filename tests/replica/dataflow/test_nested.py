@@ -22,7 +22,7 @@ from antiphon.protocol.schema import (
     struct_of,
 )
 from antiphon.replica.dataflow.expressions.evaluate import check
-from tests.replica.dataflow.examples import RANGE, Fails, check_case, run
+from tests.replica.dataflow.examples import MAX64, MIN64, RANGE, WIDE, D, Fails, check_case, run
 
 INTS, TEXTS, FLOATS = list_of(INT32), list_of(TEXT), list_of(FLOAT64)
 DEEP = list_of(INTS)
@@ -47,8 +47,69 @@ CASES = [
     ("slice", (INTS, INT64, INT64), ((), 1, 1), INTS, []),
     ("list_length", (INTS,), ((1, None),), INT32, 2),
     ("list_length", (INTS,), ((),), INT32, 0),
-]
+    ("list_position", (INTS, INT32), ((5, None, 5), 5), INT32, 1),
+    ("list_position", (INTS, INT32), ((5, None, 5), 6), INT32, None),
+    ("list_positions", (INTS, INT32), ((5, None, 5), 5), INTS, [1, 3]),
+    ("list_positions", (INTS, INT32), ((5, None, 5), 6), INTS, []),
+    ("list_contains", (INTS, INT32), ((5, None), 5), BOOLEAN, True),
+    ("list_contains", (INTS, INT32), ((5, None), 6), BOOLEAN, False),
+    ("list_contains", (FLOATS, FLOAT64), ((math.nan, 0.0), math.nan), BOOLEAN, True),
+    ("list_contains", (FLOATS, FLOAT64), ((math.nan, 0.0), -0.0), BOOLEAN, True),
+    ("list_contains_all", (INTS, INTS), ((1, 2, None), (2, 1, 2)), BOOLEAN, True),
+    ("list_contains_all", (INTS, INTS), ((1, None), (None,)), BOOLEAN, False),
+    ("list_contains_all", (INTS, INTS), ((), ()), BOOLEAN, True),
+    ("list_overlaps", (INTS, INTS), ((1, 2), (3, 2)), BOOLEAN, True),
+    ("list_overlaps", (INTS, INTS), ((1, None), (3, None)), BOOLEAN, False),
+    ("list_overlaps", (DEEP, DEEP), (((1, None),), ((1, None),)), BOOLEAN, True),
+    ("list_remove", (INTS, INT32), ((1, 2, None, 1), 1), INTS, [2, None]),
+    ("list_replace", (INTS, INT32, INT32), ((1, 2, None, 1), 1, 9), INTS, [9, 2, None, 9]),
+    ("list_sort", (INTS, BOOLEAN, BOOLEAN), ((2, None, 3, 1), False, False), INTS,
+     [1, 2, 3, None]),
+    ("list_sort", (INTS, BOOLEAN, BOOLEAN), ((2, None, 3, 1), True, True), INTS, [None, 3, 2, 1]),
+    ("list_sort", (INTS, BOOLEAN, BOOLEAN), ((2, None, 3, 1), True, False), INTS,
+     [3, 2, 1, None]),
+    ("list_sort", (TEXTS, BOOLEAN, BOOLEAN), (("b", "B", "é", "ba"), False, False), TEXTS,
+     ["B", "b", "ba", "é"]),
+    ("list_reverse", (INTS,), ((1, None, 3),), INTS, [3, None, 1]),
+    ("list_distinct", (INTS,), ((3, 1, None, 3, 2, 1),), INTS, [3, 1, 2]),
+    ("list_min", (INTS,), ((3, None, 1),), INT32, 1),
+    ("list_max", (INTS,), ((3, None, 1),), INT32, 3),
+    ("list_max", (FLOATS,), ((math.inf, math.nan),), FLOAT64, math.nan),
+    ("list_min", (INTS,), ((None,),), INT32, None),
+    ("list_max", (DEEP,), (((1,), (2,), ()),), INTS, [2]),
+    ("list_sum", (INTS,), ((2**31 - 1, 2**31 - 1, None),), INT64, 2**32 - 2),
+    ("list_sum", (list_of(INT64),), ((MAX64, MAX64, -5),), WIDE, D(2 * MAX64 - 5)),
+    ("list_sum", (list_of(INT64),), ((MIN64, MIN64),), WIDE, D(2 * MIN64)),
+    ("list_sum", (INTS,), ((),), INT64, None),
+    ("list_to_text", (INTS, TEXT), ((1, None, 2), "-"), TEXT, "1-2"),
+    ("list_to_text", (INTS, TEXT, TEXT), ((1, None, 2), "-", "?"), TEXT, "1-?-2"),
+    ("list_to_text", (list_of(BOOLEAN), TEXT), ((True, False), ","), TEXT, "t,f"),
+    ("list_to_text", (INTS, TEXT), ((), "-"), TEXT, ""),
+    ("text_to_list", (TEXT, TEXT), ("a,b,,c", ","), TEXTS, ["a", "b", "", "c"]),
+    ("text_to_list", (TEXT, TEXT), ("a<>b", "<>"), TEXTS, ["a", "b"]),
+    ("text_to_list", (TEXT, TEXT), ("abc", ""), TEXTS, ["abc"]),
+    ("text_to_list", (TEXT, TEXT), ("", ","), TEXTS, []),
+    ("text_to_list", (TEXT, TEXT, TEXT), ("a,?,c", ",", "?"), TEXTS, ["a", None, "c"]),
+    ("any_equal", (INT32, INTS), (2, (1, 2)), BOOLEAN, True),
+    ("any_equal", (INT32, INTS), (3, (1, 2)), BOOLEAN, False),
+    ("any_equal", (INT32, INTS), (3, (1, None)), BOOLEAN, None),
+    ("any_equal", (INT32, INTS), (1, (1, None)), BOOLEAN, True),
+    ("any_equal", (INT32, INTS), (1, ()), BOOLEAN, False),
+    ("any_not_equal", (INT32, INTS), (1, (1, 1)), BOOLEAN, False),
+    ("any_less", (INT32, INTS), (1, (1, 2)), BOOLEAN, True),
+    ("any_less_equal", (INT32, INTS), (3, (1, 2)), BOOLEAN, False),
+    ("any_greater", (TEXT, TEXTS), ("b", ("a", "c")), BOOLEAN, True),
+    ("any_greater_equal", (DATE, list_of(DATE)), (3, (4, None)), BOOLEAN, None),
+]  # fmt: skip
 CASTS = [
+    (TEXT, '{1, NULL ,"3"}', INTS, [1, None, 3]),
+    (TEXT, "{}", INTS, []),
+    (TEXT, " { a , b c,\"d,}\",\\ e} ", TEXTS, ["a", "b c", "d,}", " e"]),
+    (TEXT, "{1,x,y}", INTS, Fails("invalid_text_representation")),
+    (TEXT, "{1,99999999999}", INTS, Fails(RANGE)),
+    (TEXT, "{1,}", INTS, Fails("invalid_text_representation")),
+    (TEXT, "1", INTS, Fails("invalid_text_representation")),
+    (TEXT, "{{1}}", INTS, Fails("invalid_text_representation")),
     (INTS, (1, None, 3), list_of(INT64), [1, None, 3]),
     (INTS, (), list_of(INT64), []),
     (INTS, (1, 40_000), list_of(INT16), Fails(RANGE)),
@@ -190,6 +251,39 @@ def test_structs_are_ordered_by_their_fields_the_first_before_the_others():
     left = [a for a in ordered for _ in ordered]
     expected = [ordered.index(a) < ordered.index(b) for a in ordered for b in ordered]
     assert of_columns("less", BOOLEAN, (PAIR, left), (PAIR, ordered * len(ordered))) == expected
+
+
+def of_row_of(function, kind, *arguments):
+    """One row, of (type, value)."""
+    return of_columns(function, kind, *((t, [value]) for t, value in arguments))[0]
+
+
+def test_a_null_is_sought_as_a_value():
+    nulls = (INTS, (None, 1, None))
+    assert of_row_of("list_position", INT32, nulls, (INT32, None)) == 1
+    assert of_row_of("list_positions", INTS, nulls, (INT32, None)) == [1, 3]
+    assert of_row_of("list_remove", INTS, nulls, (INT32, None)) == [1]
+    assert of_row_of("list_replace", INTS, nulls, (INT32, None), (INT32, 7)) == [7, 1, 7]
+    assert of_row_of("list_replace", INTS, nulls, (INT32, 1), (INT32, None)) == [None] * 3
+    assert of_row_of("list_contains", BOOLEAN, nulls, (INT32, None)) is None
+    assert of_row_of("any_equal", BOOLEAN, (INT32, None), nulls) is None
+    assert of_row_of("any_equal", BOOLEAN, (INT32, None), (INTS, ())) is False
+
+
+def test_text_is_cut_into_characters_without_a_separator():
+    texts = (TEXT, ["aé😀", "", None, "z"])
+    nothing = (TEXT, [None] * 4)
+    assert of_columns("text_to_list", TEXTS, texts, nothing) == [["a", "é", "😀"], [], None, ["z"]]
+    mixed = (TEXT, ["é", ",", ",", None])
+    assert of_columns("text_to_list", TEXTS, texts, mixed) == [["a", "😀"], [], None, ["z"]]
+
+
+def test_how_to_sort_may_differ_from_row_to_row():
+    lists = (INTS, [(1, None, 2)] * 4)
+    down, first = (BOOLEAN, [True, False, True, None]), (BOOLEAN, [True, True, False, True])
+    assert of_columns("list_sort", INTS, lists, down, first) == [
+        [None, 2, 1], [None, 1, 2], [2, 1, None], None,
+    ]  # fmt: skip
 
 
 def test_every_function_of_lists_and_structs_is_tested_here():

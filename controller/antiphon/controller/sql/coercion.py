@@ -159,19 +159,18 @@ def explicit_cast(source: Source, spot: Spot, typed: Typed, wanted: Type) -> Exp
     if not castable(expression.type, wanted):
         raise source.mismatch(spot, f"cannot cast {expression.type} to {wanted}")
     if not isinstance(expression, Literal) and _reads_nested(expression.type, wanted):
-        raise source.unsupported(
-            spot, f"a cast to {wanted} of text that is no literal", "; use string_to_array"
-        )
+        raise source.unsupported(spot, f"a cast to {wanted} of text that is no literal")
     return _checked_cast(source, spot, expression, wanted)
 
 
 def _reads_nested(given: Type, wanted: Type) -> bool:
-    """Whether a cast reads lists or structs out of text."""
+    """Whether a cast reads out of text what the replica does not: structs, and lists of lists."""
     if given.element is not None and wanted.element is not None:
         return _reads_nested(given.element, wanted.element)
     pairs = zip(given.fields, wanted.fields, strict=False)
     inside = any(_reads_nested(one.type, other.type) for one, other in pairs)
-    return inside or (given == TEXT and wanted.is_nested)
+    flat = wanted.element is None or not wanted.element.is_nested
+    return inside or (given == TEXT and wanted.is_nested and not (wanted.element and flat))
 
 
 def _checked_cast(source: Source, spot: Spot, expression: Expression, wanted: Type) -> Expression:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.change import signed_rows
-from antiphon.controller.sql.coercion import assign, cast
+from antiphon.controller.sql.coercion import assign, explicit_cast
 from antiphon.controller.sql.cursor import Cursor
 from antiphon.controller.sql.ddl import find_relation, positions_of
 from antiphon.controller.sql.dialect import parse
@@ -135,7 +135,7 @@ def _insert_query(
         target = item.schema.columns[index]
         if answer.index in query.unknown:
             # Quoted literals: their text becomes what the column is.
-            given[index] = cast(answer.reference, target.type)
+            given[index] = explicit_cast(source, start, answer.reference, target.type)
         else:
             given[index] = assign(source, start, answer.reference, target.type, target.name)
     outputs = [

@@ -18,6 +18,7 @@ from antiphon.controller.sql.coercion import Typed, Unknown, cast, coerce, expli
 from antiphon.controller.sql.expressions import all_of, any_of, negation
 from antiphon.controller.sql.fold import fold
 from antiphon.controller.sql.functions import CLOCKS, FUNCTIONS, Arguments, call
+from antiphon.controller.sql.list_functions import LIST_FUNCTIONS
 from antiphon.controller.sql.literal_text import read_interval
 from antiphon.controller.sql.nested import NESTED_CALLS, NESTED_HANDLERS, joined
 from antiphon.controller.sql.source import near_miss
@@ -291,7 +292,7 @@ def _function(scalars: Scalars, node: exp.Expr) -> Typed:
     return _call(scalars, node, name, node.expressions)
 
 
-_BUILDERS: Final = {**FUNCTIONS, **FORMATTED}
+_BUILDERS: Final = {**FUNCTIONS, **FORMATTED, **LIST_FUNCTIONS}
 
 
 def _call(scalars: Scalars, node: exp.Expr, name: str, nodes: Sequence[exp.Expr]) -> Expression:

@@ -213,6 +213,22 @@ def compared_with_any(
     return call(f"any_{function}", [one, cast(many, list_of(wanted))], BOOLEAN)
 
 
+def _shared(function: str, *, turned: bool = False) -> Handler:
+    """`@>`, `<@` and `&&` of two lists."""
+
+    def build(scalars: Scalars, node: exp.Expr) -> Expression:
+        expect_only(scalars.source, node, "this", "expression")
+        nodes = [node.expression, node.this] if turned else [node.this, node.expression]
+        values, kind = unify(
+            scalars.source, nodes, [scalars.typed(n) for n in nodes], "the two lists"
+        )
+        if kind.element is None:
+            raise scalars.source.mismatch(node, f"this operator is of lists, not of {kind}")
+        return call(function, values, BOOLEAN)
+
+    return build
+
+
 NESTED_HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
     {
         exp.Array: _array,
@@ -220,6 +236,9 @@ NESTED_HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Struct: _struct,
         exp.Bracket: _subscript,
         exp.Dot: _dot,
+        exp.ArrayContainsAll: _shared("list_contains_all"),
+        exp.ArrayContainedBy: _shared("list_contains_all", turned=True),
+        exp.ArrayOverlaps: _shared("list_overlaps"),
     }
 )
 # Calls that make a value out of whatever stands in them.

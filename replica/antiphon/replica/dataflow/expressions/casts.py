@@ -69,6 +69,9 @@ def _nested_rule(source: Type, target: Type) -> Rule:
         case TypeKind.LIST, TypeKind.TEXT if source.element:
             rule_for(source.element, target)
             return partial(nested_casts.list_to_text, converted)
+        case TypeKind.TEXT, TypeKind.LIST if target.element and not target.element.is_nested:
+            rule_for(source, target.element)
+            return partial(nested_casts.text_to_list, converted)
         case TypeKind.STRUCT, TypeKind.STRUCT if len(source.fields) == len(target.fields):
             for given, wanted in zip(source.fields, target.fields, strict=True):
                 rule_for(given.type, wanted.type)

@@ -65,7 +65,7 @@ def _comparison(test: Callable[[Vector, Vector], Mask]) -> Callable[..., Vector]
     return compare
 
 
-def _distinct(left: Vector, right: Vector) -> Mask:
+def distinct_mask(left: Vector, right: Vector) -> Mask:
     """IS DISTINCT FROM: nulls are equal to each other."""
     differs = ~equal_mask(left, right)
     first, second = left.valid, right.valid
@@ -77,11 +77,11 @@ def _distinct(left: Vector, right: Vector) -> Mask:
 
 
 def _is_distinct(_: Frame, call: Call, arguments: list[Vector]) -> Vector:
-    return Vector.of_values(BOOLEAN, _distinct(*arguments), None)
+    return Vector.of_values(BOOLEAN, distinct_mask(*arguments), None)
 
 
 def _is_not_distinct(_: Frame, call: Call, arguments: list[Vector]) -> Vector:
-    return Vector.of_values(BOOLEAN, ~_distinct(*arguments), None)
+    return Vector.of_values(BOOLEAN, ~distinct_mask(*arguments), None)
 
 
 def _is_null(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:

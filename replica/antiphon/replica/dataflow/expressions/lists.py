@@ -14,11 +14,13 @@ import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, packed
 from antiphon.protocol.expression import Call
+from antiphon.protocol.row_hash import Words
 from antiphon.protocol.schema import Type, arrow_type
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.expressions.vector import Mask, Vector, both_valid
 from antiphon.replica.dataflow.gather import Rows, index_of, taken
 from antiphon.replica.dataflow.sort_codes import list_sizes
+from antiphon.replica.dataflow.spine import expand
 
 _ELEMENTS_MAX: Final = (1 << 31) - 1  # of one column: its offsets have 32 bits
 
@@ -54,6 +56,14 @@ class Lists:
     def spread(self, vector: Vector) -> Vector:
         """A value for each list, as one for each element."""
         return vector.take(self.rows)
+
+    def keyed(self, codes: Words) -> Words:
+        """For each element a number that is equal only within a list, where the codes are.
+
+        Args:
+            codes: of all elements, each at most their number.
+        """
+        return self.rows.astype(np.uint64) * np.uint64(len(codes) + 1) + codes
 
     def counted(self, elements: Mask) -> Rows:
         """How many of these elements each list has."""
@@ -93,14 +103,6 @@ def list_vector(kind: Type, elements: pa.Array, sizes: Rows, valid: Mask | None)
     return Vector.of_array(kind, array)
 
 
-def runs(starts: Rows, sizes: Rows) -> Rows:
-    """The places `start, start + 1, ...` of each run, one run behind the other."""
-    ends = np.cumsum(sizes)
-    total = int(ends[-1]) if len(ends) else 0
-    places: Rows = np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
-    return places
-
-
 def _list(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     width = len(arguments)
     assert call.type.element is not None, "a list has an element type"
@@ -136,7 +138,7 @@ def _slice(_: Frame, call: Call, arguments: list[Vector]) -> Vector:
     sizes = np.where(first > last, 0, last - first + 1)
     if valid is not None:
         sizes[~valid] = 0
-    places = runs(np.where(sizes > 0, lists.starts + first - 1, 0), sizes)
+    places = expand(np.where(sizes > 0, lists.starts + first - 1, 0), sizes)[1]
     return list_vector(call.type, taken(lists.elements, index_of(places)), sizes, valid)
 
 

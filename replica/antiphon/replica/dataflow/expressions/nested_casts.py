@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from antiphon.protocol.buffers import array_of
 from antiphon.protocol.schema import TEXT, Type, TypeKind
+from antiphon.replica.dataflow.expressions import list_parsing
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.expressions.lists import Lists, list_vector
 from antiphon.replica.dataflow.expressions.structs import fields_of, struct_vector
@@ -24,6 +25,16 @@ _STRUCT_MARKS: Final = r'[(),"\\\s\v]'
 
 def list_to_list(element: Rule, frame: Frame, vector: Vector, target: Type) -> Vector:
     lists = Lists(vector)
+    assert target.element is not None, "a list has an element type"
+    inner = lists.frame()
+    found = element(inner, lists.vector, target.element)
+    lists.report(frame, inner)
+    return list_vector(target, found.array, lists.sizes, lists.valid)
+
+
+def text_to_list(element: Rule, frame: Frame, vector: Vector, target: Type) -> Vector:
+    """Text in PostgreSQL's notation; what is not fails, in whole or in an element."""
+    lists = list_parsing.parse(frame, vector, target)
     assert target.element is not None, "a list has an element type"
     inner = lists.frame()
     found = element(inner, lists.vector, target.element)

@@ -48,6 +48,11 @@ class Characters:
         buffers = [mask, pa.py_buffer(offsets), pa.py_buffer(self._bytes[rows])]
         return pa.Array.from_buffers(pa.string(), len(sizes), buffers, -1)
 
+    def apart(self) -> pa.Array:
+        """All characters, one behind the other, those under a null too."""
+        buffers = [None, pa.py_buffer(self._begins.astype(np.int32)), pa.py_buffer(self._bytes)]
+        return pa.Array.from_buffers(pa.string(), len(self._begins) - 1, buffers, 0)
+
     def position_of_byte(self, bytes_: Positions) -> Positions:
         """The character that begins at a byte of each value."""
         starts = self._begins[self._first[:-1]]
