@@ -15,6 +15,7 @@ from antiphon.protocol.codec.command import (
     command_to_proto,
     commands_from_batch,
     commands_to_batch,
+    commands_to_pass,
 )
 from antiphon.protocol.codec.field import MalformedMessage
 from antiphon.protocol.command import (
@@ -41,6 +42,16 @@ def test_every_command_survives_the_wire(sent: Sent) -> None:
 def test_a_batch_keeps_its_commands_in_order(sents: tuple[Sent, ...]) -> None:
     data = commands_to_batch(sents).SerializeToString()
     assert commands_from_batch(pb.CommandBatch.FromString(data)) == sents
+
+
+@given(st.lists(strategies.sents, min_size=1, max_size=3).map(tuple))
+def test_commands_that_are_only_passed_on_are_the_same_ones(sents: tuple[Sent, ...]) -> None:
+    batch = commands_to_batch(sents)
+    commands_from_batch(batch)  # from here on all schemas are known, so that peeks stay closed
+    passed = commands_to_pass(batch)
+    heads = [(sent.position, sent.kind, sent.peek_id) for sent in sents]
+    assert [(sent.position, sent.kind, sent.peek_id) for sent in passed] == heads
+    assert passed == sents
 
 
 @given(strategies.commands)
@@ -84,8 +95,9 @@ def test_a_payload_that_is_no_message_is_refused() -> None:
 
 
 def test_an_empty_batch_is_refused() -> None:
-    with pytest.raises(MalformedMessage, match="commands: none"):
-        commands_from_batch(pb.CommandBatch())
+    for decode in (commands_from_batch, commands_to_pass):
+        with pytest.raises(MalformedMessage, match="commands: none"):
+            decode(pb.CommandBatch())
 
 
 def test_one_malformed_command_refuses_the_whole_batch_and_names_its_place() -> None:

@@ -9,7 +9,12 @@ from google.protobuf.message import DecodeError
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from antiphon.protocol.codec.command import command_from_proto, command_to_proto
+from antiphon.protocol.codec.command import (
+    command_from_proto,
+    command_to_proto,
+    commands_from_batch,
+    commands_to_pass,
+)
 from antiphon.protocol.codec.field import MalformedMessage
 from antiphon.protocol.command import (
     AllowCompaction,
@@ -179,6 +184,11 @@ def test_the_error_names_the_field(
     with pytest.raises(MalformedMessage) as caught:
         command_from_proto(message)
     assert caught.value.path == path
+    # Whoever passes it on refuses the same. It knows the schema, so that a sound one stays closed.
+    batch = pb.CommandBatch(commands=[command_to_proto(Sent(NO_POSITION, command)), message])
+    with pytest.raises(MalformedMessage) as passed:
+        commands_to_pass(batch)
+    assert passed.value.path == f"commands[1].{path}"
 
 
 def test_a_command_of_a_newer_peer_is_refused_not_ignored() -> None:
@@ -193,19 +203,25 @@ def test_a_command_of_a_newer_peer_is_refused_not_ignored() -> None:
 def test_spoiled_bytes_decode_or_are_refused_by_name_and_nothing_else(
     sent: Sent, data: st.DataObject
 ) -> None:
-    spoiled = bytearray(command_to_proto(sent).SerializeToString())
+    sound = command_to_proto(sent)
+    assert command_from_proto(sound) == sent  # from here on its schema is known
+    spoiled = bytearray(sound.SerializeToString())
     assume(spoiled)
     for _ in range(data.draw(st.integers(1, 3))):
         spoiled[data.draw(st.integers(0, len(spoiled) - 1))] = data.draw(st.integers(0, 255))
-    problem = outcome(bytes(spoiled))
-    assert problem is None or str(problem)
-
-
-def outcome(data: bytes) -> RemoteProtocolError | None:
     try:
-        command_from_proto(pb.Command.FromString(data))
+        command = pb.Command.FromString(bytes(spoiled))
     except DecodeError:
-        return None
+        return
+    batch = pb.CommandBatch(commands=[command])
+    assert outcome(commands_to_pass, batch) == outcome(commands_from_batch, batch)
+
+
+def outcome(
+    decode: Callable[[pb.CommandBatch], tuple[Sent, ...]], batch: pb.CommandBatch
+) -> tuple[Sent, ...] | str:
+    """The commands, opened, or what is said of the first that is malformed."""
+    try:
+        return decode(batch)
     except RemoteProtocolError as error:
-        return error
-    return None
+        return str(error)

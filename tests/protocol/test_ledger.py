@@ -58,22 +58,19 @@ def ledger(*messages: LedgerCommand | Response) -> Ledger:
     """A ledger that has seen these, each legal at its turn."""
     seen = Ledger()
     for message in messages:
-        assert problem(seen, message) is None, message
-        note(seen, message)
+        assert take(seen, message) is None, message
     return seen
 
 
-def problem(seen: Ledger, message: LedgerCommand | Response) -> str | None:
+def take(seen: Ledger, message: LedgerCommand | Response) -> str | None:
+    """What it says, and that a refused one changes nothing."""
+    before = repr(seen)
     if isinstance(message, LedgerCommand):
-        return seen.check_command(message)
-    return seen.check_response(message)
-
-
-def note(seen: Ledger, message: LedgerCommand | Response) -> None:
-    if isinstance(message, LedgerCommand):
-        seen.note_command(message)
+        problem = seen.take_command(message)
     else:
-        seen.note_response(message)
+        problem = seen.take_response(message)
+    assert problem is None or repr(seen) == before
+    return problem
 
 
 def compact(collection: CollectionId, time: int) -> AllowCompaction:
@@ -179,7 +176,7 @@ CLOSING = Frontiers(collection=U1, write_frontier=CLOSED)
 def test_it_is_illegal_and_the_reason_says_why(
     before: list[LedgerCommand | Response], message: LedgerCommand | Response, why: str
 ) -> None:
-    reason = problem(ledger(*before), message)
+    reason = take(ledger(*before), message)
     assert reason is not None
     assert why in reason
 
@@ -223,16 +220,16 @@ def test_a_closed_as_of_is_illegal() -> None:
             schema=description.schema,
         )
     )
-    assert Ledger().check_command(closed) == "d starts at the closed frontier"
+    assert Ledger().take_command(closed) == "d starts at the closed frontier"
 
 
 def test_what_came_before_the_session_is_known_but_transient_work_is_not() -> None:
     seen = Ledger()
     seen.adopt([(U1, Frontier(10)), (T1, Frontier(10))])
-    assert seen.check_command(Schedule(collection=U1)) is None
-    assert seen.check_command(compact(U1, 9)) is not None
-    assert seen.check_command(subscribe()) is None
-    assert seen.check_response(moved(0)) is None
+    assert take(seen, Schedule(collection=U1)) is None
+    assert take(seen, compact(U1, 9)) is not None
+    assert take(seen, subscribe()) is None
+    assert take(seen, moved(0)) is None
 
 
 IDS = st.sampled_from([U1, U2, T1, transient(2)])
@@ -274,8 +271,7 @@ def test_whatever_passes_keeps_the_promises_of_the_protocol(
 ) -> None:
     seen, passed = Ledger(), list[LedgerCommand | Response]()
     for item in messages:
-        if problem(seen, item) is None:
-            note(seen, item)
+        if take(seen, item) is None:
             passed.append(item)
     judge_counts(passed)
     for collection in (U1, U2, T1, transient(2)):

@@ -7,7 +7,7 @@ sent whole on connect, at no position.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -223,12 +223,54 @@ COMMANDS: Final[tuple[type[Command], ...]] = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
 class Sent:
-    """A command as it travels: with its place in the history, or NO_POSITION."""
+    """A command as it travels: with its place in the history, or NO_POSITION. A value: nobody
+    changes one.
+
+    A peek may come closed, for whoever passes it on needs its id and no more: it is read when
+    somebody asks for the command. Open and closed ones of the same peek are equal.
+    """
+
+    __match_args__ = ("position", "command")
+    __slots__ = ("_command", "_read", "kind", "peek_id", "position")
+    __hash__ = None  # type: ignore[assignment]  # no table is kept by it
 
     position: Position
-    command: Command
+    kind: type[Command]
+    peek_id: PeekId | None  # that a `Peek` or a `CancelPeek` is about; None: another command
+
+    def __init__(self, position: Position, command: Command) -> None:
+        self.position = position
+        self.kind = type(command)
+        self.peek_id = command.peek_id if isinstance(command, Peek | CancelPeek) else None
+        self._command: Command | None = command
+        self._read: Callable[[], Peek] | None = None
+
+    @classmethod
+    def closed(cls, position: Position, peek_id: PeekId, read: Callable[[], Peek]) -> Sent:
+        """A `Peek` with this id, which `read` returns, and always can."""
+        sent = cls.__new__(cls)
+        sent.position = position
+        sent.kind = Peek
+        sent.peek_id = peek_id
+        sent._command = None
+        sent._read = read
+        return sent
+
+    @property
+    def command(self) -> Command:
+        if self._command is None:
+            assert self._read is not None, "neither open nor closed"
+            self._command = self._read()
+        return self._command
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sent):
+            return NotImplemented
+        return self.position == other.position and self.command == other.command
+
+    def __repr__(self) -> str:
+        return f"Sent(position={self.position!r}, command={self.command!r})"
 
 
 def is_numbered(command: Command) -> bool:

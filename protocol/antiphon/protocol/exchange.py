@@ -1,7 +1,7 @@
 """What both ends of one session stream know: the stage, the position, the ledger.
 
-`check` says why a command is illegal and changes nothing; `advance` records one that passed. The
-two sessions differ only in whose fault an illegal message is.
+A message is taken, or it is illegal, for a reason, and changes nothing. The two sessions differ
+only in whose fault that is.
 
 Positions. A suffix begins right after the position that Hello named, and has no gaps. A full set
 ascends, with gaps where the history was reduced. `InitializationComplete` names the head: a suffix
@@ -10,11 +10,11 @@ has reached it, a full set adopts it. From there on numbered commands follow one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from antiphon.protocol.command import (
     AllowWrites,
-    CancelPeek,
     CommandSet,
     CreateInstance,
     Hello,
@@ -40,54 +40,58 @@ class Exchange:
     position: Position = NO_POSITION  # of the last numbered command
     digest: bytes = b""  # of the history at the head, once InitializationComplete named it
     ledger: Ledger = field(default_factory=Ledger)
+    screen: Callable[[Hello], None] = lambda hello: None  # raises what a Hello is refused with
 
-    def check(self, sent: Sent) -> str | None:
-        """Why the command is illegal now, or None."""
+    def take(self, sent: Sent) -> str | None:
+        """Record a command, or why it is illegal now.
+
+        Raises:
+            ComputeError: `screen` refuses a Hello.
+        """
+        following = next_stage(self.stage, sent.kind)
+        if following is None:
+            return f"{sent.kind.__name__} in stage {self.stage.name}"
+        if sent.kind is Peek:  # most of all commands, and not to be opened for this
+            assert following is self.stage, "a peek moves no stage"
+            assert sent.peek_id is not None, "a peek without an id"
+            return _unnumbered(sent) or self.ledger.take_peek(sent.peek_id)
+        problem = self._take(sent)
+        if problem is None:
+            self.stage = following
+        return problem
+
+    def _take(self, sent: Sent) -> str | None:
+        """`take` of a command that the stage allows, but for the stage itself."""
         command = sent.command
-        if next_stage(self.stage, type(command)) is None:
-            return f"{type(command).__name__} in stage {self.stage.name}"
-        if isinstance(command, Peek | CancelPeek):  # most of all commands
-            return _unnumbered(sent) or self.ledger.check_command(command)
+        problem = self._check_place(sent)
+        if problem is not None:
+            return problem
         match command:
-            case Hello() | AllowWrites():
-                return _unnumbered(sent)
+            case Hello():
+                self.screen(command)
+                self._greet(command)
             case CreateInstance(instance_id=instance):
                 assert self.hello is not None, "the table demands Hello first"
                 if instance != self.hello.instance_id:
                     return f"instance {instance} after a Hello of {self.hello.instance_id}"
-                return _unnumbered(sent)
-            case InitializationComplete():
-                return self._check_head(command) or _unnumbered(sent)
-            case _:
-                return self._check_position(sent) or self.ledger.check_command(command)
-
-    def advance(self, sent: Sent) -> None:
-        """Record a command for which `check` found nothing."""
-        command = sent.command
-        following = next_stage(self.stage, type(command))
-        assert following is not None, f"{type(command).__name__} in stage {self.stage.name}"
-        self.stage = following
-        if isinstance(command, Peek | CancelPeek):
-            self.ledger.note_command(command)
-            return
-        match command:
-            case Hello():
-                self._greet(command)
             case InitializationComplete():
                 self.position, self.digest = command.head_position, command.head_digest
-            case CreateInstance() | AllowWrites():
+            case AllowWrites():
                 pass
             case _:
+                problem = self.ledger.take_command(command)
+                if problem is not None:
+                    return problem
                 self.position = sent.position or self.position
-                self.ledger.note_command(command)
+        return None
 
-    def check_response(self, response: Response) -> str | None:
-        """Why the response is illegal now, or None."""
+    def take_response(self, response: Response) -> str | None:
+        """Record a response, or why it is illegal now."""
         if not may_respond(self.stage, type(response)):
             return f"{type(response).__name__} in stage {self.stage.name}"
         if isinstance(response, Status) and response.stage > self.stage:
             return f"a status of stage {response.stage.name} in stage {self.stage.name}"
-        return self.ledger.check_response(response)
+        return self.ledger.take_response(response)
 
     def _greet(self, hello: Hello) -> None:
         self.hello = hello
@@ -99,11 +103,14 @@ class Exchange:
                 for export in dataflow.exports
             )
 
-    def _check_position(self, sent: Sent) -> str | None:
-        if not is_numbered(sent.command):
+    def _check_place(self, sent: Sent) -> str | None:
+        command = sent.command
+        if isinstance(command, InitializationComplete):
+            return self._check_head(command) or _unnumbered(sent)
+        if not is_numbered(command):
             return _unnumbered(sent)
         if sent.position == NO_POSITION:
-            return f"{type(sent.command).__name__} without a position"
+            return f"{sent.kind.__name__} without a position"
         assert self.hello is not None, "the table demands Hello first"
         full = self.hello.command_set is CommandSet.FULL
         if full and self.stage is Stage.INITIALIZATION:
@@ -123,4 +130,4 @@ class Exchange:
 def _unnumbered(sent: Sent) -> str | None:
     if sent.position == NO_POSITION:
         return None
-    return f"{type(sent.command).__name__} at position {sent.position}"
+    return f"{sent.kind.__name__} at position {sent.position}"

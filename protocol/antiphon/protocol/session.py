@@ -28,8 +28,8 @@ class _Session:
 
     __slots__ = ("_exchange",)
 
-    def __init__(self, facts: ReplicaFacts) -> None:
-        self._exchange = Exchange(facts)
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
 
     @property
     def stage(self) -> Stage:
@@ -72,14 +72,13 @@ class ReplicaSession(_Session):
         incumbent: whom the replica obeyed last.
     """
 
-    __slots__ = ("_incumbent",)
+    __slots__ = ()
 
     def __init__(self, facts: ReplicaFacts, incumbent: Incumbent = NOBODY) -> None:
         assert facts.highest_epoch == incumbent.epoch, (
             f"facts of epoch {facts.highest_epoch}, incumbent of {incumbent.epoch}"
         )
-        super().__init__(facts)
-        self._incumbent = incumbent
+        super().__init__(Exchange(facts, screen=lambda hello: check_hello(hello, facts, incumbent)))
 
     def receive(self, sent: Sent) -> None:
         """A command arrived.
@@ -91,12 +90,9 @@ class ReplicaSession(_Session):
             RemoteProtocolError: illegal here; close the stream.
             VersionMismatch, InstanceMismatch, EpochFenced, StaleFacts: a Hello that is refused.
         """
-        problem = self._exchange.check(sent)
+        problem = self._exchange.take(sent)
         if problem is not None:
             raise RemoteProtocolError(problem)
-        if isinstance(sent.command, Hello):
-            check_hello(sent.command, self._exchange.facts, self._incumbent)
-        self._exchange.advance(sent)
 
     def send(self, response: Response) -> None:
         """A response is about to leave.
@@ -104,10 +100,9 @@ class ReplicaSession(_Session):
         Raises:
             LocalProtocolError: illegal here; it must not leave.
         """
-        problem = self._exchange.check_response(response)
+        problem = self._exchange.take_response(response)
         if problem is not None:
             raise LocalProtocolError(problem)
-        self._exchange.ledger.note_response(response)
 
 
 class ControllerSession(_Session):
@@ -119,16 +114,18 @@ class ControllerSession(_Session):
 
     __slots__ = ()
 
+    def __init__(self, facts: ReplicaFacts) -> None:
+        super().__init__(Exchange(facts))
+
     def send(self, sent: Sent) -> None:
         """A command is about to leave.
 
         Raises:
             LocalProtocolError: illegal here; it must not leave.
         """
-        problem = self._exchange.check(sent)
+        problem = self._exchange.take(sent)
         if problem is not None:
             raise LocalProtocolError(problem)
-        self._exchange.advance(sent)
 
     def receive(self, connection_id: ConnectionId, response: Response) -> bool:
         """A response arrived. False: it answers another connection and is to be forgotten.
@@ -138,8 +135,7 @@ class ControllerSession(_Session):
         """
         if connection_id != self.connection_id:
             return False
-        problem = self._exchange.check_response(response)
+        problem = self._exchange.take_response(response)
         if problem is not None:
             raise RemoteProtocolError(problem)
-        self._exchange.ledger.note_response(response)
         return True

@@ -62,8 +62,11 @@ class ReplicaDriver:
     def stream_opened(self, stream: int, now_ms: int) -> None:
         self._perform(self.front.opened(stream, now_ms))
 
-    def commands_received(self, stream: int, commands: tuple[Sent, ...], now_ms: int) -> None:
-        self._perform(self.front.received(stream, commands, now_ms))
+    def commands_received(
+        self, stream: int, commands: tuple[Sent, ...], now_ms: int, encoded: bytes = b""
+    ) -> None:
+        """A batch of commands; `encoded`: the same on the wire, if it is at hand."""
+        self._perform(self.front.received(stream, commands, now_ms, encoded))
 
     def stream_broken(self, stream: int, error: AntiphonError, now_ms: int) -> None:
         """A batch that cannot be decoded."""

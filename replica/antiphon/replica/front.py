@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from antiphon.protocol.command import CommandSet, Hello, Sent
+from antiphon.protocol.command import CommandSet, Hello, Peek, Sent
 from antiphon.protocol.errors import (
     AntiphonError,
     EpochFenced,
@@ -149,8 +149,11 @@ class Front:
             ready.ends.append((stream, Unavailable(f"the replica goes away: {self._draining}")))
         return ready
 
-    def received(self, stream: int, commands: tuple[Sent, ...], now_ms: int) -> FrontReady:
-        """Commands of one batch. Those before an illegal one count, it and the rest do not."""
+    def received(
+        self, stream: int, commands: tuple[Sent, ...], now_ms: int, encoded: bytes = b""
+    ) -> FrontReady:
+        """Commands of one batch. Those before an illegal one count, it and the rest do not.
+        `encoded`: the same on the wire, for the way to the worker; empty: encode them for it."""
         ready = FrontReady()
         found = self._streams.get(stream)
         if found is None:
@@ -160,18 +163,21 @@ class Front:
             for sent in commands:
                 if found.session is None:
                     found.session = ReplicaSession(self.facts(), self._incumbent())
-                initialized = found.session.stage >= Stage.READ_ONLY
-                found.session.receive(sent)
-                if isinstance(sent.command, Hello):
-                    self._take_over(stream, sent.command, ready, now_ms)
-                else:
+                session = found.session
+                initialized = session.stage >= Stage.READ_ONLY
+                session.receive(sent)
+                if sent.kind is not Peek:  # which makes no claim, and is passed on unopened
+                    if isinstance(sent.command, Hello):
+                        self._take_over(stream, sent.command, ready, now_ms)
+                        continue
                     self._claims.note(sent, initialized=initialized)
-                    passed.append(sent)
+                passed.append(sent)
         except AntiphonError as error:
-            self._forward(passed, ready)
+            self._forward(passed, b"", ready)
             self._end(stream, error, ready)
         else:
-            self._forward(passed, ready)
+            is_whole = len(passed) == len(commands)
+            self._forward(passed, encoded if is_whole else b"", ready)
         self._post(ready, now_ms)
         return ready
 
@@ -321,11 +327,13 @@ class Front:
         ):
             self._end(self._current, request.error, ready)
 
-    def _forward(self, commands: list[Sent], ready: FrontReady) -> None:
+    def _forward(self, commands: list[Sent], encoded: bytes, ready: FrontReady) -> None:
         if commands:
             assert self._connection_id is not None, "commands before Hello"
             ready.events.append(
-                CommandsReceived(connection_id=self._connection_id, commands=tuple(commands))
+                CommandsReceived(
+                    connection_id=self._connection_id, commands=tuple(commands), encoded=encoded
+                )
             )
 
     def _respond(

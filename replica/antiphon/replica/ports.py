@@ -8,7 +8,7 @@ the end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -195,6 +195,8 @@ class Disconnected:
 class CommandsReceived:
     connection_id: ConnectionId
     commands: tuple[Sent, ...]
+    # The same as they came, a batch on the wire; empty: not at hand.
+    encoded: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from antiphon.proof.simulation.checkers import check_obeyed
 from antiphon.proof.simulation.network import Stream
 from antiphon.proof.simulation.world import Process, World
-from antiphon.protocol.codec import commands_from_batch, commands_to_batch
+from antiphon.protocol.codec import commands_to_batch, commands_to_pass
 from antiphon.protocol.command import Sent
 from antiphon.protocol.errors import AntiphonError
 from antiphon.protocol.facts import ReplicaFacts
@@ -152,8 +152,8 @@ class ReplicaProcess:
     def heard(self, number: int, commands: tuple[Sent, ...]) -> None:
         assert self.driver is not None, "a dead replica hears nothing"
         # Through the wire's encoding, which a simulation must not spare.
-        wired = commands_from_batch(commands_to_batch(list(commands)))
-        self.driver.commands_received(number, tuple(wired), self.world.now_ms)
+        wired = commands_to_pass(commands_to_batch(commands))
+        self.driver.commands_received(number, wired, self.world.now_ms)
         self._tick()
 
     def hung_up(self, number: int) -> None:

@@ -24,6 +24,7 @@ from antiphon.protocol.codec.command import (
     command_to_proto,
     commands_from_batch,
     commands_to_batch,
+    commands_to_pass,
 )
 from antiphon.protocol.codec.dataflow import (
     dataflow_from_proto,
@@ -77,6 +78,7 @@ __all__ = [
     "command_to_proto",
     "commands_from_batch",
     "commands_to_batch",
+    "commands_to_pass",
     "dataflow_from_proto",
     "dataflow_to_proto",
     "delta_from_proto",

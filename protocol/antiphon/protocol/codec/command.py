@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from antiphon.protocol.codec.command_decoder import COMMAND_ARMS
+from antiphon.protocol.codec.command_decoder import COMMAND_ARMS, closed_peek
 from antiphon.protocol.codec.dataflow import (
     dataflow_to_proto,
     finishing_to_proto,
@@ -30,7 +30,6 @@ from antiphon.protocol.command import (
     IndexTarget,
     InitializationComplete,
     Peek,
-    PlanTarget,
     Schedule,
     Sent,
     StartRebuild,
@@ -76,8 +75,9 @@ def command_from_bytes(data: bytes) -> Command:
 
 def commands_to_batch(commands: Iterable[Sent]) -> pb.CommandBatch:
     batch = pb.CommandBatch()
+    add = batch.commands.add
     for sent in commands:
-        _fill(batch.commands.add(), sent)
+        _fill(add(), sent)
     return batch
 
 
@@ -91,9 +91,25 @@ def commands_from_batch(message: pb.CommandBatch) -> tuple[Sent, ...]:
     return each("commands", command_from_proto, message.commands)
 
 
+def commands_to_pass(message: pb.CommandBatch) -> tuple[Sent, ...]:
+    """`commands_from_batch` for whoever passes them on: everything is checked alike, but most peeks
+    stay closed. A closed one keeps the whole message alive.
+
+    Raises:
+        MalformedMessage: any of them is malformed; none is to be passed on.
+    """
+    require(len(message.commands) > 0, "commands", "none")
+    return each("commands", _to_pass, message.commands)
+
+
+def _to_pass(message: pb.Command) -> Sent:
+    return closed_peek(message) or command_from_proto(message)
+
+
 def _fill(message: pb.Command, sent: Sent) -> None:
-    message.position = sent.position
     command = sent.command
+    if sent.position != NO_POSITION:
+        message.position = sent.position
     if type(command) is Peek:  # most of all commands: filled where it stands, not copied
         _fill_peek(message.peek, command)
         return
@@ -185,25 +201,27 @@ def _fill_peek(message: pb.Peek, command: Peek) -> None:
     message.bytes_max = command.bytes_max
     if command.finishing is not UNFINISHED and command.finishing != UNFINISHED:
         message.finishing.CopyFrom(finishing_to_proto(command.finishing))
-    match command.target:
-        case IndexTarget(collection=collection, keys=keys, plan=plan, profile=profile):
-            # On the wire "no keys" is empty; Arrow streams and plans never are.
-            assert keys is None or keys, "an empty stream of keys"
-            assert plan is None or plan, "an empty plan"
-            target = message.index
-            target.collection = collection
-            if keys is not None:
-                target.keys = keys
-            if plan is not None:
-                target.plan = plan
-            if profile:
-                target.profile = profile
-        case PlanTarget(plan=plan_bytes, imports=imports):
-            message.plan.CopyFrom(
-                pb.PlanTarget(plan=plan_bytes, imports=[import_to_proto(i) for i in imports])
-            )
-        case _:
-            assert_never(command.target)
+    target = command.target
+    if isinstance(target, IndexTarget):
+        _fill_index_target(message.index, target)
+    else:
+        message.plan.CopyFrom(
+            pb.PlanTarget(plan=target.plan, imports=[import_to_proto(i) for i in target.imports])
+        )
+
+
+def _fill_index_target(message: pb.IndexTarget, target: IndexTarget) -> None:
+    # On the wire "no keys" is empty; Arrow streams and plans never are.
+    keys, plan = target.keys, target.plan
+    message.collection = target.collection
+    if keys is not None:
+        assert keys, "an empty stream of keys"
+        message.keys = keys
+    if plan is not None:
+        assert plan, "an empty plan"
+        message.plan = plan
+    if target.profile:
+        message.profile = True
 
 
 def _cancel_peek(command: CancelPeek) -> pb.CancelPeek:

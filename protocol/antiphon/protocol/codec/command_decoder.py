@@ -11,6 +11,7 @@ from antiphon.protocol.codec.dataflow import (
     import_from_proto,
 )
 from antiphon.protocol.codec.field import (
+    TIME_LIMIT,
     MalformedMessage,
     collections,
     each,
@@ -21,7 +22,7 @@ from antiphon.protocol.codec.field import (
     time,
 )
 from antiphon.protocol.codec.frontier import frontier_field
-from antiphon.protocol.codec.schema import schema_field
+from antiphon.protocol.codec.schema import is_known, schema_field
 from antiphon.protocol.command import (
     AcceptRebuild,
     AllowCompaction,
@@ -39,12 +40,14 @@ from antiphon.protocol.command import (
     Peek,
     PlanTarget,
     Schedule,
+    Sent,
     StartRebuild,
     SyncDecision,
     UpdateConfiguration,
 )
 from antiphon.protocol.dataflow import UNFINISHED
 from antiphon.protocol.ids import (
+    RANDOM_ID_BYTES,
     ClaimId,
     CollectionId,
     ConnectionId,
@@ -190,6 +193,26 @@ def _peek(message: pb.Peek) -> Peek:
         rows_max=message.rows_max,
         bytes_max=message.bytes_max,
     )
+
+
+def closed_peek(message: pb.Command) -> Sent | None:
+    """The peek that the message certainly holds, closed; None if it holds anything else or has to
+    be read to be sure. Most peeks are of an index, as it is, by a schema that was read before."""
+    peek = message.peek  # all its fields are empty where it is another command
+    peek_id = peek.peek_id
+    if (
+        len(peek_id) == RANDOM_ID_BYTES
+        and peek.time < TIME_LIMIT
+        and peek.index.collection != 0
+        and peek.rows_max > 0
+        and peek.bytes_max > 0
+        and not peek.HasField("finishing")
+        and is_known(peek.schema)
+    ):
+        return Sent.closed(
+            Position(message.position), random_id("peek_id", PeekId, peek_id), lambda: _peek(peek)
+        )
+    return None
 
 
 def _cancel_peek(message: pb.CancelPeek) -> CancelPeek:

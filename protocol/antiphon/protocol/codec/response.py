@@ -53,8 +53,12 @@ def responses_to_batch(
     connection_id: ConnectionId, responses: Iterable[Response]
 ) -> pb.ResponseBatch:
     batch = pb.ResponseBatch(connection_id=connection_id.value)
+    add = batch.responses.add
     for response in responses:
-        _fill(batch.responses.add(), response)
+        if type(response) is PeekResponse:  # most of all
+            _peek(add().peek, response)
+        else:
+            _fill(add(), response)
     return batch
 
 
@@ -95,9 +99,11 @@ def _peek(message: pb.PeekResponse, response: PeekResponse) -> None:
     message.peek_id = response.peek_id.value
     match response.result:
         case PeekRows(batches=batches, row_count=count):
-            message.rows.SetInParent()
-            message.rows.batches.extend(batches)
-            message.rows.row_count = count
+            rows = message.rows
+            rows.SetInParent()
+            if batches:
+                rows.batches.extend(batches)
+            rows.row_count = count
         case PeekStashed(row_count=count, byte_count=size):
             message.stashed.CopyFrom(pb.PeekStashed(row_count=count, byte_count=size))
         case Failure():

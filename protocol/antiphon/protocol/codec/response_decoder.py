@@ -77,7 +77,8 @@ def _peek_result(
     match message.WhichOneof("result"):
         case "rows":
             rows = message.rows
-            return PeekRows(batches=tuple(rows.batches), row_count=rows.row_count)
+            batches = rows.batches
+            return PeekRows(batches=tuple(batches) if batches else (), row_count=rows.row_count)
         case "stashed":
             stashed = message.stashed
             return PeekStashed(row_count=stashed.row_count, byte_count=stashed.byte_count)

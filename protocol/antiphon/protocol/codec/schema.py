@@ -104,6 +104,12 @@ def schema_from_proto(message: pb.Schema) -> Schema:
     return schema
 
 
+def is_known(message: pb.Schema) -> bool:
+    """Whether it was read before, and is not absent: then it is in order, and cheap to read."""
+    encoded = message.SerializeToString()
+    return encoded != b"" and encoded in _DECODED
+
+
 def schema_field(name: str, present: bool, message: pb.Schema) -> Schema:
     """A schema that must be said; one without columns is legal."""
     if not present:

@@ -76,8 +76,8 @@ class _Pickler(pickle.Pickler):
                 return type(value), (random,)
             case Frontier(time=time):
                 return Frontier, (time,)
-            case CommandsReceived(connection_id=connection_id, commands=commands):
-                batch = commands_to_batch(commands).SerializeToString()
+            case CommandsReceived(connection_id=connection_id, commands=commands, encoded=encoded):
+                batch = encoded or commands_to_batch(commands).SerializeToString()
                 return _commands_received, (connection_id, batch)
             case WorkerReady(responses=responses, connection_id=ConnectionId() as id_) if responses:
                 batch = responses_to_batch(id_, responses).SerializeToString()

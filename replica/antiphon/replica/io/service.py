@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import structlog
 
-from antiphon.protocol.codec import commands_from_batch, facts_to_proto, responses_to_batch
+from antiphon.protocol.codec import commands_to_pass, facts_to_proto, responses_to_batch
 from antiphon.protocol.describe import describe
 from antiphon.protocol.errors import (
     AntiphonError,
@@ -108,14 +108,15 @@ class ComputeService(compute_pb2_grpc.ComputeServicer):
         try:
             async for message in requests:
                 try:
-                    commands = commands_from_batch(message)
+                    commands = commands_to_pass(message)
                 except RemoteProtocolError as error:
                     self._driver.stream_broken(number, error, self._now_ms())
                     return
                 if self._verbose:
                     for sent in commands:
                         log.debug("<", stream=number, command=describe(sent.command))
-                self._driver.commands_received(number, commands, self._now_ms())
+                encoded = message.SerializeToString()
+                self._driver.commands_received(number, commands, self._now_ms(), encoded)
         except (grpc.aio.UsageError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
             # The connection is gone; the end of the stream tells everybody.
             log.debug("stream broke", stream=number, reason=str(error))
