@@ -81,9 +81,9 @@ class Acknowledging:
         self.driver.worker_handled(1)
         if isinstance(event, CommandsReceived):
             responses = tuple(
-                PeekResponse(peek_id=sent.command.peek_id, result=NOTHING)
+                PeekResponse(peek_id=sent.peek_id, result=NOTHING)
                 for sent in event.commands
-                if isinstance(sent.command, Peek)
+                if sent.kind is Peek and sent.peek_id is not None
             )
             ready = WorkerReady(responses=responses, connection_id=event.connection_id)
             self.driver.worker_ready(ready, now_ms())

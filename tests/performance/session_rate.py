@@ -1,8 +1,8 @@
 """Commands through a session: the controller's link to a replica's front, and back.
 
-Both sides send 100 commands a batch, with as many under way, and get one answer to each: the link
+Both sides send 100 commands a batch, ten batches under way, and get one answer to each: the link
 and the front through the codec, the stages and the driver; the bare stream as bytes that nobody
-reads.
+reads. The link makes messages of its own of what waits: of some 100, as its limit is 128.
 """
 
 from __future__ import annotations
