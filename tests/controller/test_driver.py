@@ -11,21 +11,16 @@ from antiphon.controller.ports import (
     ErrorReply,
     ReplanReply,
     RowsReply,
-    ShardReply,
 )
-from antiphon.controller.request import (
-    ShardAppendReceived,
-)
-from antiphon.history.store import Fence, ProducerSequence, ShardAppend
+from antiphon.history.store import ProducerSequence
 from antiphon.protocol.command import AllowCompaction, CancelPeek, CreateDataflow
-from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import (
     ComputeError,
     DuplicateKey,
     EpochFenced,
 )
 from antiphon.protocol.frontier import CLOSED, Frontier
-from antiphon.protocol.ids import ClaimId, Epoch, ProducerId
+from antiphon.protocol.ids import ClaimId, ProducerId
 from antiphon.protocol.response import Dropped, Frontiers
 from tests.controller.world import World
 
@@ -170,42 +165,6 @@ def test_a_replica_that_breaks_the_protocol_is_closed(world: World) -> None:
     world.connect("r1")
     world.respond("r1", Dropped(collection=world.id("t")))
     assert world.ports.log[-1] == "close r1"
-
-
-class TestWriteBack:
-    """Compare-and-append of materialized views."""
-
-    @pytest.fixture
-    def world(self) -> World:
-        world = World()
-        world.sql("CREATE TABLE t (k bigint)")
-        world.sql("CREATE MATERIALIZED VIEW m AS SELECT k FROM t")
-        return world
-
-    def write(self, world: World, expected: int, new: int, fence: Fence | None = None) -> int:
-        request = world.request()
-        append = ShardAppend(
-            collection=world.id("m"),
-            expected_upper=Frontier(expected),
-            new_upper=Frontier(new),
-            delta=Delta(),
-        )
-        fence = world.driver.fence if fence is None else fence
-        world.handle(ShardAppendReceived(request=request, append=append, fence=fence))
-        world.run()
-        return request
-
-    def test_the_first_wins_and_the_second_learns_where_the_shard_stands(
-        self, world: World
-    ) -> None:
-        first, second = self.write(world, 1, 50), self.write(world, 1, 40)
-        assert world.reply(first) == ShardReply(applied=True, upper=Frontier(50))
-        assert world.reply(second) == ShardReply(applied=False, upper=Frontier(50))
-
-    def test_only_what_this_claim_allowed_may_write(self, world: World) -> None:
-        stranger = Fence(epoch=Epoch(9), claim_id=ClaimId(b"x" * 16))
-        request = self.write(world, 1, 50, stranger)
-        assert isinstance(error_of(world, request), EpochFenced)
 
 
 def test_a_fenced_controller_knows_that_it_must_stop(world: World) -> None:

@@ -22,12 +22,11 @@ from antiphon.controller.instance.event import (
     ReplicaProbed,
     RequestCanceled,
     ResponsesReceived,
-    ShardAdvanced,
     StashReleased,
     Ticked,
 )
 from antiphon.controller.kernel import Kernel
-from antiphon.controller.ports import DoneReply, ShardReply, World
+from antiphon.controller.ports import DoneReply, World
 from antiphon.controller.recovery import Recovered
 from antiphon.controller.request import (
     AppendReceived,
@@ -73,8 +72,9 @@ from antiphon.controller.statements.read import Reads
 from antiphon.controller.statements.replicas import Members
 from antiphon.controller.statements.show import show_replicas, show_settings
 from antiphon.controller.status import InstanceStatus, instance_status
-from antiphon.history.store import Committed, Completion, Fence, Refused
-from antiphon.protocol.errors import ComputeError, EpochFenced, NotServed, Standby
+from antiphon.controller.write_back import WriteBack
+from antiphon.history.store import Committed, Fence, Refused
+from antiphon.protocol.errors import ComputeError, NotServed, Standby
 from antiphon.protocol.ids import ConnectionId
 
 # What a standby refuses, and answers so.
@@ -123,6 +123,7 @@ class Driver:
         self._changes = Changes(self._kernel)
         self._reads = Reads(self._kernel)
         self._members = Members(self._kernel)
+        self._write_back = WriteBack(self._kernel)
         self.holds = NamedHolds(self._kernel, recovered.holds)
 
     @property
@@ -203,7 +204,7 @@ class Driver:
             case StatementReceived():
                 self._begin(event)
             case ShardAppendReceived():
-                self._append_shard(event)
+                self._write_back.append(event)
             case ResultFetched():
                 self._changes.on_fetched(event)
             case RequestCanceled(request=request):
@@ -263,28 +264,3 @@ class Driver:
                 kernel.reply(event.request, DoneReply(tag=tag, notices=notices))
             case _:
                 assert_never(statement)
-
-    def _append_shard(self, event: ShardAppendReceived) -> None:
-        """A replica writes back a materialized view. Only one that this very claim allowed may."""
-        kernel = self._kernel
-        if event.fence != kernel.fence:
-            error = EpochFenced(
-                f"epoch {kernel.fence.epoch} owns the instance, not {event.fence.epoch} or "
-                "another claim of it",
-                epoch=kernel.fence.epoch,
-            )
-            kernel.fail(event.request, error)
-            return
-        collection = event.append.collection
-
-        def done(completion: Completion) -> None:
-            match completion:
-                case Committed(shard_uppers=((applied, upper),)):
-                    kernel.step(ShardAdvanced(collection=collection, upper=upper))
-                    kernel.reply(event.request, ShardReply(applied=applied, upper=upper))
-                case Committed():
-                    raise AssertionError("one shard append has one answer")
-                case Refused(error=error):
-                    kernel.fail(event.request, error)
-
-        kernel.submit(done, shard_appends=(event.append,))

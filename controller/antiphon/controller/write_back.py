@@ -1,0 +1,81 @@
+"""What replicas write back of materialized views: of each shard one append at a time.
+
+All replicas compute a view, and all that may write append what it changed, so most appends come
+second. Whether one does is known here as soon as the one before it is durable: it is answered
+without a transaction of its own, which the writes of clients would have waited for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from antiphon.controller.instance.event import ShardAdvanced
+from antiphon.controller.kernel import Kernel
+from antiphon.controller.ports import ShardReply
+from antiphon.controller.request import ShardAppendReceived
+from antiphon.history.store import Committed, Completion, Refused
+from antiphon.protocol.errors import EpochFenced
+from antiphon.protocol.ids import CollectionId
+
+
+class WriteBack:
+    """Compare-and-append, in the order of arrival."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        # Of each shard that an append is on its way to: those that wait for what becomes of it.
+        self._waiting: dict[CollectionId, deque[ShardAppendReceived]] = {}
+
+    def append(self, event: ShardAppendReceived) -> None:
+        """Only a replica that this very claim allowed may."""
+        kernel = self._kernel
+        if event.fence != kernel.fence:
+            error = EpochFenced(
+                f"epoch {kernel.fence.epoch} owns the instance, not {event.fence.epoch} or "
+                "another claim of it",
+                epoch=kernel.fence.epoch,
+            )
+            kernel.fail(event.request, error)
+            return
+        waiting = self._waiting.get(event.append.collection)
+        if waiting is not None:
+            waiting.append(event)
+        elif not self._comes_late(event):
+            self._submit(event)
+
+    def _comes_late(self, event: ShardAppendReceived) -> bool:
+        """Answers one that expects what is durably past. All else the store decides."""
+        append = event.append
+        found = self._kernel.instance.state.collections.get(append.collection)
+        if found is None or found.shard_upper is None:
+            return False
+        late = append.expected_upper.less_than(found.shard_upper)
+        if late:
+            self._kernel.reply(event.request, ShardReply(applied=False, upper=found.shard_upper))
+        return late
+
+    def _submit(self, event: ShardAppendReceived) -> None:
+        kernel, collection = self._kernel, event.append.collection
+
+        def done(completion: Completion) -> None:
+            match completion:
+                case Committed(shard_uppers=((applied, upper),)):
+                    kernel.step(ShardAdvanced(collection=collection, upper=upper))
+                    kernel.reply(event.request, ShardReply(applied=applied, upper=upper))
+                case Committed():
+                    raise AssertionError("one shard append has one answer")
+                case Refused(error=error):
+                    kernel.fail(event.request, error)
+            self._next(collection)
+
+        self._waiting.setdefault(collection, deque())
+        kernel.submit(done, shard_appends=(event.append,))
+
+    def _next(self, collection: CollectionId) -> None:
+        waiting = self._waiting[collection]
+        while waiting:
+            event = waiting.popleft()
+            if not self._comes_late(event):
+                self._submit(event)
+                return
+        del self._waiting[collection]

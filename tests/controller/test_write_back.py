@@ -1,0 +1,109 @@
+"""Compare-and-append of materialized views: who comes second costs no transaction."""
+
+from __future__ import annotations
+
+import pytest
+
+from antiphon.controller.ports import ErrorReply, ShardReply
+from antiphon.controller.request import ShardAppendReceived
+from antiphon.history.store import Fence, ShardAppend
+from antiphon.protocol.delta import Delta
+from antiphon.protocol.errors import CollectionMissing, EpochFenced
+from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import ClaimId, CollectionId, Epoch
+from tests.controller.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.sql("CREATE TABLE t (k bigint)")
+    world.sql("CREATE MATERIALIZED VIEW m AS SELECT k FROM t")
+    return world
+
+
+def write_to(
+    world: World, shard: CollectionId, new: int, *, expected: int = 1, fence: Fence | None = None
+) -> int:
+    """A replica's append without rows; its request."""
+    request = world.request()
+    append = ShardAppend(
+        collection=shard,
+        expected_upper=Frontier(expected),
+        new_upper=Frontier(new),
+        delta=Delta(),
+    )
+    world.handle(
+        ShardAppendReceived(request=request, append=append, fence=fence or world.driver.fence)
+    )
+    return request
+
+
+def write(world: World, expected: int, new: int) -> int:
+    return write_to(world, world.id("m"), new, expected=expected)
+
+
+def applied(upper: int) -> ShardReply:
+    return ShardReply(applied=True, upper=Frontier(upper))
+
+
+def late(upper: int) -> ShardReply:
+    return ShardReply(applied=False, upper=Frontier(upper))
+
+
+def test_the_second_waits_for_the_first_and_learns_where_the_shard_stands(world: World) -> None:
+    first, second = write(world, 1, 50), write(world, 1, 40)
+    assert world.store.queued_count == 1
+    assert not {first, second} & world.ports.replies.keys(), "nothing is known before it is durable"
+    assert world.commit()
+    assert world.reply(first) == applied(50)
+    assert world.reply(second) == late(50)
+    assert world.store.queued_count == 0, "it took no transaction"
+
+
+def test_one_that_comes_late_is_answered_at_once(world: World) -> None:
+    write(world, 1, 50)
+    world.run()
+    assert world.reply(write(world, 1, 60)) == late(50)
+    assert world.store.queued_count == 0
+
+
+def test_one_that_goes_on_where_the_first_ends_applies(world: World) -> None:
+    first, second, third = write(world, 1, 50), write(world, 50, 60), write(world, 50, 70)
+    world.run()
+    assert world.reply(first) == applied(50)
+    assert world.reply(second) == applied(60)
+    assert world.reply(third) == late(60)
+
+
+def test_one_that_expects_what_is_not_there_yet_is_decided_by_the_store(world: World) -> None:
+    request = write(world, 99, 100)
+    assert world.store.queued_count == 1
+    world.run()
+    assert world.reply(request) == late(1)
+
+
+def test_who_waits_for_one_that_fails_is_heard_all_the_same(world: World) -> None:
+    shard = world.id("m")
+    world.begin("DROP MATERIALIZED VIEW m")
+    requests = [write_to(world, shard, 50), write_to(world, shard, 60)]
+    world.run()
+    for request in requests:
+        reply = world.reply(request)
+        assert isinstance(reply, ErrorReply)
+        assert isinstance(reply.error, CollectionMissing)
+
+
+def test_shards_do_not_wait_for_one_another(world: World) -> None:
+    world.sql("CREATE MATERIALIZED VIEW n AS SELECT k FROM t")
+    requests = [write_to(world, world.id(name), 50) for name in ("m", "n")]
+    assert world.store.queued_count == 2
+    world.run()
+    assert [world.reply(request) for request in requests] == [applied(50), applied(50)]
+
+
+def test_only_what_this_claim_allowed_may_write(world: World) -> None:
+    stranger = Fence(epoch=Epoch(9), claim_id=ClaimId(b"x" * 16))
+    reply = world.reply(write_to(world, world.id("m"), 50, fence=stranger))
+    assert isinstance(reply, ErrorReply)
+    assert isinstance(reply.error, EpochFenced)
