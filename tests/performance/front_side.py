@@ -14,6 +14,7 @@ from typing import Final
 from antiphon.protocol.command import Peek
 from antiphon.protocol.ids import Incarnation, ReplicaId
 from antiphon.protocol.io.channel import create_server, listen
+from antiphon.protocol.io.memory import spare_what_is_loaded
 from antiphon.protocol.response import PeekResponse, PeekRows
 from antiphon.replica.driver import ReplicaDriver
 from antiphon.replica.io.service import ComputeService
@@ -111,6 +112,7 @@ async def serve() -> None:
     compute_pb2_grpc.add_ComputeServicer_to_server(service, server)
     address = listen(server, "127.0.0.1:0")
     await server.start()
+    spare_what_is_loaded()  # as a replica does
     beating = asyncio.ensure_future(beat(driver))
     print(address, flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -55,6 +55,7 @@ from antiphon.protocol.ids import Epoch
 from antiphon.protocol.io.channel import create_server, is_loopback, listen, reachable
 from antiphon.protocol.io.health import Health, add_health_and_reflection
 from antiphon.protocol.io.interceptor import Gate
+from antiphon.protocol.io.memory import spare_what_is_loaded
 from antiphon.v1 import collections_pb2, collections_pb2_grpc, control_pb2, control_pb2_grpc
 
 OK: Final = 0
@@ -81,6 +82,7 @@ async def _run(config: ControllerConfig, engine: EnginePort | None) -> int:
     controller = Controller(config, engine)
     with _signals(controller.ask_to_stop):
         await controller.start()
+        spare_what_is_loaded()
         try:
             await controller.stopped.wait()
         finally:

@@ -29,6 +29,7 @@ from antiphon.protocol.ids import RANDOM_ID_BYTES, ConnectionId, Incarnation, Re
 from antiphon.protocol.io.channel import create_server, listen, open_channel
 from antiphon.protocol.io.health import Health, add_health_and_reflection
 from antiphon.protocol.io.interceptor import Gate
+from antiphon.protocol.io.memory import spare_what_is_loaded
 from antiphon.protocol.limits import DRAIN_MS, HEARTBEAT_INTERVAL_MS
 from antiphon.replica.driver import ReplicaDriver
 from antiphon.replica.io import worker_process
@@ -150,6 +151,7 @@ class _Replica:
         health = await add_health_and_reflection(server, (name,))
         address = listen(server, self._config.listen, security)
         await server.start()
+        spare_what_is_loaded()
         await health.serve()
         log.info("serving", address=address, worker=worker.pid)
         with _signals(self._ask_to_stop):
