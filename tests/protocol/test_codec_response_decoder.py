@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 
 from antiphon.protocol.codec.field import MalformedMessage
-from antiphon.protocol.codec.response import response_from_proto, response_to_proto
+from antiphon.protocol.codec.response import (
+    response_from_proto,
+    response_to_proto,
+    responses_from_batch,
+)
 from antiphon.protocol.response import Response
 from antiphon.v1 import response_pb2 as pb
 from antiphon.v1 import types_pb2
@@ -61,6 +65,9 @@ def test_the_error_names_the_field(message: pb.Response, path: str) -> None:
     with pytest.raises(MalformedMessage) as caught:
         response_from_proto(message)
     assert caught.value.path == path
+    with pytest.raises(MalformedMessage) as found:
+        responses_from_batch(pb.ResponseBatch(connection_id=bytes(16), responses=[message]))
+    assert found.value.path == f"responses[0].{path}"
 
 
 @given(strategies.responses)

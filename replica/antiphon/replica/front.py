@@ -345,7 +345,7 @@ class Front:
         responses: list[Response] = []
         for response in output.responses:
             answer = response
-            if isinstance(response, PeekResponse) and response.peek_id in refused:
+            if refused and isinstance(response, PeekResponse) and response.peek_id in refused:
                 error = refused[response.peek_id]
                 answer = PeekResponse(peek_id=response.peek_id, result=failure_of(error))
             session.send(answer)

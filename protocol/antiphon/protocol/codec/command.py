@@ -99,11 +99,13 @@ def commands_to_pass(message: pb.CommandBatch) -> tuple[Sent, ...]:
         MalformedMessage: any of them is malformed; none is to be passed on.
     """
     require(len(message.commands) > 0, "commands", "none")
-    return each("commands", _to_pass, message.commands)
-
-
-def _to_pass(message: pb.Command) -> Sent:
-    return closed_peek(message) or command_from_proto(message)
+    passed: list[Sent] = []
+    try:
+        for command in message.commands:
+            passed.append(closed_peek(command) or command_from_proto(command))
+    except MalformedMessage as error:
+        raise error.inside(f"commands[{len(passed)}]") from None
+    return tuple(passed)
 
 
 def _fill(message: pb.Command, sent: Sent) -> None:

@@ -209,9 +209,7 @@ def closed_peek(message: pb.Command) -> Sent | None:
         and not peek.HasField("finishing")
         and is_known(peek.schema)
     ):
-        return Sent.closed(
-            Position(message.position), random_id("peek_id", PeekId, peek_id), lambda: _peek(peek)
-        )
+        return Sent.closed(Position(message.position), PeekId(peek_id), lambda: _peek(peek))
     return None
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, assert_never
 
 from antiphon.protocol.codec.failure import failure_to_proto
-from antiphon.protocol.codec.field import MalformedMessage, each, field, random_id, require
+from antiphon.protocol.codec.field import MalformedMessage, field, random_id, require
 from antiphon.protocol.codec.frontier import frontier_to_proto
-from antiphon.protocol.codec.response_decoder import RESPONSE_ARMS
+from antiphon.protocol.codec.response_decoder import RESPONSE_ARMS, peek_rows
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import ConnectionId
 from antiphon.protocol.response import (
@@ -65,10 +65,14 @@ def responses_to_batch(
 def responses_from_batch(message: pb.ResponseBatch) -> tuple[ConnectionId, tuple[Response, ...]]:
     """At least one response, and the connection they answer."""
     require(len(message.responses) > 0, "responses", "none")
-    return (
-        random_id("connection_id", ConnectionId, message.connection_id),
-        each("responses", response_from_proto, message.responses),
-    )
+    connection_id = random_id("connection_id", ConnectionId, message.connection_id)
+    responses: list[Response] = []
+    try:
+        for response in message.responses:
+            responses.append(peek_rows(response) or response_from_proto(response))
+    except MalformedMessage as error:
+        raise error.inside(f"responses[{len(responses)}]") from None
+    return connection_id, tuple(responses)
 
 
 # Encoders fill a message where it stands. Passing one message to another copies it whole, which for

@@ -17,7 +17,13 @@ from antiphon.protocol.codec.field import (
 )
 from antiphon.protocol.codec.frontier import frontier_field, frontier_from_proto
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import CollectionId, PeekId, Position, SessionId
+from antiphon.protocol.ids import (
+    RANDOM_ID_BYTES,
+    CollectionId,
+    PeekId,
+    Position,
+    SessionId,
+)
 from antiphon.protocol.response import (
     CopyToDropped,
     CopyToResponse,
@@ -65,6 +71,21 @@ def _frontiers(message: pb.Frontiers) -> Frontiers:
     )
 
 
+def peek_rows(message: pb.Response) -> PeekResponse | None:
+    """The rows of a peek that the message certainly holds; None: look what it holds. Most of all
+    responses are this one."""
+    peek = message.peek  # all its fields are empty where it is another response
+    peek_id = peek.peek_id
+    if len(peek_id) == RANDOM_ID_BYTES and peek.HasField("rows"):
+        return PeekResponse(peek_id=PeekId(peek_id), result=_rows(peek.rows))
+    return None
+
+
+def _rows(message: pb.PeekRows) -> PeekRows:
+    batches = message.batches
+    return PeekRows(batches=tuple(batches) if batches else (), row_count=message.row_count)
+
+
 def _peek(message: pb.PeekResponse) -> PeekResponse:
     return PeekResponse(
         peek_id=random_id("peek_id", PeekId, message.peek_id), result=_peek_result(message)
@@ -76,9 +97,7 @@ def _peek_result(
 ) -> PeekRows | PeekStashed | PeekCanceled | Failure:
     match message.WhichOneof("result"):
         case "rows":
-            rows = message.rows
-            batches = rows.batches
-            return PeekRows(batches=tuple(batches) if batches else (), row_count=rows.row_count)
+            return _rows(message.rows)
         case "stashed":
             stashed = message.stashed
             return PeekStashed(row_count=stashed.row_count, byte_count=stashed.byte_count)
