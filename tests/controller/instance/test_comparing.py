@@ -11,7 +11,12 @@ from antiphon.protocol.command import AcceptRebuild, CancelPeek, Peek, StartRebu
 from antiphon.protocol.errors import Unavailable
 from antiphon.protocol.failure import failure_of
 from antiphon.protocol.ids import CollectionId, ReplicaId
-from antiphon.protocol.response import RebuildCompleted, RebuildResult
+from antiphon.protocol.response import (
+    PeekCanceled,
+    PeekResponse,
+    RebuildCompleted,
+    RebuildResult,
+)
 from tests.controller.instance.machine import CONFIG, Machine, T, index, of_type
 
 A = CollectionId(10)
@@ -77,7 +82,7 @@ def test_equal_digests_change_nothing(machine: Machine) -> None:
 
 def test_who_differs_from_most_is_repaired_and_not_read_from_meanwhile(machine: Machine) -> None:
     """Sync 23, 27"""
-    request, _ = machine.peek(A)
+    request, peek_id = machine.peek(A)
     tell(machine, r1=WRONG, r2=RIGHT, r3=RIGHT)
     commands = machine.take("r1")
     (command,) = of_type(commands, StartRebuild)
@@ -102,7 +107,46 @@ def test_who_differs_from_most_is_repaired_and_not_read_from_meanwhile(machine: 
     assert record.outcome == "repaired"
     machine.peek(A)
     assert of_type(machine.take("r1"), Peek)
-    assert request is not None
+    # What it was asked before was for the others, until it has said that it stopped.
+    machine.respond("r1", PeekResponse(peek_id=peek_id, result=PeekCanceled()))
+    (again,) = of_type(machine.take("r1"), Peek)
+    assert again.peek_id == peek_id
+    failed = failure_of(Unavailable("it is out of memory"))
+    machine.respond("r2", PeekResponse(peek_id=peek_id, result=failed))
+    machine.respond("r3", PeekResponse(peek_id=peek_id, result=failed))
+    assert request not in machine.replies, "r1 may yet answer"
+    machine.answer("r1", peek_id)
+    assert len(machine.replies[request]) == 1
+
+
+def test_what_was_asked_of_who_is_repaired_is_nobodys_answer(machine: Machine) -> None:
+    request, peek_id = machine.peek(A)
+    tell(machine, r1=WRONG, r2=RIGHT, r3=RIGHT)
+    machine.answer("r1", peek_id)
+    assert request not in machine.replies, "it was asked before anybody knew that it differs"
+    command = started(machine, "r1")
+    completed(machine, "r1", command)
+    assert of_type(machine.take("r1"), Peek), "now it may be asked again"
+    machine.lose("r3")
+    machine.connect("r3")
+    assert not of_type(machine.take("r1"), Peek), "once"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_read_that_names_who_is_repaired_is_asked_once_that_is_over(
+    machine: Machine, fails: bool
+) -> None:
+    """Found by simulation, seed 1 of the rebuilds: it was never asked."""
+    tell(machine, r1=RIGHT, r2=WRONG, r3=RIGHT)
+    command = started(machine, "r2")
+    machine.peek(A, replica=ReplicaId("r2"))
+    assert not of_type(machine.take("r2"), Peek)
+    if fails:
+        failure = failure_of(Unavailable("the base is gone"))
+        machine.respond("r2", RebuildResult(session_id=command.session_id, result=failure))
+    else:
+        completed(machine, "r2", command)
+    assert of_type(machine.take("r2"), Peek)
 
 
 def test_of_two_halves_the_one_that_was_repaired_is_believed(machine: Machine) -> None:

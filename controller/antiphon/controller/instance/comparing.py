@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from antiphon.controller.engine.decision import Sync
-from antiphon.controller.instance import holds
+from antiphon.controller.instance import holds, peeks
 from antiphon.controller.instance.event import DigestsTold
 from antiphon.controller.instance.ready import AskDigests, Outbox, live
 from antiphon.controller.instance.state import (
@@ -29,7 +29,7 @@ from antiphon.controller.instance.state import (
     Replica,
     State,
 )
-from antiphon.protocol.command import AcceptRebuild, CancelPeek, StartRebuild, SyncDecision
+from antiphon.protocol.command import AcceptRebuild, StartRebuild, SyncDecision
 from antiphon.protocol.ids import CollectionId, ReplicaId, SessionId, show
 from antiphon.protocol.response import RebuildCompleted, RebuildResult
 
@@ -84,6 +84,7 @@ def on_result(state: State, replica: Replica, response: RebuildResult, out: Outb
         case failure:
             _end(state, repair, f"failed: {failure.message}")
     state.compare_at_ms = 0  # soon: whether it is right now
+    peeks.ask_waiting(state, out)  # those that name it have waited for the end
     return True
 
 
@@ -208,7 +209,7 @@ def _repair(
     )
     repair.record = record
     replica.decisions.append(record)
-    _ask_no_more(state, replica, out)
+    peeks.withdraw(state, replica, out)
     command = StartRebuild(
         session_id=repair.session_id,
         collections=collections,
@@ -229,14 +230,6 @@ def _with_readers(
         if installed is not None and found.intersection(installed.local_inputs):
             found.add(collection.id)
     return tuple(sorted(found))
-
-
-def _ask_no_more(state: State, replica: Replica, out: Outbox) -> None:
-    """Reads that it was asked for and others were as well: those are waited for."""
-    for peek in state.peeks.values():
-        if peek.replica is None and replica.id in peek.asked and len(peek.asked) > 1:
-            peek.asked.discard(replica.id)
-            out.send(replica.id, live(CancelPeek(peek_id=peek.command.peek_id)))
 
 
 def _end(state: State, repair: Repair, outcome: str) -> None:

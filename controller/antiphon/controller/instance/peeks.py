@@ -131,10 +131,25 @@ def ask_waiting(state: State, out: Outbox) -> None:
             if not peek.asked and _candidates(state, peek.replica):
                 _end_as_dropped(state, peek, missing, out)
             continue
-        for replica in readers(state, peek.replica):
-            if replica.id not in peek.asked:
-                peek.asked.add(replica.id)
-                out.send(replica.id, live(peek.command))
+        _ask(state, peek, out)
+
+
+def _ask(state: State, peek: PendingPeek, out: Outbox) -> None:
+    for replica in readers(state, peek.replica):
+        if replica.id not in peek.asked and replica.id not in peek.withdrawn:
+            peek.asked.add(replica.id)
+            out.send(replica.id, live(peek.command))
+
+
+def withdraw(state: State, replica: Replica, out: Outbox) -> None:
+    """It is not to be read from: reads that others were asked for as well wait for those. Once it
+    may be read from again, it may be asked again."""
+    for peek in state.peeks.values():
+        waiting = peek.asked - peek.failures.keys()
+        if peek.replica is None and replica.id in waiting and len(waiting) > 1:
+            peek.asked.discard(replica.id)
+            peek.withdrawn.add(replica.id)
+            out.send(replica.id, live(CancelPeek(peek_id=peek.command.peek_id)))
 
 
 def on_response(state: State, replica: Replica, response: PeekResponse, out: Outbox) -> None:
@@ -143,6 +158,13 @@ def on_response(state: State, replica: Replica, response: PeekResponse, out: Out
     if peek is None or (peek.replica is not None and peek.replica != replica.id):
         if isinstance(response.result, PeekStashed):
             out.send(replica.id, live(CancelPeek(peek_id=response.peek_id)))  # frees the stash
+        return
+    if replica.id in peek.withdrawn:
+        peek.withdrawn.discard(replica.id)
+        if isinstance(response.result, PeekStashed):
+            out.send(replica.id, live(CancelPeek(peek_id=response.peek_id)))
+        if _missing(state, peek) is None:
+            _ask(state, peek, out)
         return
     match response.result:
         case PeekRows(batches=batches, row_count=row_count):
@@ -219,8 +241,7 @@ def replay(state: State, replica: Replica, out: Outbox) -> list[Sent]:
     for peek in list(state.peeks.values()):
         if peek.replica is not None and peek.replica != replica.id:
             continue
-        peek.failures.pop(replica.id, None)
-        peek.asked.discard(replica.id)
+        _forget(peek, replica)
         missing = _missing(state, peek)
         if missing is not None:
             if not peek.asked:
@@ -257,13 +278,19 @@ def on_replica_lost(state: State, replica: Replica, out: Outbox) -> None:
             error = ReplicaFailed(f"replica {replica.id} is gone", replica=replica.id)
             out.reply(peek.request, ErrorReply(error))
             continue
-        peek.failures.pop(replica.id, None)
-        peek.asked.discard(replica.id)
+        _forget(peek, replica)
         left = _candidates(state, None)
         if left and all(other.id in peek.failures for other in left):
             failure = peek.failures[left[0].id]
             finish(state, peek, out)
             out.reply(peek.request, ErrorReply(error_of(failure)))
+
+
+def _forget(peek: PendingPeek, replica: Replica) -> None:
+    """Its connection is over, and with it all that was said on it."""
+    peek.failures.pop(replica.id, None)
+    peek.asked.discard(replica.id)
+    peek.withdrawn.discard(replica.id)
 
 
 def expire(state: State, out: Outbox, now_ms: int) -> None:

@@ -226,6 +226,8 @@ class PendingPeek:
     imports: tuple[CollectionId, ...]
     replica: ReplicaId | None
     asked: set[ReplicaId] = field(default_factory=set)  # who has been sent it, and may answer
+    # Who was told to stop, and has not answered to that: what it still says is nothing.
+    withdrawn: set[ReplicaId] = field(default_factory=set)
     failures: dict[ReplicaId, Failure] = field(default_factory=dict)
 
 
