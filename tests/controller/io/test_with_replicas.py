@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 
+from antiphon.controller.io import link as links
 from antiphon.controller.io.process import Controller
 from antiphon.protocol import errors
 from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto
@@ -314,6 +315,45 @@ async def test_a_restarted_controller_finds_everything(tmp_path: Path) -> None:
         assert rows == [{"id": 1}, {"id": 2}, {"id": 3}]
         (row,) = await client.sql("SELECT n FROM totals WHERE customer = 'a'")
         assert row == {"n": 2}
+
+
+@pytest.mark.slow
+async def test_a_thousand_flaps_leave_no_task_pin_hold_or_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sync 33, over real streams to a real process."""
+    monkeypatch.setattr(links, "RECONNECT_BACKOFF_MIN_MS", 1)
+    monkeypatch.setattr(links, "LOCAL_BACKOFF_MAX_S", 0.001)
+    async with serving(tmp_path, local_replicas=1) as (controller, client):
+        await client.sql(SCHEMA)
+        await client.append("orders", id=[1], customer=["a"], amount=[10])
+        state = controller.driver.kernel.instance.state
+        replica = state.replicas[ReplicaId("r1")]
+        link = controller._links._links[replica.id]
+
+        async def calm() -> bool:
+            return replica.is_open and replica.accepted
+
+        def counts() -> tuple[int, int, int, int]:
+            holds = sum(len(collection.holds) for collection in state.collections.values())
+            active = sum(view.active is not None for view in state.sync.views)
+            return holds, len(state.retention.pins), active, len(state.peeks)
+
+        await until(calm, 30, "r1 is up to date")
+        before, tasks, connections = counts(), len(asyncio.all_tasks()), replica.connections
+        for flap in range(1_000):
+            session = link._session
+            assert session is not None
+            if flap % 10 == 0:  # the others end before they have begun
+                await until(calm, 30, "r1 is back")
+            session.end("a flap")
+            while link._session in (None, session) or link.phase != "connected":
+                await asyncio.sleep(0.001)
+        await until(calm, 30, "r1 is back")
+        assert replica.connections - connections >= 1_000
+        assert await client.sql("SELECT id FROM orders", replica="r1") == [{"id": 1}]
+        assert counts() == before
+        await until(lambda: len(asyncio.all_tasks()) <= tasks, 30, "no task is left")
 
 
 async def test_flapping_connections_leave_nothing_behind_and_send_nothing_twice(
