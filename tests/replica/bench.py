@@ -23,6 +23,7 @@ from antiphon.protocol.content_digest import digest_bytes
 from antiphon.protocol.errors import EpochFenced, SinceViolation
 from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import CollectionId, Epoch, HistoryId, PeekId, Position, transient
+from antiphon.protocol.plan import Plan
 from antiphon.protocol.response import (
     Dropped,
     Frontiers,
@@ -438,12 +439,12 @@ def compact(collection: int, time: int | None) -> AllowCompaction:
     return AllowCompaction(collection=CollectionId(collection), frontier=Frontier(time))
 
 
-def filled() -> Bench:
-    """A table with three rows at 5, an index X of it from 10 on, upper 20."""
+def filled(plan: Plan | None = None) -> Bench:
+    """A table with three rows at 5, an index X of it, or of a plan, from 10 on, upper 20."""
     store = Store(upper=1)
     store.append(5, TABLE, *rows((1, "a"), (2, "b"), (3, "c")))
     store.upper = 20
     bench = Bench(store)
-    bench.connect(index(X), schedule(X))
+    bench.connect(index(X, plan=plan), schedule(X))
     bench.run()
     return bench

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from antiphon.protocol.frontier import Frontier
 from antiphon.replica.computation import HYDRATION_PARTS, MAINTAIN_IDLE_MS, MAINTAIN_SLICES
+from antiphon.replica.dataflow.trace import _TimedSpine
 from antiphon.replica.installed import HYDRATION_FUEL
 from tests.replica.bench import Bench, J, Store, X, counted, filled, rows, schedule
 from tests.replica.scripted import TABLE, above, get, index, peek_id, read_index
 
 
 def test_merges_wait_for_a_pause_or_for_several_slices_of_work() -> None:
-    bench = filled()
+    bench = filled(above(get(TABLE), -1))
     bench.wait(MAINTAIN_IDLE_MS)
     found = bench.worker._held.installed.readable(X)
     assert found is not None
+    assert isinstance(found.trace._rows, _TimedSpine)
     spine = found.trace._rows.spine
     before = len(spine.batches)
     for number in range(MAINTAIN_SLICES - 1):
@@ -35,7 +37,8 @@ def test_a_hydration_pauses_to_merge_and_others_go_on() -> None:
     bench._perform(bench._waiting.pop(0))
     found = bench.worker._held.installed.find(X)
     assert found is not None
-    spine = found.trace._rows.spine
+    assert found.trace.shared is not None
+    spine = found.trace.shared._spine
     lengths = []
     time = 20
     while not found.owner.hydrated:

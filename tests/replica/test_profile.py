@@ -8,20 +8,25 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.command import IndexTarget
+from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.ids import CollectionId, show
+from antiphon.protocol.plan import Join, JoinKind, MapFilterProject
 from antiphon.protocol.profile import PROFILE
 from antiphon.protocol.response import Failure, PeekRows
+from antiphon.protocol.schema import INT64
 from antiphon.replica.dataflow.graph import Dataflow
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.render import specs_of
-from tests.replica.bench import Bench, X, filled, rows_of
-from tests.replica.scripted import TABLE, get, peek_id, read_index, table
+from tests.replica.bench import Bench, J, X, filled, rows_of, schedule
+from tests.replica.scripted import TABLE, above, get, index, peek_id, read_index, table
 
 
-def profiled(bench: Bench, number: int, time: int) -> dict[str, dict[str, object]]:
-    """The profile of X's operators, by name."""
-    peek = read_index(number, X, time, schema=PROFILE)
-    bench.send(replace(peek, target=IndexTarget(collection=CollectionId(X), profile=True)))
+def profiled(
+    bench: Bench, number: int, time: int, collection: CollectionId = X
+) -> dict[str, dict[str, object]]:
+    """The profile of its operators, by name."""
+    peek = read_index(number, collection, time, schema=PROFILE)
+    bench.send(replace(peek, target=IndexTarget(collection=collection, profile=True)))
     names = [column.name for column in PROFILE.columns]
     (answer,) = [a for i, a in bench.answers().items() if i == peek_id(number)]
     assert isinstance(answer, PeekRows)
@@ -30,7 +35,7 @@ def profiled(bench: Bench, number: int, time: int) -> dict[str, dict[str, object
 
 
 def test_a_profile_tells_what_was_loaded_from_what_changed() -> None:
-    bench = filled()
+    bench = filled(above(get(TABLE), 0))
     before = profiled(bench, 1, 15)
     content = sum(bench.store.content(TABLE, 15).values())
     assert before["source"]["loaded_rows"] == content
@@ -43,6 +48,22 @@ def test_a_profile_tells_what_was_loaded_from_what_changed() -> None:
     kept = after[f"kept as {show(CollectionId(X))}"]
     assert kept["rows_in"] == 3
     assert kept["state_rows"] == content + 3
+
+
+def test_what_several_look_up_is_told_once_with_its_readers() -> None:
+    bench = filled()
+    kept = f"kept as {show(CollectionId(X))}"
+    alone = profiled(bench, 1, 15)[f"{kept}, read by it alone"]
+    assert alone["state_rows"] == 3
+    key = (ColumnReference(index=0, type=INT64),)
+    join = Join(kind=JoinKind.INNER, left=get(TABLE), right=get(TABLE), left_keys=key,
+                right_keys=key)  # fmt: skip
+    plan = MapFilterProject(input=join, maps=(), filters=(), project=(0, 3))
+    bench.send(index(J, plan=plan), schedule(J))
+    bench.run()
+    assert profiled(bench, 2, 15)[f"{kept}, shared by 2"]["state_rows"] == 3
+    join_profile = profiled(bench, 3, 15, J)
+    assert join_profile["arrange, shared by 2"]["state_rows"] == 3
 
 
 def test_a_profile_waits_as_any_read_does_and_takes_no_keys() -> None:

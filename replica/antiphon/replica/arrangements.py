@@ -28,6 +28,11 @@ class Arranging(Input):
         self.readings: list[Reading] = []
         self.stir = self._announce
 
+    @property
+    def reader_count(self) -> int:
+        """Dataflows that read it."""
+        return len(self.readings)
+
     def load(self, content: Zset) -> None:
         assert not self.loaded, "content after the last part"
         self.rows_received += content.row_count
@@ -37,12 +42,7 @@ class Arranging(Input):
         assert not self.loaded, "content after the last part"
         self.rows_received = 0
         self.arrangement.restart()
-        self.refuse(None)
-
-    def refuse(self, refusal: tuple[str, str] | None) -> None:
-        self.refusal = refusal
-        for reading in self.readings:
-            reading.refusal = refusal
+        self.refusal = None
 
     def deliver(self, ticks: Iterable[tuple[int, Zset]], upper: Frontier) -> None:
         """What all readers have behind them is folded first: of readers in step, each finds the
@@ -67,8 +67,7 @@ class Arranging(Input):
 
     def read(self, reader: Reader, as_of: int, later: Ticks) -> Reading:
         """One more reader; `later` as of `Reading`."""
-        reading = Reading(self.arrangement, reader, as_of, later)
-        reading.refusal = self.refusal
+        reading = Reading(self, reader, as_of, later)
         self.readings.append(reading)
         return reading
 
@@ -162,7 +161,7 @@ def _move(narrow: Arranging, wide: Arranging) -> None:
         if reading.is_level and reading.hold >= wide.arrangement.since
     ]
     for reading in moved:
-        reading.move(wide.arrangement)
+        reading.move(wide)
     if moved:
         wide.readings += moved
         narrow.readings = [

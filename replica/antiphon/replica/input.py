@@ -65,9 +65,6 @@ class Input:
         self.rows_received = 0
         self.refusal = None
 
-    def refuse(self, refusal: tuple[str, str] | None) -> None:
-        self.refusal = refusal
-
     def deliver(self, ticks: Iterable[tuple[int, Zset]], upper: Frontier) -> None:
         """Differences, in order of time, that complete everything before `upper`."""
         assert self._delivered.less_equal(upper), f"{self._delivered} moves back to {upper}"

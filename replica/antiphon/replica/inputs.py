@@ -289,7 +289,7 @@ class Inputs:
         if load.source is not None:
             load.source.base_refused(load.peer, why)
         if load.reader is not None:
-            load.reader.refuse((load.peer, why))
+            load.reader.refusal = (load.peer, why)
 
     def snapshot_failed(self, event: SnapshotFailed, now_ms: int) -> ComputeError | None:
         """An error that only a new set of commands can mend; otherwise the read is repeated."""

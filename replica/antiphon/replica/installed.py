@@ -24,6 +24,7 @@ from antiphon.protocol.response import Failure, HydrationProgress
 from antiphon.protocol.schema import Schema
 from antiphon.protocol.verbatim import copy_of
 from antiphon.replica.dataflow.graph import Dataflow
+from antiphon.replica.dataflow.trace import Trace
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
 from antiphon.replica.exported import InstalledExport
@@ -62,10 +63,10 @@ class InstalledDataflow:
         self.frontier = Frontier(self.as_of)  # everything before it is published
         self.inputs: list[Input] = []
         self.upstream: list[tuple[InstalledExport, Input]] = []
-        self.lookups = Lookups(engine)
         self.exports = [InstalledExport(export, self) for export in description.exports]
         self.fingerprint = fingerprint_of(description)
         self.copy_of = copy_of(description)  # what it holds, row by row, if it is a collection
+        self.lookups = Lookups(engine, self._copies)
         self._engine = engine
         self._is_brought = False  # whether content of imports that are looked up is in the inputs
         self._hydrating_since_ms: int | None = None
@@ -79,6 +80,13 @@ class InstalledDataflow:
             there = all(reader.loaded for reader in self.inputs) and self.lookups.are_complete
             return there and self._reach.passes(self.as_of)
         return self.frontier.less_than(self._reach)
+
+    @property
+    def _copies(self) -> list[Trace]:
+        """The traces that hold its import as it is, if nothing else comes of it."""
+        keyed = [each.kept for each in self.exports if each.kept is not None]
+        is_copy = self.copy_of is not None and len(keyed) == len(self.exports)
+        return keyed if is_copy and all(trace.key_columns for trace in keyed) else []
 
     @property
     def reads_from(self) -> int:
@@ -118,12 +126,15 @@ class InstalledDataflow:
     def _hydrate(self, engine: Dataflow, fuel_rows: int) -> int:
         """Computes a part of the content at as_of. Small inputs come first: each part of a large
         one then finds all of them."""
+        room = HYDRATION_FUEL * fuel_rows
+        sorted_rows = self.lookups.sort(room)
+        if sorted_rows:
+            return sorted_rows
         if not self._is_brought:
             self._is_brought = True
             for reader in self.inputs:
                 self.lookups.bring(reader, self.as_of, self._schema_of(reader.collection))
         changes: dict[CollectionId, Zset] = {}
-        room = HYDRATION_FUEL * fuel_rows
         for reader in sorted(self.inputs, key=lambda one: one.rows_total):
             parts = reader.take_content(room)
             if parts:
@@ -152,7 +163,7 @@ class InstalledDataflow:
         """Of one that can run."""
         assert self._engine is not None, f"{self.description.name} cannot run"
         kept = [(each.collection, each.kept) for each in self.exports if each.kept is not None]
-        return profile(self._engine, kept)
+        return profile(self._engine, kept, [reading for _, reading in self.lookups.readings])
 
     def fail(self, failure: Failure) -> None:
         """It cannot go on."""
@@ -236,14 +247,15 @@ class InstalledDataflow:
         if self._hydrating_since_ms is None and self.scheduled:
             self._hydrating_since_ms = now_ms
         since_ms = now_ms if self._hydrating_since_ms is None else self._hydrating_since_ms
+        counted = [self.lookups.progress(reader) for reader in self.inputs]
         known = [reader.refusal for reader in self.inputs] + self.lookups.refusals
         refusals = (refusal for refusal in known if refusal is not None)
         peer_failed, peer_failure = next(refusals, ("", ""))
         return HydrationProgress(
             collection=self.exports[0].collection,
-            rows_done=sum(reader.rows_taken for reader in self.inputs),
-            rows_total=sum(max(r.rows_total, r.rows_received) for r in self.inputs),
-            rows_received=sum(reader.rows_received for reader in self.inputs),
+            rows_done=sum(done for done, _, _ in counted),
+            rows_total=sum(total for _, _, total in counted),
+            rows_received=sum(received for _, received, _ in counted),
             elapsed_ms=now_ms - since_ms,
             peer_failed=peer_failed,
             peer_failure=peer_failure,

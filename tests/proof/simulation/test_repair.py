@@ -27,7 +27,9 @@ def test_a_tampered_replica_is_found_and_repaired_while_it_serves(seed: int, nam
     def export(of: str) -> InstalledExport:
         worker = simulation.replicas[ReplicaId(of)]._worker
         return next(
-            e for e in worker._held.installed.exports() if e.kept is not None and e.trace.row_count
+            e
+            for e in worker._held.installed.exports()
+            if e.kept is not None and e.trace.parts(e.owner.frontier.time - 1)
         )
 
     assert simulation.seats.live.driver is not None
@@ -47,7 +49,10 @@ def test_a_tampered_replica_is_found_and_repaired_while_it_serves(seed: int, nam
     time = found.owner.frontier.time
     assert time is not None
     strange = next(part for part in found.trace.parts(time - 1) if part.row_count)
-    found.trace._rows.add(0, strange.slice(0, 1))
+    if found.trace.shared is None:
+        found.trace._rows.add(0, strange.slice(0, 1))
+    else:
+        found.trace.shared.load(strange.slice(0, 1))
 
     def repaired() -> bool:
         digests = []

@@ -24,7 +24,7 @@ from antiphon.replica.dataflow.batch import Batch, sorted_batch
 from antiphon.replica.dataflow.intake import Change
 from antiphon.replica.dataflow.spine import Spine
 from antiphon.replica.dataflow.words import key_words
-from antiphon.replica.dataflow.zset import Zset, concat_rows
+from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows
 
 Ticks = Sequence[tuple[int, Zset]]
 
@@ -69,6 +69,7 @@ class Arrangement:
         self.is_complete = False  # whether all of the content has come
         self._keys = tuple(self.columns.index(column) for column in self.key)
         self._spine = Spine(self._keys)
+        self._content: deque[Zset] = deque()  # that came, and is not sorted
         self._runs: list[_Run] = []
         self._waiting: deque[_Tick] = deque()
         self._errors: list[tuple[int, Zset]] = []
@@ -76,13 +77,34 @@ class Arrangement:
     # What comes.
 
     def load(self, content: Zset) -> None:
-        """A part of the content at `since`."""
-        self._spine.take_in(self._change(content))
+        """A part of the content at `since`. `sort` puts it where it is found."""
         self._keep_errors(self.since, content)
+        if content.row_count:
+            columns = tuple(content.columns[column] for column in self.columns)
+            self._content.append(Zset(columns, content.diffs))
+
+    def sort(self, rows_max: int) -> int:
+        """Sorts at most so many rows of the content; how many that were."""
+        done = 0
+        while self._content and done < rows_max:
+            part = self._content.popleft()
+            if part.row_count > rows_max - done:
+                room = rows_max - done
+                self._content.appendleft(part.slice(room, part.row_count - room))
+                part = part.slice(0, room)
+            self._spine.take_in(self._by_key(part.columns, part.diffs))
+            done += part.row_count
+        return done
+
+    @property
+    def unsorted_rows(self) -> int:
+        """Of the content, that has come."""
+        return sum(part.row_count for part in self._content)
 
     def restart(self) -> None:
         """The content comes again, from its first part on."""
         self._spine = Spine(self._keys)
+        self._content.clear()
         self._errors = [(time, errors) for time, errors in self._errors if time > self.since]
 
     def insert(self, time: int, change: Zset) -> None:
@@ -124,6 +146,8 @@ class Arrangement:
     def until(self, time: int) -> list[Batch]:
         """Batches whose rows, those that `Batch.until` leaves, add up to the content at `time`."""
         assert time >= self.since, f"{time} is before since {self.since}"
+        if self._content:
+            self.sort(self.unsorted_rows)
         found = self._spine.batches
         if not self._runs and not self._waiting:
             return found
@@ -177,19 +201,27 @@ class Arrangement:
     def row_count(self) -> int:
         """Updates held; those that cancel count until a merge meets them."""
         waiting = sum(len(tick.change) for tick in self._waiting)
-        return self._spine.row_count + waiting + sum(len(run.batch) for run in self._runs)
+        waiting += self.unsorted_rows + sum(len(run.batch) for run in self._runs)
+        return self._spine.row_count + waiting
 
     @property
     def byte_count(self) -> int:
         waiting = sum(tick.change.byte_count for tick in self._waiting)
-        return self._spine.byte_count + waiting + sum(run.batch.byte_count for run in self._runs)
+        waiting += sum(run.batch.byte_count for run in self._runs)
+        waiting += sum(int(column.nbytes) for part in self._content for column in part.columns)
+        return self._spine.byte_count + waiting
 
     def _change(self, change: Zset) -> Change:
         columns = tuple(change.columns[column] for column in self.columns)
-        words = key_words([columns[key] for key in self._keys], change.row_count)
         whole = len(columns) == len(change.columns)
         low = change.hashes[1] if whole and change.hashes is not None else None
-        return Change(columns, change.diffs, words, None, low)
+        return self._by_key(columns, change.diffs, low)
+
+    def _by_key(
+        self, columns: tuple[pa.Array, ...], diffs: Diffs, low: Words | None = None
+    ) -> Change:
+        words = key_words([columns[key] for key in self._keys], len(diffs))
+        return Change(columns, diffs, words, None, low)
 
     def _put_together(self) -> None:
         """The ticks that wait become one run, and runs of about its size one with it."""

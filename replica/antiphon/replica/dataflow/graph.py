@@ -51,6 +51,7 @@ class Dataflow:
     ) -> None:
         self.schema = schema_of(plan)
         self.imports = imports_of(plan)
+        self.shares = graph.shares
         self.imported = [each for each in graph.operators if isinstance(each, Imported)]
         self._graph = graph
         self._output = output

@@ -29,22 +29,34 @@ class Reader(Protocol):
         ...
 
 
+class Filling(Protocol):
+    """What fills an arrangement. `refusal`: who was to give the content and does not, and why."""
+
+    arrangement: Arrangement
+    rows_received: int
+    rows_total: int
+    refusal: tuple[str, str] | None
+
+    @property
+    def reader_count(self) -> int: ...
+
+
 class Reading:
     """`later`: of the changes after `as_of`, all that are folded, ascending; none if `as_of` can be
     read."""
 
-    def __init__(
-        self, arrangement: Arrangement, reader: Reader, as_of: int, later: Ticks = ()
-    ) -> None:
-        self.arrangement = arrangement
+    def __init__(self, filling: Filling, reader: Reader, as_of: int, later: Ticks = ()) -> None:
+        self.filling = filling
         self.stir: Callable[[], None] = _nobody_waits  # called when the content is complete
-        # Who was to give the content and does not, and why; as of an input.
-        self.refusal: tuple[str, str] | None = None
         self._reader = reader
-        self._floor = max(as_of, arrangement.since)
+        self._floor = max(as_of, self.arrangement.since)
         self._later = list(later)
         rows = [(time, change) for time, change in later if change.row_count]
-        self._undone = arrangement.undone(rows) if rows else None
+        self._undone = self.arrangement.undone(rows) if rows else None
+
+    @property
+    def arrangement(self) -> Arrangement:
+        return self.filling.arrangement
 
     @property
     def hold(self) -> int:
@@ -56,11 +68,11 @@ class Reading:
         """Whether it has got to what the arrangement had when it began."""
         return self._reader.reads_from >= self._floor
 
-    def move(self, arrangement: Arrangement) -> None:
+    def move(self, filling: Filling) -> None:
         """Reads another arrangement of the same collection by the same key from now on."""
         assert self.is_level, "it still takes back what the other arrangement has folded"
-        assert self.hold >= arrangement.since, "it cannot read there"
-        self.arrangement = arrangement
+        assert self.hold >= filling.arrangement.since, "it cannot read there"
+        self.filling = filling
         self._later, self._undone = [], None
 
     def until(self, time: int) -> list[Batch]:

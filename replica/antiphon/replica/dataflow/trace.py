@@ -19,11 +19,14 @@ from antiphon.protocol.errors import NotComplete, SinceViolation
 from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.row_hash import Words
 from antiphon.protocol.schema import Schema
+from antiphon.replica.dataflow.arrangement import Arrangement
 from antiphon.replica.dataflow.batch import Batch
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.gather import taken_rows
 from antiphon.replica.dataflow.groups import group_rows
 from antiphon.replica.dataflow.intake import Change
+from antiphon.replica.dataflow.reading import Reading
+from antiphon.replica.dataflow.shared_rows import SharedRows
 from antiphon.replica.dataflow.spine import Spine, probe_keys
 from antiphon.replica.dataflow.words import key_words
 from antiphon.replica.dataflow.zset import ERRORS, Zset, concat_rows
@@ -40,7 +43,7 @@ class Trace:
         self._keys = self.key_columns or tuple(range(len(schema)))
         self._since = since
         self._upper = START
-        self._rows = _TimedSpine(self._keys)
+        self._rows: _TimedSpine | SharedRows = _TimedSpine(self._keys)
         self._errors = _TimedSpine(tuple(range(len(ERRORS))))
         self._recent: list[tuple[int, Zset]] = []
         self._tell_spines()
@@ -56,12 +59,26 @@ class Trace:
     @property
     def row_count(self) -> int:
         """Updates held, errors included; those that cancel count until a merge meets them."""
-        return self._rows.spine.row_count + self._errors.spine.row_count
+        return self._rows.row_count + self._errors.row_count
 
     @property
     def byte_count(self) -> int:
-        """Of the arrangement; the changes of recent times, kept once more, come on top."""
-        return self._rows.spine.byte_count + self._errors.spine.byte_count
+        """Of the arrangement, if it is the trace's own; the changes of recent times, kept once
+        more, come on top."""
+        return self._rows.byte_count + self._errors.byte_count
+
+    @property
+    def shared(self) -> Arrangement | None:
+        """Where its rows are, if others read them there too."""
+        return self._rows.reading.arrangement if isinstance(self._rows, SharedRows) else None
+
+    def look_up(self, reading: Reading) -> None:
+        """Its rows are arranged by its key already; from now on it has none of its own."""
+        assert self._rows.row_count == 0, "it has rows of its own"
+        self._rows = SharedRows(self._keys, reading, self._remembered)
+
+    def _remembered(self, after: int, through: int) -> list[tuple[int, Zset]]:
+        return [(time, change) for time, change in self._recent if after < time <= through]
 
     def load(self, time: int, content: Zset) -> None:
         """A part of what the collection holds at its upper, before it is complete there. The parts
@@ -112,8 +129,8 @@ class Trace:
     def _tell_spines(self) -> None:
         """Merges may forget times from the first on: a trace is born with a since."""
         if self._since.time is not None:
-            self._rows.spine.set_since(self._since.time)
-            self._errors.spine.set_since(self._since.time)
+            self._rows.set_since(self._since.time)
+            self._errors.set_since(self._since.time)
 
     def _forgotten(self, time: int) -> bool:
         """Whether no reader can tell that time from earlier ones."""
@@ -138,7 +155,7 @@ class Trace:
         """What holds the content at `time`, beside later updates: batches that never change, and
         the errors then, consolidated. For who looks at them bit by bit. O(errors)."""
         errors = self.errors(time)
-        return list(self._rows.spine.batches), errors
+        return self._rows.held(time), errors
 
     def snapshot(self, time: int) -> Zset:
         """The content at `time`, consolidated, with errors. O(updates held)."""
@@ -189,8 +206,8 @@ class Trace:
 
     def maintain(self, fuel_rows: int) -> bool:
         """Spend up to about `fuel_rows` on background merges; True: there is more to do."""
-        more = self._rows.spine.maintain(fuel_rows)
-        return self._errors.spine.maintain(fuel_rows) or more
+        more = self._rows.maintain(fuel_rows)
+        return self._errors.maintain(fuel_rows) or more
 
 
 class _TimedSpine:
@@ -199,6 +216,24 @@ class _TimedSpine:
     def __init__(self, keys: tuple[int, ...]) -> None:
         self.spine = Spine(keys)
         self._keys = keys
+
+    @property
+    def row_count(self) -> int:
+        return self.spine.row_count
+
+    @property
+    def byte_count(self) -> int:
+        return self.spine.byte_count
+
+    def set_since(self, since: int) -> None:
+        self.spine.set_since(since)
+
+    def maintain(self, fuel_rows: int) -> bool:
+        return self.spine.maintain(fuel_rows)
+
+    def held(self, time: int) -> list[Batch]:
+        """Batches that hold the rows at or before `time`, and later ones."""
+        return list(self.spine.batches)
 
     def add(self, time: int, change: Zset) -> None:
         if change.row_count == 0:
