@@ -169,6 +169,8 @@ CLOSING = Frontiers(collection=U1, write_frontier=CLOSED)
         # Rebuilds.
         ([START_REBUILD], START_REBUILD, "runs already"),
         ([], COMPLETED, "no rebuild 1 runs"),
+        ([START_REBUILD, CANCEL_REBUILD, COMPLETED], COMPLETED, "no rebuild 1 runs"),
+        ([START_REBUILD, COMPLETED, CANCEL_REBUILD], COMPLETED, "no rebuild 1 runs"),
         ([START_REBUILD], AcceptRebuild(session_id=SessionId(1)), "has not completed"),
         ([START_REBUILD, COMPLETED], COMPLETED, "has completed"),
     ],
@@ -199,6 +201,8 @@ def test_it_is_illegal_and_the_reason_says_why(
         [COPY, COPIED, drop(T1), Dropped(collection=T1)],
         [START_REBUILD, COMPLETED, AcceptRebuild(session_id=SessionId(1)), START_REBUILD],
         [START_REBUILD, CANCEL_REBUILD, CANCEL_REBUILD, START_REBUILD],
+        [START_REBUILD, CANCEL_REBUILD, COMPLETED],
+        [START_REBUILD, CANCEL_REBUILD, RebuildResult(session_id=SessionId(1), result=FAILURE)],
         [START_REBUILD, RebuildResult(session_id=SessionId(1), result=FAILURE), START_REBUILD],
     ],
     ids=lambda messages: "-".join(type(message).__name__ for message in messages),

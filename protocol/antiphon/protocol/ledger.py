@@ -17,7 +17,8 @@ The rules:
 - A subscribe's intervals follow one another without gap or overlap. The first begins at or before
   `as_of + 1` and ends after `as_of`. `SubscribeDropped` names the last upper.
 - `Dropped` follows a drop, once, and is the last word about a collection.
-- A rebuild that runs is not started again; it has one result; only a completed one is accepted.
+- A rebuild that runs is not started again; it has one result, which a cancellation may cross; only
+  a completed one is accepted.
 
 The ledger is bounded by live state: an entry goes when its last word was said, a peek with its
 answer, a collection with `Dropped`.
@@ -98,6 +99,7 @@ class Ledger:
     # Waiting, by the bytes of the id, which hash ten times as fast; True: canceled.
     _peeks: dict[bytes, bool] = field(default_factory=dict)
     _rebuilds: dict[SessionId, bool] = field(default_factory=dict)  # running; True: completed
+    _canceled: set[SessionId] = field(default_factory=set)  # whose result may be on its way
 
     def adopt(self, collections: Iterable[tuple[CollectionId, Frontier]]) -> None:
         """Collections with their since, which the replica has from before this session.
@@ -131,6 +133,7 @@ class Ledger:
                 if session in self._rebuilds:
                     return f"rebuild {session} runs already"
                 self._rebuilds[session] = False
+                self._canceled.discard(session)
             case AcceptRebuild(session_id=session):
                 if not self._rebuilds.get(session, False):
                     return f"rebuild {session} has not completed"
@@ -140,7 +143,8 @@ class Ledger:
                 if peek.value in self._peeks:
                     self._peeks[peek.value] = True
             case CancelRebuild(session_id=session):
-                self._rebuilds.pop(session, None)
+                if self._rebuilds.pop(session, None) is False:
+                    self._canceled.add(session)
             case UpdateConfiguration():
                 pass
             case _:
@@ -226,7 +230,12 @@ class Ledger:
             case SubscribeResponse() | CopyToResponse() | Dropped():
                 return self._take_about(response)
             case RebuildResult(session_id=session, result=result):
+                was_canceled = session in self._canceled
+                # Results come in the order of their sessions: of older ones nothing is to come.
+                self._canceled = {other for other in self._canceled if other > session}
                 completed = self._rebuilds.get(session)
+                if completed is None and was_canceled:
+                    return None
                 if completed is None:
                     return f"no rebuild {session} runs"
                 if completed:
