@@ -21,7 +21,9 @@ DECISIONS = SystemCollection.DECISIONS
 
 
 def decisions(*rows: tuple[str, int]) -> dict[CollectionId, pa.RecordBatch]:
-    full = [(replica, 0, session, "keep-up", "because", None) for replica, session in rows]
+    full = [
+        (replica, 0, session, "keep-up", "because", None, None, None) for replica, session in rows
+    ]
     return {DECISIONS.id: batch_of(SCHEMAS[DECISIONS], full)}
 
 

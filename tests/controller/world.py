@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from antiphon.controller.driver import Driver
-from antiphon.controller.instance.event import LinkLost, ResponsesReceived, Ticked
+from antiphon.controller.instance.event import DigestsTold, LinkLost, ResponsesReceived, Ticked
 from antiphon.controller.instance.invariants import check
 from antiphon.controller.instance.state import InstanceConfig
 from antiphon.controller.ports import Reply
@@ -68,6 +68,7 @@ class Recorder:
     sent: dict[str, list[Command]] = field(default_factory=dict)
     opened: dict[str, tuple[Sent, ...]] = field(default_factory=dict)  # whole sessions
     fetches: list[tuple[str, PeekId, int]] = field(default_factory=list)
+    digests: list[DigestsTold] = field(default_factory=list)  # that were asked for
     pushes: list[Push] = field(default_factory=list)
     replies: dict[int, list[Reply]] = field(default_factory=dict)
 
@@ -93,6 +94,8 @@ class Recorder:
         self, replica: ReplicaId, collections: tuple[CollectionId, ...], time: int
     ) -> None:
         self.log.append(f"ask {replica} for digests")
+        told = dict.fromkeys(collections, b"d" * 16)  # all hold the same
+        self.digests.append(DigestsTold(replica=replica, time=time, digests=told))
 
     def fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
         self.fetches.append((replica, peek_id, request))
@@ -170,6 +173,8 @@ class World:
     def handle(self, event: DriverEvent) -> None:
         self.driver.handle(event)
         check(self.driver.kernel.instance.state)
+        while self.ports.digests:
+            self.driver.handle(self.ports.digests.pop(0))
 
     def commit(self) -> bool:
         """The store performs the oldest submission. False: nothing waits there."""

@@ -9,6 +9,7 @@ from google.protobuf.json_format import MessageToDict
 
 from antiphon.cli import output
 from antiphon.cli.query import Settings, connected
+from antiphon.v1 import control_pb2 as wire
 
 
 def show(settings: Settings, *, from_position: int, records_max: int, reduced: bool) -> None:
@@ -77,9 +78,19 @@ def explain(settings: Settings, replica: str) -> None:
         return
     output.print_rows(
         ("decided", "session", "reason", "outcome"),
-        [(_moment(d.at_ms), d.session_id, d.reason, d.outcome or "-") for d in decisions],
+        [(_moment(d.at_ms), d.session_id, _reason(d), _outcome(d)) for d in decisions],
         numeric=(False, True),
     )
+
+
+def _reason(decision: wire.ReplicaDecision) -> str:
+    """Why it was decided, what it began with, and what that came to was compared with."""
+    return "; ".join(one for one in (decision.reason, decision.base, decision.content) if one)
+
+
+def _outcome(decision: wire.ReplicaDecision) -> str:
+    outcome = decision.outcome or "-"
+    return f"{outcome}: {decision.progress}" if decision.progress else outcome
 
 
 def _moment(milliseconds: int) -> str:

@@ -48,7 +48,7 @@ def render(status: wire.GetStatusResponse, *, width: int) -> RenderableType:
     """The whole picture, as one thing to draw in `width` columns. What a narrow terminal has no
     room for is in the JSON."""
     replicas = _replica_table(status, is_wide=width >= WIDE_COLUMNS)
-    reasons = Text("\n".join(f"{r.name}: {r.reason}" for r in status.replicas))
+    reasons = Text("\n".join(f"{r.name}: {reason}" for r in status.replicas for reason in _why(r)))
     return Group(Text(_headline(status)), replicas, reasons, _collection_table(status))
 
 
@@ -94,7 +94,9 @@ _INTEGERS = frozenset(
         "epoch", "history_head", "history_base", "time", "peeks_pending", "subscribes_active",
         "uptime_ms", "applied_position", "lag_ms", "resident_bytes", "restarts", "collection",
         "pin", "log_commands", "log_bytes",
-        "rows_done", "rows_total", "rows_received", "elapsed_ms",
+        "rows_done", "rows_total", "rows_received", "elapsed_ms", "session_id",
+        "dataflows_filled", "dataflows_total", "base_rows", "base_rows_total", "rows_computed",
+        "live_lag_ms",
     }
 )  # fmt: skip
 
@@ -181,10 +183,18 @@ def hydration(progress: response_pb2.HydrationProgress) -> str:
     return f"{text}, about {math.ceil(left_ms / 1_000)} s left"
 
 
+def _why(replica: wire.ReplicaInfo) -> list[str]:
+    """Why its state is as it is, and how far what it rebuilds is."""
+    found = [replica.reason, replica.base, replica.content]
+    if replica.HasField("rebuild"):
+        found.append(f"rebuilds {replica.rebuild.text}")
+    return [one for one in found if one]
+
+
 def _plain(status: wire.GetStatusResponse) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [
         ("replica", r.name, r.link or "-", stage_name(r.stage), f"{r.lag_ms} ms", r.address)
         for r in status.replicas
     ]
-    lines += [("reason", r.name, r.reason) for r in status.replicas]
+    lines += [("reason", r.name, reason) for r in status.replicas for reason in _why(r)]
     return lines + [("collection", *row) for row in _collections(status)]

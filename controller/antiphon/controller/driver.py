@@ -218,10 +218,12 @@ class Driver:
                 kernel.reservations.expire(kernel.now_ms)
                 kernel.oracle.observe_clock(kernel.now_ms)
                 kernel.step(event)
-            case ReplicaReached(replica=replica, facts=facts):
+            case ReplicaReached(replica=replica, facts=facts, address=address):
                 connection_id = ConnectionId(kernel.world.random.random_id())
                 kernel.step(
-                    ReplicaProbed(replica=replica, facts=facts, connection_id=connection_id)
+                    ReplicaProbed(
+                        replica=replica, facts=facts, connection_id=connection_id, address=address
+                    )
                 )
             case ReplicasConfigured():
                 self._members.configure(event)

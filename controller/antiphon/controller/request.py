@@ -144,6 +144,7 @@ class ReplicaReached:
 
     replica: ReplicaId
     facts: ReplicaFacts
+    address: str = ""  # where it was reached; empty: where it was said to be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

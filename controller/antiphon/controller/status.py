@@ -10,6 +10,7 @@ from antiphon.controller.catalog import Catalog
 from antiphon.controller.engine.decision import Sync
 from antiphon.controller.instance import retaining, syncing
 from antiphon.controller.instance.state import DecisionRecord, Installed, Replica, State
+from antiphon.controller.rebuild_status import RebuildStatus, rebuild_status
 from antiphon.history.retention import Pin
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.frontier import Frontier
@@ -48,6 +49,9 @@ class ReplicaStatus:
     accepted: bool  # strict reads use it
     pin: Pin | None  # what of the log is kept for it
     pin_state: str  # reserved, extended, lost; empty without one
+    base: str  # where what it rebuilt took its content from, and why; empty: it rebuilt nothing
+    content: str  # what its content was compared with before it counted
+    rebuild: RebuildStatus | None
     collections: tuple[CollectionStatus, ...]
 
     @property
@@ -112,7 +116,8 @@ def decisions(state: State) -> Iterator[tuple[ReplicaId, DecisionRecord]]:
 
 
 def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaStatus:
-    latest = replica.decisions[-1].decision if replica.decisions else None
+    record = replica.decisions[-1] if replica.decisions else None
+    latest = None if record is None else record.decision
     collections = tuple(
         _collection_status(state, replica, collection, installed, catalog)
         for collection, installed in sorted(replica.installed.items())
@@ -127,6 +132,7 @@ def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaS
     reason = latest.reason if latest is not None and replica.is_open else waiting
     if silence_ms >= WORKER_SILENCE_MS:
         reason = f"its worker has been silent for {silence_ms // 1000} s"
+    lag_ms = max((c.lag_ms for c in collections), default=0) if replica.is_open else 0
     return ReplicaStatus(
         name=replica.id,
         address=replica.address or BY_ORCHESTRATOR,
@@ -136,13 +142,16 @@ def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaS
         decision=latest.sync if isinstance(latest, Sync) else None,
         reason=reason,
         applied_position=0 if status is None else status.applied_position,
-        lag_ms=max((c.lag_ms for c in collections), default=0) if replica.is_open else 0,
+        lag_ms=lag_ms,
         resident_bytes=0 if status is None else status.resident_bytes,
         worker_silence_ms=silence_ms,
         session="" if session is None else session.state.value,
         accepted=replica.accepted and replica.is_open,
         pin=None if pinned is None else pinned[0],
         pin_state="" if pinned is None else pinned[1].value,
+        base=record.base if record is not None else "",
+        content=record.content if record is not None else "",
+        rebuild=rebuild_status(state, replica, lag_ms),
         collections=collections if replica.is_open else (),
     )
 

@@ -567,6 +567,9 @@ class ReplicaInfo(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     PIN_FIELD_NUMBER: _builtins.int
     PIN_STATE_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    REBUILD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     address: _builtins.str
     stage: _response_pb2.Stage.ValueType
@@ -588,8 +591,16 @@ class ReplicaInfo(_message.Message):
     """The log is kept after this position for it."""
     pin_state: _builtins.str
     """reserved, extended or lost; empty: it has none."""
+    base: _builtins.str
+    """From where what it rebuilds took the content that it began with, and why; empty: nowhere."""
+    content: _builtins.str
+    """What its content was compared with before it counted; empty: with nothing, it was kept."""
     @_builtins.property
     def collections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicaCollectionInfo]: ...
+    @_builtins.property
+    def rebuild(self) -> Global___RebuildStatus:
+        """Absent: nothing is being rebuilt."""
+
     def __init__(
         self,
         *,
@@ -610,14 +621,66 @@ class ReplicaInfo(_message.Message):
         accepted: _builtins.bool = ...,
         pin: _builtins.int = ...,
         pin_state: _builtins.str = ...,
+        base: _builtins.str = ...,
+        content: _builtins.str = ...,
+        rebuild: Global___RebuildStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "address", b"address", "applied_position", b"applied_position", "collections", b"collections", "decision", b"decision", "lag_ms", b"lag_ms", "link", b"link", "name", b"name", "pin", b"pin", "pin_state", b"pin_state", "process_id", b"process_id", "read_only", b"read_only", "reason", b"reason", "resident_bytes", b"resident_bytes", "restarts", b"restarts", "session", b"session", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "address", b"address", "applied_position", b"applied_position", "base", b"base", "collections", b"collections", "content", b"content", "decision", b"decision", "lag_ms", b"lag_ms", "link", b"link", "name", b"name", "pin", b"pin", "pin_state", b"pin_state", "process_id", b"process_id", "read_only", b"read_only", "reason", b"reason", "rebuild", b"rebuild", "resident_bytes", b"resident_bytes", "restarts", b"restarts", "session", b"session", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplicaInfo: _TypeAlias = ReplicaInfo  # noqa: Y015
+
+@_typing.final
+class RebuildStatus(_message.Message):
+    """How far a rebuild is. The base lane brings the content of what is read at one time, the live lane
+    what changed since.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    DATAFLOWS_FILLED_FIELD_NUMBER: _builtins.int
+    DATAFLOWS_TOTAL_FIELD_NUMBER: _builtins.int
+    BASE_ROWS_FIELD_NUMBER: _builtins.int
+    BASE_ROWS_TOTAL_FIELD_NUMBER: _builtins.int
+    ROWS_COMPUTED_FIELD_NUMBER: _builtins.int
+    LIVE_LAG_MS_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.int
+    dataflows_filled: _builtins.int
+    dataflows_total: _builtins.int
+    base_rows: _builtins.int
+    """Of the dataflows that are being filled now."""
+    base_rows_total: _builtins.int
+    rows_computed: _builtins.int
+    live_lag_ms: _builtins.int
+    percent: _builtins.int
+    text: _builtins.str
+    """All of it, as every surface says it."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.int = ...,
+        dataflows_filled: _builtins.int = ...,
+        dataflows_total: _builtins.int = ...,
+        base_rows: _builtins.int = ...,
+        base_rows_total: _builtins.int = ...,
+        rows_computed: _builtins.int = ...,
+        live_lag_ms: _builtins.int = ...,
+        percent: _builtins.int = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_rows", b"base_rows", "base_rows_total", b"base_rows_total", "dataflows_filled", b"dataflows_filled", "dataflows_total", b"dataflows_total", "live_lag_ms", b"live_lag_ms", "percent", b"percent", "rows_computed", b"rows_computed", "session_id", b"session_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebuildStatus: _TypeAlias = RebuildStatus  # noqa: Y015
 
 @_typing.final
 class GetStatusResponse(_message.Message):
@@ -867,6 +930,9 @@ class ReplicaDecision(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     at_ms: _builtins.int
     session_id: _builtins.int
     decision: _command_pb2.SyncDecision.ValueType
@@ -875,6 +941,12 @@ class ReplicaDecision(_message.Message):
     """The row of the decision table."""
     outcome: _builtins.str
     """What became of the session; empty: it was none."""
+    base: _builtins.str
+    """From where what was rebuilt took the content that it began with, and why, one after the other."""
+    content: _builtins.str
+    """What its content was compared with before it counted, and what came of it."""
+    progress: _builtins.str
+    """How far it is; empty: it rebuilds nothing now."""
     def __init__(
         self,
         *,
@@ -884,10 +956,13 @@ class ReplicaDecision(_message.Message):
         reason: _builtins.str = ...,
         code: _builtins.str = ...,
         outcome: _builtins.str = ...,
+        base: _builtins.str = ...,
+        content: _builtins.str = ...,
+        progress: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "code", b"code", "decision", b"decision", "outcome", b"outcome", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "base", b"base", "code", b"code", "content", b"content", "decision", b"decision", "outcome", b"outcome", "progress", b"progress", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

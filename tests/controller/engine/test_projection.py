@@ -120,7 +120,9 @@ def test_only_one_mode_is_healthy() -> None:
 def test_a_failure_is_worse_than_work_in_progress() -> None:
     """Sync 18: the worst is shown."""
     run = failing(Run(assigned(R1, R2), READY, connected(R1, R2), acked(at(7, R2)), barrier()))
-    assert str(run.projection) == "degraded because r1: digest mismatch"
+    assert str(run.projection) == (
+        "degraded because r1: what it holds is not what another replica holds"
+    )
 
 
 def test_a_rebuild_is_worse_than_a_failure() -> None:

@@ -38,7 +38,11 @@ def forked(position: int) -> ReplicaFacts:
 
 def case(facts: ReplicaFacts, **more: Any) -> Case:
     """A case of the usual history; `failures` and `unproven` are of the case itself."""
-    own = {name: more.pop(name) for name in ("failures", "unproven", "policy") if name in more}
+    own = {
+        name: more.pop(name)
+        for name in ("failures", "unproven", "differed", "policy")
+        if name in more
+    }
     return Case(observation=observe(facts, **more), **own)
 
 
@@ -71,6 +75,12 @@ ROWS: list[tuple[str, Case, SyncDecision | None, str]] = [
         case(at(7), failures=6),
         REBUILD,
         "rebuild because 6 sessions in a row have failed",
+    ),
+    (
+        "content_differed",
+        case(holding(at(10)), differed=True),
+        REBUILD,
+        "rebuild because its content was not that of the others",
     ),
     (
         "contradiction",
@@ -301,16 +311,17 @@ FACTS = st.builds(
     st.sampled_from((None, InstanceId(7), InstanceId(8))),
 )
 CASES = st.builds(
-    lambda facts, head, folded, failures, unproven: Case(
+    lambda facts, head, folded, failures, doubts: Case(
         observation=observe(facts, head=head, base=min(folded, head)),
         failures=failures,
-        unproven=unproven,
+        unproven=doubts == "unproven",
+        differed=doubts == "differed",
     ),
     FACTS,
     st.integers(0, 12),
     st.integers(0, 12),
     st.integers(0, 7),
-    st.booleans(),
+    st.sampled_from(("", "unproven", "differed")),
 )
 
 
@@ -324,7 +335,7 @@ def test_a_suffix_is_sent_only_where_it_leads_to_the_head(found: Case) -> None:
     assert seen.has_suffix
     assert seen.digest_agrees
     assert seen.contradiction is None
-    assert not found.unproven or decision.code == "nothing_yet"
+    assert not (found.unproven or found.differed) or decision.code == "nothing_yet"
     assert seen.facts.history_id == seen.history_id or decision.code == "nothing_yet"
     assert (decision.sync is KEEP_UP) == (seen.position == seen.head)
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from antiphon.controller.instance.event import (
     CompactionDurable,
     CopyRequested,
+    DigestsTold,
     Event,
     InstallDurable,
     InstallRequested,
@@ -29,6 +30,7 @@ from antiphon.controller.instance.event import (
 from antiphon.controller.instance.invariants import check
 from antiphon.controller.instance.log import CommandLog
 from antiphon.controller.instance.ready import (
+    AskDigests,
     CompactionEntry,
     NumberedEntry,
     OpenSession,
@@ -106,6 +108,7 @@ class Machine:
         self.sent: dict[str, list[Command]] = {}
         self.replies: dict[int, list[Reply]] = {}
         self.others: list[object] = []  # sends that are no commands
+        self.digest: bytes | None = b"d" * 16  # what all replicas hold; None: the test tells
         self.wake_at_ms: int | None = None
         self._sessions: dict[str, ControllerSession] = {}
         self._draws = 0
@@ -148,6 +151,10 @@ class Machine:
             self.replies.setdefault(request, []).append(reply)
         self.wake_at_ms = ready.wake_at_ms
         check(self.state)
+        for send in ready.sends:
+            if isinstance(send, AskDigests) and self.digest is not None:
+                told = dict.fromkeys(send.collections, self.digest)
+                self.step(DigestsTold(replica=send.replica, time=send.time, digests=told))
         return ready
 
     def _say(self, replica: str, commands: tuple[Sent, ...]) -> None:
@@ -273,6 +280,19 @@ class Machine:
             )
         )
         return request
+
+    def install_stored(self, stored: StoredInput) -> None:
+        """A table or a feed of any kind."""
+        request = self.request()
+        self.step(InstallRequested(request=request, stored=(stored,), dataflows=(), drops=()))
+        self.step(
+            InstallDurable(
+                request=request,
+                positions=(),
+                head=self.state.head,
+                head_digest=self.state.head_digest,
+            )
+        )
 
     def peek(
         self,

@@ -11,7 +11,7 @@ from antiphon.controller.instance.ready import (
     scheduling,
 )
 from antiphon.controller.ports import DoneReply
-from antiphon.protocol.command import AllowCompaction, Schedule
+from antiphon.protocol.command import AllowCompaction, BaseSource, Schedule
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId, ReplicaId
 
@@ -73,8 +73,11 @@ def test_one_command_allows_what_is_the_same_of_many() -> None:
 
 
 def test_one_command_schedules_all_that_start() -> None:
-    all_of_them = [CollectionId(number) for number in (3, 1, 2)]
-    assert scheduling(all_of_them) == [
-        live(Schedule(collection=CollectionId(3), others=(CollectionId(1), CollectionId(2))))
+    """All that take their bases from the same."""
+    one, two, three, four = (CollectionId(number) for number in (1, 2, 3, 4))
+    base = (BaseSource(collection=four, peer="unix:r2"),)
+    assert scheduling([(three, ()), (one, base), (two, ())]) == [
+        live(Schedule(collection=three, others=(two,))),
+        live(Schedule(collection=one, bases=base)),
     ]
     assert scheduling([]) == []

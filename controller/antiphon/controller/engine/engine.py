@@ -197,6 +197,10 @@ def _readiness(state: EngineState, event: ReadinessObserved) -> _Outcome:
         view = state.view(replica)
         if view is not None:
             state = with_view(state, replace(view, trouble=trouble))
+    for replica in event.differed:
+        view = state.view(replica)
+        if view is not None:
+            state = with_view(state, replace(view, differed=True))
     return state, (), ()
 
 
@@ -239,6 +243,7 @@ def _acked(state: EngineState, event: SyncAcked, now_ms: int) -> _Outcome:
         durable=max(view.durable, seen.facts.durable_position),
         # A new process holds nothing of what was to be compared: its facts are all there is.
         unproven=same_process and view.unproven,
+        differed=same_process and view.differed,
         owed=same_process and view.owed,
     )
     settled = same_connection and (view.active is not None or view.is_synced)
@@ -261,6 +266,7 @@ def _decide(
             policy=state.policy,
             failures=view.failures,
             unproven=view.unproven,
+            differed=view.differed,
         )
     )
     last = max(state.last_session(view.replica), seen.facts.session_id)
@@ -354,7 +360,7 @@ def _completed(state: EngineState, event: SessionCompleted) -> _Outcome:
     if isinstance(done, Rejection):
         return done
     if event.digest != event.expected_digest:
-        failed = _failed(view, "digest_mismatch")
+        failed = replace(_failed(view, "digest_mismatch"), differed=True)
         return with_view(state, failed), (_close(view, "digest_mismatch"),), ()
     accepted = replace(
         view,
@@ -362,6 +368,7 @@ def _completed(state: EngineState, event: SessionCompleted) -> _Outcome:
         failures=0,
         owed=False,
         unproven=False,
+        differed=False,
         durable=max(view.durable, event.durable),
     )
     commands: tuple[EngineCommand, ...] = (

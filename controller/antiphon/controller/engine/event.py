@@ -51,7 +51,8 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadinessObserved:
-    """None: unchanged. `connected`, `troubled`: of replicas of which there is news."""
+    """None: unchanged. `connected`, `troubled`: of replicas of which there is news. `differed`:
+    those that hold something else than the others, which could not be mended while they serve."""
 
     instance_id: InstanceId
     role_applied: bool | None = None  # the claim is durable
@@ -59,6 +60,7 @@ class ReadinessObserved:
     links_configured: bool | None = None
     connected: tuple[tuple[ReplicaId, bool], ...] = ()
     troubled: tuple[tuple[ReplicaId, str], ...] = ()  # what is wrong with a process; "": nothing
+    differed: tuple[ReplicaId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class Budget:
 CATCH_UP_MS_MAX: Final = 60_000
 # Not how long it may take: how long it may show no sign of getting on.
 SYNC_STALL_MS_MAX: Final = 600_000
+BASE_STALL_MS_MAX: Final = 30_000  # of a replica that gives a base; then another one does
 
 # A catch-up only sends commands: seconds. A reconciliation may fill new dataflows, and a rebuild
 # all of them, so that they take as long as they take, as long as they get on.
@@ -58,6 +59,7 @@ class Policy:
     failures_before_rebuild: int = 6
     bounds: Bounds = field(default_factory=Bounds)  # of the history's log
     durable_quorum: int = 1  # replicas that count together as durable
+    base_stall_ms: int = BASE_STALL_MS_MAX
 
     def __post_init__(self) -> None:
         assert set(self.budgets) == set(SyncDecision), "every decision has its budget"

@@ -38,6 +38,7 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "replica_troubled": "its process is in trouble",
         "transport_lost": "its connection was lost before it was up to date",
         "incarnation_changed": "it was started anew before it was up to date",
+        "digest_mismatch": "what it holds is not what another replica holds",
         "pin_lost": "the log that it needs grew too long to be kept",
         "deadline_exceeded": "it took too long to bring it up to date",
         "progress_stalled": "bringing it up to date does not get on",

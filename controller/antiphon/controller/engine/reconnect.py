@@ -45,6 +45,7 @@ class Case:
     # The same process began a session that had to prove its content, and has not finished it. Its
     # position and digest were adopted when that session began: they say nothing of its content.
     unproven: bool = False
+    differed: bool = False  # the same process held something else than the others
 
     @property
     def missing(self) -> int:
@@ -151,13 +152,17 @@ def _is_unproven(case: Case) -> bool:
     return case.unproven
 
 
+def _has_differed(case: Case) -> bool:
+    return case.differed
+
+
 def _is_at_head(case: Case) -> bool:
     return case.observation.position == case.observation.head and case.goes_on
 
 
 def _is_settled(case: Case) -> bool:
     """Nothing is to be done: then failures of the past do not matter."""
-    doubts = (_is_contradictory, _is_foreign, _differs, _is_unproven)
+    doubts = (_is_contradictory, _is_foreign, _differs, _is_unproven, _has_differed)
     agrees = _is_at_head(case) and not any(doubt(case) for doubt in doubts)
     return agrees or _nothing_on_both_sides(case)
 
@@ -261,6 +266,12 @@ TABLE: Final[tuple[Row, ...]] = (
         because=lambda case: str(_version_error(case)),
     ),
     Row(code="failed_often", when=_failed_often, sync=SyncDecision.REBUILD, because=_say_failures),
+    Row(
+        code="content_differed",
+        when=_has_differed,
+        sync=SyncDecision.REBUILD,
+        because=lambda _: "its content was not that of the others",
+    ),
     *_full("contradiction", _is_contradictory, lambda case: str(case.observation.contradiction)),
     Row(
         code="nothing_yet",

@@ -50,6 +50,7 @@ class View:
     failures: int = 0  # in a row, by what was found
     owed: bool = False  # this process has begun a session and has finished none since
     unproven: bool = False  # and in it, its content was to be compared
+    differed: bool = False  # and it was found to hold something else than the others
 
     @property
     def active(self) -> Session | None:

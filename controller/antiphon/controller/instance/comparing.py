@@ -3,12 +3,11 @@
 Every so often, where at least two replicas are up to date, each is asked for the content digests of
 what it keeps, at one time that all of them have reached. Equal inputs and equal plans give equal
 content, so a difference is corruption: a bug, bad memory, a replica of another making. It is on
-record as a decision, and the replica that differs is repaired by a rebuild session while it goes
-on; reads do not use it until the rebuilt state is in force.
+record as a decision, and the replica that differs is repaired (`repairing`).
 
 Whom to believe: the larger part of the replicas; of two equal parts the one with a replica that has
-just been repaired, for that one was built from the store; else the one with the first name. If the
-wrong one was repaired, the next comparison finds the other.
+just been rebuilt from the store; else the one with the first name. If the wrong one was repaired,
+the next comparison finds the other.
 """
 
 from __future__ import annotations
@@ -16,27 +15,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from antiphon.controller.engine.decision import Sync
-from antiphon.controller.instance import holds, peeks
+from antiphon.controller.instance import peeks, repairing
 from antiphon.controller.instance.event import DigestsTold
-from antiphon.controller.instance.ready import AskDigests, Outbox, live
-from antiphon.controller.instance.state import (
-    Comparison,
-    DecisionRecord,
-    Holder,
-    HoldKind,
-    Repair,
-    Replica,
-    State,
-)
-from antiphon.protocol.command import AcceptRebuild, StartRebuild, SyncDecision
-from antiphon.protocol.ids import CollectionId, ReplicaId, SessionId, show
-from antiphon.protocol.response import RebuildCompleted, RebuildResult
+from antiphon.controller.instance.ready import AskDigests, Outbox
+from antiphon.controller.instance.state import Comparison, Replica, State
+from antiphon.controller.instance.verifying import keeps
+from antiphon.protocol.ids import CollectionId, ReplicaId, show
 
-# Sync sessions count from 1; what is on record of a repair must not be taken for one of them.
-REPAIRS_FROM: Final = 1 << 32
 ANSWER_MS: Final = 20_000  # who has not told its digests by then is left out
-REPAIR_MS: Final = 600_000  # of one rebuild; past it the replica gives up, and is compared again
+DIFFERENCES_MAX: Final = 2  # rebuilds from the store that differ, then the other one is repaired
 
 
 def on_tick(state: State, out: Outbox, now_ms: int) -> None:
@@ -71,26 +58,23 @@ def on_told(state: State, event: DigestsTold, out: Outbox, now_ms: int) -> None:
             _judge(state, comparison, out, now_ms)
 
 
-def on_result(state: State, replica: Replica, response: RebuildResult, out: Outbox) -> bool:
-    """The end of a repair; False: of none that was begun here."""
-    repair = state.repair
-    if repair is None or repair.replica != replica.id or repair.session_id != response.session_id:
-        return False
-    match response.result:
-        case RebuildCompleted():
-            out.send(replica.id, live(AcceptRebuild(session_id=repair.session_id)))
-            state.repaired.add(replica.id)
-            _end(state, repair, "repaired")
-        case failure:
-            _end(state, repair, f"failed: {failure.message}")
-    state.compare_at_ms = 0  # soon: whether it is right now
-    peeks.ask_waiting(state, out)  # those that name it have waited for the end
-    return True
+def suspect(state: State, replica: Replica, out: Outbox, now_ms: int) -> None:
+    """A rebuild was refused for what it came to. If the store has led there again and again, it is
+    the replica that it was compared with that is wrong."""
+    if state.repair is not None or len(replica.differences) < DIFFERENCES_MAX:
+        return
+    found = replica.differences[-1]
+    other = None if found.other is None else state.replicas.get(found.other)
+    if other is None or not other.is_open or not other.accepted:
+        return
+    reason = f"what {replica.id} rebuilt from the store differs from it each time"
+    collections = [one for one in found.differing if keeps(other, one)]
+    if collections:
+        repairing.begin(state, other, collections, reason, None, out, now_ms)
 
 
 def on_replica_lost(state: State, replica: Replica) -> None:
-    if state.repair is not None and state.repair.replica == replica.id:
-        _end(state, state.repair, "its connection was lost")
+    repairing.on_replica_lost(state, replica)
     if state.comparison is not None:
         state.comparison.told.pop(replica.id, None)
         state.comparison.waiting.discard(replica.id)
@@ -99,6 +83,7 @@ def on_replica_lost(state: State, replica: Replica) -> None:
 
 
 def _comparable(state: State) -> list[Replica]:
+    """Also who was found wrong: it may be right by now."""
     return [r for r in state.open_replicas() if r.accepted and r.repairing is None]
 
 
@@ -108,7 +93,7 @@ def _begin(state: State, out: Outbox, now_ms: int) -> None:
     time: int | None = None
     since = 0
     for collection in state.live_dataflows():
-        holders = [r for r in replicas if _keeps(r, collection.id)]
+        holders = [r for r in replicas if keeps(r, collection.id)]
         if len(holders) < 2 or collection.since.time is None:
             continue
         since = max(since, collection.since.time)
@@ -127,13 +112,6 @@ def _begin(state: State, out: Outbox, now_ms: int) -> None:
         out.sends.append(AskDigests(replica=name, collections=tuple(collections), time=time))
 
 
-def _keeps(replica: Replica, collection: CollectionId) -> bool:
-    found = replica.installed.get(collection)
-    if found is None or found.dropping or found.is_transient or not found.hydrated:
-        return False
-    return found.output_frontier.time is not None
-
-
 def _judge(state: State, comparison: Comparison, out: Outbox, now_ms: int) -> None:
     """Compares what was told. At most one replica is repaired at a time."""
     state.comparison = None
@@ -149,13 +127,26 @@ def _judge(state: State, comparison: Comparison, out: Outbox, now_ms: int) -> No
                 if group is not trusted:
                     wrong.setdefault(name, []).append(collection.id)
                     believed[name] = trusted[0]
+    _believe(state, [name for name in comparison.told if name not in wrong], out)
     if not wrong:
         state.repaired.clear()
+        for each in state.replicas.values():
+            each.repair_failures.clear()
         return
     name = min(wrong)
     replica = state.replicas.get(name)
     if replica is not None and replica.is_open:
-        _repair(state, replica, wrong[name], believed[name], comparison.time, out, now_ms)
+        names = ", ".join(show(each) for each in wrong[name])
+        reason = f"its content of {names} at {comparison.time} is not that of {believed[name]}"
+        repairing.begin(state, replica, wrong[name], reason, believed[name], out, now_ms)
+
+
+def _believe(state: State, right: list[ReplicaId], out: Outbox) -> None:
+    """What they hold is not in doubt any more."""
+    found = [state.replicas[name] for name in right if name in state.replicas]
+    for replica in found:
+        replica.wrong = False
+    peeks.ask_waiting(state, out)
 
 
 def _votes(
@@ -173,74 +164,3 @@ def _votes(
 def _trust(state: State, group: list[ReplicaId]) -> tuple[bool, bool]:
     everybody = sorted(replica.id for replica in state.open_replicas())
     return any(name in state.repaired for name in group), everybody[:1] == group[:1]
-
-
-def _repair(
-    state: State,
-    replica: Replica,
-    differing: list[CollectionId],
-    other: ReplicaId,
-    time: int,
-    out: Outbox,
-    now_ms: int,
-) -> None:
-    collections = _with_readers(state, replica, differing)
-    imports = {wanted for each in collections for wanted in replica.installed[each].stored_inputs}
-    state.repair_sessions += 1
-    repair = Repair(
-        session_id=SessionId(REPAIRS_FROM + state.repair_sessions),
-        replica=replica.id,
-        imports=tuple(sorted(imports)),
-    )
-    base = state.read_time
-    holds.acquire_all(state, repair.imports, _holder(repair), base)
-    state.repair = repair
-    replica.repairing = repair.session_id
-    names = ", ".join(show(each) for each in differing)
-    reason = f"its content of {names} at {time} is not that of {other}"
-    decision = Sync(
-        sync=SyncDecision.REBUILD,
-        protocol_version=replica.protocol_version,
-        code="content_differs",
-        reason=reason,
-    )
-    record = DecisionRecord(
-        at_ms=now_ms, session_id=repair.session_id, decision=decision, outcome="repairing"
-    )
-    repair.record = record
-    replica.decisions.append(record)
-    peeks.withdraw(state, replica, out)
-    command = StartRebuild(
-        session_id=repair.session_id,
-        collections=collections,
-        base_time=base,
-        target_time=base,
-        deadline_ms=REPAIR_MS,
-    )
-    out.send(replica.id, live(command))
-
-
-def _with_readers(
-    state: State, replica: Replica, differing: list[CollectionId]
-) -> tuple[CollectionId, ...]:
-    """And what is built from them there; inputs come before those who read them."""
-    found = set(differing)
-    for collection in state.live_dataflows():
-        installed = replica.installed.get(collection.id)
-        if installed is not None and found.intersection(installed.local_inputs):
-            found.add(collection.id)
-    return tuple(sorted(found))
-
-
-def _end(state: State, repair: Repair, outcome: str) -> None:
-    state.repair = None
-    holds.release_all(state, repair.imports, _holder(repair))
-    if repair.record is not None:
-        repair.record.outcome = outcome
-    replica = state.replicas.get(repair.replica)
-    if replica is not None:
-        replica.repairing = None
-
-
-def _holder(repair: Repair) -> Holder:
-    return Holder(HoldKind.REPAIR, repair.session_id)

@@ -203,6 +203,7 @@ class ReplicaProbed:
     replica: ReplicaId
     facts: ReplicaFacts
     connection_id: ConnectionId  # for the session that may follow
+    address: str = ""  # where it was reached; empty: where it was said to be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

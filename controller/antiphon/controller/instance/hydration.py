@@ -7,9 +7,10 @@ not wait: somebody does.
 
 from __future__ import annotations
 
+from antiphon.controller.instance import bases
 from antiphon.controller.instance.ready import Outbox, scheduling
 from antiphon.controller.instance.state import Installed, Replica, State
-from antiphon.protocol.command import Sent
+from antiphon.protocol.command import BaseSource, Sent
 from antiphon.protocol.ids import CollectionId
 
 
@@ -23,7 +24,8 @@ def due(state: State, replica: Replica) -> list[Sent]:
 
     O(those that are being filled and those that start), and what waits for an input before them.
     """
-    starting = _take_kept(replica)
+    starting: list[tuple[CollectionId, tuple[BaseSource, ...]]]
+    starting = [(collection, ()) for collection in _take_kept(replica)]
     for collection in list(replica.filling):
         filling = replica.installed.get(collection)
         if filling is None or filling.hydrated or filling.dropping:
@@ -38,7 +40,7 @@ def due(state: State, replica: Replica) -> list[Sent]:
             installed.scheduled = True
             del replica.waiting[collection]
             replica.filling[collection] = None
-            starting.append(collection)
+            starting.append((collection, bases.sources(state, replica, collection, installed)))
     return scheduling(starting)
 
 

@@ -7,14 +7,17 @@ from dataclasses import replace
 from antiphon.controller.engine import event as engine
 from antiphon.controller.engine.observation import Observation, Wanted, maintained, needed_from
 from antiphon.controller.instance import (
+    bases,
     comparing,
     copies,
     holds,
     hydration,
     peeks,
+    repairing,
     retaining,
     subscribes,
     syncing,
+    verifying,
 )
 from antiphon.controller.instance.event import (
     LinkLost,
@@ -97,6 +100,7 @@ def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: i
         _lose(state, replica, out, syncing.TRANSPORT_LOST)
     facts = event.facts
     replica.facts = facts
+    replica.reached_at = event.address or replica.address
     retaining.reserve(state, facts, now_ms)
     commands = syncing.probed(state, event.connection_id, _observe(state, facts), now_ms)
     for command in commands:
@@ -146,15 +150,22 @@ def on_heard(state: State, heard: ReplicaId, out: Outbox, now_ms: int) -> None:
         return
     retaining.acknowledged(state, replica, now_ms)
     was_troubled = replica.troubled
-    for command in syncing.heard(state, replica, now_ms):
+    bases.heard(state, replica, out, now_ms)
+    repairing.heard(state, replica, out, now_ms)
+    if replica.distrusted:
+        close(state, replica.id, "content_differs", replica.distrusted, out)
+        return
+    for command in syncing.heard(state, replica, out, now_ms):
         match command:
             case engine.AcceptSession():
+                bases.end(state, replica)
                 peeks.ask_waiting(state, out)
             case engine.AllowWrites():
                 if not replica.read_only:
                     out.send(replica.id, live(AllowWrites()))
             case engine.CloseSession(reason=reason):
                 close(state, replica.id, reason, f"its session failed: {reason}", out)
+                comparing.suspect(state, replica, out, now_ms)
             case _:
                 raise AssertionError(f"a completion leads to {type(command).__name__}")
     if replica.troubled != was_troubled:
@@ -226,6 +237,8 @@ def _open(
     replica.draining = None
     replica.status = None
     replica.reported = False
+    replica.distrusted = ""
+    replica.wrong = False
     syncing.connected(state, replica, is_so=True)
     create = CreateInstance(
         instance_id=config.instance_id, name=config.name, configuration=config.configuration
@@ -237,6 +250,9 @@ def _open(
         commands += _suffix(state, replica, facts)
     commands += subscribes.replay(state, replica)
     commands += copies.replay(state, replica)
+    if hello.decision is SyncDecision.REBUILD:
+        replica.anew = True
+        bases.begin(state, replica, _doubt(replica))
     commands += hydration.due(state, replica)
     commands += peeks.replay(state, replica, out)
     complete = InitializationComplete(head_position=state.head, head_digest=state.head_digest)
@@ -245,6 +261,12 @@ def _open(
         commands.append(live(AllowWrites()))
     _forget_dropped(state)
     out.sends.append(OpenSession(replica=replica.id, commands=tuple(commands)))
+
+
+def _doubt(replica: Replica) -> str:
+    """Why no other replica is to give it anything."""
+    found = replica.differences[-1:]
+    return found[0].words if found else ""
 
 
 def _full_set(state: State, replica: Replica) -> list[Sent]:
@@ -351,6 +373,8 @@ def _lose(state: State, replica: Replica, out: Outbox, code: str) -> None:
         subscribes.on_replica_lost(state, replica, out)
         copies.on_replica_lost(state, replica, out)
         comparing.on_replica_lost(state, replica)
+        verifying.end(state, replica)
+        bases.on_replica_lost(state, replica, out)
         peeks.ask_waiting(state, out)
 
 

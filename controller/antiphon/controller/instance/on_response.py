@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from antiphon.controller.instance import comparing, copies, holds, hydration, peeks, subscribes
+from antiphon.controller.instance import copies, holds, hydration, peeks, repairing, subscribes
 from antiphon.controller.instance.event import ResponsesReceived
 from antiphon.controller.instance.on_request import forget_if_done
 from antiphon.controller.instance.ready import Outbox
@@ -63,7 +63,7 @@ def _on_response(state: State, replica: Replica, response: Response, out: Outbox
         case CopyToResponse():
             copies.on_response(state, replica, response, out)
         case RebuildResult():
-            if not comparing.on_result(state, replica, response, out):
+            if not repairing.on_result(state, replica, response, out):
                 message = f"{type(response).__name__} answers a command that was never sent"
                 raise RemoteProtocolError(message)
         case _:

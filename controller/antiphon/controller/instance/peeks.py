@@ -110,9 +110,10 @@ def readers(state: State, target: ReplicaId | None) -> list[Replica]:
     """Who is asked now. One that is still being brought up to date, or whose worker is silent, is
     not, while there is another that could answer: what it has may not be all, and nobody gains by
     its work on reads. Where there is none, those that are connected are asked, and answer as soon
-    as what is read is filled: all of it is built from the store, none of it was kept unproven."""
+    as what is read is filled: all of it is built from the store, or from who was up to date, none
+    of it was kept unproven."""
     connected = list(state.open_replicas())
-    able = [r for r in connected if r.accepted and not r.troubled and r.repairing is None]
+    able = [r for r in connected if r.accepted and not r.troubled and not r.wrong]
     able = able or connected
     return [replica for replica in able if target is None or replica.id == target]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from antiphon.controller.ports import Reply
-from antiphon.protocol.command import AllowCompaction, Command, Schedule, Sent
+from antiphon.protocol.command import AllowCompaction, BaseSource, Command, Schedule, Sent
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId, Position, ReplicaId
 
@@ -137,8 +137,12 @@ def allowing(compaction: Iterable[tuple[CollectionId, Frontier]]) -> list[Sent]:
     ]
 
 
-def scheduling(collections: Sequence[CollectionId]) -> list[Sent]:
-    """Permission to start, for all of them at once."""
-    if not collections:
-        return []
-    return [live(Schedule(collection=collections[0], others=tuple(collections[1:])))]
+def scheduling(starting: Iterable[tuple[CollectionId, tuple[BaseSource, ...]]]) -> list[Sent]:
+    """Permission to start, at once for all that take their bases from the same."""
+    together: dict[tuple[BaseSource, ...], list[CollectionId]] = {}
+    for collection, bases in starting:
+        together.setdefault(bases, []).append(collection)
+    return [
+        live(Schedule(collection=first, others=tuple(others), bases=bases))
+        for bases, (first, *others) in together.items()
+    ]

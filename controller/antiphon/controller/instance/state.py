@@ -43,7 +43,7 @@ from antiphon.protocol.limits import (
     REPLICA_HOLD_MS,
     RETAIN_MS,
 )
-from antiphon.protocol.response import Failure, Status
+from antiphon.protocol.response import Failure, RebuildProgress, Status
 from antiphon.protocol.schema import Schema
 from antiphon.protocol.version import SPOKEN, VersionRange
 
@@ -67,6 +67,7 @@ class InstanceConfig:
     hydration_limit: int = 4  # dataflows that a replica fills at once
     peek_wait_ms: int = 30_000  # how long a read waits for any replica at all
     replica_gone_ms: int = REPLICA_HOLD_MS  # afterwards a lost replica holds nothing back
+    rebuild_from_peers: int = 1  # 0: what is rebuilt reads the store alone
     compare_ms: int = COMPARE_INTERVAL_MS  # between two comparisons of the replicas' content
     beat_ms: int = COMPACTION_INTERVAL_MS  # compaction is sent and persisted at most that often
     configuration: Mapping[str, str] = field(default_factory=dict)
@@ -87,6 +88,8 @@ class HoldKind(IntEnum):
     COPY = 7
     NAMED = 8  # a subscriber that may be away
     REPAIR = 9  # the base of a rebuild
+    BASE = 10  # what another replica reads from an index there
+    CHECK = 11  # what is compared before a rebuild is accepted
 
 
 class Holder(NamedTuple):
@@ -163,12 +166,57 @@ class Owed:
 
 @dataclass(slots=True, kw_only=True)
 class DecisionRecord:
-    """`outcome`: how far its session is, or what became of it; empty: it opened none."""
+    """`outcome`: how far its session is, or what became of it; empty: it opened none. `bases`: from
+    where it took the content that it began with and why, one after the other. `content`: what its
+    content was compared with before it counted, and what came of it."""
 
     at_ms: int
     session_id: SessionId
     decision: Decision
     outcome: str = ""
+    bases: list[str] = field(default_factory=list)
+    content: str = ""
+
+    @property
+    def base(self) -> str:
+        return "; then ".join(self.bases)
+
+
+@dataclass(slots=True, kw_only=True)
+class Base:
+    """Where what a replica rebuilds takes its content from; changed by `bases` alone."""
+
+    doubt: str  # why no other replica is believed; empty: they are
+    peer: ReplicaId | None = None  # None: the store
+    held: dict[CollectionId, CollectionId] = field(default_factory=dict)  # inputs: what it has
+    failed: dict[ReplicaId, str] = field(default_factory=dict)  # who was tried before, and why not
+    holding: dict[CollectionId, set[CollectionId]] = field(default_factory=dict)  # by reader
+    seen: tuple[int, int] | None = None  # dataflows filled, rows: as last moved
+    moved_at_ms: int = 0
+
+
+class Finding(NamedTuple):
+    """`words` say what was compared, or why nothing; `differing`: what is not the same there."""
+
+    words: str
+    other: ReplicaId | None = None
+    differing: tuple[CollectionId, ...] = ()
+    own_digest: bytes = b""
+    other_digest: bytes = b""
+
+
+@dataclass(slots=True, kw_only=True)
+class Check:
+    """The content digests of a rebuild and of a replica that is up to date, as far as they were
+    told; changed by `verifying` alone."""
+
+    other: ReplicaId
+    time: int
+    collections: tuple[CollectionId, ...]
+    told: dict[ReplicaId, dict[CollectionId, bytes]]  # its own first
+    deadline_ms: int
+    ask_at_ms: int
+    passed_over: list[ReplicaId]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,6 +230,14 @@ class Replica:
     accepted: bool = False  # strict reads use it, and it may write: what the engine says
     troubled: bool = False  # its front answers, and its worker does not
     repairing: SessionId | None = None  # a rebuild of what differs there: no reads until it is over
+    wrong: bool = False  # found to hold something else than the others, and not yet found right
+    repair_failures: list[str] = field(default_factory=list)  # since it was last right
+    anew: bool = False  # its session keeps nothing, so what it comes to is compared
+    base: Base | None = None  # None: it rebuilds nothing, or reads the store as always
+    check: Check | None = None
+    differences: list[Finding] = field(default_factory=list)  # of sessions since it was accepted
+    distrusted: str = ""  # why its session has to end: its content is wrong, and not to be mended
+    reached_at: str = ""  # the address at which its link reaches it
     reported: bool = False  # it has said something that follows its initialization
     installed: dict[CollectionId, Installed] = field(default_factory=dict)
     # Of those, so that nobody walks all of them; whoever looks crosses off what is over.
@@ -284,8 +340,13 @@ class Repair:
 
     session_id: SessionId
     replica: ReplicaId
-    imports: tuple[CollectionId, ...]  # held at its base
-    record: DecisionRecord | None = None
+    collections: tuple[CollectionId, ...]
+    held: tuple[CollectionId, ...]  # at its base: what it reads, and what it is compared with
+    record: DecisionRecord
+    peer: ReplicaId | None = None  # None: the store gives its base
+    told: tuple[int, dict[CollectionId, bytes]] | None = None  # its result: time, and digests
+    seen: RebuildProgress | None = None
+    moved_at_ms: int = 0
 
 
 @dataclass(slots=True, kw_only=True)

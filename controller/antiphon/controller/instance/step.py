@@ -26,6 +26,7 @@ from antiphon.controller.instance import (
     peeks,
     subscribes,
     syncing,
+    verifying,
 )
 from antiphon.controller.instance.event import (
     CompactionDurable,
@@ -128,6 +129,7 @@ class Instance:
                 on_link.on_link_lost(state, event, out, now_ms)
             case DigestsTold():
                 comparing.on_told(state, event, out, now_ms)
+                self._on_told(event, out, now_ms)
             case ProtocolBroken(replica=broken, reason=reason):
                 on_link.close_broken(state, broken, reason, out)
             case Ticked():
@@ -147,6 +149,13 @@ class Instance:
             on_link.close_broken(self.state, event.replica, str(error), out)
         else:
             on_link.on_heard(self.state, event.replica, out, now_ms)
+
+    def _on_told(self, event: DigestsTold, out: Outbox, now_ms: int) -> None:
+        """Whoever waits for them to be accepted."""
+        verifying.on_told(self.state, event)
+        for replica in list(self.state.open_replicas()):
+            if replica.check is not None and event.replica in replica.check.told:
+                on_link.on_heard(self.state, replica.id, out, now_ms)
 
     def _on_timeline_advanced(self, upper: int) -> None:
         state = self.state

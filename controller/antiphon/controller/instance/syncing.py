@@ -34,7 +34,16 @@ from antiphon.controller.engine.observation import Observation
 from antiphon.controller.engine.projection import Projection, project
 from antiphon.controller.engine.session import Session, SessionState
 from antiphon.controller.engine.view import View
-from antiphon.controller.instance.state import DecisionRecord, Installed, Owed, Replica, State
+from antiphon.controller.instance import verifying
+from antiphon.controller.instance.ready import Outbox
+from antiphon.controller.instance.state import (
+    DecisionRecord,
+    Finding,
+    Installed,
+    Owed,
+    Replica,
+    State,
+)
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.ids import (
     NO_POSITION,
@@ -128,7 +137,7 @@ def failed(state: State, replica: ReplicaId, reason: str) -> None:
     _feed(state, event, 0)
 
 
-def heard(state: State, replica: Replica, now_ms: int) -> tuple[EngineCommand, ...]:
+def heard(state: State, replica: Replica, out: Outbox, now_ms: int) -> tuple[EngineCommand, ...]:
     """After responses of a replica: how far its session is. O(1) while there is none."""
     _look_at_process(state, replica)
     session = active_session(state, replica.id)
@@ -153,16 +162,48 @@ def heard(state: State, replica: Replica, now_ms: int) -> tuple[EngineCommand, .
     # A suffix that leads elsewhere is refused by the replica, whose chain it extends; a full set
     # ends with the head's digest, which the replica takes over. So at the target they agree.
     digest = state.log.digest_at(session.target) or state.head_digest
+    found = _content(state, replica, session, out, now_ms)
+    if found is None:
+        return ()
     completed = SessionCompleted(
         instance_id=instance_id,
         replica=replica.id,
         ref=session.ref,
         achieved=session.target,
         durable=NO_POSITION if replica.status is None else replica.status.durable_position,
-        digest=digest,
-        expected_digest=digest,
+        digest=digest + found.own_digest,
+        expected_digest=digest + found.other_digest,
     )
     return _feed(state, completed, now_ms).commands
+
+
+def _content(
+    state: State, replica: Replica, session: Session, out: Outbox, now_ms: int
+) -> Finding | None:
+    """Whether what was built anew is what the others hold; None: not known yet."""
+    if not replica.anew:
+        return Finding("")
+    cannot = () if replica.status is None else replica.status.failed
+    filled = tuple(c for c in due(state, replica, session) if c not in cannot)
+    found = verifying.look(state, replica, out, now_ms, collections=filled)
+    if found is None:
+        return None
+    replica.decisions[-1].content = found.words
+    if found.differing:
+        replica.differences.append(found)
+    else:
+        replica.differences.clear()
+        replica.anew = False
+    return found
+
+
+def differed(state: State, replica: ReplicaId) -> None:
+    """What it holds is wrong, and could not be mended."""
+    _feed(
+        state,
+        ReadinessObserved(instance_id=state.config.instance_id, differed=(replica,)),
+        0,
+    )
 
 
 def expired(state: State, now_ms: int) -> tuple[EngineCommand, ...]:
@@ -236,14 +277,19 @@ def _filling(state: State, replica: Replica, session: Session) -> tuple[int, boo
 
 def _owed(state: State, replica: Replica, session: Session) -> Owed:
     """What has to be filled before the session is over, as if none of it were yet."""
-    last = session.start if session.ref.kind in _SUFFIX else session.target
-    unfilled = {
-        collection: None
-        for collection in replica.installed
-        if _maintained(state, replica, collection) is not None
-        and state.collections[collection].position <= last
-    }
+    unfilled = dict.fromkeys(due(state, replica, session))
     return Owed(session=session.ref, unfilled=unfilled, filled_count=0)
+
+
+def due(state: State, replica: Replica, session: Session) -> dict[CollectionId, Installed]:
+    """What has to be filled before the session is over. O(what is installed)."""
+    last = session.start if session.ref.kind in _SUFFIX else session.target
+    wanted: dict[CollectionId, Installed] = {}
+    for collection in replica.installed:
+        installed = _maintained(state, replica, collection)
+        if installed is not None and state.collections[collection].position <= last:
+            wanted[collection] = installed
+    return wanted
 
 
 def _maintained(state: State, replica: Replica, collection: CollectionId) -> Installed | None:

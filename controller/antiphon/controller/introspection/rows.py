@@ -189,6 +189,8 @@ def _decisions(moment: Moment) -> Iterator[Row]:
                 decision_word(record.decision),
                 record.decision.reason,
                 record.outcome or None,
+                record.base or None,
+                record.content or None,
             )
 
 

@@ -108,6 +108,8 @@ SCHEMAS: Final = {
         decision=_TEXT,
         reason=_TEXT,
         outcome=_TEXT_OR_NULL,
+        base=_TEXT_OR_NULL,
+        content=_TEXT_OR_NULL,
     ),
     SystemCollection.HOLDS: _schema(
         name=_TEXT,

@@ -14,6 +14,7 @@ from antiphon.controller.introspection.rows import link_of
 from antiphon.controller.io.link import Links
 from antiphon.controller.io.orchestrator.local import Orchestrator
 from antiphon.controller.io.store_runner import StoreRunner
+from antiphon.controller.rebuild_status import RebuildStatus, rebuild_status
 from antiphon.controller.status import CollectionStatus, ReplicaStatus
 from antiphon.history.journal import record_of, sent_of
 from antiphon.history.reduction import reduce
@@ -24,10 +25,10 @@ from antiphon.protocol.codec import (
     schema_to_proto,
 )
 from antiphon.protocol.command import Sent
-from antiphon.protocol.describe import describe
+from antiphon.protocol.describe import describe, kebab
 from antiphon.protocol.errors import ReplicaMissing
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import NO_POSITION, Position, ReplicaId
+from antiphon.protocol.ids import NO_POSITION, Position, ReplicaId, SessionId
 from antiphon.protocol.stage import Stage
 from antiphon.v1 import command_pb2, response_pb2
 from antiphon.v1 import control_pb2 as pb
@@ -92,7 +93,7 @@ class Introspection:
             read_only=replica.read_only,
             stage=_STAGES[replica.stage],
             link=link_of(replica, links),
-            decision="" if replica.decision is None else replica.decision.name.lower(),
+            decision="" if replica.decision is None else kebab(replica.decision.name),
             reason=replica.reason,
             applied_position=replica.applied_position,
             lag_ms=replica.lag_ms,
@@ -101,6 +102,9 @@ class Introspection:
             accepted=replica.accepted,
             pin=0 if replica.pin is None else replica.pin.position,
             pin_state=replica.pin_state,
+            base=replica.base,
+            content=replica.content,
+            rebuild=_rebuild(replica.rebuild),
             process_id=0 if child is None else child.process_id or 0,
             restarts=0 if child is None else child.restarts,
             collections=[_collection(found) for found in replica.collections],
@@ -117,9 +121,11 @@ class Introspection:
 
     def decisions(self, name: str) -> pb.ExplainReplicaResponse:
         """Raises ReplicaMissing."""
-        replica = self._driver.kernel.instance.state.replicas.get(ReplicaId(name))
+        state = self._driver.kernel.instance.state
+        replica = state.replicas.get(ReplicaId(name))
         if replica is None:
             raise ReplicaMissing(f"no replica is called {name}", replica=name)
+        rebuild = rebuild_status(state, replica, self.replica(name).lag_ms)
         return pb.ExplainReplicaResponse(
             decisions=[
                 pb.ReplicaDecision(
@@ -129,6 +135,9 @@ class Introspection:
                     reason=record.decision.reason,
                     code=record.decision.code,
                     outcome=record.outcome,
+                    base=record.base,
+                    content=record.content,
+                    progress=_progress(record.session_id, rebuild),
                 )
                 for record in replica.decisions
             ]
@@ -161,6 +170,26 @@ def _decision(decision: Decision) -> command_pb2.SyncDecision.ValueType:
     if isinstance(decision, Sync):
         return command_pb2.SyncDecision.Value(f"SYNC_DECISION_{decision.sync.name}")
     return command_pb2.SYNC_DECISION_UNSPECIFIED
+
+
+def _rebuild(found: RebuildStatus | None) -> pb.RebuildStatus | None:
+    if found is None:
+        return None
+    return pb.RebuildStatus(
+        session_id=found.session_id,
+        dataflows_filled=found.dataflows_filled,
+        dataflows_total=found.dataflows_total,
+        base_rows=found.base_rows,
+        base_rows_total=found.base_rows_total,
+        rows_computed=found.rows_computed,
+        live_lag_ms=found.live_lag_ms,
+        percent=found.percent,
+        text=str(found),
+    )
+
+
+def _progress(session_id: SessionId, rebuild: RebuildStatus | None) -> str:
+    return "" if rebuild is None or rebuild.session_id != session_id else str(rebuild)
 
 
 def _record(command: StoredCommand | None, sent: Sent) -> pb.HistoryRecord:

@@ -305,7 +305,7 @@ class Link:
             reason = _reason(error)
             self._post(LinkLost(replica=self.replica, connection_id=None, reason=reason))
             raise _Ended(reason) from error
-        self._post(ReplicaReached(replica=self.replica, facts=facts))
+        self._post(ReplicaReached(replica=self.replica, facts=facts, address=self._address))
         if self._session is None:
             refusal = self._refusal or "nobody opened a session"
             _log.warning("link.refused", replica=self.replica, reason=refusal)
