@@ -33,7 +33,7 @@ from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, show
 from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.exported import InstalledExport
-from antiphon.replica.held import STORED, Held, upstream_input
+from antiphon.replica.held import STORED, Held
 from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.render import render
 from antiphon.replica.sink import Sink
@@ -105,7 +105,7 @@ def _create(held: Held, description: DataflowDescription) -> None:
         upstream = []
     dataflow = InstalledDataflow(description, engine, failure)
     for source in upstream:
-        reader = upstream_input(source, dataflow.as_of)
+        reader = held.read_upstream(source, dataflow.as_of)
         dataflow.upstream.append((source, reader))
         dataflow.inputs.append(reader)
     held.installed.add(dataflow)

@@ -88,4 +88,5 @@ class Computation:
         if dataflow.frontier.is_closed or dataflow.failure is not None:
             self._held.stop_reading(dataflow)
         self._held.agenda.untidy(dataflow)
+        self._held.rests.enter(dataflow)
         return used

@@ -68,7 +68,14 @@ class InstalledExport:
     @property
     def trace(self) -> Trace:
         assert self.kept is not None, "subscribes and copy-tos keep no trace"
+        self.owner.settle()
         return self.kept
+
+    @property
+    def is_only_read(self) -> bool:
+        """Whether nobody follows it: it is looked at now and then, and gives nothing on."""
+        followed = self.sink is not None or self.dependents or self.dropped or self.mute
+        return self.kept is not None and not followed
 
     @property
     def schema(self) -> Schema:

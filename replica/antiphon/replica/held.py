@@ -27,6 +27,7 @@ from antiphon.replica.peek import Peeks
 from antiphon.replica.ports import FileFailed, FileRequest, FileWritten, Request
 from antiphon.replica.progress import FrontierReports, Reached
 from antiphon.replica.reconcile import Key
+from antiphon.replica.rest import Rests
 from antiphon.replica.roster import Installed
 from antiphon.replica.sink import Sink
 
@@ -52,6 +53,7 @@ class Held:
         self.agenda: Agenda[InstalledDataflow] = Agenda(self.installed.tended)
         self.sinks: dict[CollectionId, Sink] = {}
         self.copies: dict[CollectionId, CopyOut] = {}
+        self.rests = Rests()
         self._dropping: dict[CollectionId, InstalledExport] = {}
         self._reports = FrontierReports()
         self._moved: dict[CollectionId, InstalledExport] = {}  # whose frontiers may be news
@@ -110,11 +112,30 @@ class Held:
     def follow(self, dataflow: InstalledDataflow) -> None:
         """What arrives at its inputs makes it run."""
         stir = partial(self.agenda.stir, dataflow)
+        wake = partial(self.wake, dataflow)
         for reader in dataflow.inputs:
-            reader.stir = stir
+            reader.stir, reader.wake = stir, wake
         for _, reading in dataflow.lookups.readings:
             reading.stir = stir
         self.agenda.stir(dataflow)
+
+    def wake(self, dataflow: InstalledDataflow) -> None:
+        """It rests no more: something comes that concerns it, or somebody who follows it."""
+        if dataflow.rest is None:
+            return
+        told = self.rests.leave(dataflow)
+        self.installed.changed(dataflow)  # where it is, is not among the others any more
+        if told is not None:
+            for export in dataflow.exports:
+                self._reports.note(export.collection, Reached(told, told, told))
+
+    def read_upstream(self, export: InstalledExport, as_of: int) -> Input:
+        """An import from another dataflow of this replica; it fills once it is wanted."""
+        self.wake(export.owner)
+        reader = Input(export.collection, as_of)
+        reader.wanted = False
+        export.dependents.append(reader)
+        return reader
 
     def await_start(self, dataflow: InstalledDataflow) -> None:
         """It will read what others may start to read before: once is enough."""
@@ -133,6 +154,7 @@ class Held:
 
     def stop_reading(self, dataflow: InstalledDataflow) -> None:
         """It is finished or gone: nothing flows to it any more."""
+        self.wake(dataflow)
         upstream = [reader for _, reader in dataflow.upstream]
         for reader in dataflow.inputs:
             if not any(reader is other for other in upstream):
@@ -152,6 +174,7 @@ class Held:
 
     def drop(self, export: InstalledExport) -> None:
         """Nobody outside reads it any more; it goes once nobody inside does."""
+        self.wake(export.owner)
         export.dropped = True
         self.installed.changed(export.owner)
         self._dropping[export.collection] = export
@@ -212,8 +235,11 @@ class Held:
         self.inputs.resume(now_ms)
         self._reports.restart()
         self._reported_at_ms = None
+        for rest in self.rests:
+            rest.restart()
         for export in self.installed.exports():
-            self._note(export)
+            if export.owner.rest is None:
+                self._note(export)
 
     def mute_drops(self) -> None:
         """What an earlier session dropped and something inside still reads: nobody who listens now
@@ -225,6 +251,7 @@ class Held:
         """A dataflow that was retained goes on, read from the description's as_of on."""
         found = self.installed.find(description.exports[0].collection)
         assert found is not None, "a retained dataflow is installed"
+        self.wake(found.owner)
         found.owner.resume(description.as_of)
 
     def retain(self, kept: Container[Key]) -> None:
@@ -256,14 +283,19 @@ class Held:
         once; when all of many views move with every tick, several ticks share a report. Returns
         when to come again for what was kept back."""
         self._report(self._urgent)
-        if not self._moved:
+        resting = [rest for rest in self.rests if rest.is_news]
+        if not (self._moved or resting):
             return None
-        if len(self._moved) > REPORTS_AT_ONCE_MAX:
+        if len(self._moved) + sum(map(len, resting)) > REPORTS_AT_ONCE_MAX:
             last = self._reported_at_ms
             if last is not None and now_ms < last + REPORT_INTERVAL_MS:
                 return last + REPORT_INTERVAL_MS
             self._reported_at_ms = now_ms
         self._report(self._moved)
+        for rest in resting:
+            report = rest.tell()
+            if report is not None:
+                self.responses.append(report)
         return None
 
     def _report(self, moved: dict[CollectionId, InstalledExport]) -> None:
@@ -275,7 +307,10 @@ class Held:
                 batch = export.subscription.flush(self.configuration.subscribe_bytes_max)
                 if batch is not None:
                     self.responses.append(batch)
-            now.append((export.collection, self._reached(export)))
+            reached = self._reached(export)
+            now.append((export.collection, reached))
+            if export.owner.rest is not None:
+                export.owner.rest.told(export.owner, reached.output)
         moved.clear()
         self.responses += self._reports.report(now)
 
@@ -324,11 +359,3 @@ class Held:
         if export.copy is not None and not export.copy.ended:
             written = export.owner.start  # the file is not there yet
         return Reached(written, reached, reached)
-
-
-def upstream_input(export: InstalledExport, as_of: int) -> Input:
-    """An import from another dataflow of this replica; it fills once it is wanted."""
-    reader = Input(export.collection, as_of)
-    reader.wanted = False
-    export.dependents.append(reader)
-    return reader

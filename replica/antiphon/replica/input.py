@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.guard import Guard
+
+
+class Fills(Protocol):
+    """Where an input's changes come from."""
+
+    @property
+    def frontier(self) -> Frontier: ...
+
+    def rest(self, reader: Input, guard: Guard | None) -> None: ...
+
+    def wake(self, reader: Input) -> None: ...
 
 
 class Input:
@@ -26,6 +39,10 @@ class Input:
         self.refusal: tuple[str, str] | None = None
         # Called when something has arrived; whoever reads this sets it.
         self.stir: Callable[[], None] = _nobody_reads
+        self.source: Fills | None = None  # that fills it, if one does
+        # At rest nothing is delivered: it has all that concerns it, as far as its source is.
+        self.is_at_rest = False
+        self.wake: Callable[[], None] = _nobody_reads  # before something comes that concerns it
         self._delivered = START
         self._initial: deque[Zset] = deque()
         self._waiting_rows = 0  # in `_initial`
@@ -35,7 +52,16 @@ class Input:
     def frontier(self) -> Frontier:
         """Everything before it has arrived. Never before as_of."""
         start = Frontier(self.as_of)
-        return self._delivered.join(start) if self.loaded else start
+        if not self.loaded:
+            return start
+        if self.is_at_rest and self.source is not None:
+            return self.source.frontier.join(start)
+        return self._delivered.join(start)
+
+    def go_on(self, frontier: Frontier) -> None:
+        """It was at rest until its source was there."""
+        self.is_at_rest = False
+        self._delivered = self._delivered.join(frontier)
 
     @property
     def next_time(self) -> int | None:

@@ -11,7 +11,7 @@ dependents have yet to load, what waiting peeks read and what its sink has yet t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from antiphon.protocol.dataflow import (
     DataflowDescription,
@@ -28,14 +28,24 @@ from antiphon.replica.dataflow.trace import Trace
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import Ticks
 from antiphon.replica.exported import InstalledExport
+from antiphon.replica.guard import Guard, guard_of
 from antiphon.replica.input import Input
 from antiphon.replica.lookups import Lookups
 from antiphon.replica.profile import profile
-from antiphon.replica.reconcile import Standing
+from antiphon.replica.reconcile import Key, Standing
 
 # A part of the content at as_of, in the fuel of a slice. Larger parts than ticks have: each costs
 # every operator a step, and its output merges that a larger one would not need.
 HYDRATION_FUEL: Final = 3
+
+
+class Resting(Protocol):
+    """Those that rest with a dataflow."""
+
+    @property
+    def frontier(self) -> Frontier: ...
+
+    def told(self, dataflow: InstalledDataflow, reached: Frontier) -> None: ...
 
 
 class InstalledDataflow:
@@ -60,7 +70,8 @@ class InstalledDataflow:
         self.awaited = False  # its inputs keep what they read until it starts
         self.hydrated = False
         self.is_in_force = True  # False: it is rebuilt beside the one that is
-        self.frontier = Frontier(self.as_of)  # everything before it is published
+        self.rest: Resting | None = None  # where it is with others that rest, if it does
+        self._frontier = Frontier(self.as_of)
         self.inputs: list[Input] = []
         self.upstream: list[tuple[InstalledExport, Input]] = []
         self.exports = [InstalledExport(export, self) for export in description.exports]
@@ -70,11 +81,45 @@ class InstalledDataflow:
         self._engine = engine
         self._is_brought = False  # whether content of imports that are looked up is in the inputs
         self._hydrating_since_ms: int | None = None
+        self._guards: dict[CollectionId, Guard | None] = {}
+
+    @property
+    def frontier(self) -> Frontier:
+        """Everything before it is published."""
+        self.settle()
+        return self._frontier
+
+    def settle(self) -> None:
+        """At rest, time has passed that nobody has written down yet."""
+        if self.rest is not None and self._frontier != (reached := self.rest.frontier):
+            self._publish([], reached)
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether nothing but a change of an input could make it run, and nobody follows it."""
+        return (
+            self.hydrated
+            and self._engine is not None
+            and self.rest is None
+            and bool(self.inputs)
+            and self.is_in_force
+            and not (self._engine.is_timed or self.upstream or self.lookups.readings)
+            and self.description.until is None
+            and all(export.is_only_read for export in self.exports)
+            and not any(reader.pending_count for reader in self.inputs)
+        )
+
+    def guard(self, collection: CollectionId) -> Guard | None:
+        """What a row of an import must be to concern it."""
+        if collection not in self._guards:
+            assert self._engine is not None, f"{self.description.name} cannot run"
+            self._guards[collection] = guard_of(self._engine.plan, collection)
+        return self._guards[collection]
 
     @property
     def is_ready(self) -> bool:
         """Whether `advance` would get further."""
-        if self._engine is None or not self.scheduled:
+        if self._engine is None or not self.scheduled or self.rest is not None:
             return False
         if not self.hydrated:
             there = all(reader.loaded for reader in self.inputs) and self.lookups.are_complete
@@ -148,9 +193,9 @@ class InstalledDataflow:
         if not any(reader.has_content for reader in self.inputs):
             self.hydrated = True
             engine.mark_loaded()
-            lower, self.frontier = self.frontier, self._next
+            lower, self._frontier = self._frontier, self._next
             for export in self.exports:
-                export.complete(self.as_of, lower, self.frontier)
+                export.complete(self.as_of, lower, self._frontier)
         return 1 + output.row_count + sum(change.row_count for change in changes.values())
 
     @property
@@ -195,7 +240,7 @@ class InstalledDataflow:
     def standing(self) -> Standing:
         """What reconciliation has to know of it."""
         return Standing(
-            key=tuple(sorted(self._live)),
+            key=self.key,
             fingerprint=self.fingerprint,
             as_of=Frontier(self.as_of),
             since=self._since,
@@ -222,6 +267,11 @@ class InstalledDataflow:
     @property
     def is_dropped(self) -> bool:
         return all(export.dropped for export in self.exports)
+
+    @property
+    def key(self) -> Key:
+        """Its exports that are not dropped, sorted."""
+        return tuple(sorted(self._live))
 
     @property
     def _live(self) -> tuple[CollectionId, ...]:
@@ -289,7 +339,7 @@ class InstalledDataflow:
         return self._reach if due is None else self._reach.meet(Frontier(due))
 
     def _publish(self, ticks: Ticks, upper: Frontier) -> None:
-        lower, self.frontier = self.frontier, upper
+        lower, self._frontier = self._frontier, upper
         for export in self.exports:
             export.publish(lower, upper, ticks)
 

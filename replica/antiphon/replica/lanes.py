@@ -185,7 +185,8 @@ class Lanes(Source):
             reader.load(part)
         reader.loaded = True
         reader.deliver((), self.frontier)
-        self._readers.append(reader)
+        self._readers[reader] = self._awake[reader] = None
+        reader.source = self
         return False
 
     def _keep_errors(self, change: Zset) -> None:

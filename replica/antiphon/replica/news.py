@@ -7,9 +7,11 @@ puts together again what came in parts.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from antiphon.protocol.facts import DataflowFacts
+from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId, ConnectionId
 from antiphon.protocol.response import HydrationProgress
 from antiphon.replica.ports import WorkerProgress
@@ -107,6 +109,7 @@ class Told:
     def __init__(self) -> None:
         self.latest = WorkerProgress(applied_position=NO_POSITION)
         self.dataflows: dict[Key, DataflowFacts] = {}
+        self._passed: dict[Key, Frontier] = {}  # where some are by now
         # Of the latest full set: whose it is, and what it meant for what there was.
         self.full_set: ConnectionId | None = None
         self.verdicts: tuple[Verdict, ...] = ()
@@ -117,8 +120,13 @@ class Told:
             self.full_set, self.verdicts = progress.full_set, progress.verdicts
         for key in progress.gone:
             self.dataflows.pop(key, None)
+            self._passed.pop(key, None)
         for facts in progress.dataflows:
-            self.dataflows[key_of_facts(facts)] = facts
+            key = key_of_facts(facts)
+            self.dataflows[key] = facts
+            self._passed.pop(key, None)
+        for frontier, keys in progress.passed:
+            self._passed |= dict.fromkeys(keys, frontier)
 
     @property
     def count(self) -> int:
@@ -127,7 +135,10 @@ class Told:
 
     def find(self, key: Key) -> DataflowFacts | None:
         """Of a dataflow that a session could use; there is none while the worker is spoiled."""
-        return None if self.latest.spoiled else self.dataflows.get(key)
+        if self.latest.spoiled or (found := self.dataflows.get(key)) is None:
+            return None
+        passed = self._passed.get(key)
+        return found if passed is None else replace(found, upper=passed)
 
 
 def key_of_facts(facts: DataflowFacts) -> Key:

@@ -316,6 +316,8 @@ class WorkerProgress:
     hydration: tuple[HydrationProgress, ...] = ()
     dataflows: tuple[DataflowFacts, ...] = ()
     gone: tuple[Key, ...] = ()
+    # Of some, only how far they are by now: frontiers, each with those that are there.
+    passed: tuple[tuple[Frontier, tuple[Key, ...]], ...] = ()
     spoiled: bool = False  # a later session could use none at all
     backlog_ticks: int = 0
     failed: tuple[CollectionId, ...] = ()  # exports of dataflows that cannot run

@@ -41,6 +41,10 @@ class FrontierReports:
         """The collection is gone."""
         self._told.pop(collection, None)
 
+    def note(self, collection: CollectionId, reached: Reached) -> None:
+        """It was told with others, elsewhere."""
+        self._told[collection] = reached
+
     def report(self, now: Iterable[tuple[CollectionId, Reached]]) -> list[Frontiers]:
         """What is due about these collections, each of them once: what moved since it was told."""
         due: dict[tuple[Frontier | None, ...], list[CollectionId]] = {}

@@ -41,7 +41,7 @@ from antiphon.protocol.response import (
     RebuildResult,
 )
 from antiphon.replica.exported import InstalledExport
-from antiphon.replica.held import STORED, Held, upstream_input
+from antiphon.replica.held import STORED, Held
 from antiphon.replica.input import Input
 from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.lanes import Lanes
@@ -247,7 +247,7 @@ class Rebuilds:
                 new.inputs.append(reader)
                 continue
             upstream = self._upstream(session, imported.collection, start)
-            reader = upstream_input(upstream, start)
+            reader = self._held.read_upstream(upstream, start)
             reader.wanted = True
             new.upstream.append((upstream, reader))
             new.inputs.append(reader)

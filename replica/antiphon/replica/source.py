@@ -19,7 +19,9 @@ from antiphon.replica.dataflow.batch import build_batch
 from antiphon.replica.dataflow.overwrites import Overwrites
 from antiphon.replica.dataflow.zset import Zset, concat_rows
 from antiphon.replica.deltas import Ticks
+from antiphon.replica.guard import Guard
 from antiphon.replica.input import Input
+from antiphon.replica.routing import Router
 
 # Differences a source remembers for dataflows that start a little in the past. Beyond it they
 # start from a source of their own, which costs memory but is right.
@@ -35,7 +37,9 @@ class Source:
         self.live = False  # the base is complete; only then the tail is of use
         self.frontier = Frontier(base_time + 1)
         self.arrangements = Arrangements(len(imported.schema))
-        self._readers: list[Input] = []
+        self._readers: dict[Input, None] = {}
+        self._awake: dict[Input, None] = {}  # of those, who is told of every tick
+        self._router = Router()  # the others
         # Until it is complete, the parts that have come; then kept for who has yet to start.
         self._base: list[Zset] = []
         self._base_at = base_time
@@ -49,7 +53,7 @@ class Source:
         return bool(self._readers)
 
     def fills(self, reader: Input) -> bool:
-        return any(other is reader for other in self._readers)
+        return reader in self._readers
 
     def serves(self, as_of: int) -> bool:
         """Whether a reader that starts at `as_of` can have its differences from here."""
@@ -59,7 +63,8 @@ class Source:
         """Fills `reader` from now on. True: it needs a snapshot of its own at its as_of, because
         the base has gone by."""
         assert self.serves(reader.as_of), "the source does not reach back so far"
-        self._readers.append(reader)
+        self._readers[reader] = self._awake[reader] = None
+        reader.source = self
         if reader.looks_up:
             self._follow(reader)
             return False
@@ -109,7 +114,26 @@ class Source:
             self._base = []
 
     def detach(self, reader: Input) -> None:
-        self._readers = [other for other in self._readers if other is not reader]
+        if reader not in self._readers:
+            return
+        del self._readers[reader]
+        reader.source = None
+        if reader in self._router:
+            self._router.remove(reader)
+        else:
+            del self._awake[reader]
+
+    def rest(self, reader: Input, guard: Guard | None) -> None:
+        """Nothing is delivered to it before something comes that concerns it."""
+        del self._awake[reader]
+        self._router.add(reader, guard)
+        reader.is_at_rest = True
+
+    def wake(self, reader: Input) -> None:
+        """From here on everything is."""
+        self._router.remove(reader)
+        self._awake[reader] = None
+        reader.go_on(self.frontier)
 
     def base_part(self, content: Zset, rows_total: int) -> None:
         """A part of the content at `base_time`; a feed's is one upsert for each key."""
@@ -153,6 +177,8 @@ class Source:
             for time, change in ticks
             if not self.frontier.passes(time) and upper.passes(time)
         ]
+        for reader in self._router.concerned(change for _, change in fresh):
+            reader.wake()  # where it is: what comes now is not behind it
         self.frontier = upper
         for time, change in fresh:
             self._recent.append((time, change))
@@ -160,7 +186,7 @@ class Source:
         while self._recent_rows > RECENT_ROWS_MAX:
             self._forgotten, forgotten = self._recent.popleft()
             self._recent_rows -= forgotten.row_count
-        for reader in self._readers:
+        for reader in self._awake:
             reader.deliver(fresh, upper)
         for arranging in self.arrangements.settled():
             self.detach(arranging)

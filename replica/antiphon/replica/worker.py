@@ -407,11 +407,12 @@ class Worker:
             rebuild=self._rebuilds.progress,
         )
         self._progress = progress
-        if progress == before and not dataflows and not gone:
+        passed = tuple(rest.note() for rest in self._held.rests if rest.noted != rest.frontier)
+        if progress == before and not (dataflows or gone or passed):
             return None
         is_told = before is not None and before.full_set == self._full_set
         verdicts = () if is_told else self._verdicts
-        return replace(progress, dataflows=dataflows, gone=gone, verdicts=verdicts)
+        return replace(progress, dataflows=dataflows, gone=gone, passed=passed, verdicts=verdicts)
 
 
 def _creates(command: Command) -> TypeGuard[CreateDataflow]:

@@ -49,6 +49,7 @@ class Dataflow:
     def __init__(
         self, graph: Graph, output: Node, plan: Plan, clock: Callable[[], int] = stopped
     ) -> None:
+        self.plan = plan
         self.schema = schema_of(plan)
         self.imports = imports_of(plan)
         self.shares = graph.shares
@@ -129,6 +130,11 @@ class Dataflow:
     def time(self) -> int | None:
         """Of the last step."""
         return self._time
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether there may be something to do without input."""
+        return bool(self._timed)
 
     @property
     def next_time(self) -> int | None:
