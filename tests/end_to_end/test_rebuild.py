@@ -68,20 +68,22 @@ def test_a_killed_replica_is_rebuilt_from_the_other_one_while_writes_go_on(up: U
             reached = writer.count
             until(lambda: writer.count > reached + 10, 60, up.tail())
         assert writer.error is None, writer.error
-        rebuilt = replica_of(client, "r2")
-        assert rebuilt.decision == "rebuild"
-        assert rebuilt.base == "base from r1 because it is up to date and holds all 2 inputs"
-        assert rebuilt.content.endswith("is that of r1")
-        (explained,) = [
-            line
-            for line in cli("explain", "replica", "r2", "-a", up.address).stdout.splitlines()
-            if "base from r1" in line
+        # A busy machine may have it connect more than once.
+        rebuilt = [
+            decision
+            for decision in client.explain_replica("r2")
+            if decision.base.startswith("base from r1") and decision.outcome == "completed"
         ]
-        assert "completed" in explained
-        ((base, outcome),) = client.sql(
-            "SELECT base, outcome FROM antiphon.decisions WHERE base LIKE 'base from r1%'"
+        assert rebuilt, client.explain_replica("r2")
+        base = "base from r1 because it is up to date and holds all 2 inputs"
+        assert rebuilt[0].base.startswith(base)
+        assert rebuilt[0].content.endswith("is that of r1")
+        lines = cli("explain", "replica", "r2", "-a", up.address).stdout.splitlines()
+        assert any(base in line and "completed" in line for line in lines)
+        bases = client.sql(
+            "SELECT base FROM antiphon.decisions WHERE replica = 'r2' AND outcome = 'completed'"
         ).rows()
-        assert (base, outcome) == (rebuilt.base, "completed")
+        assert (rebuilt[0].base,) in bases
         wanted: dict[int, list[int]] = {}
         for key, value in writer.latest.items():
             if key < writer.count:

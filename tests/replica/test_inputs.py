@@ -26,7 +26,7 @@ from antiphon.replica.ports import (
     SnapshotPart,
     TailReceived,
 )
-from tests.replica.scripted import FEED, PAIRS, TABLE, Change, at, delta, feed, table
+from tests.replica.scripted import FEED, HISTORY, PAIRS, TABLE, Change, at, delta, feed, table
 
 
 class Reading:
@@ -164,6 +164,7 @@ def given(reading: Reading, *changes: Change, **said: object) -> None:
 def test_a_peer_gives_the_content_and_the_store_what_follows(late: bool) -> None:
     """The second reads the source of the first, and only its own content is asked for."""
     reading = Reading()
+    reading.inputs.history_id = HISTORY
     reader = reading.inputs.attach(table(), 10, peer="r2", epoch=Epoch(3))
     if late:
         given(reading, ((1, "a"), 10, 1))
@@ -171,6 +172,7 @@ def test_a_peer_gives_the_content_and_the_store_what_follows(late: bool) -> None
         reader = reading.inputs.attach(table(), 12, peer="r2", epoch=Epoch(3))
     read = reading.snapshots()[-1]
     assert (read.peer, read.epoch, read.as_of) == ("r2", 3, 12 if late else 10)
+    assert read.history_id == HISTORY
     assert not reader.loaded
     given(reading, ((1, "a"), read.as_of, 1))
     assert reader.loaded

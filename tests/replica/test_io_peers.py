@@ -45,6 +45,12 @@ async def test_state_and_digests_are_told_to_who_asks() -> None:
         for refused, code in (
             (compute_pb2.FetchStateRequest(collection=99, epoch=epoch), grpc.StatusCode.NOT_FOUND),
             (compute_pb2.FetchStateRequest(collection=X, time=20), grpc.StatusCode.ABORTED),
+            (
+                compute_pb2.FetchStateRequest(
+                    collection=X, time=20, epoch=epoch, history_id=b"o" * 16
+                ),
+                grpc.StatusCode.FAILED_PRECONDITION,
+            ),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as found:
                 async for _ in shared.stub.FetchState(refused):

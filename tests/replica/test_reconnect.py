@@ -6,11 +6,11 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.protocol.command import Command, SyncDecision
+from antiphon.protocol.command import BaseSource, Command, Schedule, SyncDecision
 from antiphon.protocol.dataflow import MaterializedViewExport, SubscribeExport
 from antiphon.protocol.errors import CollectionMissing, SinceViolation
 from antiphon.protocol.ids import HistoryId
-from antiphon.replica.ports import AppendShard, EndSession, TailFailed
+from antiphon.replica.ports import AppendShard, EndSession, SnapshotPart, TailFailed
 from tests.replica.bench import (
     Bench,
     J,
@@ -30,6 +30,7 @@ from tests.replica.scripted import (
     at,
     complete,
     dataflow,
+    delta,
     feed,
     get,
     index,
@@ -184,6 +185,32 @@ def test_another_history_and_a_rebuild_keep_nothing() -> None:
         decision=SyncDecision.REBUILD,
     )
     assert verdicts(bench) == ["u7 replaced (h: everything is to be built anew)"]
+
+
+def test_a_controller_that_comes_anew_names_who_gives_what_has_yet_to_arrive() -> None:
+    """Sync 25, 35: the one before died while a peer was giving it. Nothing of that counts now."""
+    bench = Bench(Store(upper=21))
+    bench.store.changes[TABLE] += [((1, "a"), 5, 1), ((2, "b"), 6, 1)]
+    bench.holds_snapshots = True
+    peer = (BaseSource(collection=TABLE, peer="unix:r1"),)
+    bench.connect(index(X, as_of=20), Schedule(collection=X, bases=peer))
+    bench.run()
+    (read,) = bench.held_back
+    assert read.peer == "unix:r1"
+    half = SnapshotPart(
+        snapshot=read.snapshot, delta=delta(((1, "a"), 20, 1)), rows_total=2, last=False,
+        index=0, time=20,
+    )  # fmt: skip
+    bench.handle(half)
+    bench.disconnect()
+    bench.connect(schedule(X), decision=SyncDecision.KEEP_UP)
+    bench.run()
+    (again,) = bench.held_back
+    assert again.peer == "", "the store, from its first part on"
+    bench.release()
+    bench.send(read_index(1, X, 20))
+    bench.run()
+    assert counted(bench.answers()[peek_id(1)]) == bench.store.content(TABLE, 20)
 
 
 def test_what_fell_behind_is_built_anew_and_what_did_not_is_kept() -> None:

@@ -187,11 +187,16 @@ class FetchStateRequest(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     FIRST_CHUNK_FIELD_NUMBER: _builtins.int
+    HISTORY_ID_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     time: _builtins.int
     epoch: _builtins.int
     first_chunk: _builtins.int
     """Chunks before this one have arrived: the stream goes on here."""
+    history_id: _builtins.bytes
+    """16 bytes: refused by who holds the collections of another one. An address may be that of somebody
+    else on the asker's machine.
+    """
     def __init__(
         self,
         *,
@@ -199,10 +204,11 @@ class FetchStateRequest(_message.Message):
         time: _builtins.int = ...,
         epoch: _builtins.int = ...,
         first_chunk: _builtins.int = ...,
+        history_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "epoch", b"epoch", "first_chunk", b"first_chunk", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "epoch", b"epoch", "first_chunk", b"first_chunk", "history_id", b"history_id", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

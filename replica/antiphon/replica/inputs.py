@@ -16,7 +16,7 @@ from antiphon.protocol.content_digest import added, digest_bytes
 from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.errors import ComputeError, SchemaMismatch, SinceViolation
 from antiphon.protocol.frontier import Frontier, meet_all
-from antiphon.protocol.ids import NO_EPOCH, CollectionId, Epoch
+from antiphon.protocol.ids import NO_EPOCH, CollectionId, Epoch, HistoryId
 from antiphon.replica.arrangements import Arranging
 from antiphon.replica.chunks import Content
 from antiphon.replica.dataflow.reading import Reader, Reading
@@ -58,6 +58,7 @@ class Inputs:
         self._reached: dict[CollectionId, Frontier] = {}
         self._gap = False
         self._failed = False
+        self.history_id: HistoryId | None = None  # whose collections are read
         # Imports of dataflows that have yet to start: what is read of a collection for the first of
         # them is kept for the others.
         self._awaited: Counter[CollectionId] = Counter()
@@ -412,6 +413,7 @@ class Inputs:
                 as_of=load.as_of,
                 peer=load.peer,
                 epoch=load.epoch,
+                history_id=self.history_id if load.peer else None,
             )
         )
 

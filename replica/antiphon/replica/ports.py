@@ -66,6 +66,7 @@ class ReadSnapshot:
     as_of: int
     peer: str = ""
     epoch: Epoch = NO_EPOCH  # of the controller that named the peer
+    history_id: HistoryId | None = None  # whose collections a peer has to hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -228,6 +228,7 @@ class Worker:
         """Everything collected takes effect at once."""
         collected, connection.collected = connection.collected, []
         connection.initialized = True
+        self._held.inputs.history_id = connection.history_id
         try:
             if COMMAND_SETS[connection.decision] is CommandSet.FULL:
                 self._replace(connection, collected)

@@ -29,7 +29,10 @@ async def read_peer(
     last: int | None = None
     call = compute_pb2_grpc.ComputeStub(channel).FetchState(
         compute_pb2.FetchStateRequest(
-            collection=request.collection, time=request.as_of, epoch=request.epoch
+            collection=request.collection,
+            time=request.as_of,
+            epoch=request.epoch,
+            history_id=b"" if request.history_id is None else request.history_id.value,
         )
     )
     try:

@@ -15,6 +15,7 @@ from antiphon.protocol.errors import (
     AntiphonError,
     ComputeError,
     EpochFenced,
+    InstanceMismatch,
     InvalidArgument,
     RemoteProtocolError,
     Unavailable,
@@ -151,9 +152,15 @@ class ComputeService(compute_pb2_grpc.ComputeServicer):
         self, request: compute_pb2.FetchStateRequest, context: Context
     ) -> AsyncIterator[compute_pb2.StateChunk]:
         """One chunk on its way, one in the making: a peer that does not read asks for no more."""
-        fence = self._driver.facts().highest_epoch
+        facts = self._driver.facts()
+        fence = facts.highest_epoch
         if request.epoch < fence:
             raise EpochFenced(f"epoch {request.epoch} is over", epoch=request.epoch, highest=fence)
+        ours = facts.history_id
+        if request.history_id and (ours is None or ours.value != request.history_id):
+            raise InstanceMismatch(
+                "the collections that are kept here are those of another history"
+            )
         chunks: asyncio.Queue[StatePart | ComputeError] = asyncio.Queue()
         ask = self._driver.ask_state(
             CollectionId(request.collection),
