@@ -22,6 +22,7 @@ class Fault(Enum):
     STARTS_BEFORE_AS_OF = auto()
     REGRESSES = auto()
     COMPUTES_UNSCHEDULED = auto()
+    FORGETS_THE_OTHERS = auto()
     DROPS_TWICE = auto()
     ANSWERS_TWICE = auto()
     ANSWERS_TOO_EARLY = auto()

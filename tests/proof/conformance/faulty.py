@@ -271,12 +271,14 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
                         export.collection, export.kind, source.collection, dataflow.as_of.time,
                         since=dataflow.as_of.time, is_feed=source.kind is CollectionKind.FEED,
                     )  # fmt: skip
-            case Schedule(collection=collection):
-                self._exports[collection].scheduled = True
+            case Schedule():
+                for collection in self._named(command):
+                    self._exports[collection].scheduled = True
             case AllowCompaction(collection=collection, frontier=frontier):
                 if frontier.time is None:
                     self._drop(link, collection)
-                else:
+                    return
+                for collection in self._named(command):
                     export = self._exports[collection]
                     export.since = max(export.since, frontier.time)
             case Peek():
@@ -350,6 +352,10 @@ class FaultyReplica(compute_pb2_grpc.ComputeServicer):
             running = self._writing.get(export.collection)
             if running is None or running.done():
                 self._writing[export.collection] = asyncio.ensure_future(self._write(export, table))
+
+    def _named(self, command: Schedule | AllowCompaction) -> tuple[CollectionId, ...]:
+        forgets = self._fault is Fault.FORGETS_THE_OTHERS
+        return command.collections[:1] if forgets else command.collections
 
     def _tell(self, link: Link, export: Export, upper: int) -> None:
         export.told = upper

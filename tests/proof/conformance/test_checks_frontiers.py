@@ -29,3 +29,7 @@ async def test_a_second_dropped_is_caught() -> None:
 
 async def test_answers_about_compacted_times_are_caught() -> None:
     await assert_caught(Fault.ANSWERS_BEFORE_SINCE, "19", "24")
+
+
+async def test_of_several_collections_to_look_at_the_first_alone_is_caught() -> None:
+    await assert_caught(Fault.FORGETS_THE_OTHERS, "D35")

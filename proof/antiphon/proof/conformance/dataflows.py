@@ -138,12 +138,12 @@ def subscribe(
     return dataflow((source,), (collection, kind), **options)
 
 
-def schedule(collection: CollectionId) -> Schedule:
-    return Schedule(collection=collection)
+def schedule(collection: CollectionId, *others: CollectionId) -> Schedule:
+    return Schedule(collection=collection, others=others)
 
 
-def compact(collection: CollectionId, time: int) -> AllowCompaction:
-    return AllowCompaction(collection=collection, frontier=Frontier(time))
+def compact(collection: CollectionId, time: int, *others: CollectionId) -> AllowCompaction:
+    return AllowCompaction(collection=collection, frontier=Frontier(time), others=others)
 
 
 def drop(collection: CollectionId) -> AllowCompaction:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from antiphon.proof.conformance.dataflows import (
     AS_OF,
     compact,
@@ -154,6 +156,23 @@ async def unscheduled(bench: Bench) -> None:
     await dropped(session, never)
     seen = await rows_at(bench, session, waiting, 25)
     expect_content(seen, bench.store.content(source, 25), "at 25")
+
+
+@chapter.check("D35", title="what is said of several collections at once holds for each")
+async def several(bench: Bench) -> None:
+    source = bench.table(*ROWS)
+    first, *others = targets = [bench.collection() for _ in range(3)]
+    creates = [index(target, table(source)) for target in targets]
+    session = await bench.connect(*creates, schedule(first, *others))
+    for target in targets:
+        await rows_at(bench, session, target, 15)
+    await session.send(compact(first, 18, *others))
+    for target in targets:
+        peek = read(bench.peek_id(), target, 16)
+        await session.send(peek)
+        expect_failure(await answered_once(bench, session, peek.peek_id), SinceViolation.code)
+    await session.send(replace(drop(first), others=tuple(others)))
+    await refused(session, ProtocolViolated)
 
 
 @chapter.check("19", title="compaction may be allowed beyond the upper; what is before it is gone")
