@@ -194,3 +194,12 @@ def test_every_interface_is_no_place_to_call() -> None:
     assert reachable("[::]:1") == "[::1]:1"
     for address in ("10.0.0.1:1", "localhost:1", "unix:/x"):
         assert reachable(address) == address
+
+
+async def test_a_server_waits_for_one_call_however_many_methods_it_has() -> None:
+    """gRPC would keep a task for each method, and look through all of them for each call."""
+    async with serving(Served()) as address:
+        assert (await probe(address)).replica == "r1"
+        waiting = [repr(task) for task in asyncio.all_tasks()]
+        assert any("AioServer" in task for task in waiting), "gRPC calls it otherwise now"
+        assert not any("_request_registered_call" in task for task in waiting)

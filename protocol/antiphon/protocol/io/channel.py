@@ -92,7 +92,16 @@ def open_channel(address: str, security: ClientSecurity = OPEN_CLIENT) -> grpc.a
 
 def create_server(interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> grpc.aio.Server:
     """A server that listens nowhere yet. Pass a `Gate` of the same security as `listen`."""
-    return grpc.aio.server(interceptors=list(interceptors), options=list(SERVER_OPTIONS))
+    server = grpc.aio.server(interceptors=list(interceptors), options=list(SERVER_OPTIONS))
+    # gRPC keeps a request open for each method that is registered by its name, and goes through all
+    # of them for each call: with twenty methods that is a fifth of a call's time. The services'
+    # generic handlers, which are added beside, serve the same methods with one open request.
+    server.add_registered_method_handlers = _not_one_by_one  # type: ignore[method-assign]
+    return server
+
+
+def _not_one_by_one(service_name: str, method_handlers: object) -> None:
+    """Stands for the registration of a service's methods by name."""
 
 
 def listen(server: grpc.aio.Server, address: str, security: ServerSecurity = OPEN_SERVER) -> str:

@@ -72,6 +72,7 @@ class Gate(grpc.aio.ServerInterceptor):
     ) -> None:
         self._security = security
         self._observer: Observer = Unobserved() if observer is None else observer
+        self._watched: dict[str, tuple[Handler, Handler]] = {}  # by method: as it came, and watched
 
     async def intercept_service(
         self,
@@ -82,12 +83,15 @@ class Gate(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         method = handler_call_details.method
+        given, watched = self._watched.get(method, (None, handler))
+        if given is not handler:  # a service has one handler for each method, for ever
+            watched = _wrapped(handler, self._watch(method))
+            self._watched[method] = handler, watched
+        return watched
+
+    def _watch(self, method: str) -> Watcher:
         security = OPEN_SERVER if method.startswith(UNGUARDED) else self._security
-
-        def watch(context: Context) -> _Watch:
-            return _Watch(security, self._observer, method, context)
-
-        return _wrapped(handler, watch)
+        return lambda context: _Watch(security, self._observer, method, context)
 
 
 class _Watch:
