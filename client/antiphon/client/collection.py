@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from antiphon.protocol.schema import Schema, arrow_schema
 from antiphon.v1 import control_pb2 as wire
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Collection:
     """`kind`: table, feed, view, materialized view or index. `key`: names of the key's columns,
     empty if there is none. `sql`: the statement that made it."""
@@ -37,11 +38,11 @@ class Collection:
             depends_on=tuple(info.depends_on),
         )
 
-    @property
+    @cached_property
     def arrow_schema(self) -> pa.Schema:
         return arrow_schema(self.schema)
 
-    @property
+    @cached_property
     def key_schema(self) -> pa.Schema:
         """The key's columns, in the key's order."""
         whole = self.arrow_schema

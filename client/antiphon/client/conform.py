@@ -37,10 +37,10 @@ def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.
     present = dict.fromkeys(name for row in rows for name in row)
     unknown = [name for name in present if name not in schema.names and name != DIFF_COLUMN]
     if unknown:
-        raise _unknown_columns(unknown, schema)
+        raise unknown_columns(unknown, schema)
     fields = [_field(schema, name) for name in present]
     return pa.table(
-        [_column_of_values([row.get(f.name) for row in rows], f) for f in fields],
+        [column_of_values([row.get(f.name) for row in rows], f) for f in fields],
         schema=pa.schema([f.with_nullable(True) for f in fields]),
     )
 
@@ -56,7 +56,7 @@ def conform(table: pa.Table, schema: pa.Schema, *, key: tuple[str, ...] | None =
     """
     unknown = [n for n in table.column_names if n not in schema.names and n != DIFF_COLUMN]
     if unknown:
-        raise _unknown_columns(unknown, schema)
+        raise unknown_columns(unknown, schema)
     doubled = [n for n in dict.fromkeys(table.column_names) if table.column_names.count(n) > 1]
     if doubled:
         raise SchemaMismatch(f"the data has the column {doubled[0]!r} twice", column=doubled[0])
@@ -171,7 +171,12 @@ def _column(table: pa.Table, field: pa.Field, *, needed: bool) -> pa.ChunkedArra
     return column
 
 
-def _column_of_values(values: list[Any], field: pa.Field) -> pa.Array:
+def column_of_values(values: list[Any], field: pa.Field) -> pa.Array:
+    """Python's values in the field's type, None for null; whether that is allowed is not asked.
+
+    Raises:
+        SchemaMismatch: a value is not of the type, or would be cut to fit it.
+    """
     try:
         if pa.types.is_nested(field.type):
             return _nested_values(values, field)
@@ -199,7 +204,7 @@ def _nested_values(values: list[Any], field: pa.Field) -> pa.Array:
         sizes = [0 if value is None else len(value) for value in values]
         offsets = pa.array([0, *accumulate(sizes)], pa.int32())
         inside = [element for value in values if value is not None for element in value]
-        elements = _column_of_values(inside, field.with_type(kind.value_type))
+        elements = column_of_values(inside, field.with_type(kind.value_type))
         return pa.ListArray.from_arrays(offsets, elements, type=kind, mask=missing)
     for value in values:
         if value is not None and not isinstance(value, Mapping):
@@ -208,7 +213,7 @@ def _nested_values(values: list[Any], field: pa.Field) -> pa.Array:
         if unknown:
             raise ValueError(f"it has no field {unknown[0]!r}")
     fields = [
-        _column_of_values(
+        column_of_values(
             [None if value is None else value.get(part.name) for value in values],
             field.with_type(part.type),
         )
@@ -255,7 +260,8 @@ def _uuids(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([values.take(pc.if_else(valid, index, None))])
 
 
-def _unknown_columns(unknown: Sequence[str], schema: pa.Schema) -> SchemaMismatch:
+def unknown_columns(unknown: Sequence[str], schema: pa.Schema) -> SchemaMismatch:
+    """What to raise of names that the collection does not have."""
     return SchemaMismatch(
         f"the collection has no column {', '.join(map(repr, unknown))};"
         f" it has {', '.join(schema.names)}",

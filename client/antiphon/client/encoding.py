@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import lru_cache
+from typing import Final
 
 import pyarrow as pa
 
@@ -10,7 +12,10 @@ from antiphon.client.result import Result
 from antiphon.protocol.errors import OutcomeUnknown, RemoteProtocolError
 from antiphon.v1 import control_pb2 as wire
 
+_SCHEMAS_KEPT_MAX: Final = 256  # the same reads come again, with the same columns
 
+
+@lru_cache(_SCHEMAS_KEPT_MAX)
 def decode_schema(message: bytes) -> pa.Schema:
     """Raises:
     RemoteProtocolError: the bytes are no schema message.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from antiphon.client.conform import conform, table_from_rows
+from antiphon.client.conform import column_of_values, conform, unknown_columns
 from antiphon.protocol.errors import InvalidArgument
 
 
@@ -27,23 +27,25 @@ def key_table(key: Any, schema: pa.Schema) -> pa.Table:
         key = pa.Table.from_batches([key])
     if isinstance(key, pa.Table):
         return conform(key, schema, key=tuple(schema.names))
-    rows = key if isinstance(key, list) else [key]
-    return conform(
-        table_from_rows([_named(row, schema.names) for row in rows], schema),
-        schema,
-        key=() if rows else None,
-    )
+    rows = [_values(row, schema) for row in (key if isinstance(key, list) else [key])]
+    columns = [
+        column_of_values([row[index] for row in rows], field) for index, field in enumerate(schema)
+    ]
+    return pa.table(columns, schema=pa.schema([field.with_nullable(True) for field in schema]))
 
 
-def _named(row: Any, names: Sequence[str]) -> Mapping[str, Any]:
+def _values(row: Any, schema: pa.Schema) -> Sequence[Any]:
+    names = schema.names
     if isinstance(row, Mapping):
         absent = [name for name in names if name not in row]
         if absent:
             raise InvalidArgument(f"the key lacks {', '.join(absent)}")
-        return row
+        if len(row) > len(names):
+            raise unknown_columns([name for name in row if name not in names], schema)
+        return [row[name] for name in names]
     values = row if isinstance(row, tuple) else (row,)
     if len(values) != len(names):
         raise InvalidArgument(
             f"the key is ({', '.join(names)}): {len(names)} values, not {len(values)}"
         )
-    return dict(zip(names, values, strict=True))
+    return values

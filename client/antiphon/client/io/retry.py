@@ -26,14 +26,26 @@ class Patience:
         self, attempt: Callable[[], Awaitable[T]], may_repeat: Callable[[BaseException], bool]
     ) -> T:
         """Raises the last attempt's error."""
-        first_failure_s: float | None = None
+        try:
+            return await attempt()  # as nearly always: to get ready for more costs more than a call
+        except BaseException as error:
+            if not may_repeat(error):
+                raise
+            failure = error
+        return await self._repeat(failure, attempt, may_repeat)
+
+    async def _repeat(
+        self,
+        failure: BaseException,
+        attempt: Callable[[], Awaitable[T]],
+        may_repeat: Callable[[BaseException], bool],
+    ) -> T:
+        """Goes on after the first attempt, which ended in `failure`."""
+        first_failure_s = time.monotonic()
+        first: BaseException | None = failure
 
         def exhausted(_state: RetryCallState) -> bool:
-            nonlocal first_failure_s
-            now_s = time.monotonic()
-            if first_failure_s is None:
-                first_failure_s = now_s
-            return now_s - first_failure_s >= self._patience_s
+            return time.monotonic() - first_failure_s >= self._patience_s
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(may_repeat),
@@ -42,9 +54,11 @@ class Patience:
             reraise=True,
         )
 
-        async def once() -> (
-            T
-        ):  # tenacity wants a coroutine function; an attempt may be any callable
+        async def once() -> T:
+            nonlocal first
+            if first is not None:
+                error, first = first, None
+                raise error
             return await attempt()
 
         return await retrying(once)
