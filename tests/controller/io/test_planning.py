@@ -41,6 +41,20 @@ async def test_changes_and_what_asks_the_clock_are_planned_every_time(world: Wor
     planning.stop()
 
 
+async def test_a_named_collection_is_planned_once_for_a_catalog(world: World) -> None:
+    planning = Planning()
+
+    def read() -> object:
+        return planning.read("t", world.driver.catalog, columns=("k",), keys=None)
+
+    first = read()
+    assert isinstance(first, Select)
+    assert read() is first
+    world.sql("CREATE INDEX i ON t (k)")
+    assert read() is not first
+    planning.stop()
+
+
 async def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PLANS_KEPT_MAX", 3)
     planning = Planning()

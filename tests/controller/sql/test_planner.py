@@ -1,4 +1,4 @@
-"""The entry: statements from text, and reads of named collections."""
+"""The entry: statements from text."""
 
 from __future__ import annotations
 
@@ -8,21 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.controller.catalog import Catalog, empty_catalog
-from antiphon.controller.sql.planner import (
-    plan_collection_read,
-    plan_collection_subscribe,
-    plan_statement,
-)
+from antiphon.controller.sql.planner import plan_statement
 from antiphon.controller.sql.statement import StatementText
-from antiphon.protocol.command import IndexTarget, PlanTarget
-from antiphon.protocol.errors import (
-    CollectionMissing,
-    ComputeError,
-    InvalidArgument,
-    InvalidSql,
-    SchemaMismatch,
-    UnsupportedSql,
-)
+from antiphon.protocol.errors import ComputeError, InvalidSql, UnsupportedSql
 from tests.controller.sql.recorded import SCHEMA, check
 from tests.controller.sql.world import World, plan_one
 
@@ -32,15 +20,6 @@ def world() -> World:
     made = World()
     made.run(SCHEMA + "CREATE INDEX t_ca ON t (c, a);")
     return made
-
-
-def stream(**columns: pa.Array) -> bytes:
-    batch = pa.RecordBatch.from_pydict(columns)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
 
 
 def test_statements_are_planned_as_recorded() -> None:
@@ -86,56 +65,6 @@ def test_now_is_what_the_caller_says(world: World) -> None:
         plan_one("SELECT now()", world.catalog)
     statement = plan_one("SELECT now() AS n", world.catalog, now_ms=1_000)
     assert statement.rows.column(0).cast(pa.int64()).to_pylist() == [1_000_000]  # type: ignore[union-attr]
-
-
-def test_a_named_collection_is_read_whole_or_by_columns(world: World) -> None:
-    read = plan_collection_read("k", world.catalog).read
-    assert isinstance(read.target, PlanTarget)
-    assert read.schema.names == ("id", "name", "price", "at")
-    some = plan_collection_read("k", world.catalog, columns=("at", "id")).read
-    assert some.schema.names == ("at", "id")
-
-
-def test_a_named_collection_is_read_by_the_key_of_an_index(world: World) -> None:
-    keys = stream(c=pa.array(["x"]), a=pa.array([3], pa.int64()))
-    read = plan_collection_read("t", world.catalog, keys=keys, columns=("b",)).read
-    assert isinstance(read.target, IndexTarget)
-    assert read.target.keys is not None
-    found = pa.ipc.open_stream(read.target.keys).read_all()
-    assert found.schema.types == [pa.string(), pa.int32()]
-    assert found.to_pylist() == [{"c": "x", "a": 3}]
-    assert read.schema.names == ("b",)
-
-
-def test_an_index_is_read_as_what_it_is_on(world: World) -> None:
-    assert plan_collection_read("t_ca", world.catalog).read.schema.names == ("a", "b", "c")
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "error"),
-    [
-        ("nope", {}, CollectionMissing),
-        ("t", {"columns": ("zz",)}, InvalidArgument),
-        ("t", {"keys": b"junk"}, InvalidArgument),
-        ("t", {"keys": stream(a=pa.array([1]))}, InvalidArgument),
-        ("u", {"keys": stream(a=pa.array([1]))}, InvalidArgument),
-        ("t", {"keys": stream(c=pa.array(["x"]), a=pa.array(["y"]))}, SchemaMismatch),
-    ],
-)
-def test_a_read_of_what_is_not_there_is_refused(
-    world: World, name: str, arguments: dict[str, object], error: type[ComputeError]
-) -> None:
-    with pytest.raises(error):
-        plan_collection_read(name, world.catalog, **arguments)  # type: ignore[arg-type]
-
-
-def test_a_named_collection_is_subscribed_to(world: World) -> None:
-    subscribe = plan_collection_subscribe("f", world.catalog)
-    assert subscribe.with_snapshot
-    assert subscribe.dataflow.exports == ()
-    assert subscribe.dataflow.is_transient
-    with pytest.raises(CollectionMissing, match="did you mean"):
-        plan_collection_subscribe("t_cb", world.catalog)
 
 
 _WORDS = [

@@ -14,7 +14,6 @@ from antiphon.controller.io.calls import Calls, CatalogMoved, Part
 from antiphon.controller.io.inspection import Inspection
 from antiphon.controller.io.planning import (
     Planning,
-    plan_collection_read,
     plan_collection_subscribe,
     split_statements,
 )
@@ -164,7 +163,7 @@ class Execution:
         )
         for _ in range(PLANS_MAX):
             catalog = self._calls.driver.catalog
-            planned = plan_collection_read(
+            planned = self._planning.read(
                 request.collection,
                 catalog,
                 columns=tuple(request.columns),

@@ -1,7 +1,7 @@
 """Planning beside the event loop, with the plans of before at hand.
 
 A plan is valid for one catalog version, so the cache is keyed by it; a hit costs a dictionary
-look-up and no thread.
+look-up and no thread. A collection that is named is planned without one: there is little to plan.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import re
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from antiphon.controller.catalog import Catalog
-from antiphon.controller.sql.planner import (
+from antiphon.controller.sql.named import (
+    CollectionRead,
+    key_rows,
     plan_collection_read,
     plan_collection_subscribe,
-    plan_statement,
-    split_statements,
 )
+from antiphon.controller.sql.planner import plan_statement, split_statements
 from antiphon.controller.sql.statement import (
     Inspect,
     InspectChanges,
@@ -30,13 +31,35 @@ from antiphon.controller.sql.statement import (
     Subscribe,
 )
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 PLANS_KEPT_MAX: Final = 512
 CACHED_TEXT_MAX: Final = 16_384  # characters; longer texts are data, and do not come again
+CACHED_COLUMNS_MAX: Final = 256  # of a named collection, for the same reason
 _KEPT: Final = (Select, Subscribe, Rows, Inspect, InspectChanges)
 # What may ask for the time of the statement, which no plan of before has right.
 _CLOCK: Final = re.compile(r"now|current_|localtime|clock|today", re.IGNORECASE)
 
-__all__ = ["Planning", "plan_collection_read", "plan_collection_subscribe", "split_statements"]
+__all__ = ["Planning", "plan_collection_subscribe", "split_statements"]
+
+
+class Plans(Generic[K, V]):
+    """Those that were used last."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def keep(self, key: K, plan: V) -> None:
+        self._kept[key] = plan
+        if len(self._kept) > PLANS_KEPT_MAX:
+            self._kept.popitem(last=False)
 
 
 class Planning:
@@ -44,7 +67,8 @@ class Planning:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="planner")
-        self._plans: OrderedDict[tuple[str, int], Statement] = OrderedDict()
+        self._plans: Plans[tuple[str, int], Statement] = Plans()
+        self._reads: Plans[tuple[object, ...], CollectionRead] = Plans()
 
     async def plan(self, text: StatementText, catalog: Catalog) -> Statement:
         """
@@ -54,7 +78,6 @@ class Planning:
         key = (text.text, catalog.version)
         found = self._plans.get(key)
         if found is not None:
-            self._plans.move_to_end(key)
             return found
         asks_clock = _CLOCK.search(text.text) is not None
         now_ms = time.time_ns() // 1_000_000 if asks_clock else None
@@ -63,10 +86,28 @@ class Planning:
         )
         cacheable = not asks_clock and len(text.text) <= CACHED_TEXT_MAX
         if cacheable and isinstance(statement, _KEPT):
-            self._plans[key] = statement
-            if len(self._plans) > PLANS_KEPT_MAX:
-                self._plans.popitem(last=False)
+            self._plans.keep(key, statement)
         return statement
+
+    def read(
+        self, name: str, catalog: Catalog, *, columns: tuple[str, ...], keys: bytes | None
+    ) -> Select | Inspect:
+        """A read of a named collection; see `plan_collection_read`. `keys`: an Arrow IPC stream.
+
+        Raises:
+            CollectionMissing, InvalidArgument, SchemaMismatch
+        """
+        rows = None if keys is None else key_rows(keys)
+        key = None if rows is None else tuple(rows.schema.names)
+        asked = (name, columns, key, catalog.version)
+        found = self._reads.get(asked)
+        if found is None:
+            found = plan_collection_read(name, catalog, columns=columns, key=key)
+            if len(columns) <= CACHED_COLUMNS_MAX:
+                self._reads.keep(asked, found)
+        if keys is None or rows is None:
+            return found.statement
+        return found.with_keys(keys, rows)
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -13,7 +13,6 @@ import pyarrow as pa
 from sqlglot import exp
 
 from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
-from antiphon.controller.introspection.system import SYSTEM_CATALOG, is_system
 from antiphon.controller.sql.constants import batch_of
 from antiphon.controller.sql.copy import plan_copy
 from antiphon.controller.sql.cursor import Cursor
@@ -32,18 +31,14 @@ from antiphon.controller.sql.introspect import (
     find_system,
     inspection,
     subscription,
-    system_relation,
 )
 from antiphon.controller.sql.optimize import optimized
-from antiphon.controller.sql.plans import projected
 from antiphon.controller.sql.query import QueryLowering, named_schema
 from antiphon.controller.sql.reading import (
-    dataflow_of,
     finishing_of,
-    key_stream,
     read_of,
     select_statement,
-    sources_under,
+    subscribe_of,
 )
 from antiphon.controller.sql.relation import Context
 from antiphon.controller.sql.scope import Inseparable
@@ -52,31 +47,21 @@ from antiphon.controller.sql.show import plan_show
 from antiphon.controller.sql.source import Source, near_miss
 from antiphon.controller.sql.split import split_statements
 from antiphon.controller.sql.statement import (
-    Inspect,
-    InspectChanges,
     Read,
     Rows,
-    Select,
     Statement,
     StatementText,
-    Subscribe,
 )
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.command import IndexTarget
-from antiphon.protocol.dataflow import UNFINISHED
 from antiphon.protocol.errors import (
-    CollectionMissing,
     ComputeError,
-    InvalidArgument,
-    SchemaMismatch,
     UnsupportedSql,
 )
-from antiphon.protocol.plan import Get, Plan, imports_of
-from antiphon.protocol.schema import TEXT, Column, Schema, arrow_schema
+from antiphon.protocol.plan import Get
+from antiphon.protocol.schema import TEXT, Column, Schema
 
 __all__ = [
-    "plan_collection_read",
-    "plan_collection_subscribe",
     "plan_statement",
     "split_statements",
 ]
@@ -210,7 +195,7 @@ def _plan_subscribe(source: Source, cursor: Cursor, catalog: Catalog) -> Stateme
     if ahead.upper in _QUERIES:
         query = QueryLowering(context=context).lower(_query_node(source, ahead.start, stop))
         planned_on = catalog_of(context)
-        statement = _subscribe(query.finished(), named_schema(query), planned_on, "subscribe")
+        statement = subscribe_of(query.finished(), named_schema(query), planned_on, "subscribe")
     else:
         schema, name = cursor.path("a collection")
         context.inspects = schema is not None
@@ -220,7 +205,8 @@ def _plan_subscribe(source: Source, cursor: Cursor, catalog: Catalog) -> Stateme
             item = find_system(source, ahead.start, f"{schema}.{name}")
         if cursor.peek().start < stop:
             raise cursor.unexpected("WITH or AS OF")
-        statement = _subscribe_to(item, catalog_of(context))
+        get = Get(collection=item.id, schema=item.schema)
+        statement = subscribe_of(get, item.schema, catalog_of(context), item.name)
     statement = replace(statement, with_snapshot=with_snapshot, as_of=as_of)
     return subscription(source, statement, inspects=context.inspects)
 
@@ -240,22 +226,6 @@ def _snapshot_option(source: Source, stop: int) -> tuple[bool, int]:
     if wanted is None:
         raise source.invalid(match.start(2), "SNAPSHOT is true or false")
     return wanted, match.start()
-
-
-def _subscribe_to(item: CatalogItem, catalog: Catalog) -> Subscribe:
-    get = Get(collection=item.id, schema=item.schema)
-    return _subscribe(get, item.schema, catalog, item.name)
-
-
-def _subscribe(plan: Plan, schema: Schema, catalog: Catalog, name: str) -> Subscribe:
-    running = optimized(plan, catalog, maintained=True)
-    imports = imports_of(running)
-    return Subscribe(
-        dataflow=dataflow_of(name, running, schema, catalog, ()),
-        with_snapshot=True,
-        imports=imports,
-        sources=sources_under(imports, catalog),
-    )
 
 
 # EXPLAIN ([PLAN] [FOR] (query | [kind] name) | ANALYZE [kind] name)
@@ -325,97 +295,3 @@ def _target_line(read: Read, catalog: Catalog) -> str:
 def _lines(lines: list[str]) -> Rows:
     schema = Schema((Column(name="plan", type=TEXT),))
     return Rows(schema=schema, rows=batch_of(schema, [(line,) for line in lines]), tag="EXPLAIN")
-
-
-# Calls that name a collection.
-
-
-def plan_collection_read(
-    name: str,
-    catalog: Catalog,
-    *,
-    columns: tuple[str, ...] = (),
-    keys: bytes | None = None,
-) -> Select | Inspect:
-    """All rows of a collection, or those with the given keys.
-
-    `name` is exact. `keys`: an Arrow IPC stream of rows of the key columns of an index on it, in
-    the key's order. `columns`: the columns wanted, in order; empty: all.
-
-    Raises:
-        CollectionMissing, InvalidArgument, SchemaMismatch
-    """
-    inspects = is_system(name) and name not in catalog.names
-    item = system_relation(name) if inspects else _relation(name, catalog)
-    wanted = [_column_index(item, column) for column in columns] or range(len(item.schema))
-    catalog = SYSTEM_CATALOG if inspects else catalog
-    if keys is not None:
-        return Select(read=_read_by_key(item, catalog, keys, tuple(wanted)))
-    get = Get(collection=item.id, schema=item.schema)
-    plan = optimized(projected(get, tuple(wanted)), catalog, maintained=False)
-    read = read_of(plan, item.schema.project(tuple(wanted)), UNFINISHED, catalog)
-    return Inspect(read=read) if inspects else Select(read=read)
-
-
-def _read_by_key(item: CatalogItem, catalog: Catalog, keys: bytes, wanted: tuple[int, ...]) -> Read:
-    try:
-        rows = pa.ipc.open_stream(keys).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InvalidArgument(f"the keys are no Arrow stream: {error}") from None
-    names = rows.schema.names
-    for index in catalog.indexes_on(item.id):
-        key_schema = index.schema.project(index.key_columns)
-        if list(key_schema.names) != names:
-            continue
-        try:
-            cast = rows.cast(arrow_schema(key_schema))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise SchemaMismatch(f"the keys do not have the index's types: {error}") from None
-        batches = cast.combine_chunks().to_batches()
-        batch = batches[0] if batches else pa.RecordBatch.from_pylist([], cast.schema)
-        plan = projected(Get(collection=index.id, schema=item.schema), wanted)
-        read = read_of(plan, item.schema.project(wanted), UNFINISHED, catalog)
-        assert isinstance(read.target, IndexTarget), "a read of an index"
-        return replace(read, target=replace(read.target, keys=key_stream(index, batch)))
-    have = [
-        "(" + ", ".join(i.schema.columns[k].name for k in i.key_columns) + ")"
-        for i in catalog.indexes_on(item.id)
-    ]
-    raise InvalidArgument(
-        f'no index on "{item.name}" has the key ({", ".join(names)}); '
-        + (f"there are {', '.join(have)}" if have else "create one with CREATE INDEX"),
-        collection=item.name,
-    )
-
-
-def plan_collection_subscribe(name: str, catalog: Catalog) -> Subscribe | InspectChanges:
-    """All changes of a collection, with a snapshot first. `name` is exact.
-
-    Raises:
-        CollectionMissing, InvalidArgument
-    """
-    if is_system(name) and name not in catalog.names:
-        changes = _subscribe_to(system_relation(name), SYSTEM_CATALOG)
-        return InspectChanges(
-            dataflow=changes.dataflow, imports=changes.imports, with_snapshot=True
-        )
-    return _subscribe_to(_relation(name, catalog), catalog)
-
-
-def _relation(name: str, catalog: Catalog) -> CatalogItem:
-    item = catalog.find(name)
-    if item is None:
-        known = [other.name for other in catalog.items.values()]
-        raise CollectionMissing(f'"{name}" does not exist{near_miss(name, known)}', name=name)
-    if item.kind is ItemKind.INDEX:
-        assert item.on is not None, "an index is on something"
-        return catalog.get(item.on)
-    return item
-
-
-def _column_index(item: CatalogItem, name: str) -> int:
-    index = item.schema.index_of(name)
-    if index is None:
-        hint = near_miss(name, item.schema.names)
-        raise InvalidArgument(f'column "{name}" does not exist{hint}', column=name)
-    return index

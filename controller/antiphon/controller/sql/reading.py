@@ -14,7 +14,7 @@ from antiphon.controller.sql.optimize import imports_for, optimized, pinned_colu
 from antiphon.controller.sql.plans import identity, width_of
 from antiphon.controller.sql.query import named_schema
 from antiphon.controller.sql.relation import Query
-from antiphon.controller.sql.statement import Read, Rows, Select
+from antiphon.controller.sql.statement import Read, Rows, Select, Subscribe
 from antiphon.protocol.codec.plan import plan_to_bytes
 from antiphon.protocol.command import IndexTarget, PlanTarget
 from antiphon.protocol.dataflow import DataflowDescription, Export, Finishing
@@ -84,6 +84,18 @@ def dataflow_of(
         exports=exports,
         as_of=START,
         schema=schema,
+    )
+
+
+def subscribe_of(plan: Plan, schema: Schema, catalog: Catalog, name: str) -> Subscribe:
+    """All changes of what the plan gives, with a snapshot first."""
+    running = optimized(plan, catalog, maintained=True)
+    imports = imports_of(running)
+    return Subscribe(
+        dataflow=dataflow_of(name, running, schema, catalog, ()),
+        with_snapshot=True,
+        imports=imports,
+        sources=sources_under(imports, catalog),
     )
 
 

@@ -4,8 +4,8 @@ A statement is planned against one catalog and is valid for that catalog's versi
 ids taken from `catalog.next_id`. Plan it again when the catalog has moved.
 
 `antiphon.controller.sql.planner` makes them: `split_statements(text)` gives the pieces of a text,
-`plan_statement(piece, catalog)` plans one; `plan_collection_read` and `plan_collection_subscribe`
-serve the calls that name a collection instead of writing SQL.
+`plan_statement(piece, catalog)` plans one. `antiphon.controller.sql.named` serves the calls that
+name a collection instead of writing SQL.
 
 What the planner cannot know is left open, and said so: times (`as_of` of a dataflow is START,
 `created_at_ms` of an item is 0) and the transient id of a subscribe (its dataflow has no exports).
