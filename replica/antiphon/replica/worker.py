@@ -21,6 +21,7 @@ from typing import Final, TypeGuard, assert_never
 
 from antiphon.protocol.command import (
     AcceptRebuild,
+    CancelPeek,
     CancelRebuild,
     Command,
     CommandSet,
@@ -219,7 +220,7 @@ class Worker:
         else:
             apply(self._held, sent.command, connection.writer)
         self._applied = sent.position or self._applied
-        if not isinstance(sent.command, Peek):
+        if not isinstance(sent.command, Peek | CancelPeek):
             self._busy = True
 
     def _initialize(

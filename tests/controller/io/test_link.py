@@ -14,6 +14,7 @@ from antiphon.controller.io import link as module
 from antiphon.controller.io.link import Links
 from antiphon.controller.request import DriverEvent, ReplicaReached, ResultFetched
 from antiphon.protocol.command import (
+    CancelPeek,
     CommandSet,
     CreateInstance,
     Hello,
@@ -127,6 +128,23 @@ async def test_what_is_ready_shares_a_batch_and_keeps_its_order(
     assert told == list(range(1, 501))
     # As few as hold so many, the greeting, and what left while the others still came.
     assert replica.batches <= -(-500 // BATCH_MESSAGES_MAX) + 3
+
+
+async def test_a_cancellation_leaves_with_what_follows_or_soon_alone(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    await connect(post, replica)
+    cancel = Sent(NO_POSITION, CancelPeek(peek_id=PeekId(b"p" * 16)))
+    batches = replica.batches
+    post.links.send(R1, (cancel,))
+    await asyncio.sleep(0)
+    post.links.send(R1, (live(1),))
+    await until(lambda: len(replica.heard) == 4, 5, "both")
+    assert [type(command) for command in replica.heard[2:]] == [CancelPeek, Schedule]
+    assert replica.batches == batches + 1
+    post.links.send(R1, (cancel,))
+    await until(lambda: len(replica.heard) == 5, 5, "the cancellation")
+    assert isinstance(replica.heard[-1], CancelPeek)
 
 
 async def test_responses_come_back_and_those_of_other_connections_do_not(

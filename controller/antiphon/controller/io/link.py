@@ -7,14 +7,15 @@ frozen peer in time, so silence on the stream has a deadline of its own.
 
 The send queue is bounded: a replica that does not keep up is disconnected, and told everything
 afresh when it is back. Everything that is ready leaves in one batch, for a message costs the same
-whatever it carries.
+whatever it carries. The cancellation of a read, which mostly finds it answered, waits a moment for
+company.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from antiphon.controller.instance.event import DigestsTold, LinkLost, ResponsesR
 from antiphon.controller.io.orchestrator.local import Orchestrator
 from antiphon.controller.request import DriverEvent, ReplicaReached, ResultFetched
 from antiphon.protocol.codec import commands_to_batch, facts_from_proto, responses_from_batch
-from antiphon.protocol.command import Hello, Sent
+from antiphon.protocol.command import CancelPeek, Hello, Sent
 from antiphon.protocol.errors import (
     AntiphonError,
     ComputeError,
@@ -54,6 +55,7 @@ from antiphon.v1.compute_pb2_grpc import ComputeStub
 PROBE_DEADLINE_S: Final = 5.0
 # A replica of this machine that starts is not worth waiting long for, and asking costs nothing.
 LOCAL_BACKOFF_MAX_S: Final = 1.0
+CANCEL_WAIT_S: Final = 0.005  # until a cancellation leaves alone
 STABLE_SESSION_S: Final = 10.0  # a session that lasted so long ends a row of failures
 
 Post = Callable[[DriverEvent], None]
@@ -343,13 +345,22 @@ class _Session:
         self._replica = replica
         self._queue: deque[Sent] = deque()
         self._wake = asyncio.Event()
+        self._wakes_soon = False
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._heard_at = asyncio.get_running_loop().time()
 
-    def enqueue(self, commands: Iterable[Sent]) -> None:
+    def enqueue(self, commands: Sequence[Sent]) -> None:
         self._queue.extend(commands)
         if len(self._queue) > SEND_QUEUE_COMMANDS_MAX:
             self.end(f"it fell {SEND_QUEUE_COMMANDS_MAX} commands behind")
+        if not all(isinstance(sent.command, CancelPeek) for sent in commands):
+            self._wake.set()
+        elif not self._wakes_soon:
+            self._wakes_soon = True
+            asyncio.get_running_loop().call_later(CANCEL_WAIT_S, self._wake_now)
+
+    def _wake_now(self) -> None:
+        self._wakes_soon = False
         self._wake.set()
 
     def end(self, reason: str) -> None:

@@ -56,7 +56,7 @@ def serve(pipe: socket.socket, worker: Worker, files: Files) -> None:
     poll.register(pipe, select.POLLIN)
     poll.register(files.done, select.POLLIN)
     decoder = Decoder()
-    handled = 0
+    handled = told = 0
     busy = False
     wake_at_ms: int | None = None
     while True:
@@ -71,15 +71,21 @@ def serve(pipe: socket.socket, worker: Worker, files: Files) -> None:
                 handled += 1
         # These are events of our own: the front did not post them, and counts none.
         ready += [worker.handle(event, now_ms()) for event in files.take()]
+        worth: tuple[WorkerReady, ...] = ()
         if ready:
-            # Answered peeks leave before the next slice of work, which may be long.
             busy, wake_at_ms = ready[-1].busy, ready[-1].wake_at_ms
-            _send(pipe, FromWorker(handled=handled, ready=_worth_sending(ready, files)))
-        if busy or (wake_at_ms is not None and wake_at_ms <= now_ms()):
+            worth = _worth_sending(ready, files)
+        is_due = busy or (wake_at_ms is not None and wake_at_ms <= now_ms())
+        # Answered peeks leave before the next slice of work, which may be long; how much was
+        # handled can wait for what the slice gives.
+        if worth or (handled != told and not is_due):
+            told = _send(pipe, handled, worth)
+        if is_due:
             done = worker.work(FUEL_ROWS, now_ms())
             busy, wake_at_ms = done.busy, done.wake_at_ms
-            if sent := _worth_sending([done], files):
-                _send(pipe, FromWorker(handled=handled, ready=sent))
+            worth = _worth_sending([done], files)
+            if worth or handled != told:
+                told = _send(pipe, handled, worth)
 
 
 def now_ms() -> int:
@@ -121,10 +127,12 @@ def _worth_sending(ready: list[WorkerReady], files: Files) -> tuple[WorkerReady,
     return tuple(worth)
 
 
-def _send(pipe: socket.socket, message: FromWorker) -> None:
+def _send(pipe: socket.socket, handled: int, ready: tuple[WorkerReady, ...]) -> int:
+    """Returns `handled`: that much the front knows of now."""
     pipe.setblocking(True)
     try:
-        pipe.sendall(encode(message))
+        pipe.sendall(encode(FromWorker(handled=handled, ready=ready)))
+        return handled
     except (BrokenPipeError, ConnectionResetError):
         sys.exit(0)
     finally:
