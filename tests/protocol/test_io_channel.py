@@ -203,3 +203,24 @@ async def test_a_server_waits_for_one_call_however_many_methods_it_has() -> None
         waiting = [repr(task) for task in asyncio.all_tasks()]
         assert any("AioServer" in task for task in waiting), "gRPC calls it otherwise now"
         assert not any("_request_registered_call" in task for task in waiting)
+
+
+async def test_a_server_that_takes_long_to_say_its_first_word_is_waited_for() -> None:
+    """As on a busy machine: links, which try each time anew, would never get through."""
+    async with serving(Served()) as address:
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(1.0)  # ten times the shortest pause between two attempts
+            there, back = await asyncio.open_connection(*split_address(address))
+            await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+        slow = await asyncio.start_server(relay, "127.0.0.1", 0)
+        port = slow.sockets[0].getsockname()[1]
+        assert (await probe(f"127.0.0.1:{port}")).replica == "r1"
+        slow.close()
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+    writer.close()

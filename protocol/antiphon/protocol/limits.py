@@ -83,6 +83,7 @@ KEEPALIVE_TIMEOUT_MS: Final = 5_000  # a ping that waits longer means a dead pee
 PING_INTERVAL_MIN_MS: Final = 5_000  # what a server tolerates; faster clients are thrown off
 RECONNECT_BACKOFF_MIN_MS: Final = 100  # a restarted replica is found at once
 RECONNECT_BACKOFF_MAX_MS: Final = 5_000  # one that is down costs a probe now and then
+CONNECT_DEADLINE_MS: Final = 5_000  # to the peer's first word; a busy machine takes its time
 UNARY_DEADLINE_MS: Final = 30_000  # of calls that return one message
 RETAIN_MS: Final = 5_000  # of history that stays readable behind the upper
 COMPACTION_INTERVAL_MS: Final = 1_000  # compaction is announced and persisted no more often

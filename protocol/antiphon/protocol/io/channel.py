@@ -28,6 +28,7 @@ from antiphon.protocol.io.security import (
 )
 from antiphon.protocol.io.token import TokenChannel
 from antiphon.protocol.limits import (
+    CONNECT_DEADLINE_MS,
     KEEPALIVE_INTERVAL_MS,
     KEEPALIVE_TIMEOUT_MS,
     MESSAGE_BYTES_MAX,
@@ -58,7 +59,9 @@ CHANNEL_OPTIONS: Final[Options] = (
     *BOTH_SIDES,
     # Short: who reconnects is tenacity, and the two must not multiply.
     ("grpc.initial_reconnect_backoff_ms", RECONNECT_BACKOFF_MIN_MS),
-    ("grpc.min_reconnect_backoff_ms", RECONNECT_BACKOFF_MIN_MS),
+    # No pause, whatever its name says: so long an attempt may take. With a deadline as short as the
+    # first pause nobody ever connects on a machine that is busy enough.
+    ("grpc.min_reconnect_backoff_ms", CONNECT_DEADLINE_MS),
     ("grpc.max_reconnect_backoff_ms", RECONNECT_BACKOFF_MAX_MS),
     # Channels to one address must not share a connection: each link lives and dies alone.
     ("grpc.use_local_subchannel_pool", 1),
