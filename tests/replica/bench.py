@@ -37,6 +37,7 @@ from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import decode
 from antiphon.replica.digest import digest_of
+from antiphon.replica.held import REPORT_WAIT_MS
 from antiphon.replica.news import Told
 from antiphon.replica.ports import (
     AppendShard,
@@ -246,7 +247,7 @@ class Bench:
         self._take(self.worker.work(self.fuel, self.now_ms))
 
     def run(self) -> None:
-        """Until nothing moves any more."""
+        """Until nothing moves any more, and what is to be written was."""
         for _ in range(10_000):
             if self._waiting:
                 self._perform(self._waiting.pop(0))
@@ -254,6 +255,9 @@ class Bench:
                 self.work()
             elif self.tail is not None and self.tail_reached < self.store.upper:
                 self.push()
+            elif due := [s.write_at_ms for s in self.worker._held.sinks.values() if s.write_at_ms]:
+                self.now_ms = max(self.now_ms, min(due))
+                self.work()
             else:
                 return
         raise AssertionError("it never comes to rest")
@@ -378,27 +382,22 @@ class Bench:
         return found
 
     def frontiers(self, collection: int) -> dict[str, list[Frontier]]:
-        """All reports about a collection, by kind."""
-        found: dict[str, list[Frontier]] = {"write": [], "input": [], "output": []}
-        for response in self.responses:
-            if isinstance(response, Frontiers) and collection in response.collections:
-                for kind, reports in found.items():
-                    value = getattr(response, f"{kind}_frontier")
-                    if value is not None:
-                        reports.append(value)
-        return found
+        """All reports about a collection, by kind, once those that wait for others have left."""
+        self.wait(REPORT_WAIT_MS)
+        told = [r for r in self.responses if isinstance(r, Frontiers)]
+        about = [report for report in told if collection in report.collections]
+        return {
+            kind: [f for r in about if (f := getattr(r, f"{kind}_frontier")) is not None]
+            for kind in ("write", "input", "output")
+        }
 
     def dropped(self) -> list[int]:
         return [r.collection for r in self.responses if isinstance(r, Dropped)]
 
     def batches(self, collection: int) -> list[SubscribeBatch]:
-        return [
-            r.result
-            for r in self.responses
-            if isinstance(r, SubscribeResponse)
-            and r.collection == collection
-            and isinstance(r.result, SubscribeBatch)
-        ]
+        told = [r for r in self.responses if isinstance(r, SubscribeResponse)]
+        results = [r.result for r in told if r.collection == collection]
+        return [result for result in results if isinstance(result, SubscribeBatch)]
 
     def snapshots(self) -> list[ReadSnapshot]:
         return [request for request in self.requests if isinstance(request, ReadSnapshot)]

@@ -14,6 +14,7 @@ from antiphon.protocol.dataflow import MaterializedViewExport, SubscribeExport
 from antiphon.protocol.errors import SinceViolation, Unavailable
 from antiphon.protocol.ids import CollectionId, SessionId
 from antiphon.protocol.response import Failure, RebuildCompleted, RebuildResult
+from antiphon.replica.held import REPORT_WAIT_MS
 from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.ports import AppendShard, SnapshotFailed, SnapshotPart, TailFailed
 from tests.replica.bench import Bench, J, S, Store, X, compact, counted, schedule
@@ -53,6 +54,7 @@ def serving() -> Bench:
     for time in (20, 25, 30):
         bench.tick(time, ((time, "x"), 1))
         bench.tick(time + 1, ((time % 6, "new"), 1), collection=FEED)
+    bench.wait(REPORT_WAIT_MS)
     bench.take()
     return bench
 

@@ -32,9 +32,9 @@ from antiphon.replica.roster import Installed
 from antiphon.replica.sink import Sink
 
 STORED = (CollectionKind.TABLE, CollectionKind.FEED)
-# So many reports leave at once: they cost less than what waits for them. More are gathered.
-REPORTS_AT_ONCE_MAX: Final = 64
-REPORT_INTERVAL_MS: Final = 50
+# Nobody waits for how far a filled dataflow is, and a report costs as much as a small tick: so it
+# waits for the ticks that follow.
+REPORT_WAIT_MS: Final = 50
 
 
 class Held:
@@ -58,7 +58,7 @@ class Held:
         self._reports = FrontierReports()
         self._moved: dict[CollectionId, InstalledExport] = {}  # whose frontiers may be news
         self._urgent: dict[CollectionId, InstalledExport] = {}  # those that somebody waits for
-        self._reported_at_ms: int | None = None  # when many were reported last
+        self._report_at_ms: int | None = None  # when what moved is due; None: nothing has
         self._compacting: dict[CollectionId, InstalledExport] = {}  # what may have to forget
         self._number = 0
 
@@ -125,9 +125,10 @@ class Held:
             return
         told = self.rests.leave(dataflow)
         self.installed.changed(dataflow)  # where it is, is not among the others any more
-        if told is not None:
-            for export in dataflow.exports:
+        for export in dataflow.exports:
+            if told is not None:
                 self._reports.note(export.collection, Reached(told, told, told))
+            self._note(export)  # what the others would have told of it may still be news
 
     def read_upstream(self, export: InstalledExport, as_of: int) -> Input:
         """An import from another dataflow of this replica; it fills once it is wanted."""
@@ -234,7 +235,7 @@ class Held:
         """Somebody new listens: every frontier is news to them."""
         self.inputs.resume(now_ms)
         self._reports.restart()
-        self._reported_at_ms = None
+        self._report_at_ms = now_ms
         for rest in self.rests:
             rest.restart()
         for export in self.installed.exports():
@@ -279,18 +280,17 @@ class Held:
             self._moved[export.collection] = export
 
     def report(self, now_ms: int) -> int | None:
-        """What moved since the last report: subscribes' batches, and frontiers. A few leave at
-        once; when all of many views move with every tick, several ticks share a report. Returns
-        when to come again for what was kept back."""
+        """What moved since the last report: subscribes' batches, and frontiers, of several ticks
+        together where nobody waits for them. Returns when to come again for what was kept back."""
         self._report(self._urgent)
         resting = [rest for rest in self.rests if rest.is_news]
         if not (self._moved or resting):
             return None
-        if len(self._moved) + sum(map(len, resting)) > REPORTS_AT_ONCE_MAX:
-            last = self._reported_at_ms
-            if last is not None and now_ms < last + REPORT_INTERVAL_MS:
-                return last + REPORT_INTERVAL_MS
-            self._reported_at_ms = now_ms
+        if self._report_at_ms is None:
+            self._report_at_ms = now_ms + REPORT_WAIT_MS
+        if now_ms < self._report_at_ms:
+            return self._report_at_ms
+        self._report_at_ms = None
         self._report(self._moved)
         for rest in resting:
             report = rest.tell()

@@ -36,6 +36,9 @@ from antiphon.replica.ports import (
 )
 
 RETRY_MS: Final = 1_000
+# Nobody waits for a change to be in the store: what is not there yet is computed again. So a write
+# waits for the ticks that follow, as each is a transaction.
+WRITE_WAIT_MS: Final = 50
 # No shard stands here: an append that expects it changes nothing and is told the upper.
 _NOWHERE: Final = Frontier(TIME_MAX)
 
@@ -70,6 +73,7 @@ class Sink:
         self._waiting: int | None = None  # the number of the request under way
         self._persisted: list[Zset] | None = None  # what the shard holds; None: as we wrote it
         self._retry_at_ms = 0
+        self.write_at_ms: int | None = None  # None: the shard lacks nothing
 
     def allow(self, epoch: Epoch, claim_id: ClaimId) -> None:
         """Writes may begin. Repeating it changes nothing."""
@@ -135,15 +139,23 @@ class Sink:
             if now_ms < self._retry_at_ms:
                 return self._retry_at_ms
             self._ask()
-        if self._state is _State.WRITING and self._waiting is None:
-            self._write()
-        return None
-
-    def _write(self) -> None:
+        if self._state is not _State.WRITING or self._waiting is not None:
+            return None
         lower, upper = self.shard_upper, self._trace.upper
         assert lower is not None, "writing without knowing where"
         if lower.time is None or upper.less_equal(lower):
-            return
+            self.write_at_ms = None
+            return None
+        if self.write_at_ms is None:
+            self.write_at_ms = now_ms + WRITE_WAIT_MS
+        if now_ms < self.write_at_ms:
+            return self.write_at_ms
+        self.write_at_ms = None
+        self._write(lower, upper)
+        return None
+
+    def _write(self, lower: Frontier, upper: Frontier) -> None:
+        assert lower.time is not None, "nothing follows a closed shard"
         changes = self._changes(lower.time, upper)
         if changes is not None:
             self._append(lower, upper, encode(self._schema, changes))
