@@ -1,7 +1,7 @@
 ## Joins
 -- Inner, on any condition; relations are joined in an order in which each has a key, where there is one.
 SELECT t.a, u.d FROM t JOIN u ON t.a = u.a AND u.b > 1;
--- Left, right and full, also on ranges and inequalities. Without an equality all pairs are compared; EXPLAIN says `of all pairs`.
+-- Left, right and full, also on ranges and inequalities. Where no equality is, values are looked up by their order; EXPLAIN says `by ranges`, or `of all pairs` where there is nothing to look up by.
 SELECT t.a, u.b FROM t LEFT JOIN u ON u.b BETWEEN t.a AND t.b;
 SELECT t.a, u.b FROM t FULL JOIN u ON t.a < u.b AND t.b = u.a;
 -- USING and NATURAL: one column of each name.

@@ -49,6 +49,7 @@ from antiphon.protocol.plan import (
     children,
     schema_of,
 )
+from antiphon.protocol.ranges import range_of
 from antiphon.protocol.schema import TEXT, TIMESTAMP, TIMESTAMPTZ, Type
 
 _SYMBOLS = {
@@ -124,17 +125,25 @@ def _origins(plan: Plan) -> list[str]:
             return [column.name for column in schema_of(plan).columns]
 
 
-def _render(plan: Plan, catalog: Catalog, depth: int, lines: list[str]) -> None:
+def _render(
+    plan: Plan,
+    catalog: Catalog,
+    depth: int,
+    lines: list[str],
+    filters: tuple[Expression, ...] = (),
+) -> None:
+    """`filters`: what the rows are tested for in the step above."""
     columns = ", ".join(
         f"{name} {kind}"
         for name, kind in zip(column_names(plan), schema_of(plan).types, strict=True)
     )
-    lines.append(f"{'  ' * depth}{_head(plan, catalog)}  -> ({columns})")
+    lines.append(f"{'  ' * depth}{_head(plan, catalog, filters)}  -> ({columns})")
+    below = plan.filters if isinstance(plan, MapFilterProject) else ()
     for part in children(plan):
-        _render(part, catalog, depth + 1, lines)
+        _render(part, catalog, depth + 1, lines, below)
 
 
-def _head(plan: Plan, catalog: Catalog) -> str:
+def _head(plan: Plan, catalog: Catalog, filters: tuple[Expression, ...]) -> str:
     match plan:
         case Get():
             return f"Get {describe_collection(plan.collection, catalog)}"
@@ -145,7 +154,7 @@ def _head(plan: Plan, catalog: Catalog) -> str:
         case MapFilterProject():
             return _row_wise(plan)
         case Join():
-            return _join(plan)
+            return _join(plan, filters)
         case Reduce():
             return _reduce(plan)
         case Distinct():
@@ -230,7 +239,7 @@ def _row_wise(plan: MapFilterProject) -> str:
     return " ".join(parts)
 
 
-def _join(plan: Join) -> str:
+def _join(plan: Join, filters: tuple[Expression, ...]) -> str:
     left, right = column_names(plan.left), column_names(plan.right)
     sign = "<=>" if plan.nulls_match else "="
     keys = " AND ".join(
@@ -240,12 +249,26 @@ def _join(plan: Join) -> str:
     if keys:
         text = f"Join {plan.kind.name.lower()} on {keys}"
     else:
-        # Nothing to look a row up by: each change meets the whole other side.
-        kind = "cross" if plan.kind is JoinKind.INNER else plan.kind.name.lower()
-        text = f"Join {kind} of all pairs"
+        text = _without_keys(plan, [*left, *right], filters)
     if plan.residual is not None:
         text += f" if {show_expression(plan.residual, [*left, *right])}"
     return text + (" null aware" if plan.null_aware else "")
+
+
+def _without_keys(plan: Join, names: Sequence[str], filters: tuple[Expression, ...]) -> str:
+    """By ranges, or where there is nothing to look a row up by, each with the whole other side."""
+    inner = plan.kind is JoinKind.INNER
+    conditions = () if plan.residual is None else (plan.residual,)
+    width = len(schema_of(plan.left))
+    found = range_of((*conditions, *(filters if inner else ())), width, len(names))
+    if plan.null_aware or found is None:
+        return f"Join {'cross' if inner else plan.kind.name.lower()} of all pairs"
+    shown = [
+        f"{show_expression(pair[0], names)} {sign} {show_expression(pair[1], names)}"
+        for sign, pair in (("<=", found.below), (">=", found.above))
+        if pair is not None
+    ]
+    return f"Join {plan.kind.name.lower()} by ranges {' AND '.join(shown)}"
 
 
 def _reduce(plan: Reduce) -> str:

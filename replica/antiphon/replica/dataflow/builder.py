@@ -16,6 +16,7 @@ from antiphon.replica.dataflow.operators.imported import Imported
 from antiphon.replica.dataflow.operators.join import LEFT, RIGHT, Join, Unmatched, bringing_side
 from antiphon.replica.dataflow.operators.linear import MapFilterProject, Negated, Source, Sum
 from antiphon.replica.dataflow.operators.operator import Operator
+from antiphon.replica.dataflow.operators.range_join import Bounds, RangeJoin
 from antiphon.replica.dataflow.operators.recursion import Round
 
 Node = int
@@ -47,6 +48,7 @@ class Graph:
     imports: dict[Node, tuple[CollectionId, tuple[int, ...]]] = field(default_factory=dict)
     bringing: set[Node] = field(default_factory=set)  # those of `Imported` whose content must come
     reads: dict[Node, frozenset[int]] = field(default_factory=dict)  # columns of a row-wise input
+    _ranges: dict[tuple[Node, Node, Bounds, Bounds], Node] = field(default_factory=dict)
     _arrangements: dict[tuple[Node, tuple[int, ...], bool, bool], tuple[Node, Arranged]] = field(
         default_factory=dict
     )
@@ -212,6 +214,15 @@ class Graph:
         _, columns = self.imports[by.node]
         order = sorted(range(len(by.keys)), key=lambda place: columns[by.keys[place]])
         return _reordered(left, order), _reordered(right, order)
+
+    def ranged(self, left: Node, right: Node, ours: Bounds, theirs: Bounds) -> Node:
+        """All pairs of rows whose intervals overlap; equal ones of one pair of nodes are one."""
+        key = (left, right, ours, theirs)
+        known = self._ranges.get(key)
+        if known is None:
+            known = self.add("range_join", RangeJoin(ours, theirs), (left, right))
+            self._ranges[key] = known
+        return known
 
     def unmatched(self, left: Keyed, keys: Keyed, width: int, *, nulls_match: bool) -> Node:
         """The first `width` columns of the left rows whose key is not among the distinct keys."""

@@ -12,15 +12,17 @@ With a residual whether a row matches depends on all of it, so anti is then L - 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from antiphon.protocol.expression import Call, Expression, Literal
 from antiphon.protocol.plan import Join, JoinKind, schema_of
+from antiphon.protocol.ranges import Range, range_of
 from antiphon.protocol.schema import BOOLEAN, Type
 from antiphon.replica.dataflow.builder import Graph, Keyed, Node
 from antiphon.replica.dataflow.expressions.rewrite import remapped
 from antiphon.replica.dataflow.operators.join import LEFT, RIGHT
+from antiphon.replica.dataflow.operators.range_join import Bounds
 
 Types = tuple[Type, ...]
 Expressions = tuple[Expression, ...]
@@ -54,7 +56,10 @@ class _Match:
         return _Match(self.right, self.left, residual, self.nulls_match)
 
 
-def render_join(graph: Graph, plan: Join, left: Node, right: Node) -> Node:
+def render_join(
+    graph: Graph, plan: Join, left: Node, right: Node, filters: Expressions = ()
+) -> Node:
+    """`filters`: what the pairs of an inner join are tested for afterwards."""
     match_ = _Match(
         _Side(left, schema_of(plan.left).types, plan.left_keys),
         _Side(right, schema_of(plan.right).types, plan.right_keys),
@@ -63,7 +68,7 @@ def render_join(graph: Graph, plan: Join, left: Node, right: Node) -> Node:
     )
     match plan.kind:
         case JoinKind.INNER:
-            return _inner(graph, match_)
+            return _inner(graph, match_, filters=filters)
         case JoinKind.LEFT:
             return graph.sum(_inner(graph, match_, (LEFT,)), _alone_left(graph, match_))
         case JoinKind.RIGHT:
@@ -79,10 +84,18 @@ def render_join(graph: Graph, plan: Join, left: Node, right: Node) -> Node:
             assert_never(plan.kind)
 
 
-def _inner(graph: Graph, match_: _Match, own: Sequence[int] = ()) -> Node:
+def _inner(
+    graph: Graph, match_: _Match, own: Sequence[int] = (), filters: Expressions = ()
+) -> Node:
     """`own`: sides whose rows without a match are sought too. That needs an arrangement to which
     rows come only as changes, also while the dataflow is filled."""
     left, right = match_.left, match_.right
+    if not left.keys:
+        conditions = filters if match_.residual is None else (match_.residual, *filters)
+        ranges = range_of(conditions, left.width, left.width + right.width)
+        if ranges is not None:
+            pairs = _ranged(graph, left, right, ranges)
+            return graph.filtered(pairs, left.width + right.width, match_.residual)
     output = [(LEFT, i) for i in range(left.width)] + [(RIGHT, i) for i in range(right.width)]
     node = graph.lookup(
         graph.keyed(left.node, left.types, left.keys),
@@ -92,6 +105,22 @@ def _inner(graph: Graph, match_: _Match, own: Sequence[int] = ()) -> Node:
         own=own if match_.residual is None else (),
     )
     return graph.filtered(node, len(output), match_.residual)
+
+
+def _ranged(graph: Graph, left: _Side, right: _Side, ranges: Range) -> Node:
+    """A left row begins where `below` says that it is not above the right one's end."""
+
+    def moved(expression: Expression) -> Expression:
+        return remapped(expression, lambda i: i - left.width)
+
+    ours, theirs = Bounds(None, None), Bounds(None, None)
+    if ranges.below is not None:
+        ours = replace(ours, low=ranges.below[0])
+        theirs = replace(theirs, high=moved(ranges.below[1]))
+    if ranges.above is not None:
+        ours = replace(ours, high=ranges.above[0])
+        theirs = replace(theirs, low=moved(ranges.above[1]))
+    return graph.ranged(left.node, right.node, ours, theirs)
 
 
 def _semi(graph: Graph, match_: _Match) -> Node:

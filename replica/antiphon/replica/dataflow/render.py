@@ -13,6 +13,7 @@ from antiphon.protocol.plan import (
     FlatMap,
     Get,
     Join,
+    JoinKind,
     Let,
     LocalGet,
     MapFilterProject,
@@ -57,6 +58,8 @@ def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
             return bindings[plan.binding]
         case Constant():
             return graph.add("constant", linear.Fixed(plan), ())
+        case MapFilterProject(input=Join(left_keys=(), kind=JoinKind.INNER) as join):
+            return _render_cross(graph, plan, join, bindings)
         case Join():
             left = render(graph, plan.left, bindings)
             return render_join(graph, plan, left, render(graph, plan.right, bindings))
@@ -78,6 +81,16 @@ def render(graph: Graph, plan: Plan, bindings: Mapping[int, Node]) -> Node:
             return _render_unary(graph, plan, render(graph, plan.input, bindings))
         case _:
             assert_never(plan)
+
+
+def _render_cross(
+    graph: Graph, plan: MapFilterProject, join: Join, bindings: Mapping[int, Node]
+) -> Node:
+    """A join without keys, which may find its pairs by what is tested afterwards."""
+    left = render(graph, join.left, bindings)
+    right = render(graph, join.right, bindings)
+    pairs = render_join(graph, join, left, right, plan.filters)
+    return graph.mapped(pairs, len(schema_of(join)), plan.maps, plan.filters, plan.project)
 
 
 def _render_unary(

@@ -1,0 +1,16 @@
+select a.id, b.id from r a, r b where a.x between b.g and b.o;
+select a.id, b.id from r a join r b on a.y >= b.g and a.y < b.o;
+select a.id, b.id from r a join r b on a.o > b.y;
+select a.id, b.id from r a left join r b on a.y between b.g and b.o and a.b;
+select a.id, b.id from r a full join r b on a.y > b.g and a.y <= b.o;
+select a.id, b.id from r a right join r b on a.n between b.n - 1 and b.n + 1 and a.id <> b.id;
+select a.id, b.id from r a join r b on a.ts between b.ts and b.ts + interval '5 hours';
+select a.id, b.id from r a join r b on a.day <= b.day and b.day <= a.day + 3 and a.id < b.id;
+select a.id, b.id from r a join r b on a.f between b.f and b.f + 1.5;
+select a.id, b.id from r a join r b on a.s >= b.s and a.s <= b.s || 'b';
+select a.id from r a where exists (select 1 from r b where a.y between b.g and b.o and b.b);
+select a.id from r a where not exists (select 1 from r b where b.y < a.g and b.n > 0);
+select a.id, (select count(*) from r b where b.ts between a.ts - interval '1 day' and a.ts) from r a;
+select count(*), sum(a.x) from r a, r b where a.g < b.o and b.g < a.o;
+select a.id, b.id, c.id from r a, r b, r c where a.g < b.g and b.g < c.g and c.id < 20;
+select a.id, s.n from r a left join lateral (select count(*) as n from r b where b.n > a.n) s on s.n > 1;
