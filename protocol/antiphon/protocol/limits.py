@@ -20,6 +20,7 @@ PEEK_INLINE_BYTES_MAX: Final = 1 * MIB  # larger answers are fetched, so they ne
 # A message costs ~100 us, ten commands' worth: so many hide that, and while the other end works on
 # them the next are made. In one piece, each end would wait for the other.
 BATCH_MESSAGES_MAX: Final = 128  # commands or responses in one batch
+TYPE_DEPTH_MAX: Final = 32  # lists and structs in each other; Arrow reads twice as many
 MESSAGE_DEPTH_MAX: Final = 100  # nested messages that a protobuf reader accepts
 PLAN_BYTES_MAX: Final = 4 * MIB  # constants included; a larger one is data: load it into a table
 APPEND_BYTES_MAX: Final = 32 * MIB  # of one append; larger loads are many appends

@@ -59,6 +59,14 @@ class Type:
         return self.kind in (TypeKind.LIST, TypeKind.STRUCT)
 
     @property
+    def depth(self) -> int:
+        """How many lists and structs are in each other; 0 of all other types."""
+        inside = [field.type for field in self.fields]
+        if self.element is not None:
+            inside.append(self.element)
+        return 1 + max(kind.depth for kind in inside) if inside else 0
+
+    @property
     def is_numeric(self) -> bool:
         return self.is_integer or self.is_float or self.kind is TypeKind.DECIMAL
 

@@ -119,6 +119,12 @@ SELECT x.s, y.b FROM (SELECT [a, b] AS s FROM t) x JOIN u y ON x.s = [y.a, 2];
 SELECT s, count(*) FROM (SELECT {'n': a, 'm': b % 2} AS s FROM t) q GROUP BY s;
 SELECT a, b, c FROM t ORDER BY [a, b] DESC NULLS LAST, c LIMIT 4;
 SELECT a, array_agg([b, a] ORDER BY b, c), max([b, a]) FROM t GROUP BY a;
+-- Lists grow through recursion.
+WITH RECURSIVE walk(here, path) AS (
+    SELECT a, [a] FROM t WHERE a IS NOT NULL
+    UNION
+    SELECT t.b, path || [t.b] FROM walk JOIN t ON t.a = walk.here WHERE len(path) < 3
+) SELECT path FROM walk;
 -- A value and a list: with ANY and ALL unknown where a null could decide; `@>`, `<@` and `&&` of two lists.
 SELECT a FROM t WHERE 2 = ANY([a, b]) OR b <> ALL([a, 3]);
 SELECT a, b FROM t WHERE a IS NOT NULL AND b IS NOT NULL AND [a, b, 2] @> [3] AND [a, b] && [1, 2];

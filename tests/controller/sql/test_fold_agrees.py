@@ -25,8 +25,11 @@ from antiphon.protocol.schema import (
     TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
+    Column,
     Type,
     decimal,
+    list_of,
+    struct_of,
 )
 from antiphon.replica.dataflow.graph import evaluate_once
 
@@ -161,3 +164,24 @@ def test_three_valued_logic(data: st.DataObject, function: str) -> None:
 def test_text(data: st.DataObject, function: str) -> None:
     parts = tuple(data.draw(literals(TEXT)) for _ in range(2 if function == "concat" else 1))
     check(Call(function=function, arguments=parts, type=INT32 if function == "length" else TEXT))
+
+
+INSIDE = (INT16, INT64, decimal(5, 2), TEXT, DATE, BOOLEAN)
+
+
+@given(st.data(), st.sampled_from(INSIDE), st.sampled_from(INSIDE))
+def test_lists_and_structs(data: st.DataObject, kind: Type, other: Type) -> None:
+    parts = tuple(data.draw(literals(kind)) for _ in range(data.draw(st.integers(1, 3))))
+    made = Call(function="list", arguments=parts, type=list_of(kind))
+    check(made)
+    check(Call(function="list_length", arguments=(made,), type=INT32))
+    fields = (parts[0], data.draw(literals(other)))
+    columns = [Column(name=n, type=f.type) for n, f in zip("ab", fields, strict=True)]
+    struct = Call(function="struct", arguments=fields, type=struct_of(*columns))
+    check(struct)
+    check(Call(function="field", arguments=(struct, Literal(value=1, type=INT32)), type=other))
+    wanted = struct_of(Column(name="p", type=other), Column(name="q", type=other))
+    if castable(kind, other):
+        for cast in (Cast(input=made, type=list_of(other)), Cast(input=struct, type=wanted)):
+            if isinstance(fold(cast), Literal):
+                check(cast)

@@ -15,12 +15,20 @@ from antiphon.controller.sql.ordering import sort_direction
 from antiphon.controller.sql.plans import extended, width_of
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import AGGREGATES, inseparable, is_outer
-from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.syntax import expect_only, function_name
-from antiphon.controller.sql.types import average_type, sum_type
+from antiphon.controller.sql.types import average_type, check_depth, sum_type
 from antiphon.protocol.expression import ColumnReference, Expression, Literal
 from antiphon.protocol.plan import Aggregate, AggregateFunction, Plan, Reduce, SortKey
-from antiphon.protocol.schema import BOOLEAN, FLOAT32, FLOAT64, INT32, INT64, TEXT, Type, TypeKind
+from antiphon.protocol.schema import (
+    BOOLEAN,
+    FLOAT32,
+    FLOAT64,
+    INT32,
+    INT64,
+    TEXT,
+    Type,
+    list_of,
+)
 
 SORTS: Final = 1 << 19  # what calls are sorted by, until the rows that are grouped have columns
 GROUPINGS: Final = AGGREGATES + (1 << 19)  # GROUPING() calls
@@ -43,7 +51,6 @@ MOMENTS: Final = (_F.VAR_SAMP, _F.VAR_POP, _F.STDDEV_SAMP, _F.STDDEV_POP)
 _NUMERIC: Final = (
     _F.SUM, _F.AVG, _F.PERCENTILE_CONT, _F.BIT_AND, _F.BIT_OR, _F.BIT_XOR, *MOMENTS
 )  # fmt: skip
-_OF_NESTED: Final = (_F.ARRAY_AGG, _F.MIN, _F.MAX)
 _GROUPING_BITS: Final = 31
 _ORDERED: Final = (_F.STRING_AGG, _F.ARRAY_AGG)
 _ORDERED_SETS: Final = (_F.PERCENTILE_CONT, _F.PERCENTILE_DISC, _F.MODE)
@@ -264,7 +271,6 @@ def _ordered_set(
         if not value.type.is_numeric:
             raise source.unsupported(call, f"percentile_cont of {value.type}")
         value, result = cast(value, FLOAT64), FLOAT64
-    _check_order(source, call, value, name)
     count = 0 if function is _F.MODE else 1
     if len(call.expressions) != count:
         raise source.invalid(call, f"{name} takes {count or 'no'} argument{'s' * (count != 1)}")
@@ -284,11 +290,6 @@ def _ordered_set(
     )
 
 
-def _check_order(source: Source, spot: exp.Expr, value: Expression, name: str) -> None:
-    if value.type.kind in (TypeKind.LIST, TypeKind.STRUCT):
-        raise source.unsupported(spot, f"{name} of {value.type}")
-
-
 _Rule = Callable[[Type], Type]
 
 
@@ -303,14 +304,13 @@ def _types(
     if function is AggregateFunction.COUNT:
         return INT64, None
     given = arguments[0].type
-    if function not in _OF_NESTED:
-        _check_order(scalars.source, call, arguments[0], name)
     if function is _F.STRING_AGG:
         if given != TEXT:
             raise scalars.source.mismatch(call, f"there is no string_agg({given}); cast it to text")
         return TEXT, None
     if function is _F.ARRAY_AGG:
-        return Type(kind=TypeKind.LIST, element=given), None
+        check_depth(scalars.source, call, list_of(given))
+        return list_of(given), None
     if function is _F.PERCENTILE_CONT:
         if not given.is_numeric:
             raise scalars.source.unsupported(call, f"{name} of {given}")

@@ -16,7 +16,7 @@ from antiphon.controller.sql.source import Source, Spot
 from antiphon.controller.sql.types import (
     assignable,
     castable,
-    common_of,
+    check_depth,
     common_type,
     is_nameless,
     parts_of_type,
@@ -93,30 +93,36 @@ def settle(source: Source, spot: Spot, typed: Typed, wanted: Type = TEXT) -> Exp
 
 def _settle_parts(source: Source, spot: Spot, typed: Unsettled, wanted: Type) -> Expression:
     """The parts without a type as what `wanted` has in their place, the others as they are."""
-    kinds: Sequence[Type] = ()
-    if typed.is_list == (wanted.element is not None):
-        kinds = parts_of_type(wanted, len(typed.parts))
-    kinds = kinds or [TEXT] * len(typed.parts)
+    if typed.is_list:
+        return _settle_list(source, spot, typed, wanted.element)
+    names, kinds = typed.names, parts_of_type(wanted, len(typed.names))
+    if wanted.fields and kinds and is_nameless(names):
+        names = tuple(field.name for field in wanted.fields)
+    if not wanted.fields or not kinds:
+        kinds = [TEXT] * len(names)
     parts = [
         settle(source, where, part, kind)
         for where, part, kind in zip(typed.spots, typed.parts, kinds, strict=True)
     ]
-    if not typed.is_list:
-        names = typed.names
-        if wanted.fields and is_nameless(names) and len(wanted.fields) == len(names):
-            names = tuple(field.name for field in wanted.fields)
-        columns = [Column(name=n, type=part.type) for n, part in zip(names, parts, strict=True)]
-        return fold(Call(function="struct", arguments=tuple(parts), type=struct_of(*columns)))
-    element = wanted.element or common_of(part.type for part in parts)
-    if element is None:
-        raise source.mismatch(spot, "the type of an empty array is unknown; cast it: []::int[]")
-    if any(part.type != element for part in parts):
-        element = common_of(part.type for part in parts)
-        assert element is not None, "the parts were unified"
-        parts = [cast(part, element) for part in parts]
-    if not parts:
-        return Literal(value=(), type=list_of(element))
-    return fold(Call(function="list", arguments=tuple(parts), type=list_of(element)))
+    whole = struct_of(*(Column(name=n, type=p.type) for n, p in zip(names, parts, strict=True)))
+    check_depth(source, spot, whole)
+    return fold(Call(function="struct", arguments=tuple(parts), type=whole))
+
+
+def _settle_list(source: Source, spot: Spot, typed: Unsettled, wanted: Type | None) -> Expression:
+    """As `_settle_parts`; `wanted`: the type of elements, if the place says it."""
+    what = "the elements of an array"
+    if not typed.parts:
+        if wanted is None:
+            raise source.mismatch(spot, "the type of an empty array is unknown; cast it: []::int[]")
+        return Literal(value=(), type=list_of(wanted))
+    parts: Sequence[Typed] = typed.parts
+    if wanted is not None:
+        pairs = zip(typed.spots, parts, strict=True)
+        parts = [settle(source, where, part, wanted) for where, part in pairs]
+    values, element = unify(source, typed.spots, parts, what)
+    check_depth(source, spot, list_of(element))
+    return fold(Call(function="list", arguments=values, type=list_of(element)))
 
 
 def coerce(source: Source, spot: Spot, typed: Typed, wanted: Type, what: str) -> Expression:
@@ -167,10 +173,10 @@ def _reads_nested(given: Type, wanted: Type) -> bool:
     """Whether a cast reads out of text what the replica does not: structs, and lists of lists."""
     if given.element is not None and wanted.element is not None:
         return _reads_nested(given.element, wanted.element)
+    if given == TEXT:
+        return bool(wanted.fields) or (wanted.element is not None and wanted.element.is_nested)
     pairs = zip(given.fields, wanted.fields, strict=False)
-    inside = any(_reads_nested(one.type, other.type) for one, other in pairs)
-    flat = wanted.element is None or not wanted.element.is_nested
-    return inside or (given == TEXT and wanted.is_nested and not (wanted.element and flat))
+    return any(_reads_nested(one.type, other.type) for one, other in pairs)
 
 
 def _checked_cast(source: Source, spot: Spot, expression: Expression, wanted: Type) -> Expression:
@@ -238,8 +244,7 @@ def _common_nested(
     if not alike or (
         common is not None and (not kinds or first.is_list != (common.element is not None))
     ):
-        shown = "a row" if common is None else str(common)
-        raise source.mismatch(spot, f"{what} cannot have both the types {shown} and another")
+        raise source.mismatch(spot, f"{what} have no type in common")
     places = range(1 if first.is_list else len(first.names))
     found: list[Type] = []
     for place in places:

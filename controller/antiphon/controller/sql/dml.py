@@ -183,6 +183,7 @@ def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Stateme
     current: list[Expression] = [c.reference for c in lowering.relation.scope.star()]
     changed: dict[int, Expression] = {}
     for part in node.expressions:
+        _refuse_parts(source, part.this)
         if not isinstance(part, exp.EQ) or not isinstance(part.this, exp.Column):
             raise source.unsupported(part, "SET of several columns at once")
         name = name_of(part.this.this)
@@ -207,6 +208,15 @@ def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Stateme
         schema.columns + tuple(Column(name=f"new_{c.name}", type=c.type) for c in schema.columns)
     )
     return Update(item=item, read=_whole_read(plan, both, catalog))
+
+
+def _refuse_parts(source: Source, target: exp.Expr) -> None:
+    """Raises UnsupportedSql: what is set is not a column by its own name."""
+    if isinstance(target, exp.Bracket):
+        raise source.unsupported(target, "SET of an element", "; set the whole column")
+    if isinstance(target, exp.Dot) or target.args.get("table") is not None:
+        hint = "; name the column alone, and set the whole of it"
+        raise source.unsupported(target, "SET of a field, or of a name with a dot", hint)
 
 
 def _affected(

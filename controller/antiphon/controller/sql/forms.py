@@ -20,7 +20,7 @@ from antiphon.controller.sql.fold import fold
 from antiphon.controller.sql.functions import CLOCKS, FUNCTIONS, Arguments, call
 from antiphon.controller.sql.list_functions import LIST_FUNCTIONS
 from antiphon.controller.sql.literal_text import read_interval
-from antiphon.controller.sql.nested import NESTED_CALLS, NESTED_HANDLERS, joined
+from antiphon.controller.sql.nested import NESTED_CALLS, NESTED_HANDLERS, is_list, joined
 from antiphon.controller.sql.source import near_miss
 from antiphon.controller.sql.syntax import describe, expect_only, function_name, is_row
 from antiphon.controller.sql.text_patterns import FORMATTED, similar_to_regexp
@@ -216,7 +216,7 @@ def _concatenate(scalars: Scalars, node: exp.Expr) -> Expression:
     expect_only(scalars.source, node, "this", "expression", "safe")
     nodes = list(node.flatten())
     typed = [scalars.typed(part) for part in nodes]
-    if any(not isinstance(t, Unknown) and t.type.element is not None for t in typed):
+    if any(is_list(value) for value in typed):
         return joined(scalars, nodes, typed)
     if not any(isinstance(t, Unknown) or t.type == TEXT for t in typed):
         raise scalars.source.mismatch(node, "|| needs text on one side; cast one")

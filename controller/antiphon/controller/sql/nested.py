@@ -19,7 +19,7 @@ from antiphon.controller.sql.coercion import (
 from antiphon.controller.sql.functions import call
 from antiphon.controller.sql.source import Spot, near_miss
 from antiphon.controller.sql.syntax import expect_only, name_of
-from antiphon.controller.sql.types import common_type, row_names
+from antiphon.controller.sql.types import check_depth, common_type, row_names
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import (
     BOOLEAN,
@@ -48,6 +48,7 @@ def _array(scalars: Scalars, node: exp.Expr) -> Typed:
     if all(isinstance(value, Unknown) for value in typed):
         return Unsettled(parts=typed, spots=nodes)
     values, element = unify(scalars.source, nodes, typed, "the elements of an array")
+    check_depth(scalars.source, node, list_of(element))
     return call("list", values, list_of(element))
 
 
@@ -149,6 +150,15 @@ def field_of(scalars: Scalars, spot: Spot, value: Expression, name: str) -> Expr
     return call("field", [value, Literal(value=place, type=INT32)], value.type.fields[place].type)
 
 
+def fields_of(scalars: Scalars, node: exp.Dot) -> list[tuple[str, Expression]]:
+    """What `(struct).*` stands for, by name."""
+    value = scalars.lower(node.this)
+    if not value.type.fields:
+        raise scalars.source.mismatch(node, f"{value.type} has no fields: it is no struct")
+    names = [field.name for field in value.type.fields]
+    return [(name, field_of(scalars, node, value, name)) for name in names]
+
+
 def joined(scalars: Scalars, nodes: Sequence[exp.Expr], typed: Sequence[Typed]) -> Expression:
     """`||` with a list on at least one side: lists one behind the other, or a list and an element.
 
@@ -167,29 +177,45 @@ def _joined(
 ) -> Expression:
     source = scalars.source
     sides = [left, right]
+    for place in (0, 1):
+        side, other = sides[place], sides[1 - place]
+        if isinstance(side, Unsettled) and not side.is_list:
+            beside = None if isinstance(other, Unknown) else other.type.element
+            sides[place] = settle(source, spots[place], side, beside or TEXT)
     kinds = [None if isinstance(side, Unknown) else side.type for side in sides]
-    if not any(kind is not None and kind.element is not None for kind in kinds):
+    if not any(is_list(side) for side in sides):
         values = [cast(settle(source, s, t), TEXT) for s, t in zip(spots, sides, strict=True)]
         return call("concat", values, TEXT)
     for place in (0, 1):
-        element = element_beside(kinds[place], kinds[1 - place])
+        element = _element_beside(sides[place], kinds[1 - place])
         if element is not None:
-            whole = cast(settle(source, spots[place], sides[place]), list_of(element))
-            member = cast(settle(source, spots[1 - place], sides[1 - place]), element)
+            of_these = list_of(element)
+            whole = cast(settle(source, spots[place], sides[place], of_these), of_these)
+            member = cast(settle(source, spots[1 - place], sides[1 - place], element), element)
             ends = [whole, call("list", [member], list_of(element))]
             return call("list_concat", ends if place == 0 else ends[::-1], list_of(element))
     lists, kind = unify(source, spots, sides, 'the sides of "||"')
     return call("list_concat", lists, kind)
 
 
-def element_beside(container: Type | None, other: Type | None) -> Type | None:
+def is_list(typed: Typed) -> bool:
+    """Whether it is a list, maybe one whose elements have no type yet."""
+    if isinstance(typed, Unknown):
+        return isinstance(typed, Unsettled) and typed.is_list
+    return typed.type.element is not None
+
+
+def _element_beside(container: Typed, other: Type | None) -> Type | None:
     """The element type of a list to which a value of the type `other` is added, or None if it is
     no element of it."""
-    if container is None or container.element is None or other is None:
+    if other is None or not is_list(container):
         return None
-    if common_type(container, other) is not None:
+    if isinstance(container, Unknown):
+        return None if other.element is not None else other
+    assert container.type.element is not None, "a list has an element type"
+    if common_type(container.type, other) is not None:
         return None  # two lists
-    return common_type(container.element, other)
+    return common_type(container.type.element, other)
 
 
 def compared_with_any(

@@ -20,6 +20,7 @@ from antiphon.controller.sql.domain import narrowed
 from antiphon.controller.sql.expressions import columns_of, rewrite
 from antiphon.controller.sql.grouping import grouped, grouping_of
 from antiphon.controller.sql.naming import output_name
+from antiphon.controller.sql.nested import fields_of
 from antiphon.controller.sql.ordering import OrderItem, limit_and_offset, order_items
 from antiphon.controller.sql.plans import computed, filtered, width_of
 from antiphon.controller.sql.relation import Context, Query, Relation
@@ -165,6 +166,10 @@ class SelectLowering:
             star = isinstance(item, exp.Star)
             if star or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
                 result.extend(self._star(item))
+                continue
+            if isinstance(item, exp.Dot) and isinstance(item.expression, exp.Star):
+                fields = fields_of(scalars, item)
+                result += [Output(name=n, value=value, node=item) for n, value in fields]
                 continue
             expression = item.this if isinstance(item, exp.Alias) else item
             value = scalars.typed(expression)

@@ -304,7 +304,7 @@ class Subqueries:
         member = exp.In(this=node.this, query=query)
         tied, pairs = self._membership(member, scalars)
         ((outer, inner),) = pairs
-        if inner.type.kind in (TypeKind.BOOLEAN, TypeKind.LIST, TypeKind.STRUCT):
+        if inner.type.kind is TypeKind.BOOLEAN:
             raise source.unsupported(node, f"{symbol} ANY or ALL of {inner.type}")
         join, columns = self._grouped(tied, aggregates_of(inner))
         with_all = isinstance(node.expression, exp.All)

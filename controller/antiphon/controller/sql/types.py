@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.syntax import name_of
+from antiphon.protocol.limits import TYPE_DEPTH_MAX
 from antiphon.protocol.schema import (
     BOOLEAN,
     BYTEA,
@@ -98,6 +99,13 @@ def type_from_sql(source: Source, node: exp.DataType, spot: exp.Expr | int | Non
     return found
 
 
+def check_depth(source: Source, spot: exp.Expr | int | None, kind: Type) -> None:
+    """Raises UnsupportedSql: too many lists and structs in each other."""
+    if kind.depth > TYPE_DEPTH_MAX:
+        what = f"a type of {kind.depth} lists and structs in each other"
+        raise source.unsupported(spot, what, f"; at most {TYPE_DEPTH_MAX} are")
+
+
 def _list_from_sql(
     source: Source, node: exp.DataType, where: exp.Expr | int | None, name: str
 ) -> Type:
@@ -105,7 +113,9 @@ def _list_from_sql(
         raise source.unsupported(where, f"the type {name}")
     if node.args.get("values"):
         raise source.unsupported(where, f"the size of {name}", "; write it without")
-    return list_of(type_from_sql(source, node.expressions[0], where))
+    found = list_of(type_from_sql(source, node.expressions[0], where))
+    check_depth(source, where, found)
+    return found
 
 
 def _struct_from_sql(
@@ -123,7 +133,9 @@ def _struct_from_sql(
         fields.append(Column(name=field, type=type_from_sql(source, part.kind, where)))
     if not fields:
         raise source.invalid(where, f"{name}: a struct has at least one field")
-    return struct_of(*fields)
+    found = struct_of(*fields)
+    check_depth(source, where, found)
+    return found
 
 
 def _decimal_from_sql(

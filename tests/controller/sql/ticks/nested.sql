@@ -41,3 +41,14 @@ SELECT id FROM r WHERE (g, id) < (1, 5);
 SELECT id FROM r WHERE g IS NOT NULL AND s.x IS NOT NULL AND (g, s.x, id) >= (1, 1, 4);
 SELECT id FROM r WHERE (g, s.x) IN ((1, 1), (2, 0));
 SELECT id FROM r WHERE (g, a) IN (SELECT g, a FROM r WHERE s.x = 1);
+-- In subqueries and recursion.
+SELECT id FROM r WHERE a >= ALL (SELECT a FROM r WHERE g = 1);
+SELECT id, s < ANY (SELECT s FROM r WHERE g = 2 AND s IS NOT NULL) FROM r WHERE s IS NOT NULL;
+SELECT id, (SELECT max(o.id) FROM r o WHERE o.s.x = r.s.x AND o.a[1] = 1) FROM r;
+SELECT id FROM r WHERE EXISTS (SELECT 1 FROM r o WHERE o.a = r.a AND o.id < r.id);
+WITH RECURSIVE p(id, path) AS (
+    SELECT id, [id] FROM r WHERE g = 0
+    UNION ALL
+    SELECT r.id, p.path || [r.id] FROM p JOIN r ON r.g = len(p.path) AND r.s.x = 1 WHERE len(p.path) < 3
+) SELECT id, path FROM p;
+SELECT g, max(a) OVER (PARTITION BY g), min(s) OVER (ORDER BY id) FROM r;

@@ -73,6 +73,8 @@ def _any(function: str) -> Callable[[Frame, Call, list[Vector]], Vector]:
     test = compare.FUNCTIONS[function]
 
     def found(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+        if arguments[1].literal is not None:
+            return _any_of_literal(frame, call, test, *arguments)
         lists = Lists(arguments[1])
         results = test(lists.frame(), call, [lists.spread(arguments[0]), lists.vector])
         some = lists.counted(results.truth) > 0
@@ -85,6 +87,25 @@ def _any(function: str) -> Callable[[Frame, Call, list[Vector]], Vector]:
         )
 
     return found
+
+
+def _any_of_literal(
+    frame: Frame, call: Call, test: Callable[..., Vector], value: Vector, many: Vector
+) -> Vector:
+    """As `_any`, a pass for each element: the list is not laid out for every row."""
+    assert many.literal is not None, "a literal"
+    elements, kind = many.literal.value, many.type.element
+    assert kind is not None, "a list has an element type"
+    if elements is None:
+        return Vector.of_literal(BOOLEAN, None, frame.count)
+    assert isinstance(elements, tuple), f"not a list: {elements!r}"
+    some, known = np.zeros(frame.count, np.bool_), np.ones(frame.count, np.bool_)
+    for element in elements:
+        result = test(frame, call, [value, Vector.of_literal(kind, element, frame.count)])
+        some = some | result.truth
+        valid = result.valid
+        known = known if valid is None else known & valid
+    return Vector.of_values(BOOLEAN, some, some | known)
 
 
 def _missing(many: Lists, few: Lists) -> Mask:
