@@ -37,7 +37,7 @@ SELECT a FROM t WHERE EXISTS (SELECT 1 FROM (SELECT DISTINCT u.b FROM u WHERE u.
 SELECT a, (SELECT count(*) FROM (SELECT b FROM u WHERE u.a = t.a UNION SELECT t.b) q) FROM t;
 
 ## Functions that return sets
--- In FROM, of columns to their left; LEFT JOIN keeps a row of which nothing comes.
+-- `generate_series`, `unnest` and `string_to_table`: in FROM, of columns to their left; LEFT JOIN keeps a row of which nothing comes.
 SELECT t.a, s.v FROM t, generate_series(1, t.a) AS s(v);
 SELECT id, s.v FROM flights LEFT JOIN LATERAL generate_series(day, date '2013-01-03', INTERVAL '12 hours') AS s(v) ON true;
 -- Lists, member by member; WITH ORDINALITY counts them.

@@ -29,6 +29,7 @@ from antiphon.protocol.schema import (
     INT32,
     INT64,
     INTERVAL,
+    TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
     Type,
@@ -246,7 +247,20 @@ def _generate_series(scalars: Scalars, node: exp.Anonymous) -> TableFunction:
     )
 
 
+def _string_to_table(scalars: Scalars, node: exp.Anonymous) -> TableFunction:
+    """The members of what string_to_array makes of the same arguments."""
+    whole = exp.Anonymous(this="string_to_array", expressions=node.expressions)
+    value = scalars.lower(whole.update_positions(node))
+    return TableFunction(name="unnest", arguments=(value,), type=TEXT)
+
+
 _FUNCTIONS: Final[Mapping[str, Callable[[Scalars, exp.Anonymous], TableFunction]]] = (
-    MappingProxyType({"unnest": _one_unnest, "generate_series": _generate_series})
+    MappingProxyType(
+        {
+            "unnest": _one_unnest,
+            "generate_series": _generate_series,
+            "string_to_table": _string_to_table,
+        }
+    )
 )
 assert _FUNCTIONS.keys() == SET_RETURNING_NAMES, "what is known to return sets can be called"
