@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.protocol.facts import DataflowFacts
-from antiphon.protocol.frontier import START, Frontier
+from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId
 from antiphon.protocol.response import HydrationProgress
 from antiphon.replica.news import News, Told
@@ -21,6 +21,7 @@ class Flow:
 
     exports: list[CollectionId]
     upper: int = 0
+    began: int = 0
     hydrated: bool = False
     broken: bool = False
     looked_at: int = 0
@@ -28,6 +29,10 @@ class Flow:
     @property
     def is_usable(self) -> bool:
         return bool(self.exports) and not self.broken
+
+    @property
+    def since(self) -> Frontier:
+        return Frontier(self.began)
 
     @property
     def failed(self) -> tuple[CollectionId, ...]:
@@ -38,7 +43,7 @@ class Flow:
         return DataflowFacts(
             exports=tuple(self.exports),
             fingerprint=b"f",
-            since=START,
+            since=self.since,
             upper=Frontier(self.upper),
             hydrated=self.hydrated,
         )
@@ -50,11 +55,17 @@ class Flow:
 
 
 def tell(news: News[Flow], told: Told) -> None:
-    dataflows, gone = news.take()
-    told.take(WorkerProgress(applied_position=NO_POSITION, dataflows=dataflows, gone=gone))
+    dataflows, gone, compacted = news.take()
+    told.take(
+        WorkerProgress(
+            applied_position=NO_POSITION, dataflows=dataflows, gone=gone, compacted=compacted
+        )
+    )
 
 
-KINDS = st.sampled_from(["move", "fill", "break", "drop", "add", "remove", "replace", "tell"])
+KINDS = st.sampled_from(
+    ["move", "compact", "fill", "break", "drop", "add", "remove", "replace", "tell"]
+)
 STEPS = st.lists(st.tuples(KINDS, st.integers(0, 5)), max_size=40)
 
 
@@ -72,7 +83,7 @@ def test_the_parts_add_up_to_what_is_so(steps: list[tuple[str, int]]) -> None:
         elif step == "tell":
             tell(news, told)
             so = {tuple(sorted(flow.exports)): flow.facts() for flow in flows if flow.is_usable}
-            assert told.dataflows == so
+            assert {key: told.find(key) for key in told.dataflows} == so
             broken = sorted(each for flow in flows for each in flow.failed)
             assert list(news.failed) == broken
             filling = [flow.exports[0] for flow in flows if not flow.hydrated]
@@ -90,6 +101,10 @@ def change(news: News[Flow], flows: list[Flow], step: str, place: int) -> None:
             flows.append(Flow(list(flow.exports), upper=9))
             news.changed(flows[-1])
         return
+    if step == "compact":
+        flow.began += 1
+        news.compacted(flow)
+        return
     if step == "move":
         flow.upper += 1
     elif step == "fill":
@@ -106,11 +121,16 @@ def test_only_what_changed_is_looked_at() -> None:
     flows = [Flow([CollectionId(number)]) for number in range(1, 101)]
     for flow in flows:
         news.changed(flow)
-    assert len(news.take()[0]) == 100
+    assert len(news.take().dataflows) == 100
     news.changed(flows[4])
-    assert news.take() == ((), ()), "it was said to have changed, and has not"
+    assert news.take() == ((), (), ()), "it was said to have changed, and has not"
     flows[7].upper = 3
     news.changed(flows[7])
-    (facts,), gone = news.take()
+    (facts,), gone, _ = news.take()
     assert (facts.exports, gone) == ((CollectionId(8),), ())
     assert sum(flow.looked_at for flow in flows) == 102
+    for flow in flows:
+        flow.began = 9
+        news.compacted(flow)
+    assert news.take() == ((), (), ((Frontier(9), tuple((e,) for f in flows for e in f.exports)),))
+    assert sum(flow.looked_at for flow in flows) == 102, "what is the same is said once"

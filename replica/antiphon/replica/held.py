@@ -325,8 +325,9 @@ class Held:
         for collection, export in due.items():
             held = self.peeks.hold(collection)
             if export.compact(held):
-                self.installed.changed(export.owner)
-                self.agenda.untidy(export.owner)
+                self.installed.compacted(export.owner)
+                if export.kept is not None and not export.kept.is_idle:
+                    self.agenda.untidy(export.owner)
             if not held.is_closed:
                 self._compacting[collection] = export
 

@@ -232,7 +232,7 @@ class InstalledDataflow:
         return DataflowFacts(
             exports=self._live,
             fingerprint=self.fingerprint,
-            since=self._since,
+            since=self.since,
             upper=self.frontier,
             hydrated=self.hydrated,
         )
@@ -243,7 +243,7 @@ class InstalledDataflow:
             key=self.key,
             fingerprint=self.fingerprint,
             as_of=Frontier(self.as_of),
-            since=self._since,
+            since=self.since,
             inputs_upper=self._inputs_upper,
             runs=self.failure is None,
         )
@@ -278,7 +278,8 @@ class InstalledDataflow:
         return tuple(export.collection for export in self.exports if not export.dropped)
 
     @property
-    def _since(self) -> Frontier:
+    def since(self) -> Frontier:
+        """What it holds can be read from here on."""
         since = [export.kept.since for export in self.exports if export.kept is not None]
         return meet_all(since) if since else self.frontier
 

@@ -8,13 +8,13 @@ puts together again what came in parts.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId, ConnectionId
 from antiphon.protocol.response import HydrationProgress
-from antiphon.replica.ports import WorkerProgress
+from antiphon.replica.ports import Reached, WorkerProgress
 from antiphon.replica.reconcile import Key, Verdict
 
 
@@ -27,6 +27,9 @@ class Reported(Protocol):
     def is_usable(self) -> bool: ...
 
     @property
+    def since(self) -> Frontier: ...
+
+    @property
     def failed(self) -> tuple[CollectionId, ...]: ...
 
     def facts(self) -> DataflowFacts: ...
@@ -37,11 +40,22 @@ class Reported(Protocol):
 T = TypeVar("T", bound=Reported)
 
 
+class Taken(NamedTuple):
+    """The facts that are news, and the keys of those that hold no more; a key may be in both. Only
+    dataflows that a later session could use have facts: not what was dropped, nor what could not
+    run. `compacted`: whose since alone moved."""
+
+    dataflows: tuple[DataflowFacts, ...]
+    gone: tuple[Key, ...]
+    compacted: Reached
+
+
 class News(Generic[T]):
     """What of the dataflows in force has yet to be told."""
 
     def __init__(self) -> None:
         self._changed: dict[T, None] = {}
+        self._compacted: dict[T, None] = {}
         self._told: dict[T, DataflowFacts] = {}
         self._gone: dict[Key, None] = {}  # told, and not so any more
         self._filling: dict[T, None] = {}
@@ -51,18 +65,22 @@ class News(Generic[T]):
         """It is new, or what is told of it may be out of date."""
         self._changed[dataflow] = None
 
+    def compacted(self, dataflow: T) -> None:
+        """Its since moved, and nothing else."""
+        self._compacted[dataflow] = None
+
     def forget(self, dataflow: T) -> None:
         """It is gone, or no longer in force."""
+        self._compacted.pop(dataflow, None)
         self._withdraw(dataflow)
         self._changed.pop(dataflow, None)
         self._filling.pop(dataflow, None)
         self._failed.pop(dataflow, None)
 
-    def take(self) -> tuple[tuple[DataflowFacts, ...], tuple[Key, ...]]:
-        """The facts that are news, and the keys of those that hold no more; a key may be in both.
-        O(what changed). Only dataflows that a later session could use have facts: not what was
-        dropped, nor what could not run."""
+    def take(self) -> Taken:
+        """What is to be told now. O(what changed)."""
         news: list[DataflowFacts] = []
+        compacted = self._take_compacted()
         for dataflow in self._changed:
             self._note(dataflow)
             facts = dataflow.facts() if dataflow.is_usable else None
@@ -76,7 +94,17 @@ class News(Generic[T]):
                 news.append(facts)
         self._changed.clear()
         gone, self._gone = tuple(self._gone), {}
-        return tuple(news), gone
+        return Taken(tuple(news), gone, compacted)
+
+    def _take_compacted(self) -> Reached:
+        """Those of which nothing else is news."""
+        same: dict[Frontier, list[Key]] = {}
+        for dataflow in self._compacted:
+            told = self._told.get(dataflow)
+            if told is not None and dataflow not in self._changed:
+                same.setdefault(dataflow.since, []).append(key_of_facts(told))
+        self._compacted.clear()
+        return tuple((since, tuple(keys)) for since, keys in same.items())
 
     def hydration(self, now_ms: int) -> tuple[HydrationProgress, ...]:
         """Of the dataflows that are being filled, as of the last `take`."""
@@ -109,7 +137,9 @@ class Told:
     def __init__(self) -> None:
         self.latest = WorkerProgress(applied_position=NO_POSITION)
         self.dataflows: dict[Key, DataflowFacts] = {}
-        self._passed: dict[Key, Frontier] = {}  # where some are by now
+        # Where some are by now, and from where on they can be read.
+        self._passed: dict[Key, Frontier] = {}
+        self._compacted: dict[Key, Frontier] = {}
         # Of the latest full set: whose it is, and what it meant for what there was.
         self.full_set: ConnectionId | None = None
         self.verdicts: tuple[Verdict, ...] = ()
@@ -118,15 +148,18 @@ class Told:
         self.latest = progress
         if progress.full_set != self.full_set:
             self.full_set, self.verdicts = progress.full_set, progress.verdicts
-        for key in progress.gone:
+        fresh = {key_of_facts(facts): facts for facts in progress.dataflows}
+        for key in (*progress.gone, *fresh):
             self.dataflows.pop(key, None)
             self._passed.pop(key, None)
-        for facts in progress.dataflows:
-            key = key_of_facts(facts)
-            self.dataflows[key] = facts
-            self._passed.pop(key, None)
-        for frontier, keys in progress.passed:
-            self._passed |= dict.fromkeys(keys, frontier)
+            self._compacted.pop(key, None)
+        self.dataflows |= fresh
+        for reached, known in (
+            (progress.passed, self._passed),
+            (progress.compacted, self._compacted),
+        ):
+            for frontier, keys in reached:
+                known.update(dict.fromkeys(keys, frontier))
 
     @property
     def count(self) -> int:
@@ -137,8 +170,10 @@ class Told:
         """Of a dataflow that a session could use; there is none while the worker is spoiled."""
         if self.latest.spoiled or (found := self.dataflows.get(key)) is None:
             return None
-        passed = self._passed.get(key)
-        return found if passed is None else replace(found, upper=passed)
+        passed, compacted = self._passed.get(key), self._compacted.get(key)
+        if passed is None and compacted is None:
+            return found
+        return replace(found, upper=passed or found.upper, since=compacted or found.since)
 
 
 def key_of_facts(facts: DataflowFacts) -> Key:

@@ -307,6 +307,10 @@ Event = (
 )  # fmt: skip
 
 
+# Frontiers, each with the dataflows that are there.
+Reached = tuple[tuple[Frontier, tuple[Key, ...]], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerProgress:
     """What a heartbeat tells of the worker, beyond that it lives. Of the dataflows that a later
@@ -317,8 +321,9 @@ class WorkerProgress:
     hydration: tuple[HydrationProgress, ...] = ()
     dataflows: tuple[DataflowFacts, ...] = ()
     gone: tuple[Key, ...] = ()
-    # Of some, only how far they are by now: frontiers, each with those that are there.
-    passed: tuple[tuple[Frontier, tuple[Key, ...]], ...] = ()
+    # Of some, only how far they are by now, or from where on they can be read.
+    passed: Reached = ()
+    compacted: Reached = ()
     spoiled: bool = False  # a later session could use none at all
     backlog_ticks: int = 0
     failed: tuple[CollectionId, ...] = ()  # exports of dataflows that cannot run

@@ -60,6 +60,11 @@ class Installed:
             self.news.changed(dataflow)
             self.footprint.changed(dataflow)
 
+    def compacted(self, dataflow: InstalledDataflow) -> None:
+        """Nothing of it changed but how far back it can be read."""
+        if dataflow.is_in_force and dataflow.exports:
+            self.news.compacted(dataflow)
+
     def tended(self, dataflow: InstalledDataflow) -> None:
         """It may hold less than before."""
         if dataflow.is_in_force:

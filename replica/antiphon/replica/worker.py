@@ -398,7 +398,7 @@ class Worker:
         self._progress_due = False
         self._progress_at_ms = now_ms
         before, news = self._progress, self._held.installed.news
-        dataflows, gone = news.take()
+        dataflows, gone, compacted = news.take()
         progress = WorkerProgress(
             applied_position=self._applied,
             hydration=news.hydration(now_ms),
@@ -410,11 +410,18 @@ class Worker:
         )
         self._progress = progress
         passed = tuple(rest.note() for rest in self._held.rests if rest.noted != rest.frontier)
-        if progress == before and not (dataflows or gone or passed):
+        if progress == before and not (dataflows or gone or passed or compacted):
             return None
         is_told = before is not None and before.full_set == self._full_set
         verdicts = () if is_told else self._verdicts
-        return replace(progress, dataflows=dataflows, gone=gone, passed=passed, verdicts=verdicts)
+        return replace(
+            progress,
+            dataflows=dataflows,
+            gone=gone,
+            passed=passed,
+            compacted=compacted,
+            verdicts=verdicts,
+        )
 
 
 def _creates(command: Command) -> TypeGuard[CreateDataflow]:

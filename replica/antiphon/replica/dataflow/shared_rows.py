@@ -42,6 +42,10 @@ class SharedRows:
     def set_since(self, since: int) -> None:
         """What the arrangement folds is decided by all its readers."""
 
+    @property
+    def is_idle(self) -> bool:
+        return True
+
     def maintain(self, fuel_rows: int) -> bool:
         return False
 

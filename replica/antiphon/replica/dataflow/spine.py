@@ -113,8 +113,15 @@ class Spine:
         """Times at or before it may be forgotten by merges that start from now on."""
         assert self._since is None or self._since <= since, "since moves back"
         self._since = since
-        self._may_forget = True
-        self._idle = False
+        dated = any(batch.times is not None for batch in self._batches)
+        if dated or self._merges or self._intake.row_count:  # else there is nothing to forget
+            self._may_forget = True
+            self._idle = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether `maintain` would find nothing to do."""
+        return self._idle
 
     def maintain(self, fuel_rows: int) -> bool:
         """Spend up to about `fuel_rows` on merges. True: there is more to do.

@@ -204,6 +204,11 @@ class Trace:
         times = [time for time, _ in self._recent]
         return self._recent[bisect_left(times, lower) : bisect_left(times, upper)]
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether `maintain` would find nothing to do."""
+        return self._rows.is_idle and self._errors.is_idle
+
     def maintain(self, fuel_rows: int) -> bool:
         """Spend up to about `fuel_rows` on background merges; True: there is more to do."""
         more = self._rows.maintain(fuel_rows)
@@ -227,6 +232,10 @@ class _TimedSpine:
 
     def set_since(self, since: int) -> None:
         self.spine.set_since(since)
+
+    @property
+    def is_idle(self) -> bool:
+        return self.spine.is_idle
 
     def maintain(self, fuel_rows: int) -> bool:
         return self.spine.maintain(fuel_rows)
