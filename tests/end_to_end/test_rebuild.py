@@ -46,6 +46,7 @@ class Writer:
 def test_a_killed_replica_is_rebuilt_from_the_other_one_while_writes_go_on(up: Up) -> None:
     with up.ready() as client:
         client.script("""
+            ALTER SYSTEM SET rebuild_from_peers = 2;
             CREATE TABLE sums (k bigint PRIMARY KEY, v bigint);
             CREATE FEED prices (k bigint PRIMARY KEY, v bigint);
             CREATE INDEX sums_by_k ON sums (k);

@@ -218,7 +218,7 @@ def test_a_peer_that_gives_something_else_is_refused_until_another_is_named(
     assert not late or first.loaded
 
 
-def test_a_read_of_a_peer_is_moved_and_one_of_the_store_is_left_alone() -> None:
+def test_a_read_is_moved_to_who_is_named_and_left_alone_if_it_comes_from_there() -> None:
     reading = Reading()
     reading.inputs.attach(table(), 10, peer="r2", epoch=Epoch(3))
     first = reading.snapshots()[-1]
@@ -228,8 +228,11 @@ def test_a_read_of_a_peer_is_moved_and_one_of_the_store_is_left_alone() -> None:
     assert reading.snapshots()[-1].peer == "r3"
     assert CancelSnapshot(snapshot=first.snapshot) in reading.requests
     reading.inputs.reroute(TABLE, "", Epoch(3))
-    reading.inputs.reroute(TABLE, "r3", Epoch(3))
+    reading.inputs.reroute(TABLE, "", Epoch(3))
     assert reading.snapshots()[-1].peer == ""
+    assert len(reading.snapshots()) == 3
+    reading.inputs.reroute(TABLE, "r3", Epoch(3))
+    assert reading.snapshots()[-1].peer == "r3"
 
 
 def test_a_peer_that_is_gone_is_no_trouble_of_the_session() -> None:

@@ -147,13 +147,12 @@ class Inputs:
             self._load_from(load, peer, epoch)
 
     def reroute(self, collection: CollectionId, peer: str, epoch: Epoch) -> None:
-        """What a peer was to give and has not given whole comes from elsewhere: from another peer,
-        or from the store. The content is the same, so it just begins again."""
+        """What has not arrived whole comes from elsewhere: from a peer, or from the store. The
+        content is the same, so it just begins again."""
         moved = {
             number: load
             for number, load in self._loads.items()
             if load.imported.collection == collection
-            and load.peer
             and not isinstance(load.source, Lanes)
             and (load.has_failed or load.peer != peer)
         }

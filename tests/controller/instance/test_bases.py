@@ -27,9 +27,9 @@ def whole(number: int, on: CollectionId = T) -> DataflowDescription:
     return replace(index(number, on=on), plan=plan_to_bytes(Get(collection=on, schema=SCHEMA)))
 
 
-def example(*names: str) -> Machine:
+def example(*names: str, from_peers: int = 2) -> Machine:
     """A on T, as it is, and B on a part of U; those named are up to date at 200."""
-    machine = Machine()
+    machine = Machine(replace(CONFIG, rebuild_from_peers=from_peers))
     machine.install(whole(A), index(B, on=U))
     for name in names:
         machine.connect(name)
@@ -113,7 +113,7 @@ def test_a_fresh_replica_reads_a_table_from_an_index_of_another_one() -> None:
 
 
 def test_a_feed_is_read_from_whoever_reads_it() -> None:
-    machine = Machine()
+    machine = Machine(replace(CONFIG, rebuild_from_peers=2))
     stored = StoredInput(collection=F, kind=CollectionKind.FEED, schema=SCHEMA)
     machine.install_stored(stored)
     machine.install(index(A, on=F, kind=CollectionKind.FEED))
@@ -129,14 +129,14 @@ def test_a_feed_is_read_from_whoever_reads_it() -> None:
         ("lone", "no other replica is up to date"),
         ("filling", "no other replica is up to date"),
         ("off", "rebuild_from_peers is 0"),
+        ("usual", "it has every input and spares the replicas that serve"),
     ],
 )
 def test_the_store_gives_what_nobody_else_can(what: str, words: str) -> None:
-    machine = example() if what != "off" else example("r1")
+    names = ("r1",) if what in {"off", "usual"} else ()
+    machine = example(*names, from_peers={"off": 0, "usual": 1}.get(what, 2))
     if what == "filling":
         machine.connect("r1")
-    if what == "off":
-        machine.state.config = replace(machine.state.config, rebuild_from_peers=0)
     assert connect(machine, "r2") == {A: (), B: ()}
     assert base(machine, R2) == f"base from the store because {words}"
     assert not held(machine)
@@ -178,6 +178,35 @@ def test_a_peer_that_gives_nothing_is_left_and_one_that_gives_is_not() -> None:
     assert base(machine, R2).endswith("because r1 failed: it gave nothing for 30 s")
 
 
+def test_a_store_that_gives_nothing_is_followed_by_a_peer_and_then_waited_for() -> None:
+    machine = example("r1", from_peers=1)
+    assert connect(machine, "r2") == {A: (), B: ()}
+    says(machine, "r2", filling(A))
+    machine.now_ms += BASE_STALL_MS_MAX + 1
+    says(machine, "r2", filling(A))
+    assert scheduled(machine, "r2") == {A: from_peer(T, "r1"), B: ()}
+    says(machine, "r2", filling(A, peer_failed="unix:r1", peer_failure="it is gone"))
+    assert scheduled(machine, "r2") == {A: (), B: ()}
+    for _ in range(3):
+        machine.now_ms += BASE_STALL_MS_MAX + 1
+        says(machine, "r2", filling(A))
+        assert not scheduled(machine, "r2")
+    assert base(machine, R2) == (
+        "base from the store because it has every input and spares the replicas that serve"
+        "; then base from r1 because the store failed: it gave nothing for 30 s"
+        "; then base from the store because r1 failed: it is gone"
+    )
+
+
+def test_a_lone_replica_waits_for_the_store_and_nothing_is_said_twice() -> None:
+    machine = example(from_peers=1)
+    connect(machine, "r2")
+    for _ in range(3):
+        machine.now_ms += BASE_STALL_MS_MAX + 1
+        says(machine, "r2", filling(A))
+    assert base(machine, R2) == "base from the store because no other replica is up to date"
+
+
 def test_a_peer_that_is_lost_is_left_at_once() -> None:
     machine = example("r1")
     connect(machine, "r2")
@@ -206,4 +235,3 @@ def test_who_is_accepted_reads_from_nobody_any_more() -> None:
     assert machine.state.replicas[R2].base is None
     machine.install(index(13, on=U))
     assert scheduled(machine, "r2") == {CollectionId(13): ()}
-    assert CONFIG.rebuild_from_peers == 1

@@ -1,17 +1,23 @@
 """From whom a replica that is rebuilt reads what its dataflows start with.
 
-One source at a time for all of a session, chosen by `engine.base_source`: another replica for the
-inputs that it holds, the store for the others. A dataflow is told in its `Schedule`. What the other
-replica keeps of a table is an index, so that is held at the time until it was read. If the source
-fails, says nothing for too long, or is lost, the next one is chosen, and every dataflow that is
-still filling is told; each choice is on record with its reason.
+One source at a time for all of a session, chosen by `engine.base_source`: the store, or another
+replica for the inputs that it holds and the store for the others. A dataflow is told in its
+`Schedule`. What the other replica keeps of a table is an index, so that is held at the time until
+it was read. If the source fails, says nothing for too long, or is lost, the next one is chosen, and
+every dataflow that is still filling is told; each choice is on record with its reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from antiphon.controller.engine.base_source import BaseCase, Giver, choose_base
+from antiphon.controller.engine.base_source import (
+    STORE,
+    BaseCase,
+    FromPeers,
+    Giver,
+    choose_base,
+)
 from antiphon.controller.instance import holds, verifying
 from antiphon.controller.instance.ready import Outbox, scheduling
 from antiphon.controller.instance.state import Base, Holder, HoldKind, Installed, Replica, State
@@ -53,9 +59,9 @@ def sources(
 
 
 def heard(state: State, replica: Replica, out: Outbox, now_ms: int) -> None:
-    """After responses of a replica that is being rebuilt. O(1) while it reads from nobody."""
+    """After responses of a replica that is being rebuilt. O(1) for others."""
     base, status = replica.base, replica.status
-    if base is None or base.peer is None:
+    if base is None:
         return
     for collection in list(base.holding):
         installed = replica.installed.get(collection)
@@ -63,9 +69,9 @@ def heard(state: State, replica: Replica, out: Outbox, now_ms: int) -> None:
             _let_go(state, replica, base, collection)
     if status is None:
         return
-    address = state.replicas[base.peer].reached_at
+    address = "" if base.peer is None else state.replicas[base.peer].reached_at
     for progress in status.hydration:
-        if progress.peer_failed == address:
+        if address and progress.peer_failed == address:
             _next(state, replica, base, progress.peer_failure, out)
             return
     filled = 0 if replica.owed is None else replica.owed.filled_count
@@ -73,7 +79,8 @@ def heard(state: State, replica: Replica, out: Outbox, now_ms: int) -> None:
     if (filled, rows) != base.seen:
         base.seen, base.moved_at_ms = (filled, rows), now_ms
         return
-    waits = any(p.rows_received < p.rows_total or not p.rows_total for p in status.hydration)
+    started = [each for each in status.hydration if each.collection in replica.filling]
+    waits = any(p.rows_received < p.rows_total or not p.rows_total for p in started)
     limit_ms = state.config.policy.base_stall_ms
     if waits and now_ms - base.moved_at_ms > limit_ms:
         why = f"it gave nothing for {limit_ms // 1000} s"
@@ -89,8 +96,9 @@ def on_replica_lost(state: State, lost: Replica, out: Outbox) -> None:
 
 
 def _next(state: State, replica: Replica, base: Base, why: str, out: Outbox) -> None:
-    assert base.peer is not None, "the store does not fail"
-    base.failed[base.peer] = why
+    if base.peer is None and STORE in base.failed:
+        return  # nobody is left, and it is waited for as long as the session's budget lasts
+    base.failed[base.peer or STORE] = why
     _let_go(state, replica, base)
     _choose(state, replica, base)
     again = [
@@ -123,14 +131,15 @@ def _choose(state: State, replica: Replica, base: Base) -> None:
             input_count=len(needed),
             givers=[Giver(replica=name, input_count=len(what)) for name, what in held.items()],
             failed=base.failed,
-            from_peers=bool(state.config.rebuild_from_peers),
+            from_peers=FromPeers(state.config.rebuild_from_peers),
             doubt=base.doubt,
         )
     )
     if chosen.peer is not None:
         base.peer, base.held = chosen.peer, held[chosen.peer]
     base.seen = None
-    if replica.decisions:
+    is_as_before = chosen.peer is None and next(reversed(base.failed), "") == STORE
+    if replica.decisions and not is_as_before:
         replica.decisions[-1].bases.append(chosen.reason)
 
 

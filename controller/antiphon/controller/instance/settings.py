@@ -42,7 +42,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         minimum=1, maximum=16 * CHUNK_BYTES, default=PEEK_INLINE_BYTES_MAX
     ),
     "peek_wait_ms": Setting(minimum=0, maximum=DAY_MS),
-    "rebuild_from_peers": Setting(minimum=0, maximum=1),
+    "rebuild_from_peers": Setting(minimum=0, maximum=2),
     "replica_gone_ms": Setting(minimum=1_000, maximum=7 * DAY_MS),
     "result_bytes_max": Setting(minimum=1, maximum=PEEK_BYTES_MAX, default=PEEK_BYTES_MAX),
     "retain_ms": Setting(minimum=0, maximum=7 * DAY_MS),

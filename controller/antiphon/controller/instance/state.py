@@ -67,7 +67,7 @@ class InstanceConfig:
     hydration_limit: int = 4  # dataflows that a replica fills at once
     peek_wait_ms: int = 30_000  # how long a read waits for any replica at all
     replica_gone_ms: int = REPLICA_HOLD_MS  # afterwards a lost replica holds nothing back
-    rebuild_from_peers: int = 1  # 0: what is rebuilt reads the store alone
+    rebuild_from_peers: int = 1  # 0: never, 1: if the store gives nothing, 2: first
     compare_ms: int = COMPARE_INTERVAL_MS  # between two comparisons of the replicas' content
     beat_ms: int = COMPACTION_INTERVAL_MS  # compaction is sent and persisted at most that often
     configuration: Mapping[str, str] = field(default_factory=dict)
@@ -189,7 +189,7 @@ class Base:
     doubt: str  # why no other replica is believed; empty: they are
     peer: ReplicaId | None = None  # None: the store
     held: dict[CollectionId, CollectionId] = field(default_factory=dict)  # inputs: what it has
-    failed: dict[ReplicaId, str] = field(default_factory=dict)  # who was tried before, and why not
+    failed: dict[str, str] = field(default_factory=dict)  # who was tried before, and why not
     holding: dict[CollectionId, set[CollectionId]] = field(default_factory=dict)  # by reader
     seen: tuple[int, int] | None = None  # dataflows filled, rows: as last moved
     moved_at_ms: int = 0
