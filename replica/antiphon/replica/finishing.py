@@ -107,9 +107,10 @@ def encode(batch: pa.RecordBatch, bytes_max: int) -> Answer:
         )  # fmt: skip
     if row_count == 0:
         return Answer(batches=(), row_counts=(), row_count=0, byte_count=0)
-    chunk_count = max(1, -(-size // CHUNK_BYTES))
-    rows_per_chunk = max(1, -(-row_count // chunk_count))
-    pieces = [batch.slice(start, rows_per_chunk) for start in range(0, row_count, rows_per_chunk)]
+    pieces = [batch]
+    if size > CHUNK_BYTES:
+        step = max(1, -(-row_count // -(-size // CHUNK_BYTES)))
+        pieces = [batch.slice(start, step) for start in range(0, row_count, step)]
     batches = tuple(encode_batch(piece) for piece in pieces)
     return Answer(
         batches=batches,

@@ -336,9 +336,10 @@ def _keys(stream: bytes, trace: Trace) -> tuple[pa.Array, ...]:
             table = reader.read_all()
         if table.num_columns != len(wanted):
             raise InvalidArgument(f"{table.num_columns} key columns where {len(wanted)} are due")
+        columns = [_one_chunk(column) for column in table.columns]
         return tuple(
-            _one_chunk(column).cast(kind)
-            for column, kind in zip(table.columns, wanted, strict=True)
+            column if column.type == kind else column.cast(kind)
+            for column, kind in zip(columns, wanted, strict=True)
         )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise InvalidArgument(f"the keys do not fit the index: {error}") from error

@@ -171,14 +171,17 @@ class Trace:
         self.check_readable(time)
         assert len(key_columns) == len(self._keys), "one column for each key column"
         count = len(key_columns[0]) if key_columns else 1
-        groups = group_rows(key_columns, count)
-        wanted = taken_rows(key_columns, groups.first_rows)
+        wanted = tuple(key_columns)
+        if count > 1:  # a key that is named twice is found once
+            wanted = taken_rows(key_columns, group_rows(key_columns, count).first_rows)
         return self._result(concat_rows(self._rows.found(wanted, time)), time)
 
     def _result(self, rows: Zset | None, time: int) -> Zset:
         errors = concat_rows(self._errors.at(time))
         if rows is None:
             rows = Zset.empty(self.schema)
+        if rows.row_count == 1 and errors is None and rows.diffs[0]:
+            return rows  # what a key finds, mostly: there is nothing to consolidate
         return Zset(rows.columns, rows.diffs, errors).consolidated()
 
     def errors(self, time: int) -> Zset | None:
