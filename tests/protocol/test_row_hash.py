@@ -14,15 +14,20 @@ from antiphon.protocol.row_hash import hash_keys, hash_rows
 from tests.reference.row_hash import row_hash
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "row_hash.md"
+LISTS = pa.list_(pa.int64())
+PAIR = pa.struct([("a", pa.float64()), ("b", pa.string())])
 ARROW = {
     "boolean": pa.bool_(), "smallint": pa.int16(), "integer": pa.int32(), "bigint": pa.int64(),
     "numeric": pa.decimal128(38, 6), "real": pa.float32(), "double": pa.float64(),
     "text": pa.string(), "bytea": pa.binary(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
     "timestamptz": pa.timestamp("us", tz="UTC"), "interval": pa.month_day_nano_interval(),
     "uuid": pa.binary(16), "bigint[]": pa.list_(pa.int64()), "text[]": pa.list_(pa.string()),
+    "double[]": pa.list_(pa.float64()), "bigint[][]": pa.list_(pa.list_(pa.int64())),
+    "(double,text)": PAIR, "(double,text)[]": pa.list_(PAIR),
 }  # fmt: skip
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
+PAIRS = st.tuples(st.none() | st.floats(), st.none() | st.text(max_size=9))
 VALUES = {
     "boolean": st.booleans(),
     "smallint": st.integers(-(2**15), 2**15 - 1),
@@ -44,6 +49,10 @@ VALUES = {
     "uuid": st.binary(min_size=16, max_size=16).map(bytes.hex),
     "bigint[]": st.lists(st.none() | INT64, max_size=5),
     "text[]": st.lists(st.none() | st.text(max_size=12), max_size=5),
+    "double[]": st.lists(st.none() | st.floats(), max_size=4),
+    "bigint[][]": st.lists(st.none() | st.lists(st.none() | INT64, max_size=3), max_size=3),
+    "(double,text)": PAIRS,
+    "(double,text)[]": st.lists(st.none() | PAIRS, max_size=3),
 }  # fmt: skip
 KINDS = sorted(VALUES)
 
@@ -59,7 +68,11 @@ def column(kind, values):
     elif kind in ("date", "timestamp", "timestamptz"):
         stored = pa.int32() if kind == "date" else pa.int64()
         return pa.array(values, stored).view(arrow)
-    return pa.array(values, arrow)
+    if kind == "(double,text)":
+        values = [None if v is None else tuple(v) for v in values]
+    elif kind == "(double,text)[]":
+        values = [v and [None if e is None else tuple(e) for e in v] for v in values]
+    return pa.array(values, arrow)  # tuples are structs where the type says so
 
 
 def hashes(columns):
@@ -119,6 +132,10 @@ def test_equal_sql_values_hash_equal():
     assert hashes([pa.array([-0.0])]) == hashes([pa.array([0.0])])
     nan = np.array([0x7FF8000000000001, 0xFFF8000000000000], np.uint64).view(np.float64)
     assert len(set(hashes([pa.array(nan, from_pandas=False)]))) == 1
+    for one, other in ((0.0, -0.0), (nan[0], nan[1])):
+        lists = pa.array([[one, None], [other, None]])
+        structs = pa.array([{"a": [one]}, {"a": [other]}])
+        assert len(set(hashes([lists]))) == len(set(hashes([structs]))) == 1
     month, days = pa.MonthDayNano([1, 0, 0]), pa.MonthDayNano([0, 29, 86_400 * 10**9])
     assert len(set(hashes([pa.array([month, days])]))) == 1
     encoded = pa.array(["a", "b", "a", None]).dictionary_encode()
@@ -136,6 +153,13 @@ def test_different_rows_hash_differently():
     assert len(set(pairs)) == len(pairs)
     a, b = pa.array([1, None, 3]), pa.array([2, 0, None])
     assert not set(hashes([a, b])) & set(hashes([b, a]))
+
+
+def test_what_is_null_empty_or_neither_hashes_differently():
+    lists = pa.array([None, [], [None], [None, None], [[]], [[None]], [[], []]], pa.list_(LISTS))
+    assert len(set(hashes([lists]))) == len(lists)
+    structs = pa.array([None, (None, None), (0.0, None), (None, "")], PAIR)
+    assert len(set(hashes([structs]))) == len(structs)
 
 
 def test_rows_without_columns_hash_alike_and_nothing_hashes_to_nothing():

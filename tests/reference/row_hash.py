@@ -50,6 +50,8 @@ def word_of(kind, value, lane):
         return 9, digest([30 * months + days + carried, rest * 1000], lane)
     if kind == "uuid":
         return 10, digest(struct.unpack("<2Q", bytes.fromhex(value)), lane)
+    if kind.startswith("(") and kind.endswith(")"):  # a struct; no list stands in one here
+        return 12, row(list(zip(kind[1:-1].split(","), value, strict=True)), lane)
     if kind.endswith("[]"):
         elements = [row([(kind[:-2], element)], lane) for element in value]
         return 11, digest(elements, lane) + G * len(value)

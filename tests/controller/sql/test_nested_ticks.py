@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from antiphon.protocol.row_hash import Words
+from antiphon.protocol.schema import arrow_schema
 from antiphon.replica.dataflow import sort_codes
+from antiphon.replica.dataflow.zset import Zset
 from tests.controller.sql.nested_queries import nested_query
-from tests.controller.sql.ticking import NestedRows, check
+from tests.controller.sql.ticking import NestedRows, View, check, columns_of
+from tests.controller.sql.world import World
 
 START = int(os.environ.get("TICKING_FROM", "0"))
 QUERIES = int(os.environ.get("TICKING_QUERIES", "60"))
@@ -34,3 +38,28 @@ def test_nulls_in_the_wrong_place_would_be_noticed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sort_codes, "dense_codes", nulls_first)
     with pytest.raises(AssertionError, match="ORDER BY a"):
         check(["SELECT id, a FROM r ORDER BY a, id LIMIT 4"], 1, kind=NestedRows)
+
+
+def test_text_that_is_no_list_is_an_error_as_long_as_its_row_is_there() -> None:
+    over = World()
+    over.run("CREATE TABLE k (id int, w text)")
+    table = over.catalog.find("k")
+    assert table is not None
+    view = View(over, "SELECT id, w::int[] AS a FROM k")
+    schema = arrow_schema(table.schema)
+
+    def tick(*changes: tuple[int, str | None, int]) -> None:
+        columns = columns_of([(id_, text) for id_, text, _ in changes], schema)
+        diffs = np.array([diff for _, _, diff in changes], np.int64)
+        view.step({table.id: Zset(columns, diffs).consolidated()})
+
+    tick((1, "{1,NULL}", 1), (2, None, 1), (3, "{}", 1))
+    assert sorted(view.rows()) == [(1, [1, None]), (2, None), (3, [])]
+    tick((4, "{1,x}", 1), (5, "{1", 1), (5, "{1", 1))
+    assert view.errors == {
+        'invalid input syntax for type integer: "x"': 1,
+        'malformed list: "{1" is not a value of type integer[]': 2,
+    }
+    tick((4, "{1,x}", -1), (5, "{1", -2), (4, "{7}", 1))
+    assert not view.errors
+    assert sorted(view.rows()) == [(1, [1, None]), (2, None), (3, []), (4, [7])]
