@@ -15,6 +15,7 @@ from antiphon.protocol.command import (
     SyncDecision,
 )
 from antiphon.protocol.ids import CollectionId, Incarnation, ReplicaId
+from antiphon.protocol.limits import UNARY_DEADLINE_MS
 from tests.controller.instance.machine import Machine, index, of_type
 from tests.controller.instance.test_syncing import facts_at, said
 
@@ -159,6 +160,24 @@ def test_who_was_asked_and_is_lost_is_passed_over() -> None:
     assert record.content == "no other replica is up to date to compare with"
 
 
+def test_a_sum_is_asked_for_again_once_it_was_told_in_part_or_never_came() -> None:
+    """Each sums all that it holds, so that an answer on its way is waited for."""
+    machine = example()
+    first = asked(machine)
+    for _ in range(10):
+        machine.now_ms += 1_000
+        machine.respond("r2", said(2))
+    assert not asked(machine)
+    machine.step(DigestsTold(replica=R1, time=first[0].time, digests={A: RIGHT}))
+    assert not asked(machine), "not at once"
+    machine.now_ms += 1_000
+    machine.respond("r2", said(2))
+    assert [ask.replica for ask in asked(machine)] == ["r1"]
+    machine.now_ms += UNARY_DEADLINE_MS
+    machine.respond("r2", said(2))
+    assert [ask.replica for ask in asked(machine)] == ["r2", "r1"]
+
+
 def test_who_does_not_tell_its_own_is_not_accepted() -> None:
     machine = example()
     for _ in range(200):
@@ -166,6 +185,8 @@ def test_who_does_not_tell_its_own_is_not_accepted() -> None:
         machine.now_ms += 1_000
         machine.respond("r2", said(2))
     assert not is_accepted(machine)
+    machine.now_ms += UNARY_DEADLINE_MS
+    machine.respond("r2", said(2))
     tell(machine, r1=RIGHT, r2=RIGHT)
     assert is_accepted(machine)
 

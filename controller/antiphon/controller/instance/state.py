@@ -215,7 +215,7 @@ class Check:
     collections: tuple[CollectionId, ...]
     told: dict[ReplicaId, dict[CollectionId, bytes]]  # its own first
     deadline_ms: int
-    ask_at_ms: int
+    ask_at_ms: dict[ReplicaId, int] = field(default_factory=dict)  # again; each sums all it holds
     passed_over: list[ReplicaId]
 
 

@@ -152,7 +152,7 @@ class Instance:
 
     def _on_told(self, event: DigestsTold, out: Outbox, now_ms: int) -> None:
         """Whoever waits for them to be accepted."""
-        verifying.on_told(self.state, event)
+        verifying.on_told(self.state, event, now_ms)
         for replica in list(self.state.open_replicas()):
             if replica.check is not None and event.replica in replica.check.told:
                 on_link.on_heard(self.state, replica.id, out, now_ms)

@@ -27,6 +27,7 @@ from antiphon.controller.instance.state import (
 )
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, ReplicaId, show
+from antiphon.protocol.limits import UNARY_DEADLINE_MS
 
 ANSWER_MS: Final = 60_000  # who has not told its digests by then is passed over
 AGAIN_MS: Final = 1_000  # between two questions about what could not be told
@@ -47,8 +48,8 @@ def look(
     digests, and their time, if it has told them itself. Begins, and goes on, on its own."""
     check = replica.check
     if check is not None and _is_over(state, check, now_ms):
-        if len(check.told[replica.id]) == len(check.collections):
-            check.passed_over.append(check.other)  # else it was not for the other that it failed
+        if now_ms >= check.deadline_ms and len(check.told[replica.id]) == len(check.collections):
+            check.passed_over.append(check.other)  # else it was not for the other that it ended
         holds.release_all(state, check.collections, _holder(replica))
         check = None
     if check is None:
@@ -57,9 +58,9 @@ def look(
             return begun
         check = begun
     missing = _missing(check)
-    if missing and now_ms >= check.ask_at_ms:
-        check.ask_at_ms = now_ms + AGAIN_MS
-        for name in missing:
+    for name in missing:
+        if now_ms >= check.ask_at_ms.get(name, now_ms):
+            check.ask_at_ms[name] = now_ms + UNARY_DEADLINE_MS
             out.sends.append(
                 AskDigests(replica=name, collections=check.collections, time=check.time)
             )
@@ -69,13 +70,14 @@ def look(
     return _finding(check)
 
 
-def on_told(state: State, event: DigestsTold) -> None:
-    """Digests that were asked for arrive."""
+def on_told(state: State, event: DigestsTold, now_ms: int) -> None:
+    """Digests that were asked for arrive. What could not be told yet is asked for again."""
     for replica in state.replicas.values():
         check = replica.check
         if check is not None and check.time == event.time and event.replica in check.told:
             told = check.told[event.replica]
             told.update({c: event.digests[c] for c in check.collections if c in event.digests})
+            check.ask_at_ms[event.replica] = now_ms + AGAIN_MS
 
 
 def end(state: State, replica: Replica) -> None:
@@ -118,7 +120,6 @@ def _begin(
             collections=collections,
             told=told,
             deadline_ms=now_ms + ANSWER_MS,
-            ask_at_ms=now_ms,
             passed_over=passed_over,
         )
         holds.acquire_all(state, collections, _holder(replica), time)
