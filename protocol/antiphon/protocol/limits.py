@@ -31,6 +31,7 @@ ERROR_MESSAGE_BYTES_MAX: Final = 1 * KIB  # travels three times in metadata; pee
 ERROR_DETAILS_BYTES_MAX: Final = 512  # names and values together; twice
 GROUPING_SETS_MAX: Final = 128  # each is a reduce of its own: a CUBE of seven columns
 
+DOMAIN_DEPTH_MAX: Final = 6  # of queries that read those around them; planning doubles with each
 SERIES_ROWS_MAX: Final = 1_000_000  # of one call of generate_series: a slip of a digit is no flood
 
 assert 5 * ERROR_MESSAGE_BYTES_MAX + 3 * ERROR_DETAILS_BYTES_MAX < 8 * KIB, "errors arrive whole"

@@ -23,6 +23,7 @@ def random_lateral(seed: int) -> tuple[str, str]:
 
 @dataclass
 class _LateralWriter(Writer):
+    depth: int = 0
     spelled_out: list[tuple[str, str]] = field(default_factory=list)
 
     def whole(self) -> str:
@@ -93,6 +94,10 @@ class _LateralWriter(Writer):
         where = f"{self.column(columns, 'i')} {tie} {self.column(outer, 'i')}"
         if self.chance(0.3):
             where += f" and {self.test(columns + outer, 1)}"
+        if self.depth < 2 and self.chance(0.3):
+            self.depth += 1
+            where += f" and {self.condition(columns + outer)}"
+            self.depth -= 1
         return f"{source} where {where}", columns
 
     def plain(self, outer: list[Column]) -> tuple[str, list[Column]]:

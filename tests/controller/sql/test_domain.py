@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlglot import exp
 
 from antiphon.controller.catalog import empty_catalog
@@ -12,6 +13,7 @@ from antiphon.controller.sql.query import QueryLowering
 from antiphon.controller.sql.relation import Context, Query, Relation
 from antiphon.controller.sql.scope import Scope, ScopeColumn
 from antiphon.controller.sql.source import Source
+from antiphon.protocol.errors import UnsupportedSql
 from antiphon.protocol.expression import Literal
 from antiphon.protocol.plan import JoinKind, schema_of
 from antiphon.protocol.schema import INT64, TEXT
@@ -68,3 +70,18 @@ def test_columns_further_out_are_mentioned_through_the_domains_between() -> None
     outer = over("SELECT s.x FROM (SELECT c AS x) s, (SELECT (SELECT t.a) AS y) q")
     assert outer.domain is not None
     assert [column.index for column in outer.domain.columns] == [0, 2]
+
+
+def test_what_is_nested_too_deeply_is_refused_before_it_takes_long() -> None:
+    def nested(depth: int) -> str:
+        inner = "t.a > 0"
+        for level in range(depth, 0, -1):
+            inner = (
+                f"EXISTS (SELECT x{level}.a FROM (VALUES (1)) x{level}(a) WHERE {inner} "
+                f"GROUP BY x{level}.a HAVING count(*) > t.a)"
+            )
+        return f"SELECT 1 WHERE {inner}"
+
+    assert over(nested(2)).domain is not None
+    with pytest.raises(UnsupportedSql, match="more than 6 deep"):
+        over(nested(9))

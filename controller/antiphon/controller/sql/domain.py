@@ -28,9 +28,10 @@ from antiphon.controller.sql.plans import (
     with_children,
 )
 from antiphon.controller.sql.relation import Context, Query, Relation
-from antiphon.controller.sql.scope import Mention, Scope
+from antiphon.controller.sql.scope import OUTER, Mention, Scope
 from antiphon.controller.sql.syntax import name_of
 from antiphon.protocol.expression import ColumnReference, Expression
+from antiphon.protocol.limits import DOMAIN_DEPTH_MAX
 from antiphon.protocol.plan import Distinct, Join, JoinKind, Let, LocalGet, Plan, schema_of
 from antiphon.protocol.schema import Column, Schema
 
@@ -45,6 +46,11 @@ class Domain:
     rows: int
     binding: int
     columns: tuple[ColumnReference, ...]
+
+    @property
+    def reaches_out(self) -> bool:
+        """Whether it mentions queries further out, however far, of which nothing is at hand."""
+        return any(column.index >= OUTER for column in self.columns)
 
     def around(self, plan: Plan, place: Place, build: Callable[[Plan], Plan]) -> Plan:
         """What `build` makes of the query around, `plan`, with the combinations in reach. `place`
@@ -86,7 +92,24 @@ def applied(
     context: Context, around: Scope, node: exp.Expr, lower: Callable[[Relation | None], Query]
 ) -> Applied:
     """The query `node`, which may mention the columns of `around` everywhere. `lower` lowers it
-    over a domain, or over none: at first over all columns of which it might mention the name."""
+    over a domain, or over none: at first over all columns of which it might mention the name.
+
+    Raises:
+        UnsupportedSql: such queries are nested too deeply; each level is lowered several times.
+    """
+    if context.domain_depth == DOMAIN_DEPTH_MAX:
+        what = f"a query that reads those around it, more than {DOMAIN_DEPTH_MAX} deep,"
+        raise context.source.unsupported(node, what, "; nest them less")
+    context.domain_depth += 1
+    try:
+        return _applied(context, around, node, lower)
+    finally:
+        context.domain_depth -= 1
+
+
+def _applied(
+    context: Context, around: Scope, node: exp.Expr, lower: Callable[[Relation | None], Query]
+) -> Applied:
     wanted = _nameable(around, node)
     while wanted.columns:
         mentions: dict[int, Mention] = {c.index: Mention() for c in wanted.columns}

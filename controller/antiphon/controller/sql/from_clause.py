@@ -162,7 +162,7 @@ class FromClause:
             ),
         )
         domain = found.domain
-        if domain is not None and any(is_outer(column.index) for column in domain.columns):
+        if domain is not None and domain.reaches_out:
             raise inseparable(self.context.source, node)
         answer = found.query.columns[: found.width]
         relation = Relation(

@@ -99,6 +99,7 @@ class Context:
     may_inspect: bool = False  # whether introspection collections may be named
     inspects: bool = False  # one was named, and nothing else
     bindings: int = 0
+    domain_depth: int = 0  # of queries over domains that are being lowered
     domains: set[int] = field(default_factory=set)  # bindings of rows around a domain; membership
 
     def next_binding(self) -> int:

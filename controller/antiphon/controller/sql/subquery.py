@@ -45,7 +45,7 @@ from antiphon.controller.sql.quantified import NEGATED, aggregates_of, compared
 from antiphon.controller.sql.relation import Context, Environment, Query, Relation
 from antiphon.controller.sql.scalar import COMPARISONS, Scalars
 from antiphon.controller.sql.scalar_subquery import scalar_value
-from antiphon.controller.sql.scope import Inseparable, Scope, inseparable, is_outer
+from antiphon.controller.sql.scope import Inseparable, Scope, inseparable
 from antiphon.controller.sql.syntax import (
     is_in_query,
     is_row,
@@ -335,8 +335,7 @@ class Subqueries:
                 inner, self.environment, around if domain is None else None, domain
             ),
         )
-        columns = () if found.domain is None else found.domain.columns
-        if any(is_outer(column.index) for column in columns):
+        if found.domain is not None and found.domain.reaches_out:
             raise inseparable(self.context.source, node)
         return found
 

@@ -28,3 +28,7 @@ select a, b, b not in (select u.b from u where u.a > t.a) from t;
 select a, count(*) from t group by a having count(*) > (select count(*) from u where u.a > t.a);
 select a from t where b = 1 or a > (select max(u.b) from u where u.a < t.b);
 select a from t where a in (select u.a from u where u.b > (select min(v.b) from u v where v.a < u.a));
+select a from t where exists (select 1 from u where u.a = t.a and exists (select 1 from t w where w.a = u.a and exists (select x.a from t x where x.b > t.b group by x.a)));
+select a, (select count(*) from u where u.a = t.a and u.b > (select count(*) from t w where w.a <= u.a and w.b > (select min(x.b) from t x where x.a <> t.a))) from t;
+select a from t where exists (select 1 from u, lateral (select w.b from t w where w.a = u.a and w.b > (select min(x.b) from t x where x.a <> t.a)) s where u.a = t.a);
+select a from t where exists (select 1 from u where exists (select 1 from t w, generate_series(1, t.a) g(v) where g.v = w.a and u.a = w.a));
