@@ -83,6 +83,30 @@ def test_two_replicas_write_one_view_together() -> None:
     agree(store, range(10, 40))
 
 
+def test_who_always_comes_second_reads_the_shard_once() -> None:
+    store = Store(upper=20)
+    store.changes[TABLE] = [((1, "a"), 5, 1)]
+    one, other = writing(store), writing(store)
+    read, asked = len(other.snapshots()), appends(other)
+    for time in range(20, 30):
+        store.append(time, TABLE, ((time % 4, "x"), 1))
+        store.upper = time + 1
+        one.run()
+        other.run()
+    assert store.shards[X].upper == at(30)
+    assert appends(other) > asked + 1, "it tried, and was late, more than once"
+    assert len(other.snapshots()) == read, "what the shard holds was seen to be right"
+    agree(store, range(19, 30))
+    # The first is gone, and who was second goes on.
+    other.tick(40, ((4, "z"), 1))
+    assert store.shards[X].upper == at(41)
+    agree(store, range(29, 41))
+
+
+def appends(bench: Bench) -> int:
+    return sum(isinstance(request, AppendShard) for request in bench.requests)
+
+
 def test_the_first_write_corrects_what_the_shard_holds() -> None:
     store = Store(upper=20)
     store.changes[TABLE] = [((1, "a"), 5, 1), ((2, "b"), 16, 1)]

@@ -71,7 +71,7 @@ class Sink:
         self._state = _State.SILENT
         self._writer: tuple[Epoch, ClaimId] | None = None
         self._waiting: int | None = None  # the number of the request under way
-        self._persisted: list[Zset] | None = None  # what the shard holds; None: as we wrote it
+        self._persisted: list[Zset] | None = None  # what the shard holds; None: what it should
         self._retry_at_ms = 0
         self.write_at_ms: int | None = None  # None: the shard lacks nothing
 
@@ -169,22 +169,30 @@ class Sink:
         stop = TIME_MAX + 1 if upper.time is None else upper.time
         since = self._trace.since
         assert since.time is not None, "a dropped view is not written"
-        if self._persisted is None and since.time < lower:
-            return self._trace.updates(lower, stop)
+        if since.time < lower:
+            # Once both agree, others may write as well as we. Else all of the shard would be read
+            # again, each time that they were faster.
+            held = self._persisted
+            if held is not None and self._correction(held, lower - 1).is_empty:
+                self._persisted = None
+            if self._persisted is None:
+                return self._trace.updates(lower, stop)
         if self._persisted is None:
             self._read()  # others wrote, and then did not, for longer than the trace remembers
             return None
         first = max(lower, since.time)
         if not upper.passes(first):
             return None
-        desired = self._trace.snapshot(first)
-        correction = Zset.concat(
-            self._schema, [desired, *(part.negated() for part in self._persisted)]
-        ).consolidated()
+        correction = self._correction(self._persisted, first)
         changes = [] if correction.is_empty else [(first, correction)]
         if first + 1 < stop:
             changes += self._trace.updates(first + 1, stop)
         return changes
+
+    def _correction(self, persisted: list[Zset], time: int) -> Zset:
+        """What the shard lacks, or has too much, to hold what the trace holds at `time`."""
+        parts = [self._trace.snapshot(time), *(part.negated() for part in persisted)]
+        return Zset.concat(self._schema, parts).consolidated()
 
     def _ask(self) -> None:
         self._state = _State.ASKING
