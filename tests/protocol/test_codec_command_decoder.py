@@ -130,6 +130,10 @@ def spoil_claim(message: pb.Command) -> None:
     message.hello.claim_id = b"short"
 
 
+def spoil_answer(message: pb.Command) -> None:
+    message.peek.schema.columns[0].type.kind = 99  # type: ignore[assignment]
+
+
 def spoil_time(message: pb.Command) -> None:
     message.peek.time = 2**64 - 1
 
@@ -168,6 +172,7 @@ def spoil_export(message: pb.Command) -> None:
         (PEEK, clear("peek.index"), "peek.target"),
         (PEEK, clear("peek.index.collection"), "peek.index.collection"),
         (PEEK, clear("peek.schema"), "peek.schema"),
+        (PEEK, spoil_answer, "peek.schema.columns[0].type.kind"),
         (PEEK, clear("peek.rows_max"), "peek.rows_max"),
         (PEEK, clear("peek.bytes_max"), "peek.bytes_max"),
         (PEEK, spoil_time, "peek.time"),

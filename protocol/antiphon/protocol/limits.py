@@ -17,9 +17,8 @@ MIB: Final = 1 << 20
 MESSAGE_BYTES_MAX: Final = 64 * MIB  # of one gRPC message, both ways; the library's 4 MiB is small
 CHUNK_BYTES: Final = 1 * MIB  # of Arrow data in a message: large enough to cost nothing per byte
 PEEK_INLINE_BYTES_MAX: Final = 1 * MIB  # larger answers are fetched, so they never clog a session
-# A message costs ~100 us, ten commands' worth: so many hide that, and while the other end works on
-# them the next are made. In one piece, each end would wait for the other.
-BATCH_MESSAGES_MAX: Final = 128  # commands or responses in one batch
+# A message costs ~100 us, ten commands' worth. In one piece, each end would wait for the other.
+BATCH_MESSAGES_MAX: Final = 128  # in a batch: enough to hide its cost, few enough to work meanwhile
 TYPE_DEPTH_MAX: Final = 32  # lists and structs in each other; Arrow reads twice as many
 MESSAGE_DEPTH_MAX: Final = 100  # nested messages that a protobuf reader accepts
 PLAN_BYTES_MAX: Final = 4 * MIB  # constants included; a larger one is data: load it into a table
