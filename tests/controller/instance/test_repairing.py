@@ -101,6 +101,7 @@ def test_the_store_then_the_one_who_is_believed_then_everything_anew(machine: Ma
     fails(machine, second, "the peer died")
     differ(machine)
     assert not of_kind(machine.take("r2"), StartRebuild)
+    assert machine.state.replicas[R2].wrong, "nobody reads from it until it is gone"
     assert record(machine).base == "recomputed because r1 failed: the peer died"
     says(machine)
     assert any(isinstance(other, CloseSession) for other in machine.others)

@@ -67,6 +67,7 @@ def begin(
         at_ms=now_ms, session_id=session_id, decision=decision, outcome="repairing"
     )
     replica.decisions.append(record)
+    peeks.withdraw(state, replica, out)
     collections = _with_readers(state, replica, differing)
     imports = {wanted for each in collections for wanted in replica.installed[each].stored_inputs}
     chosen = _base(state, replica, imports, believed)
@@ -92,7 +93,6 @@ def begin(
     holds.acquire_all(state, repair.held, _holder(repair), time)
     state.repair = repair
     replica.repairing = repair.session_id
-    peeks.withdraw(state, replica, out)
     command = StartRebuild(
         session_id=repair.session_id,
         collections=collections,
