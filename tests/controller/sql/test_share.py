@@ -44,3 +44,20 @@ def test_bindings_that_are_there_keep_their_numbers() -> None:
     assert plan.binding == 8
     assert isinstance(plan.body, Let)
     assert plan.body.binding == 7
+
+
+def test_numbers_of_bindings_make_no_difference() -> None:
+    def bound(number: int) -> Plan:
+        get = LocalGet(binding=number, schema=STORED.schema)
+        return Let(binding=number, value=Distinct(input=STORED), body=Union(inputs=(get, get)))
+
+    plan = shared(Union(inputs=(bound(3), bound(4))))
+    assert lets(plan) == 2, "one around both, and the one that is inside of it"
+    assert sum(isinstance(node, Distinct) for node in walk_plan(plan)) == 1
+
+
+def test_what_reads_a_binding_from_around_it_stays() -> None:
+    get = LocalGet(binding=3, schema=STORED.schema)
+    body = Union(inputs=(Distinct(input=get), Distinct(input=get)))
+    plan = Let(binding=3, value=STORED, body=body)
+    assert shared(plan) == plan

@@ -5,10 +5,11 @@ Columns are called by their names; what has none by its place, `#2`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, ItemKind
+from antiphon.controller.sql.explain_joins import JoinReasons, is_ordered
 from antiphon.controller.sql.literal_text import MICROSECONDS, to_datetime, write_value
 from antiphon.controller.sql.types import parts_of_type
 from antiphon.protocol.dataflow import Finishing
@@ -65,11 +66,11 @@ _ROWS_SHOWN = 3
 _NAME_MAX = 40
 
 
-def explain_plan(plan: Plan, catalog: Catalog) -> list[str]:
-    """The plan's lines."""
-    lines: list[str] = []
-    _render(plan, catalog, 0, lines)
-    return lines
+def explain_plan(plan: Plan, catalog: Catalog, reasons: JoinReasons | None = None) -> list[str]:
+    """The plan's lines; with the reasons of its joins below each, if they are given."""
+    tree = _Tree(catalog, reasons)
+    tree.render(plan, 0, {})
+    return tree.lines
 
 
 def explain_finishing(finishing: Finishing, names: Sequence[str]) -> str | None:
@@ -125,22 +126,40 @@ def _origins(plan: Plan) -> list[str]:
             return [column.name for column in schema_of(plan).columns]
 
 
-def _render(
-    plan: Plan,
-    catalog: Catalog,
-    depth: int,
-    lines: list[str],
-    filters: tuple[Expression, ...] = (),
-) -> None:
-    """`filters`: what the rows are tested for in the step above."""
-    columns = ", ".join(
-        f"{name} {kind}"
-        for name, kind in zip(column_names(plan), schema_of(plan).types, strict=True)
-    )
-    lines.append(f"{'  ' * depth}{_head(plan, catalog, filters)}  -> ({columns})")
-    below = plan.filters if isinstance(plan, MapFilterProject) else ()
-    for part in children(plan):
-        _render(part, catalog, depth + 1, lines, below)
+class _Tree:
+    """Lines, each operator's above those of its inputs."""
+
+    def __init__(self, catalog: Catalog, reasons: JoinReasons | None) -> None:
+        self.lines: list[str] = []
+        self._catalog = catalog
+        self._reasons = reasons
+
+    def render(
+        self,
+        plan: Plan,
+        depth: int,
+        bindings: Mapping[int, Plan],
+        *,
+        is_top: bool = True,
+        filters: tuple[Expression, ...] = (),
+    ) -> None:
+        """`bindings`: of the `Let`s around it; `is_top`: it is no input of an inner join;
+        `filters`: what the rows are tested for in the step above."""
+        columns = ", ".join(
+            f"{name} {kind}"
+            for name, kind in zip(column_names(plan), schema_of(plan).types, strict=True)
+        )
+        self.lines.append(f"{'  ' * depth}{_head(plan, self._catalog, filters)}  -> ({columns})")
+        if self._reasons is not None and isinstance(plan, Join):
+            for line in self._reasons.of(plan, bindings, filters, is_top=is_top):
+                self.lines.append(f"{'  ' * depth}  | {line}")
+        below = is_top if isinstance(plan, MapFilterProject) else not is_ordered(plan)
+        tested = plan.filters if isinstance(plan, MapFilterProject) else ()
+        for part in children(plan):
+            inner = bindings
+            if isinstance(plan, Let) and part is plan.body:
+                inner = {**bindings, plan.binding: plan.value}
+            self.render(part, depth + 1, inner, is_top=below, filters=tested)
 
 
 def _head(plan: Plan, catalog: Catalog, filters: tuple[Expression, ...]) -> str:

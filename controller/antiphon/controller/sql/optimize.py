@@ -15,7 +15,7 @@ from antiphon.controller.sql.fuse import fuse
 from antiphon.controller.sql.plans import rewrite_plan, with_children
 from antiphon.controller.sql.prune import prune
 from antiphon.controller.sql.pushdown import push
-from antiphon.controller.sql.share import shared
+from antiphon.controller.sql.share import renumbered, shared
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.dataflow import Import
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
@@ -23,11 +23,8 @@ from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import (
     Get,
     Join,
-    Let,
-    LocalGet,
     MapFilterProject,
     Plan,
-    Recursion,
     imports_of,
 )
 
@@ -76,7 +73,7 @@ def _expand(plan: Plan, catalog: Catalog, bindings: _Bindings, maintained: bool)
             return Get(collection=indexes[0].id, schema=node.schema)
         if item.kind is not ItemKind.VIEW:
             return None
-        inner = _renumbered(_decoded(item.plan), bindings)
+        inner = renumbered(_decoded(item.plan), bindings.fresh)
         return _expand(inner, catalog, bindings, maintained)
 
     return rewrite_plan(plan, replace)
@@ -86,31 +83,6 @@ def _expand(plan: Plan, catalog: Catalog, bindings: _Bindings, maintained: bool)
 def _decoded(plan: bytes) -> Plan:
     """Views are read far more often than made. A pure function of immutable bytes."""
     return plan_from_bytes(plan)
-
-
-def _renumbered(plan: Plan, bindings: _Bindings) -> Plan:
-    numbers: dict[int, int] = {}
-
-    def replace(node: Plan) -> Plan | None:
-        if isinstance(node, LocalGet):
-            return LocalGet(binding=numbers[node.binding], schema=node.schema)
-        if isinstance(node, Let):
-            value = rewrite_plan(node.value, replace)
-            numbers[node.binding] = bindings.fresh()
-            return Let(
-                binding=numbers[node.binding], value=value, body=rewrite_plan(node.body, replace)
-            )
-        if isinstance(node, Recursion):
-            numbers[node.binding] = bindings.fresh()
-            return Recursion(
-                binding=numbers[node.binding],
-                schema=node.schema,
-                value=rewrite_plan(node.value, replace),
-                body=rewrite_plan(node.body, replace),
-            )
-        return None
-
-    return rewrite_plan(plan, replace)
 
 
 # Which of several indexes on an item to read: any has the same rows.

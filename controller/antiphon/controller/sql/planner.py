@@ -26,6 +26,7 @@ from antiphon.controller.sql.explain import (
     explain_plan,
 )
 from antiphon.controller.sql.explain_analyze import plan_explain_analyze
+from antiphon.controller.sql.explain_joins import JoinReasons
 from antiphon.controller.sql.introspect import (
     catalog_of,
     find_system,
@@ -280,7 +281,7 @@ def _explain_item(item: CatalogItem, catalog: Catalog) -> list[str]:
     lines = [describe_collection(item.id, catalog)]
     for index in catalog.indexes_on(item.id):
         lines.append(f"  kept by {describe_collection(index.id, catalog)}")
-    return [*lines, *explain_plan(plan, catalog)]
+    return [*lines, *explain_plan(plan, catalog, JoinReasons(catalog, item))]
 
 
 def _target_line(read: Read, catalog: Catalog) -> str:
