@@ -14,7 +14,7 @@ from antiphon.protocol.dataflow import (
 from antiphon.protocol.frontier import START, TIME_MAX, Frontier
 from antiphon.protocol.response import Failure
 from antiphon.protocol.schema import Schema
-from antiphon.replica.arrangements import Arrangements
+from antiphon.replica.arrangements import Arrangements, Arranging
 from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.dataflow.reading import Reader, Reading
 from antiphon.replica.dataflow.trace import Trace
@@ -45,6 +45,7 @@ class InstalledExport:
         self.copy: CopyOut | None = None
         self.dependents: list[Input] = []  # imports of other dataflows
         self.arrangements = Arrangements(len(owner.description.schema))  # for those
+        self._own: Arranging | None = None  # the one of them in which its trace has its rows
         self.digest: ContentDigest | None = None  # None: nobody has asked
         self._loaded: list[Zset] = []  # of content that no trace keeps, until it is whole
         description = owner.description
@@ -93,6 +94,8 @@ class InstalledExport:
         """A part of the content at as_of, which `publish` then completes."""
         if self.kept is not None:
             self.kept.load(time, content)
+            if self._own is not None:
+                self._own.load(content)
         else:
             self._loaded.append(content)
 
@@ -100,11 +103,15 @@ class InstalledExport:
         """All of the content at as_of was loaded, and nothing changes before `upper`."""
         parts, self._loaded = self._loaded, []
         whole = Zset.concat(self.schema, parts).consolidated()
+        if self._own is not None:
+            self._own.loaded = True
         self.publish(lower, upper, [] if whole.is_empty else [(time, whole)])
 
     def publish(self, lower: Frontier, upper: Frontier, ticks: Ticks) -> None:
         if self.kept is not None:
             self.kept.insert(lower, upper, ticks)
+        if self._own is not None:
+            self._own.deliver(ticks, upper)
         if self.digest is not None:
             self.digest.add(ticks)
         if self.subscription is not None:
@@ -120,6 +127,8 @@ class InstalledExport:
     def look_up(self, sought: Sought, as_of: int, reader: Reader) -> Reading:
         """Where the collection is arranged so."""
         found = self.arrangements.find(sought.key, sought.columns, as_of, self.owner.frontier)
+        if found is None and self._keeps(sought.key):
+            found = self._shared_out(sought.key)
         if found is None:
             found = self.arrangements.made(self.collection, sought.key, sought.columns, as_of)
             self.dependents.append(found)
@@ -127,6 +136,27 @@ class InstalledExport:
         since = found.arrangement.since
         later = self.trace.updates(as_of + 1, since + 1) if as_of < since else []
         return found.read(reader, as_of, later)
+
+    def _keeps(self, key: tuple[int, ...]) -> bool:
+        """Whether its trace has rows of its own by this key, and goes on to."""
+        kept = self.kept
+        if kept is None or kept.shared is not None or self.owner.frontier.is_closed:
+            return False
+        return tuple(sorted(kept.key_columns)) == key
+
+    def _shared_out(self, key: tuple[int, ...]) -> Arranging:
+        """What its trace holds, from now on for others too: the trace is one of the readers."""
+        since, content, later = self.trace.handed_over(self.owner.as_of)
+        whole = range(len(self.schema))
+        own = self._own = self.arrangements.made(self.collection, key, tuple(whole), since)
+        own.has_own_snapshot = True
+        for part in content:
+            own.load(part)
+        self.trace.look_up(own.read(self.owner, since, ()))
+        if self.owner.hydrated:
+            own.loaded = True
+            own.deliver(later, self.owner.frontier)
+        return own
 
     def look_no_more(self, reading: Reading) -> None:
         """The dataflow is gone; an arrangement for it alone goes too."""
@@ -157,7 +187,7 @@ class InstalledExport:
         for reader in self.dependents:
             if reader.loaded or not reader.wanted or not self.owner.frontier.passes(reader.as_of):
                 continue
-            parts = self.trace.parts(reader.as_of)
+            parts = [] if reader.looks_up else self.trace.parts(reader.as_of)
             reader.rows_total = sum(part.row_count for part in parts)
             for part in parts:
                 reader.load(part)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.errors import NotComplete, SinceViolation
-from antiphon.protocol.frontier import START, Frontier
+from antiphon.protocol.frontier import START, TIME_MAX, Frontier
 from antiphon.protocol.row_hash import Words
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.arrangement import Arrangement
@@ -72,9 +72,17 @@ class Trace:
         """Where its rows are, if others read them there too."""
         return self._rows.reading.arrangement if isinstance(self._rows, SharedRows) else None
 
+    def handed_over(self, first: int) -> tuple[int, list[Zset], list[tuple[int, Zset]]]:
+        """(a time, the rows then as a sum, what changed after it), for an arrangement that others
+        read too; `look_up` follows. `first`: the time of the content that is loaded. It is that
+        one until the content is whole, and since may be further."""
+        assert self._since.time is not None, "what is closed is not shared"
+        assert self._upper.time is not None, "what is closed is not shared"
+        time = max(first, min(self._since.time, self._upper.time - 1))
+        return time, self._rows.at(time), self._remembered(time, TIME_MAX)
+
     def look_up(self, reading: Reading) -> None:
-        """Its rows are arranged by its key already; from now on it has none of its own."""
-        assert self._rows.row_count == 0, "it has rows of its own"
+        """Its rows are arranged by its key; from now on it has none of its own."""
         self._rows = SharedRows(self._keys, reading, self._remembered)
 
     def _remembered(self, after: int, through: int) -> list[tuple[int, Zset]]:
