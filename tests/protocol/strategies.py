@@ -349,13 +349,11 @@ _rows = ("rows_done", "rows_total", "rows_received", "elapsed_ms")
 _base = ("base_rows", "base_rows_total", "base_chunks", "live_rows")
 _rebuilt = dict.fromkeys((*_base, "dataflows_filled", "dataflows_total"), U64)
 rebuild_progress = st.builds(r.RebuildProgress, session_id=sessions, **_rebuilt)
-failures = st.builds(
-    r.Failure,
-    code=NAMES,
-    message=TEXTS,
-    definite=st.booleans(),
-    details=PAIRS,
-)
+_held = dict.fromkeys(("column_count", "row_count", "byte_count", "reader_count"), U64)
+_keyed = {"collection": collections, "key_columns": _some(st.integers(0, 9))}
+arrangements = _some(st.builds(r.ArrangementState, **_keyed, **_held))
+_said = {"code": NAMES, "message": TEXTS, "details": PAIRS}
+failures = st.builds(r.Failure, definite=st.booleans(), **_said)
 _batches = _some(st.binary(max_size=8))
 
 
@@ -414,6 +412,7 @@ RESPONSES: dict[type[r.Response], st.SearchStrategy[Any]] = {
         durable_position=positions,
         hydration=_some(st.builds(r.HydrationProgress, **_hydration, **dict.fromkeys(_rows, U64))),
         rebuild=st.none() | rebuild_progress,
+        arrangements=arrangements,
         failed=_some(collections),
         **dict.fromkeys(_counts, U64),
     ),

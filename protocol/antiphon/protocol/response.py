@@ -170,6 +170,19 @@ class RebuildProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArrangementState:
+    """What dataflows of a replica look up in one place: a collection, or `column_count` columns of
+    it, by columns of the collection. `row_count`: updates held, also those that cancel."""
+
+    collection: CollectionId
+    key_columns: tuple[int, ...]
+    column_count: int
+    row_count: int
+    byte_count: int
+    reader_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The heartbeat, each second, also while initializing. Silence has a deadline."""
 
@@ -183,6 +196,7 @@ class Status:
     backlog_age_ms: int = 0
     failed: tuple[CollectionId, ...] = ()  # their dataflow cannot run; reads say why
     rebuild: RebuildProgress | None = None
+    arrangements: tuple[ArrangementState, ...] = ()  # the largest, if they are many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

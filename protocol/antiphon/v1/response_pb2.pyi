@@ -541,6 +541,48 @@ class RebuildProgress(_message.Message):
 Global___RebuildProgress: _TypeAlias = RebuildProgress  # noqa: Y015
 
 @_typing.final
+class ArrangementState(_message.Message):
+    """What several dataflows of a replica may look up in one place: a collection by a key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    KEY_COLUMNS_FIELD_NUMBER: _builtins.int
+    COLUMN_COUNT_FIELD_NUMBER: _builtins.int
+    ROW_COUNT_FIELD_NUMBER: _builtins.int
+    BYTE_COUNT_FIELD_NUMBER: _builtins.int
+    READER_COUNT_FIELD_NUMBER: _builtins.int
+    collection: _builtins.int
+    column_count: _builtins.int
+    """How many of the collection's columns it has."""
+    row_count: _builtins.int
+    """Updates held; those that cancel count until a merge meets them."""
+    byte_count: _builtins.int
+    reader_count: _builtins.int
+    """Dataflows that read it."""
+    @_builtins.property
+    def key_columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Columns of the collection, in the order of the key; none: all rows are together."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.int = ...,
+        key_columns: _abc.Iterable[_builtins.int] | None = ...,
+        column_count: _builtins.int = ...,
+        row_count: _builtins.int = ...,
+        byte_count: _builtins.int = ...,
+        reader_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["byte_count", b"byte_count", "collection", b"collection", "column_count", b"column_count", "key_columns", b"key_columns", "reader_count", b"reader_count", "row_count", b"row_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArrangementState: _TypeAlias = ArrangementState  # noqa: Y015
+
+@_typing.final
 class Status(_message.Message):
     """The heartbeat, each second. Silence has a deadline."""
 
@@ -556,6 +598,7 @@ class Status(_message.Message):
     BACKLOG_AGE_MS_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     REBUILD_FIELD_NUMBER: _builtins.int
+    ARRANGEMENTS_FIELD_NUMBER: _builtins.int
     stage: Global___Stage.ValueType
     applied_position: _builtins.int
     durable_position: _builtins.int
@@ -574,6 +617,10 @@ class Status(_message.Message):
     def rebuild(self) -> Global___RebuildProgress:
         """Absent: no rebuild session."""
 
+    @_builtins.property
+    def arrangements(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArrangementState]:
+        """The largest ones, if they are many."""
+
     def __init__(
         self,
         *,
@@ -587,10 +634,11 @@ class Status(_message.Message):
         backlog_age_ms: _builtins.int = ...,
         failed: _abc.Iterable[_builtins.int] | None = ...,
         rebuild: Global___RebuildProgress | None = ...,
+        arrangements: _abc.Iterable[Global___ArrangementState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "backlog_age_ms", b"backlog_age_ms", "backlog_ticks", b"backlog_ticks", "dataflow_count", b"dataflow_count", "durable_position", b"durable_position", "failed", b"failed", "hydration", b"hydration", "rebuild", b"rebuild", "resident_bytes", b"resident_bytes", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "arrangements", b"arrangements", "backlog_age_ms", b"backlog_age_ms", "backlog_ticks", b"backlog_ticks", "dataflow_count", b"dataflow_count", "durable_position", b"durable_position", "failed", b"failed", "hydration", b"hydration", "rebuild", b"rebuild", "resident_bytes", b"resident_bytes", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

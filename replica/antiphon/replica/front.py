@@ -370,6 +370,7 @@ class Front:
                 backlog_age_ms=self.worker_silence_ms(now_ms),
                 failed=progress.failed,
                 rebuild=progress.rebuild,
+                arrangements=progress.arrangements,
             ),
             ready,
         )

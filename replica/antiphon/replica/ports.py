@@ -30,7 +30,12 @@ from antiphon.protocol.ids import (
     PeekId,
     Position,
 )
-from antiphon.protocol.response import HydrationProgress, RebuildProgress, Response
+from antiphon.protocol.response import (
+    ArrangementState,
+    HydrationProgress,
+    RebuildProgress,
+    Response,
+)
 from antiphon.protocol.schema import Schema
 from antiphon.replica.reconcile import Key, Verdict
 
@@ -328,6 +333,7 @@ class WorkerProgress:
     backlog_ticks: int = 0
     failed: tuple[CollectionId, ...] = ()  # exports of dataflows that cannot run
     rebuild: RebuildProgress | None = None
+    arrangements: tuple[ArrangementState, ...] = ()
     # The connection whose full set is in force; what is said here is of it and of what followed.
     full_set: ConnectionId | None = None
     # What that full set meant for what there was; told once.

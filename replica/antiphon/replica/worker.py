@@ -55,6 +55,7 @@ from antiphon.replica.asked import Asks
 from antiphon.replica.computation import Computation
 from antiphon.replica.dataflow.graph import stopped
 from antiphon.replica.held import STORED, Held
+from antiphon.replica.measures import Measures
 from antiphon.replica.ports import (
     CommandsReceived,
     Connected,
@@ -125,6 +126,7 @@ class Worker:
         installed = held.installed
         self._asks = Asks(installed.readable, installed.copies, held.inputs, held.requests)
         # As last told, without what was news of the dataflows.
+        self._measures = Measures(held)
         self._progress: WorkerProgress | None = None
         self._progress_due = True
         self._progress_at_ms: int | None = None
@@ -395,7 +397,8 @@ class Worker:
         last = self._progress_at_ms
         if last is not None and now_ms - last < PROGRESS_INTERVAL_MS:
             return None
-        self._progress_due = False
+        arrangements, is_measured = self._measures.arrangements(now_ms)
+        self._progress_due = not is_measured
         self._progress_at_ms = now_ms
         before, news = self._progress, self._held.installed.news
         dataflows, gone, compacted = news.take()
@@ -407,6 +410,7 @@ class Worker:
             full_set=self._full_set,
             failed=news.failed,
             rebuild=self._rebuilds.progress,
+            arrangements=arrangements,
         )
         self._progress = progress
         passed = tuple(rest.note() for rest in self._held.rests if rest.noted != rest.frontier)

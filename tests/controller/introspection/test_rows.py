@@ -10,12 +10,12 @@ import pytest
 from antiphon.controller.introspection.rows import Moment, Process, rows_of
 from antiphon.controller.introspection.system import SCHEMAS, SystemCollection
 from antiphon.controller.request import HoldRequested
-from antiphon.controller.sql.planner import plan_collection_subscribe
+from antiphon.controller.sql.named import plan_collection_subscribe
 from antiphon.controller.sql.statement import Subscribe
 from antiphon.protocol.dataflow import Export, SubscribeExport
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import InstanceId, Position, transient
-from antiphon.protocol.response import Frontiers, Status
+from antiphon.protocol.ids import CollectionId, InstanceId, Position, transient
+from antiphon.protocol.response import ArrangementState, Frontiers, Status
 from antiphon.protocol.schema import arrow_schema
 from antiphon.protocol.stage import Stage
 from tests.controller.world import World
@@ -109,6 +109,26 @@ def test_hydration_of_each_dataflow_on_each_replica(world: World) -> None:
     assert (row["replica"], row["name"], row["scheduled"], row["hydrated"]) == (
         "r1", "i", True, True,
     )  # fmt: skip
+
+
+def test_what_dataflows_look_up_together_as_a_replica_has_told(world: World) -> None:
+    assert rows(world, SystemCollection.ARRANGEMENTS) == []
+    told = ArrangementState(
+        collection=world.id("t"), key_columns=(0,), column_count=1, row_count=5, byte_count=80,
+        reader_count=2,
+    )  # fmt: skip
+    gone = replace(told, collection=CollectionId(99), key_columns=(1, 0))
+    status = Status(
+        stage=Stage.READ_WRITE, applied_position=Position(1), durable_position=Position(0),
+        arrangements=(told, gone),
+    )  # fmt: skip
+    world.respond("r1", status)
+    first, second = rows(world, SystemCollection.ARRANGEMENTS)
+    assert first == {
+        "replica": "r1", "collection": "u1", "name": "t", "key": "k", "columns": 1, "rows": 5,
+        "bytes": 80, "readers": 2,
+    }  # fmt: skip
+    assert (second["name"], second["key"]) == ("u99", "#1, #0")
 
 
 def test_peeks_that_wait(world: World) -> None:

@@ -24,6 +24,7 @@ from antiphon.protocol.command import CreateDataflow
 from antiphon.protocol.describe import describe, kebab
 from antiphon.protocol.expression import Value
 from antiphon.protocol.ids import CollectionId, ReplicaId, show
+from antiphon.protocol.response import ArrangementState
 
 Row = tuple[Value, ...]
 
@@ -66,6 +67,8 @@ def rows_of(which: SystemCollection, moment: Moment) -> pa.RecordBatch:
             rows = list(_decisions(moment))
         case SystemCollection.HOLDS:
             rows = list(_holds(moment))
+        case SystemCollection.ARRANGEMENTS:
+            rows = list(_arrangements(moment))
         case SystemCollection.HISTORY:
             rows = [_command(stored, moment.catalog) for stored in moment.commands]
         case _:
@@ -192,6 +195,32 @@ def _decisions(moment: Moment) -> Iterator[Row]:
                 record.base or None,
                 record.content or None,
             )
+
+
+def _arrangements(moment: Moment) -> Iterator[Row]:
+    """What dataflows look up in one place, as each replica has last told."""
+    for replica in moment.state.open_replicas():
+        status = replica.status
+        for one in () if status is None else status.arrangements:
+            yield (
+                replica.id,
+                show(one.collection),
+                _name(one.collection, moment.catalog),
+                _key(one, moment.catalog),
+                one.column_count,
+                one.row_count,
+                one.byte_count,
+                one.reader_count,
+            )
+
+
+def _key(arrangement: ArrangementState, catalog: Catalog) -> str:
+    """Its columns by name; those of what was dropped by place."""
+    item = catalog.items.get(arrangement.collection)
+    if item is None:
+        return ", ".join(f"#{index}" for index in arrangement.key_columns)
+    columns = item.schema.columns
+    return ", ".join(columns[index].name for index in arrangement.key_columns)
 
 
 def _holds(moment: Moment) -> Iterator[Row]:

@@ -28,6 +28,7 @@ class SystemCollection(IntEnum):
     DECISIONS = 6
     HISTORY = 7
     HOLDS = 8
+    ARRANGEMENTS = 9
 
     @property
     def id(self) -> CollectionId:
@@ -120,6 +121,16 @@ SCHEMAS: Final = {
         deadline_ms=_INT,
         created_at=_AT,
         lost=_TEXT_OR_NULL,
+    ),
+    SystemCollection.ARRANGEMENTS: _schema(
+        replica=_TEXT,
+        collection=_TEXT,
+        name=_TEXT,
+        key=_TEXT,
+        columns=_INT,
+        rows=_INT,
+        bytes=_INT,
+        readers=_INT,
     ),
     SystemCollection.HISTORY: _schema(
         position=_INT,

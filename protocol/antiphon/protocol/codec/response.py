@@ -181,6 +181,15 @@ def _status(message: pb.Status, response: Status) -> None:
     message.backlog_ticks = response.backlog_ticks
     message.backlog_age_ms = response.backlog_age_ms
     message.failed.extend(response.failed)
+    for arrangement in response.arrangements:
+        message.arrangements.add(
+            collection=arrangement.collection,
+            key_columns=arrangement.key_columns,
+            column_count=arrangement.column_count,
+            row_count=arrangement.row_count,
+            byte_count=arrangement.byte_count,
+            reader_count=arrangement.reader_count,
+        )
     if (rebuild := response.rebuild) is not None:
         message.rebuild.CopyFrom(
             pb.RebuildProgress(

@@ -25,6 +25,7 @@ from antiphon.protocol.ids import (
     SessionId,
 )
 from antiphon.protocol.response import (
+    ArrangementState,
     CopyToDropped,
     CopyToResponse,
     CopyToRows,
@@ -197,6 +198,17 @@ def _rebuild_progress(message: pb.RebuildProgress) -> RebuildProgress:
     )
 
 
+def _arrangement(message: pb.ArrangementState) -> ArrangementState:
+    return ArrangementState(
+        collection=_collection(message),
+        key_columns=tuple(message.key_columns),
+        column_count=message.column_count,
+        row_count=message.row_count,
+        byte_count=message.byte_count,
+        reader_count=message.reader_count,
+    )
+
+
 def _status(message: pb.Status) -> Status:
     return Status(
         stage=enum("stage", Stage, message.stage),
@@ -211,6 +223,7 @@ def _status(message: pb.Status) -> Status:
         rebuild=field("rebuild", _rebuild_progress, message.rebuild)
         if message.HasField("rebuild")
         else None,
+        arrangements=each("arrangements", _arrangement, message.arrangements),
     )
 
 
