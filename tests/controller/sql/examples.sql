@@ -119,6 +119,8 @@ SELECT x.s, y.b FROM (SELECT [a, b] AS s FROM t) x JOIN u y ON x.s = [y.a, 2];
 SELECT s, count(*) FROM (SELECT {'n': a, 'm': b % 2} AS s FROM t) q GROUP BY s;
 SELECT a, b, c FROM t ORDER BY [a, b] DESC NULLS LAST, c LIMIT 4;
 SELECT a, array_agg([b, a] ORDER BY b, c), max([b, a]) FROM t GROUP BY a;
+-- The rows of a subquery as a list, in their order.
+SELECT a, ARRAY(SELECT u.b FROM u WHERE u.a = t.a ORDER BY u.b, u.d) AS l FROM t;
 -- Lists grow through recursion.
 WITH RECURSIVE walk(here, path) AS (
     SELECT a, [a] FROM t WHERE a IS NOT NULL

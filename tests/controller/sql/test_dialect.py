@@ -8,7 +8,7 @@ from sqlglot import exp
 from antiphon.controller.sql.dialect import parse, parse_type, tokenize
 from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.statement import StatementText
-from antiphon.protocol.errors import InvalidSql
+from antiphon.protocol.errors import InvalidSql, UnsupportedSql
 
 
 def parsed(text: str) -> exp.Expr:
@@ -27,6 +27,27 @@ def test_functions_come_out_as_written() -> None:
     assert [type(argument) for argument in call.expressions] == [exp.Literal, exp.Column]
 
 
+@pytest.mark.parametrize(
+    "text", ['"array"[1]', "list[1:2]", 't."array"[1]', "(s).list[i]", "array(SELECT 1)[1]"]
+)
+def test_what_is_called_array_or_list_keeps_its_subscript(text: str) -> None:
+    subscript = parsed(f"SELECT {text} FROM t").expressions[0]
+    assert isinstance(subscript, exp.Bracket)
+    assert subscript.this.sql("postgres").lower() == text[: text.rindex("[")].lower()
+
+
+@pytest.mark.parametrize("text", ["SELECT a::int ARRAY", "SELECT MAP {'a': 1}"])
+def test_words_that_the_parser_passes_over_are_refused(text: str) -> None:
+    with pytest.raises(UnsupportedSql, match=r"ARRAY after a type|a map"):
+        parsed(text)
+
+
+def test_an_array_that_is_spelled_out_is_no_subscript() -> None:
+    for text in ("ARRAY[1]", "[1]", "array[array[1]][1]"):
+        assert parsed(f"SELECT {text}").expressions[0].find(exp.Array) is not None
+    assert isinstance(parsed("SELECT a[1 + 1]").expressions[0].expressions[0], exp.Add)
+
+
 def test_a_call_without_parentheses_has_a_place() -> None:
     assert parsed("SELECT 1, current_date").expressions[1].meta["start"] == 10
 
@@ -37,6 +58,9 @@ def test_a_call_without_parentheses_has_a_place() -> None:
         ("SELECT a,, b FROM t", "1:9: syntax error"),
         ("SELECT f(a,) FROM t", "1:11: syntax error"),
         ("SELECT a FROM t WHERE", "something is missing"),
+        ("SELECT a {'x': 1}", "1:10: syntax error"),
+        ("SELECT [1,]", "syntax error"),
+        ("SELECT :x", "syntax error"),
         ("SELECT (1", "expecting \\)"),
         ("SELECT a\nFROM t\nWHERE b = = 1", "line 3:"),
         ("SELECT a ! b", "1:10: syntax error"),

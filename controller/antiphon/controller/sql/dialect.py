@@ -77,6 +77,30 @@ class _Parser(PostgresParser):
         found: exp.Expr | None = super()._parse_types(check_func, *args, **options)
         return found
 
+    def _parse_bracket(self, this: exp.Expr | None = None) -> exp.Expr | None:
+        """As ever, but what stands before a bracket is kept: the parser drops it before a brace,
+        and takes a subscript of whatever is called array or list for a list of its own."""
+        if this is None or self._curr is None:
+            made: exp.Expr | None = super()._parse_bracket(this)
+            return made
+        if self._curr.token_type == TokenType.L_BRACE:
+            self.raise_error("Unexpected token")
+        before = self._tokens[self._index - 2] if self._index > 1 else None
+        qualified = before is not None and before.token_type == TokenType.DOT
+        is_word = self._prev.token_type == TokenType.ARRAY
+        if (
+            self._curr.token_type != TokenType.L_BRACKET
+            or this.name.upper() not in self.ARRAY_CONSTRUCTORS
+            or (is_word and not qualified)
+        ):
+            made = super()._parse_bracket(this)
+            return made
+        self._advance()
+        places = self._parse_csv(self._parse_bracket_key_value)
+        if not self._match(TokenType.R_BRACKET):
+            self.raise_error("Expected ]")
+        return self._parse_bracket(self.expression(exp.Bracket(this=this, expressions=places)))
+
     def _parse_interval(
         self, require_interval: bool = True, parse_function_unit: bool = True
     ) -> exp.Interval | None:

@@ -17,8 +17,9 @@ from antiphon.controller.sql.coercion import (
     unify,
 )
 from antiphon.controller.sql.functions import call
+from antiphon.controller.sql.naming import output_name
 from antiphon.controller.sql.source import Spot, near_miss
-from antiphon.controller.sql.syntax import expect_only, name_of
+from antiphon.controller.sql.syntax import expect_only, name_of, plain_select
 from antiphon.controller.sql.types import check_depth, common_type, row_names
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import (
@@ -83,9 +84,33 @@ def _struct(scalars: Scalars, node: exp.Expr) -> Typed:
 
 
 def _subquery_array(scalars: Scalars, node: exp.Expr) -> Typed:
-    if any(isinstance(part, exp.Query) for part in node.expressions):
-        hint = "; write (SELECT array_agg(...) ...)"
-        raise scalars.source.unsupported(node, "ARRAY of a subquery", hint)
+    """ARRAY(SELECT ...): the rows of a subquery, an empty list if there are none. It is the
+    subquery of an array_agg, in the order that is given."""
+    if len(node.expressions) != 1 or not isinstance(node.expressions[0], exp.Query):
+        message = "ARRAY(...) takes a subquery; elements stand in brackets: ARRAY[...]"
+        raise scalars.source.invalid(node, message)
+    select = plain_select(node.expressions[0])
+    plain = select is not None and not select.args.get("distinct") and len(select.expressions) == 1
+    if select is None or not plain or select.expressions[0].is_star:
+        hint = "; write (SELECT array_agg(...) FROM (...) q)"
+        raise scalars.source.unsupported(node, "ARRAY of a subquery of this form", hint)
+    (item,) = select.expressions
+    gathered, value = select.copy(), item.unalias()
+    order = gathered.args.get("order")
+    if order is not None:
+        for part in order.expressions:
+            is_name = isinstance(part.this, exp.Column) and not part.this.args.get("table")
+            names_it = is_name and name_of(part.this.this) == output_name(item)
+            if names_it or (isinstance(part.this, exp.Literal) and part.this.name == "1"):
+                part.set("this", value.copy())
+        value = exp.Order(this=value.copy(), expressions=order.expressions)
+        gathered.set("order", None)
+    gathered.set("expressions", [exp.Anonymous(this="array_agg", expressions=[value])])
+    found = settle(scalars.source, node, scalars.typed(exp.Subquery(this=gathered)))
+    return call("coalesce", [found, Literal(value=(), type=found.type)], found.type)
+
+
+def _values_array(scalars: Scalars, node: exp.Expr) -> Typed:
     return _array(scalars, exp.Array(expressions=node.expressions).update_positions(node))
 
 
@@ -271,7 +296,7 @@ NESTED_HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
 NESTED_CALLS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         "array": _subquery_array,
-        "list_value": _subquery_array,
+        "list_value": _values_array,
         "row": _row,
         "struct_pack": _struct,
     }
