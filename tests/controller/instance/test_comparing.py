@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from antiphon.controller.engine.decision import Sync
+from antiphon.controller.instance import repairing
 from antiphon.controller.instance.event import DigestsTold, Ticked
-from antiphon.controller.instance.ready import AskDigests
+from antiphon.controller.instance.ready import AskDigests, Outbox
 from antiphon.protocol.command import (
     AcceptRebuild,
     CancelPeek,
@@ -195,3 +196,35 @@ def test_who_does_not_answer_is_left_out(machine: Machine) -> None:
     assert machine.wake_at_ms is not None
     wait(machine, 60_000)
     assert started(machine, "r2")
+
+
+def test_a_comparison_that_ends_during_a_repair_begins_none(machine: Machine) -> None:
+    """Found by simulation, seed 9 of the rebuilds: somebody was suspected meanwhile."""
+    found = asks(machine)
+    state = machine.state
+    other = state.replicas[ReplicaId("r2")]
+    repairing.begin(state, other, [A], "it is suspected", None, Outbox(), machine.now_ms)
+    begun = state.repair
+    for ask in found:
+        told = dict.fromkeys(ask.collections, WRONG if ask.replica == "r1" else RIGHT)
+        machine.step(DigestsTold(replica=ask.replica, time=ask.time, digests=told))
+    assert state.comparison is None
+    assert state.repair is begun, "one at a time"
+
+
+def test_who_was_repaired_rightly_before_is_refused_like_any_other(machine: Machine) -> None:
+    """Found by simulation: an earlier repair was taken for a first refusal, and the next one that
+    came to something else was accepted."""
+    tell(machine, r1=RIGHT, r2=WRONG, r3=RIGHT)
+    completed(machine, "r2", started(machine, "r2"))
+    tell(machine, r1=RIGHT, r2=RIGHT, r3=RIGHT)  # of what was rebuilt
+    assert of_type(machine.take("r2"), AcceptRebuild)
+    wait(machine, 0)
+    tell(machine, r1=RIGHT, r2=WRONG, r3=RIGHT)
+    command = started(machine, "r2")
+    result = RebuildCompleted(achieved_time=command.target_time, digest=WRONG)
+    machine.respond("r2", RebuildResult(session_id=command.session_id, result=result))
+    tell(machine, r1=RIGHT, r2=RIGHT, r3=RIGHT)
+    sent = machine.take("r2")
+    assert not of_type(sent, AcceptRebuild)
+    assert of_type(sent, CancelRebuild)

@@ -115,6 +115,8 @@ def _begin(state: State, out: Outbox, now_ms: int) -> None:
 def _judge(state: State, comparison: Comparison, out: Outbox, now_ms: int) -> None:
     """Compares what was told. At most one replica is repaired at a time."""
     state.comparison = None
+    if state.repair is not None:
+        return  # one that began since, of whoever was suspected; what it comes to is compared again
     wrong: dict[ReplicaId, list[CollectionId]] = {}
     believed: dict[ReplicaId, ReplicaId] = {}
     for collection in state.live_dataflows():
@@ -130,6 +132,7 @@ def _judge(state: State, comparison: Comparison, out: Outbox, now_ms: int) -> No
     _believe(state, [name for name in comparison.told if name not in wrong], out)
     if not wrong:
         state.repaired.clear()
+        state.refused.clear()
         for each in state.replicas.values():
             each.repair_failures.clear()
         return

@@ -158,16 +158,19 @@ def heard(state: State, replica: Replica, out: Outbox, now_ms: int) -> None:
 
 def _conclude(state: State, replica: Replica, repair: Repair, found: Finding, out: Outbox) -> None:
     repair.record.content = found.words
-    if found.differing and replica.id not in state.repaired:
+    if found.differing and replica.id not in state.refused:
         command = CancelRebuild(session_id=repair.session_id, reason=found.words)
         out.send(replica.id, live(command))
         outcome = "failed: content_differs"
+        if repair.peer is None:
+            state.refused.add(replica.id)
     else:
         if found.differing:  # the store has led there twice: it is the other one that is wrong
             repair.record.content += "; it was built from the store twice"
         out.send(replica.id, live(AcceptRebuild(session_id=repair.session_id)))
         replica.repair_failures.clear()
         replica.wrong = False
+        state.refused.discard(replica.id)
         outcome = "repaired"
     if repair.peer is None:
         state.repaired.add(replica.id)

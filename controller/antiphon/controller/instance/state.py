@@ -383,6 +383,9 @@ class State:
     repair: Repair | None = None
     repair_sessions: int = 0
     repaired: set[ReplicaId] = field(default_factory=set)  # since all were last found equal
+    # Whose rebuild from the store was refused for what it came to; once it comes to that again, it
+    # is the other one that is wrong.
+    refused: set[ReplicaId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.given = self.config
