@@ -34,6 +34,7 @@ from antiphon.protocol.response import (
     SubscribeResponse,
 )
 from antiphon.protocol.schema import Schema
+from antiphon.replica.chunks import CHUNK_ROWS
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.deltas import decode
 from antiphon.replica.digest import digest_of
@@ -134,8 +135,8 @@ class Store:
 class Bench:
     """Drives one worker. `responses` is everything it said on the connections so far."""
 
-    def __init__(self, store: Store | None = None) -> None:
-        self.worker = Worker()
+    def __init__(self, store: Store | None = None, chunk_rows: int = CHUNK_ROWS) -> None:
+        self.worker = Worker(chunk_rows=chunk_rows)
         self.store = store or Store()
         self.now_ms = 0
         self.fuel = FUEL

@@ -16,7 +16,8 @@ from antiphon.protocol.errors import (
 )
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.limits import STATE_RETAIN_MS
-from antiphon.replica import asked, chunks, source
+from antiphon.replica import asked, source
+from antiphon.replica.chunks import CHUNK_ROWS
 from antiphon.replica.ports import (
     DigestsAsked,
     DigestsTold,
@@ -95,10 +96,9 @@ def test_two_replicas_agree_and_a_tampered_one_does_not() -> None:
     ("collection", "source"), [(X, TABLE), (FEED, FEED), (TABLE, TABLE), (J, FEED)]
 )
 def test_state_goes_out_in_chunks_one_at_a_time(
-    collection: CollectionId, source: CollectionId, monkeypatch: pytest.MonkeyPatch
+    collection: CollectionId, source: CollectionId
 ) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 4)
-    bench = serving()
+    bench = serving(chunk_rows=4)
     bench.handle(StateAsked(ask=1, collection=collection, time=25))
     bench.run()
     assert len(told(bench, 1)) == 1, "the next one is asked for"
@@ -172,9 +172,8 @@ def test_a_feed_whose_changes_are_forgotten_is_given_as_it_is_now(
     assert content([answer]) == bench.store.content(FEED, 50)
 
 
-def test_no_more_than_so_many_are_served_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 4)
-    bench = serving()
+def test_no_more_than_so_many_are_served_at_once() -> None:
+    bench = serving(chunk_rows=4)
     for ask in range(asked.ASKS_MAX + 1):
         bench.handle(StateAsked(ask=ask, collection=X, time=25))
     bench.run()
@@ -183,11 +182,11 @@ def test_no_more_than_so_many_are_served_at_once(monkeypatch: pytest.MonkeyPatch
     assert refused == [*([False] * asked.ASKS_MAX), True]
 
 
-def large() -> Bench:
+def large(chunk_rows: int = CHUNK_ROWS) -> Bench:
     """X over a table of 2,000 rows, up to date; a slice of work is 100 rows."""
     store = Store(upper=11)
     store.changes[TABLE] += [((number, f"w{number}"), 4, 1) for number in range(2_000)]
-    bench = Bench(store)
+    bench = Bench(store, chunk_rows)
     bench.connect(index(X), schedule(X))
     bench.run()
     bench.fuel = 100
@@ -214,11 +213,8 @@ def test_large_state_is_made_in_slices_and_reads_and_ticks_go_on_between_them() 
     assert content([part]) == bench.store.content(TABLE, 10), "of the time that was asked for"
 
 
-def test_nothing_is_computed_for_who_does_not_ask_for_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 64)
-    bench = large()
+def test_nothing_is_computed_for_who_does_not_ask_for_more() -> None:
+    bench = large(chunk_rows=64)
     bench.handle(StateAsked(ask=1, collection=X, time=10))
     bench.run()
     assert not bench.last.busy
@@ -242,9 +238,8 @@ def test_who_is_gone_is_not_computed_for_and_holds_nothing(slices: int) -> None:
     assert not bench.worker._asks._sending
 
 
-def test_who_stops_reading_loses_what_was_held_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 64)
-    bench = large()
+def test_who_stops_reading_loses_what_was_held_for_it() -> None:
+    bench = large(chunk_rows=64)
     bench.handle(StateAsked(ask=1, collection=X, time=10))
     bench.run()
     bench.wait(STATE_RETAIN_MS - 1)

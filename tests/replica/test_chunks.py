@@ -23,12 +23,13 @@ from antiphon.replica.digest import digest_of
 from antiphon.replica.ports import StatePart
 from tests.replica.scripted import PAIRS, Row
 
+ROWS = 8  # of a chunk
+
 Update = tuple[Row, int, int]  # row, time, diff
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 8)
     monkeypatch.setattr(chunks, "BUCKET_ROWS", 3)
 
 
@@ -59,7 +60,7 @@ def content(of: Trace, time: int) -> Content:
 
 
 def served(of: Content, fuel: int = 1_000, first_chunk: int = 0) -> list[StatePart]:
-    pass_ = Chunks(of, first_chunk)
+    pass_ = Chunks(of, first_chunk, ROWS)
     parts = []
     while not pass_.is_done:
         _, part = pass_.work(fuel)
@@ -123,7 +124,7 @@ def test_it_goes_on_where_it_is_asked_to(updates: list[Update], first: int) -> N
 
 def test_a_slice_takes_no_more_than_its_fuel() -> None:
     held = trace(((n, "x"), 1 + n % 3, 1) for n in range(500))
-    pass_ = Chunks(content(held, 3))
+    pass_ = Chunks(content(held, 3), chunk_rows=ROWS)
     steps = 0
     while not pass_.is_done:
         used, part = pass_.work(10)
@@ -144,7 +145,7 @@ def test_wide_rows_make_short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_computed_meanwhile_changes_nothing() -> None:
     held = trace(((n, "x"), 1, 1) for n in range(40))
-    pass_ = Chunks(content(held, 1))
+    pass_ = Chunks(content(held, 1), chunk_rows=ROWS)
     parts = []
     for time in range(6, 200):
         held.insert(held.upper, Frontier(time + 1), [(time, zset([((time, "y"), 1)]))])

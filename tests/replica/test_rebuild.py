@@ -14,6 +14,7 @@ from antiphon.protocol.dataflow import MaterializedViewExport, SubscribeExport
 from antiphon.protocol.errors import SinceViolation, Unavailable
 from antiphon.protocol.ids import CollectionId, SessionId
 from antiphon.protocol.response import Failure, RebuildCompleted, RebuildResult
+from antiphon.replica.chunks import CHUNK_ROWS
 from antiphon.replica.held import REPORT_WAIT_MS
 from antiphon.replica.installed import InstalledDataflow
 from antiphon.replica.ports import AppendShard, SnapshotFailed, SnapshotPart, TailFailed
@@ -38,12 +39,12 @@ from tests.replica.scripted import (
 V = CollectionId(9)  # reads X
 
 
-def serving() -> Bench:
+def serving(chunk_rows: int = CHUNK_ROWS) -> Bench:
     """X over the table, J over the feed, V over X; up to date at 30."""
     store = Store(upper=11)
     store.changes[TABLE] += [((number % 5, f"w{number}"), 4, 1) for number in range(9)]
     store.changes[FEED] += [((number, "old"), 4, 1) for number in range(6)]
-    bench = Bench(store)
+    bench = Bench(store, chunk_rows)
     bench.connect(
         index(X),
         index(J, imports=(feed(),), plan=get(FEED)),

@@ -61,11 +61,13 @@ class Asks:
         copies: Callable[[CollectionId], Iterable[InstalledExport]],
         inputs: Inputs,
         requests: list[Request],
+        chunk_rows: int,
     ) -> None:
         self._find = find
         self._copies = copies
         self._inputs = inputs
         self._requests = requests
+        self._chunk_rows = chunk_rows
         self._digests: dict[int, _Summing] = {}
         self._sending: dict[int, _Sending] = {}
 
@@ -79,7 +81,7 @@ class Asks:
                     self._digests[ask] = self._summing(event)
             case StateAsked(ask=ask):
                 try:
-                    chunks = Chunks(self._opened(event), event.first_chunk)
+                    chunks = Chunks(self._opened(event), event.first_chunk, self._chunk_rows)
                 except ComputeError as error:
                     self._requests.append(StateTold(ask=ask, answer=error))
                 else:
@@ -90,6 +92,12 @@ class Asks:
                     sending.asked_at_ms = now_ms
             case StateEnded(ask=ask):
                 self._sending.pop(ask, None)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """What was asked for and was not given whole."""
+        digests = (f"digests for {ask}" for ask in self._digests)
+        return (*digests, *(f"state for {ask}" for ask in self._sending))
 
     @property
     def is_busy(self) -> bool:

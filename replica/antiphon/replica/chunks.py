@@ -63,7 +63,9 @@ class _Dealt:
 class Chunks:
     """One pass over a content. Equal contents are cut alike, in whatever batches they are held."""
 
-    def __init__(self, content: Content, first_chunk: int = 0) -> None:
+    def __init__(
+        self, content: Content, first_chunk: int = 0, chunk_rows: int = CHUNK_ROWS
+    ) -> None:
         """`first_chunk`: those before it are left out."""
         self._content = content
         self._rows_total = sum(map(len, content.batches))
@@ -78,6 +80,7 @@ class Chunks:
         self._cut_rows = 0
         self._index = 0  # of the next chunk
         self._first_chunk = first_chunk
+        self._chunk_rows = chunk_rows
         self.is_done = False  # the last chunk was given
 
     def work(self, fuel_rows: int) -> tuple[int, StatePart | None]:
@@ -89,7 +92,7 @@ class Chunks:
                 used += self._deal(fuel_rows - used)
                 continue
             # A chunk is cut once it is known whether another follows: the last one is marked.
-            count = _chunk_rows(self._left)
+            count = _chunk_rows(self._left, self._chunk_rows)
             if self._bucket < self._bucket_count and self._left.row_count == count:
                 used += self._take_bucket()
                 continue
@@ -194,9 +197,9 @@ def _split(rows: Zset, count: int) -> tuple[Zset, Zset]:
     )
 
 
-def _chunk_rows(rows: Zset) -> int:
+def _chunk_rows(rows: Zset, rows_max: int) -> int:
     """How many of them a chunk takes: up to the row that fills it, or all."""
-    count = min(rows.row_count, CHUNK_ROWS)
+    count = min(rows.row_count, rows_max)
     return (
         1 + bisect_left(range(1, count), CHUNK_BYTES, key=lambda first: _byte_count(rows, first))
         if count

@@ -16,7 +16,7 @@ from antiphon.protocol.content_digest import added, digest_bytes
 from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.errors import ComputeError, SchemaMismatch, SinceViolation
 from antiphon.protocol.frontier import Frontier, meet_all
-from antiphon.protocol.ids import NO_EPOCH, CollectionId, Epoch, HistoryId
+from antiphon.protocol.ids import NO_EPOCH, CollectionId, Epoch, HistoryId, show
 from antiphon.replica.arrangements import Arranging
 from antiphon.replica.chunks import Content
 from antiphon.replica.dataflow.reading import Reader, Reading
@@ -207,6 +207,16 @@ class Inputs:
             self._sources[reader.collection] = remaining
         else:
             self._sources.pop(reader.collection, None)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What flows in for nobody, unless a rebuild gathers it."""
+        return tuple(
+            f"a source of {show(collection)}"
+            for collection, sources in self._sources.items()
+            for source in sources
+            if source.reader_count == 0
+        )
 
     def owns(self, snapshot: int) -> bool:
         return snapshot in self._loads

@@ -132,6 +132,12 @@ class Rebuilds:
         )
 
     @property
+    def unfinished(self) -> tuple[str, ...]:
+        """The session, if there is one."""
+        session = self._session
+        return () if session is None else (f"rebuild {session.command.session_id}",)
+
+    @property
     def wake_at_ms(self) -> int | None:
         session = self._session
         return None if session is None or session.is_completed else session.deadline_ms

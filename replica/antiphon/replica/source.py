@@ -49,6 +49,10 @@ class Source:
         self._overwrites = self._fresh_overwrites()
 
     @property
+    def reader_count(self) -> int:
+        return len(self._readers)
+
+    @property
     def is_read(self) -> bool:
         return bool(self._readers)
 

@@ -52,6 +52,7 @@ from antiphon.protocol.ids import (
 from antiphon.protocol.response import Response
 from antiphon.replica.apply import apply
 from antiphon.replica.asked import Asks
+from antiphon.replica.chunks import CHUNK_ROWS
 from antiphon.replica.computation import Computation
 from antiphon.replica.dataflow.graph import stopped
 from antiphon.replica.held import STORED, Held
@@ -109,8 +110,9 @@ class _Connection:
 class Worker:
     """One worker's state and how it moves."""
 
-    def __init__(self, clock: Callable[[], int] = stopped) -> None:
-        """`clock`: nanoseconds, from anywhere on; only what operators are said to take."""
+    def __init__(self, clock: Callable[[], int] = stopped, *, chunk_rows: int = CHUNK_ROWS) -> None:
+        """`clock`: nanoseconds, from anywhere on; only what operators are said to take.
+        `chunk_rows`: of a part of state that a peer is given."""
         self._held = Held(clock)
         self._connection: _Connection | None = None
         self._applied: Position = NO_POSITION
@@ -124,7 +126,9 @@ class Worker:
         self._rebuilds = Rebuilds(self._held)
         held = self._held
         installed = held.installed
-        self._asks = Asks(installed.readable, installed.copies, held.inputs, held.requests)
+        self._asks = Asks(
+            installed.readable, installed.copies, held.inputs, held.requests, chunk_rows
+        )
         # As last told, without what was news of the dataflows.
         self._measures = Measures(held)
         self._progress: WorkerProgress | None = None
@@ -150,6 +154,11 @@ class Worker:
         self._held.peeks.answer_ready(self._held.configuration)
         self._progress_due = self._progress_due or used > 0
         return self._ready(now_ms)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """What was begun for others and is not over; nothing, once all is quiet."""
+        return (*self._rebuilds.unfinished, *self._asks.unfinished, *self._held.inputs.unread)
 
     # Events.
 

@@ -21,10 +21,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--handover", action="store_true", help="controllers are replaced while they live"
     )
+    parser.add_argument(
+        "--rebuilds", action="store_true", help="replicas are taken for different, and rebuilt"
+    )
     options = parser.parse_args(arguments)
     failures = 0
     for seed in range(options.first, options.first + options.seeds):
-        report = simulate(seed, handover=options.handover)
+        report = simulate(seed, handover=options.handover, rebuilds=options.rebuilds)
         failures += report.failure is not None
         _show(report, whole=options.trace)
     print(f"{options.seeds} seeds, {failures} failed")
@@ -46,6 +49,7 @@ def _show(report: Report, *, whole: bool) -> None:
     if report.failure is not None:
         print(report.failure)
         options = "--handover " if report.handovers else ""
+        options += "--rebuilds " if report.rebuilds else ""
         print(
             f"again: python -m antiphon.proof.simulation {options}--first {report.seed} --seeds 1"
             " --trace"

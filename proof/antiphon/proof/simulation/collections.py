@@ -6,14 +6,17 @@ are hints: some are lost, some arrive twice, and the replica must not mind.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from antiphon.controller.backlog import windows
+from antiphon.controller.catalog import ItemKind
 from antiphon.controller.ports import ErrorReply, Reply, ShardReply
 from antiphon.controller.request import ShardAppendReceived
 from antiphon.history.store import Fence, ShardAppend
 from antiphon.proof.simulation.network import Stream
+from antiphon.proof.simulation.peers import read_state
 from antiphon.proof.simulation.world import World
 from antiphon.protocol.delta import Delta, decode_batch, delta_schema, encode_batch
 from antiphon.protocol.errors import (
@@ -23,7 +26,7 @@ from antiphon.protocol.errors import (
     Unavailable,
 )
 from antiphon.protocol.frontier import START, Frontier
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.ids import NO_EPOCH, CollectionId, ReplicaId
 from antiphon.replica.ports import (
     AppendShard,
     CancelSnapshot,
@@ -48,6 +51,10 @@ WINDOW_BYTES_MAX: Final = 2_000  # small, so that a backlog comes in pieces
 LOST_PERCENT: Final = 3
 DOUBLED_PERCENT: Final = 3
 RETRY_MS: Final = (50, 500)
+RECENT_TICKS: Final = 8  # that may be pushed once more with the next one
+BASE_MS_MAX: Final = 500  # a rebuild's base is large, and slow to come
+
+Tick = tuple[Frontier, Frontier, Mapping[CollectionId, Delta]]  # lower, upper, changes
 
 
 class Tails:
@@ -56,6 +63,8 @@ class Tails:
     def __init__(self, world: World) -> None:
         self._world = world
         self._tails: list[tuple[Stream, OpenTail]] = []
+        self._recent: deque[Tick] = deque(maxlen=RECENT_TICKS)
+        self.overlapping_percent = 0  # of the ticks come with some of those before them
 
     def open(self, stream: Stream, request: OpenTail) -> None:
         self._tails.append((stream, request))
@@ -67,13 +76,18 @@ class Tails:
 
     def clear(self) -> None:
         self._tails.clear()
+        self._recent.clear()
 
     def push(self, lower: Frontier, upper: Frontier, deltas: Mapping[CollectionId, Delta]) -> None:
         self._tails = [(stream, request) for stream, request in self._tails if stream.is_open]
+        self._recent.append((lower, upper, deltas))
         for stream, request in self._tails:
             if self._world.random.chance(LOST_PERCENT):
                 continue
             batch = _batch(request, lower, upper, deltas)
+            if self.overlapping_percent and self._world.random.chance(self.overlapping_percent):
+                count = self._world.random.between(1, len(self._recent))
+                batch = _in_one(request, list(self._recent)[-count:])
             stream.send(1, batch)
             if self._world.random.chance(DOUBLED_PERCENT):
                 stream.send(1, batch)
@@ -144,7 +158,25 @@ class CollectionsLink:
 
         if request.snapshot in self._canceled:
             return
-        stream = self._open(lambda controller, stream: _serve_snapshot(controller, stream, request))
+        if request.peer:
+            peer = self._seats.live.replicas[ReplicaId(request.peer)]
+            stream = read_state(self._seats.network, self._replica, peer, request)
+            self._snapshots[request.snapshot] = stream
+            return
+        # Only what a rebuild or a peer is asked for is read in the name of an epoch.
+        reader = self._replica
+        spoils = request.epoch != NO_EPOCH and request.as_of == reader.spoils_at
+
+        def serve(controller: ControllerProcess, stream: Stream) -> None:
+            slow = request.epoch != NO_EPOCH
+            delay_ms = controller.world.random.between(0, BASE_MS_MAX) if slow else 0
+            controller.world.after(
+                delay_ms,
+                lambda: _serve_snapshot(controller, stream, request, reader if spoils else None),
+                controller.process,
+            )
+
+        stream = self._open(serve)
         self._snapshots[request.snapshot] = stream
         stream.attach(0, receive, lost)
 
@@ -212,13 +244,24 @@ def _serve_tail(controller: ControllerProcess, stream: Stream, request: OpenTail
     controller.tails.open(stream, request)
 
 
-def _serve_snapshot(controller: ControllerProcess, stream: Stream, request: ReadSnapshot) -> None:
+def _serve_snapshot(
+    controller: ControllerProcess,
+    stream: Stream,
+    request: ReadSnapshot,
+    spoiled: ReplicaProcess | None,
+) -> None:
+    """`spoiled`: it gets a table without one of its rows, as if the store's disk had lost it."""
     assert controller.driver is not None, "a dead controller serves nothing"
     try:
         deltas = list(controller.store.snapshot(request.collection, request.as_of))
     except ComputeError as error:
         stream.send(1, SnapshotFailed(snapshot=request.snapshot, error=error))
         return
+    item = controller.driver.catalog.items.get(request.collection)
+    if spoiled is not None and item is not None and item.kind is ItemKind.TABLE:
+        shorter = [_without_a_row(delta) for delta in deltas[:1]]
+        spoiled.is_spoiled = [d.row_count for d in shorter] != [d.row_count for d in deltas[:1]]
+        deltas[:1] = shorter
     rows_total = sum(delta.row_count for delta in deltas)
     for index, delta in enumerate(deltas or [Delta()]):
         stream.send(
@@ -230,6 +273,11 @@ def _serve_snapshot(controller: ControllerProcess, stream: Stream, request: Read
                 last=index == max(len(deltas), 1) - 1,
             ),
         )
+
+
+def _without_a_row(delta: Delta) -> Delta:
+    batches = [batch.slice(min(1, batch.num_rows)) for batch in delta.rows[:1]]
+    return Delta(rows=(*batches, *delta.rows[1:]), errors=delta.errors)
 
 
 def _serve_append(controller: ControllerProcess, stream: Stream, request: AppendShard) -> None:
@@ -285,6 +333,18 @@ def _batch(
         if collection in request.collections
     }
     return TailReceived(tail=request.tail, lower=lower, upper=upper, deltas=wanted)
+
+
+def _in_one(request: OpenTail, ticks: list[Tick]) -> TailReceived:
+    """Ticks once more, in one piece with the latest; some may be before what was asked for."""
+    both: dict[CollectionId, Delta] = {}
+    for _, _, deltas in ticks:
+        for collection, delta in deltas.items():
+            before = both.get(collection, Delta())
+            both[collection] = Delta(
+                rows=(*before.rows, *delta.rows), errors=(*before.errors, *delta.errors)
+            )
+    return _batch(request, ticks[0][0], ticks[-1][1], both)
 
 
 def _encode(delta: Delta) -> EncodedDelta:

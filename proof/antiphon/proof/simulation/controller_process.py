@@ -33,6 +33,7 @@ from antiphon.proof.simulation.checkers import check_fence, check_session
 from antiphon.proof.simulation.collections import Tails
 from antiphon.proof.simulation.keeping import check_fold, check_sent, check_suffix, tiny_policy
 from antiphon.proof.simulation.network import Network, Stream
+from antiphon.proof.simulation.rebuilds import OVERLAPPING_PERCENT, Rebuilds
 from antiphon.proof.simulation.replica_process import ReplicaProcess, Session
 from antiphon.proof.simulation.world import Process, World
 from antiphon.protocol.command import Hello, Sent, SyncDecision
@@ -50,6 +51,7 @@ from antiphon.protocol.limits import HEARTBEAT_INTERVAL_MS, LOOK_MS
 
 COMMIT_MS_MAX: Final = 12
 COMPARE_MS: Final = 1_500  # often, so that comparisons meet everything else that happens
+REBUILT_COMPARE_MS: Final = 400  # so often that a run has many rebuilds
 BACKOFF_MS: Final = (100, 1_500)
 LOST_ACKNOWLEDGEMENT_PERCENT: Final = 50
 
@@ -82,6 +84,7 @@ class ControllerProcess:
         self._wake_at_ms: int | None = None
         self._planned: dict[tuple[str, int], Statement] = {}
         self._ownership_ms = ownership_ms
+        self.rebuilds: Rebuilds | None = None  # who watches them
         self._claim_id = ClaimId(bytes(16))
         self.reaches_late_ms: tuple[int, int] | None = None  # its replicas, when it begins
         self.stuck_until_ms = 0  # its looks at the claim come to nothing before
@@ -89,13 +92,15 @@ class ControllerProcess:
 
     def successor(self) -> ControllerProcess:
         """Another one, of the same store and replicas."""
-        return ControllerProcess(
+        found = ControllerProcess(
             self.world,
             self.network,
             self.store,
             self.replicas,
             ownership_ms=self._ownership_ms,
         )
+        found.rebuilds = self.rebuilds
+        return found
 
     def start(self) -> None:
         """Claim the next epoch, recover, and reach for every replica."""
@@ -112,7 +117,7 @@ class ControllerProcess:
         self.process.start()
         claim_id, opened = self._claim_id, self.store.opened()
         config = InstanceConfig(
-            compare_ms=COMPARE_MS,
+            compare_ms=COMPARE_MS if self.rebuilds is None else REBUILT_COMPARE_MS,
             instance_id=opened.instance_id,
             name="default",
             history_id=opened.history_id,
@@ -120,6 +125,8 @@ class ControllerProcess:
             claim_id=claim_id,
             policy=self.policy,
         )
+        if self.rebuilds is not None:
+            self.tails.overlapping_percent = OVERLAPPING_PERCENT
         recovered = recover(opened, self.store.history(), config)
         ports = Ports(
             store=_Store(self),
@@ -302,6 +309,9 @@ class _Links:
         if found is not None:
             assert self._owner.driver is not None, "a dead controller says nothing"
             check_sent(self._owner.driver.kernel.instance.state, replica, commands)
+            if self._owner.rebuilds is not None:
+                state = self._owner.driver.kernel.instance.state
+                self._owner.rebuilds.said(state, replica, commands)
             for sent in commands:
                 self._owner.world.note(f"> {replica} {describe(sent)}")
             found[0].send(0, commands)
@@ -330,6 +340,8 @@ class _Links:
 
         def told(digests: Mapping[CollectionId, bytes]) -> None:
             wanted = {c: digests[c] for c in collections if c in digests}
+            if owner.rebuilds is not None:
+                wanted = owner.rebuilds.told(replica, wanted)
             owner.network.call(
                 target.process,
                 owner.process,
@@ -381,6 +393,9 @@ class _Links:
     def _received(self, replica: ReplicaId, message: object) -> None:
         assert isinstance(message, tuple), "a session carries response batches"
         connection_id, responses = message
+        if self._owner.rebuilds is not None and self._owner.driver is not None:
+            state = self._owner.driver.kernel.instance.state
+            self._owner.rebuilds.heard(state, replica, responses)
         self._owner.handle(
             ResponsesReceived(replica=replica, connection_id=connection_id, responses=responses)
         )

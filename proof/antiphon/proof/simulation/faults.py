@@ -17,6 +17,8 @@ from antiphon.protocol.ids import ReplicaId
 
 PAUSE_MS: Final = (100, 2_500)  # between two faults
 DOWN_MS: Final = (10, 2_000)  # how long a killed process stays away
+STRIKE_MS: Final = (0, 600)  # from the beginning of a rebuild to what befalls it
+STRIKE_PERCENT: Final = 30
 AWAY_MS: Final = (1_000, 6_000)  # how long a replica that lives cannot be reached
 
 
@@ -31,7 +33,9 @@ class Faults:
         replicas: Mapping[ReplicaId, ReplicaProcess],
         *,
         handover: bool = False,
+        enabled_percent: int,
     ) -> None:
+        """`enabled_percent`: of the kinds of fault a run has so many."""
         self._world = world
         self._network = network
         self._seats = seats
@@ -45,7 +49,7 @@ class Faults:
             self._cut_controller,
             self._part_replica,
         ]
-        self._enabled = [kind for kind in kinds if self._random.chance(60)]
+        self._enabled = [kind for kind in kinds if self._random.chance(enabled_percent)]
         if handover:
             self._enabled += [self._seats.hand_over, self._seats.hand_over]
 
@@ -53,9 +57,13 @@ class Faults:
         if self._enabled:
             self._world.after(self._random.between(*PAUSE_MS), self._next)
 
+    def cease(self) -> None:
+        """No more faults; who is down comes back in its time."""
+        self._healed = True
+
     def heal(self) -> None:
         """No more faults; who is down comes back at once."""
-        self._healed = True
+        self.cease()
         self._seats.revive(self._seats.live)
         for replica in self._replicas.values():
             self._network.join(replica.process)
@@ -69,7 +77,10 @@ class Faults:
         self._world.after(self._random.between(*PAUSE_MS), self._next)
 
     def _kill_replica(self) -> None:
-        replica = self._replicas[self._random.choose(tuple(self._replicas))]
+        self.kill(self._random.choose(tuple(self._replicas)))
+
+    def kill(self, name: ReplicaId) -> None:
+        replica = self._replicas[name]
         if replica.process.alive:
             replica.kill()
             self._network.cut(replica.process, f"{replica.name} was killed")
@@ -82,7 +93,10 @@ class Faults:
             self._back(lambda: self._seats.revive(controller))
 
     def _cut_replica(self) -> None:
-        replica = self._replicas[self._random.choose(tuple(self._replicas))]
+        self._cut(self._random.choose(tuple(self._replicas)))
+
+    def _cut(self, name: ReplicaId) -> None:
+        replica = self._replicas[name]
         self._world.note(f"x streams of {replica.name}")
         self._network.cut(replica.process, "cut")
 
@@ -93,6 +107,26 @@ class Faults:
         self._network.part(replica.process)
         away_ms = self._random.between(*AWAY_MS)
         self._world.after(away_ms, lambda: self._network.join(replica.process))
+
+    def rebuild_began(self, replica: ReplicaId, peer: ReplicaId | None) -> None:
+        """`peer`: who gives its base; None: the store."""
+        if self._healed:
+            return
+        if not self._random.chance(STRIKE_PERCENT):
+            return
+        giver = self._random.choose(tuple(self._replicas)) if peer is None else peer
+        strike: Callable[[], None] = self._random.choose(
+            (
+                lambda: self.kill(replica),
+                lambda: self.kill(giver),
+                lambda: self._cut(replica),
+                lambda: self._cut(giver),
+                self._kill_controller,
+            )
+        )
+        self._world.after(
+            self._random.between(*STRIKE_MS), lambda: None if self._healed else strike()
+        )
 
     def _cut_controller(self) -> None:
         self._world.note("x streams of the controller")

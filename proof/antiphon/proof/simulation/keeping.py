@@ -2,8 +2,8 @@
 
 *Kept*: no fold passes a pin that is not lost. *Known*: a suffix is sent only to who agrees with the
 history where it stands. *Accepted*: who is being brought up to date does not write, and is not read
-from while another replica is up to date. *Settled*: once all is well, every replica stands at the
-head, with the history's digest.
+from while another replica is up to date; who is being repaired is not read from either. *Settled*:
+once all is well, every replica stands at the head, with the history's digest.
 """
 
 from __future__ import annotations
@@ -65,10 +65,19 @@ def check_sent(state: State, replica: ReplicaId, commands: Iterable[Sent]) -> No
         Violation
     """
     view = state.sync.view(replica)
-    if view is not None and view.is_synced:
+    wrong = state.replicas[replica].wrong
+    if view is not None and view.is_synced and not wrong:
         return
-    others = [other.replica for other in state.sync.views if other.serves]
+    others = [
+        other.replica
+        for other in state.sync.views
+        if other.serves and not state.replicas[other.replica].wrong
+    ]
     for sent in commands:
+        if wrong:
+            if isinstance(sent.command, Peek) and others:
+                raise Violation(f"{replica} is read from while it is repaired, not {others}")
+            continue
         if isinstance(sent.command, AllowWrites):
             raise Violation(f"{replica} may write before its session was accepted")
         if isinstance(sent.command, Peek) and others:

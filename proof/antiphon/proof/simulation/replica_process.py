@@ -15,7 +15,7 @@ from antiphon.proof.simulation.network import Stream
 from antiphon.proof.simulation.world import Process, World
 from antiphon.protocol.codec import commands_to_batch, commands_to_pass
 from antiphon.protocol.command import Sent
-from antiphon.protocol.errors import AntiphonError
+from antiphon.protocol.errors import AntiphonError, ComputeError
 from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.ids import (
     NO_EPOCH,
@@ -27,11 +27,19 @@ from antiphon.protocol.ids import (
 )
 from antiphon.protocol.response import Response
 from antiphon.replica.driver import ReplicaDriver
-from antiphon.replica.ports import CollectionsPort, Connected, Event, Fence, WorkerReady
+from antiphon.replica.ports import (
+    CollectionsPort,
+    Connected,
+    Event,
+    Fence,
+    StatePart,
+    WorkerReady,
+)
 from antiphon.replica.worker import Worker
 
 STEP_MS_MAX: Final = 4
 FUEL_ROWS: Final = 40  # small, so that work is cut in many places
+CHUNK_ROWS: Final = 4  # of the state that it gives to a peer; small for the same reason
 
 
 class CollectionsFactory(Protocol):
@@ -48,9 +56,11 @@ class ReplicaProcess:
         self.fence: Fence | None = None  # its disk
         self.driver: ReplicaDriver | None = None
         self._make_collections = collections
-        self._worker = Worker()
+        self._worker = Worker(chunk_rows=CHUNK_ROWS)
         self._inbox: deque[Event] = deque()
         self._obeyed = NO_EPOCH  # over all lives: its fence is durable
+        self.spoils_at: int | None = None  # the base of a rebuild at this time lacks a row
+        self.is_spoiled = False  # it did
         self._scheduled = False
         self._sessions: dict[int, Session] = {}
         self._session_count = 0
@@ -58,7 +68,7 @@ class ReplicaProcess:
 
     def start(self) -> None:
         self.process.start()
-        self._worker = Worker()
+        self._worker = Worker(chunk_rows=CHUNK_ROWS)
         self._inbox.clear()
         self._scheduled = False
         self._sessions.clear()
@@ -90,6 +100,25 @@ class ReplicaProcess:
     ) -> None:
         assert self.driver is not None, "a dead replica is not asked"
         self.driver.ask_digests(collections, time, told, self.world.now_ms)
+
+    def ask_state(
+        self, collection: CollectionId, time: int, told: Callable[[StatePart | ComputeError], None]
+    ) -> int:
+        assert self.driver is not None, "a dead replica is not asked"
+        return self.driver.ask_state(collection, time, 0, told, self.world.now_ms)
+
+    def more_state(self, ask: int) -> None:
+        assert self.driver is not None, "a dead replica is not asked"
+        self.driver.more_state(ask, self.world.now_ms)
+
+    def end_state(self, ask: int) -> None:
+        assert self.driver is not None, "a dead replica is not asked"
+        self.driver.end_state(ask, self.world.now_ms)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """What its worker has begun for others and not ended."""
+        return self._worker.unfinished
 
     def take_result(self, peek_id: PeekId) -> tuple[bytes, ...] | None:
         assert self.driver is not None, "a dead replica is not asked"

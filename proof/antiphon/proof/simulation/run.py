@@ -16,6 +16,7 @@ from antiphon.proof.simulation.keeping import check_settled
 from antiphon.proof.simulation.model import CHURN_SQL, SCHEMA_SQL, VIEWS
 from antiphon.proof.simulation.network import Network
 from antiphon.proof.simulation.readers import Reader, Subscriber
+from antiphon.proof.simulation.rebuilds import Rebuilds, left
 from antiphon.proof.simulation.replica_process import ReplicaProcess
 from antiphon.proof.simulation.seats import Seats
 from antiphon.proof.simulation.world import EPOCH_MS, World
@@ -24,10 +25,15 @@ from antiphon.protocol.ids import HistoryId, InstanceId, ReplicaId
 from antiphon.protocol.limits import OWNERSHIP_MS
 
 REPLICAS: Final = (ReplicaId("r1"), ReplicaId("r2"))
+# A majority, so that one that is taken for different is repaired, and not the others.
+REBUILT_REPLICAS: Final = (*REPLICAS, ReplicaId("r3"))
+FAULTS_PERCENT: Final = 60  # of the kinds of fault a run has so many
+REBUILT_FAULTS_PERCENT: Final = 20  # rebuilds are struck by faults of their own
 DEFINE_MS_MAX: Final = 120_000
 FAULTY_MS: Final = 12_000
 CHURN_PAUSE_MS: Final = (50, 900)
 HEALED_MS_MAX: Final = 90_000
+REST_MS_MAX: Final = 20_000  # from the last answer on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,7 @@ class Report:
     decisions: Mapping[str, int]  # how often each kind of session was opened
     controller_lives: int
     handovers: int
+    rebuilds: Mapping[str, int]  # how many began, completed, ...
     replica_lives: int
     virtual_ms: int
 
@@ -52,7 +59,9 @@ class Report:
 class Simulation:
     """The whole world of one seed."""
 
-    def __init__(self, seed: int, *, handover: bool = False, careful: bool = True) -> None:
+    def __init__(
+        self, seed: int, *, handover: bool = False, careful: bool = True, rebuilds: bool = False
+    ) -> None:
         self.seed = seed
         self.world = World(seed)
         self.network = Network(self.world)
@@ -68,17 +77,28 @@ class Simulation:
             ownership_ms=OWNERSHIP_MS if handover and careful else None,
         )
         self.seats = Seats(first, careful=careful)
-        for name in REPLICAS:
+        self.names = REBUILT_REPLICAS if rebuilds else REPLICAS
+        for name in self.names:
             self.replicas[name] = ReplicaProcess(
                 self.world, name, lambda replica: CollectionsLink(self.seats, replica)
             )
         self.observed = Observations()
         self.writer = Writer(self.seats, self.observed)
-        self.reader = Reader(self.seats, self.observed, VIEWS, REPLICAS)
+        self.reader = Reader(self.seats, self.observed, VIEWS, self.names)
         self.subscribers = [
             Subscriber(self.seats, self.observed, view) for view in ("totals", "priced")
         ]
-        self.faults = Faults(self.world, self.network, self.seats, self.replicas, handover=handover)
+        self.faults = Faults(
+            self.world,
+            self.network,
+            self.seats,
+            self.replicas,
+            handover=handover,
+            enabled_percent=REBUILT_FAULTS_PERCENT if rebuilds else FAULTS_PERCENT,
+        )
+        self.rebuilds: Rebuilds | None = None
+        if rebuilds:
+            self.rebuilds = first.rebuilds = Rebuilds(self.world, self.replicas, self.faults)
 
     def run(self) -> Report:
         """Runs to the end, whatever it brings."""
@@ -101,6 +121,7 @@ class Simulation:
             intervals=sum(len(found) for found in self.observed.intervals.values()),
             controller_lives=self.seats.lives + self.seats.live.process.lives,
             handovers=self.seats.count,
+            rebuilds={} if self.rebuilds is None else dict(sorted(self.rebuilds.counts.items())),
             replica_lives=sum(replica.process.lives for replica in self.replicas.values()),
             virtual_ms=self.world.now_ms - EPOCH_MS,
         )
@@ -119,6 +140,8 @@ class Simulation:
         churn = Definer(self.seats, CHURN_SQL, CHURN_PAUSE_MS)
         self.world.run_until(self.world.now_ms + FAULTY_MS)
         self.faults.heal()
+        if self.rebuilds is not None:
+            self.rebuilds.lie_percent = 0
         churn.stop()
         self.writer.stopped = True
         self.reader.stopped = True
@@ -131,7 +154,7 @@ class Simulation:
 
     def _read_everything(self) -> None:
         """Liveness: every view, on every replica, at the final time."""
-        waiting = {(view, name) for view in VIEWS for name in REPLICAS}
+        waiting = {(view, name) for view in VIEWS for name in self.names}
 
         def ask(view: str, name: ReplicaId) -> None:
             self.reader.read(
@@ -168,6 +191,12 @@ class Simulation:
         )
         facts = {name: replica.facts() for name, replica in self.replicas.items()}
         check_settled(self.store, facts)
+        state = driver.kernel.instance.state
+        self._until(
+            lambda: not left(state, self.replicas),
+            REST_MS_MAX,
+            lambda: f"it never comes to rest: {', '.join(left(state, self.replicas))}",
+        )
 
     def _until(
         self, condition: Callable[[], bool], within_ms: int, complaint: str | Callable[[], str]
@@ -178,11 +207,15 @@ class Simulation:
             raise Violation(f"{text} within {within_ms} ms")
 
 
-def simulate(seed: int, *, handover: bool = False, careful: bool = True) -> Report:
+def simulate(
+    seed: int, *, handover: bool = False, careful: bool = True, rebuilds: bool = False
+) -> Report:
     """Run one seed. Equal seeds give equal reports.
 
     Args:
         handover: controllers are replaced while they live.
         careful: False plants a bug: nobody waits for the older one, nor doubts itself.
+        rebuilds: of three replicas one is taken for different, again and again, and rebuilt, while
+            it, its peers, the controller and the lines between them die.
     """
-    return Simulation(seed, handover=handover, careful=careful).run()
+    return Simulation(seed, handover=handover, careful=careful, rebuilds=rebuilds).run()
