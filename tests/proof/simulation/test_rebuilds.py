@@ -56,6 +56,7 @@ def test_all_ends_of_a_rebuild_were_among_them(counts: Counter[str]) -> None:
     if counts:  # the seeds may have run elsewhere
         assert counts["begun"] > counts["completed"] >= counts["accepted"] > 0
         assert counts["compared"] > 0
+        assert counts["from a peer"] > 0
 
 
 def marks_on_receipt(patch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,7 @@ class ControllerProcess:
         claim_id, opened = self._claim_id, self.store.opened()
         config = InstanceConfig(
             compare_ms=COMPARE_MS if self.rebuilds is None else REBUILT_COMPARE_MS,
+            rebuild_from_peers=1 if self.rebuilds is None else self.rebuilds.from_peers,
             instance_id=opened.instance_id,
             name="default",
             history_id=opened.history_id,

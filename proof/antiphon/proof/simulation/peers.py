@@ -6,7 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from antiphon.proof.simulation.network import Network, Stream
-from antiphon.protocol.errors import ComputeError, EpochFenced, Unavailable
+from antiphon.protocol.errors import (
+    ComputeError,
+    EpochFenced,
+    InstanceMismatch,
+    Unavailable,
+)
 from antiphon.replica.ports import ReadSnapshot, SnapshotFailed, SnapshotPart, StatePart
 
 if TYPE_CHECKING:
@@ -69,9 +74,12 @@ class _Serving:
 
     def _receive(self, message: ReadSnapshot | str) -> None:
         if isinstance(message, ReadSnapshot):
-            fence = self._peer.facts().highest_epoch
-            if message.epoch < fence:
+            facts = self._peer.facts()
+            if message.epoch < facts.highest_epoch:
                 self._stream.send(1, EpochFenced(f"epoch {message.epoch} is over"))
+                return
+            if message.history_id is not None and message.history_id != facts.history_id:
+                self._stream.send(1, InstanceMismatch("it is of another history"))
                 return
             self._ask = self._peer.ask_state(message.collection, message.as_of, self._tell)
         elif self._ask is not None:

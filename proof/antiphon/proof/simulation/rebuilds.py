@@ -53,6 +53,8 @@ class Rebuilds:
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.lie_percent = LIE_PERCENT
+        # Whether replicas are asked for state last, or first: more often first.
+        self.from_peers: int = world.random.choose((1, 2, 2))
         self._world = world
         self._random = world.random.split()
         self._replicas = replicas
