@@ -26,7 +26,7 @@ from antiphon.protocol.errors import (
     Unavailable,
 )
 from antiphon.protocol.frontier import START, Frontier
-from antiphon.protocol.ids import NO_EPOCH, CollectionId, ReplicaId
+from antiphon.protocol.ids import CollectionId, ReplicaId
 from antiphon.replica.ports import (
     AppendShard,
     CancelSnapshot,
@@ -163,13 +163,12 @@ class CollectionsLink:
             stream = read_state(self._seats.network, self._replica, peer, request)
             self._snapshots[request.snapshot] = stream
             return
-        # Only what a rebuild or a peer is asked for is read in the name of an epoch.
         reader = self._replica
-        spoils = request.epoch != NO_EPOCH and request.as_of == reader.spoils_at
+        is_base = reader.gathers(request.snapshot)
+        spoils = is_base and request.as_of == reader.spoils_at
 
         def serve(controller: ControllerProcess, stream: Stream) -> None:
-            slow = request.epoch != NO_EPOCH
-            delay_ms = controller.world.random.between(0, BASE_MS_MAX) if slow else 0
+            delay_ms = controller.world.random.between(0, BASE_MS_MAX) if is_base else 0
             controller.world.after(
                 delay_ms,
                 lambda: _serve_snapshot(controller, stream, request, reader if spoils else None),

@@ -120,6 +120,10 @@ class ReplicaProcess:
         """What its worker has begun for others and not ended."""
         return self._worker.unfinished
 
+    def gathers(self, snapshot: int) -> bool:
+        """Whether a read is of a rebuild's base."""
+        return self._worker.gathers(snapshot)
+
     def take_result(self, peek_id: PeekId) -> tuple[bytes, ...] | None:
         assert self.driver is not None, "a dead replica is not asked"
         fetch = self.driver.take_result(peek_id, self.world.now_ms)
