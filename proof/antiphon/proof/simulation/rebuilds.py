@@ -95,9 +95,11 @@ class Rebuilds:
                         raise Violation(f"{replica}: rebuild {number} is accepted without result")
                     if not self._replicas[replica].is_spoiled:
                         continue
-                    if others & _up_to_date(state):
+                    # What the controller itself has put on record of the comparison.
+                    found = state.replicas[replica].decisions[-1].content
+                    if " is not that of " in found and others & _up_to_date(state):
                         raise Violation(f"{replica}: rebuild {number} is accepted, and is wrong")
-                    # Nobody was there to compare with: what the store lost is not found out.
+                    # Nobody could be compared with, or what the store lost does not show so far.
                     self._world.after(0, lambda: self._strikes.kill(replica))
                 case CancelRebuild():
                     self.counts["canceled"] += 1
