@@ -59,7 +59,7 @@ def moment(function, values):
     if any(value == "NaN" or math.isinf(value) for value in values):
         return math.nan
     exact = [Fraction(value) for value in values]
-    mean = sum(exact) / count
-    variance = sum((value - mean) ** 2 for value in exact) / (count - sampled)
-    variance = float(variance)  # OverflowError: out of range
+    whole = count * sum(value**2 for value in exact) - sum(exact) ** 2
+    # Rounded twice: the exact numerator, and the quotient. OverflowError: out of range.
+    variance = float(whole) / float(count * (count - sampled))
     return variance if function in (F.VAR_SAMP, F.VAR_POP) else math.sqrt(variance)

@@ -5,9 +5,9 @@ many limbs times a power of two. So what a row adds is taken back to the last bi
 
     n · Σx² - (Σx)²
 
-is computed without rounding: the one rounding is that to the result, which therefore neither drifts
-nor suffers where the values are large and close together. Sum and squares are two parts of the
-group's numbers, each of which grows by itself.
+is computed without rounding; then it is rounded to a float, and divided. So the result neither
+drifts nor suffers where the values are large and close together. Sum and squares are two parts of
+the group's numbers, each of which grows by itself.
 """
 
 from __future__ import annotations
