@@ -41,6 +41,10 @@ from tests.replica.dataflow.examples import (
 )
 
 CASES = [
+    # the value of a subquery, and how many rows it has
+    ("only_row", (TEXT, INT64), ("a", 1), TEXT, "a"),
+    ("only_row", (TEXT, INT64), (None, None), TEXT, None),
+    ("only_row", (TEXT, INT64), ("a", 2), TEXT, Fails("cardinality_violation")),
     # integers: never wrap, division truncates, the remainder has the dividend's sign
     ("add", (INT64, INT64), (MAX64, 1), INT64, Fails(RANGE)),
     ("add", (INT64, INT64), (MAX64, -1), INT64, MAX64 - 1),
