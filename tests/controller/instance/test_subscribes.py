@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from antiphon.controller.instance.event import RequestCanceled
 from antiphon.controller.instance.ready import CloseSession
 from antiphon.controller.ports import ErrorReply, SubscribeReply
-from antiphon.protocol.command import AllowCompaction, CreateDataflow, Schedule
+from antiphon.protocol.command import AllowCompaction, CreateDataflow, Schedule, StartRebuild
 from antiphon.protocol.dataflow import SubscribeExport
 from antiphon.protocol.delta import TIME_COLUMN, decode_batch, delta_schema
 from antiphon.protocol.errors import (
@@ -26,11 +26,24 @@ from antiphon.protocol.frontier import CLOSED, START, Frontier
 from antiphon.protocol.ids import CollectionId, ReplicaId
 from antiphon.protocol.response import (
     Failure,
+    RebuildCompleted,
+    RebuildResult,
     SubscribeBatch,
     SubscribeDropped,
     SubscribeResponse,
 )
-from tests.controller.instance.machine import CONFIG, SCHEMA, Machine, T, of_type, updates
+from tests.controller.instance.machine import (
+    CONFIG,
+    SCHEMA,
+    Machine,
+    T,
+    index,
+    of_type,
+    updates,
+)
+from tests.controller.instance.test_comparing import RIGHT, WRONG, tell, wait
+
+A = CollectionId(10)
 
 
 @pytest.fixture
@@ -283,3 +296,87 @@ def test_one_that_has_begun_or_goes_on_or_has_a_replica_is_not_given_up(machine:
     assert resumed not in machine.replies
     assert len(machine.replies[begun]) == 1
     assert isinstance(error_of(machine, filling), Unavailable)
+
+
+def filling(*names: str) -> Machine:
+    """A machine with an index; of these replicas the first is filled and read from."""
+    machine = Machine()
+    machine.install(index(A))
+    for name in names:
+        machine.connect(name)
+    machine.report(names[0], A, 100)
+    assert machine.state.replicas[ReplicaId(names[0])].accepted
+    for name in names:
+        machine.take(name)
+    return machine
+
+
+def begun(machine: Machine, name: str) -> list[int | None]:
+    """From where on a subscribe was started there since the last look."""
+    return [
+        command.dataflow.as_of.time
+        for command in machine.take(name)
+        if isinstance(command, CreateDataflow)
+    ]
+
+
+def test_who_is_not_up_to_date_begins_once_it_is_where_the_client_is_by_then() -> None:
+    machine = filling("r1", "r2")
+    request, collection = machine.subscribe(with_snapshot=False)
+    assert begun(machine, "r1") == [99]
+    assert begun(machine, "r2") == []
+    machine.tick(120)
+    machine.batch("r1", collection, 100, 120, 110)
+    machine.report("r2", A, 120)
+    assert begun(machine, "r2") == [119]
+    machine.tick(130)
+    machine.batch("r2", collection, 120, 130, 125)
+    assert seen(machine, request) == [(100, 120, [110]), (120, 130, [125])]
+
+
+def test_a_lone_replica_is_asked_before_it_is_up_to_date() -> None:
+    machine = filling("r1", "r2")
+    _, collection = machine.subscribe(with_snapshot=False)
+    machine.tick(120)
+    machine.batch("r1", collection, 100, 120, 110)
+    machine.take("r2")
+    machine.lose("r1")
+    assert begun(machine, "r2") == [119]
+
+
+@pytest.mark.parametrize("mended_first", [False, True])
+def test_who_is_found_wrong_is_heard_no_more_and_begins_again_when_it_is_mended(
+    mended_first: bool,
+) -> None:
+    machine = filling("r1", "r2", "r3")
+    for name in ("r2", "r3"):
+        machine.report(name, A, 100)
+    wait(machine, 0)
+    for name in ("r1", "r2", "r3"):
+        machine.take(name)
+    machine.digest = None
+    request, collection = machine.subscribe(with_snapshot=False)
+    machine.take("r2")
+    wait(machine, CONFIG.compare_ms)
+    tell(machine, r1=RIGHT, r2=WRONG, r3=RIGHT)
+    commands = machine.take("r2")
+    drop = AllowCompaction(collection=collection, frontier=CLOSED)
+    assert drop in commands
+    (repair,) = of_type(commands, StartRebuild)
+    assert isinstance(repair, StartRebuild)
+    upper = machine.state.timeline_upper + 20
+    machine.tick(upper)
+    machine.batch("r2", collection, 100, upper, 110)
+    assert seen(machine, request) == [], "what was under way is not heard"
+    machine.batch("r1", collection, 100, upper, 111)
+    assert seen(machine, request) == [(100, upper, [111])]
+    if not mended_first:
+        machine.dropped("r2", collection)
+        assert begun(machine, "r2") == [], "it is wrong still"
+    result = RebuildCompleted(achieved_time=repair.target_time, digest=RIGHT)
+    machine.respond("r2", RebuildResult(session_id=repair.session_id, result=result))
+    tell(machine, r1=RIGHT)
+    if mended_first:
+        assert begun(machine, "r2") == [], "it has yet to drop it"
+        machine.dropped("r2", collection)
+    assert begun(machine, "r2") == [upper - 1]

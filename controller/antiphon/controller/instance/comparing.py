@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from antiphon.controller.instance import peeks, repairing
+from antiphon.controller.instance import reading, repairing
 from antiphon.controller.instance.event import DigestsTold
 from antiphon.controller.instance.ready import AskDigests, Outbox
 from antiphon.controller.instance.state import Comparison, Replica, State
@@ -149,7 +149,7 @@ def _believe(state: State, right: list[ReplicaId], out: Outbox) -> None:
     found = [state.replicas[name] for name in right if name in state.replicas]
     for replica in found:
         replica.wrong = False
-    peeks.ask_waiting(state, out)
+    reading.readers_changed(state, out)
 
 
 def _votes(

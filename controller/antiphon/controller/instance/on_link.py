@@ -13,6 +13,7 @@ from antiphon.controller.instance import (
     holds,
     hydration,
     peeks,
+    reading,
     repairing,
     retaining,
     subscribes,
@@ -159,7 +160,7 @@ def on_heard(state: State, heard: ReplicaId, out: Outbox, now_ms: int) -> None:
         match command:
             case engine.AcceptSession():
                 bases.end(state, replica)
-                peeks.ask_waiting(state, out)
+                reading.readers_changed(state, out)
             case engine.AllowWrites():
                 if not replica.read_only:
                     out.send(replica.id, live(AllowWrites()))
@@ -169,7 +170,7 @@ def on_heard(state: State, heard: ReplicaId, out: Outbox, now_ms: int) -> None:
             case _:
                 raise AssertionError(f"a completion leads to {type(command).__name__}")
     if replica.troubled != was_troubled:
-        peeks.ask_waiting(state, out)
+        reading.readers_changed(state, out)
 
 
 def on_time(state: State, out: Outbox, now_ms: int) -> None:
@@ -375,7 +376,7 @@ def _lose(state: State, replica: Replica, out: Outbox, code: str) -> None:
         comparing.on_replica_lost(state, replica)
         verifying.end(state, replica)
         bases.on_replica_lost(state, replica, out)
-        peeks.ask_waiting(state, out)
+        reading.readers_changed(state, out)
 
 
 def _forget_dropped(state: State) -> None:

@@ -130,6 +130,8 @@ def _on_dropped(state: State, replica: Replica, response: Dropped, out: Outbox) 
     holder = Holder(HoldKind.INPUT, response.collection, replica.id)
     holds.release_all(state, installed.stored_inputs, holder)
     forget_if_done(state, response.collection)
+    if response.collection in state.subscribes:  # it was withdrawn, and may begin again
+        subscribes.ask_waiting(state, out)
     hydration.schedule(state, replica, out)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final
 
 from antiphon.controller.engine.decision import Sync
-from antiphon.controller.instance import holds, peeks, syncing, verifying
+from antiphon.controller.instance import holds, reading, syncing, verifying
 from antiphon.controller.instance.ready import Outbox, live
 from antiphon.controller.instance.state import (
     DecisionRecord,
@@ -67,7 +67,7 @@ def begin(
         at_ms=now_ms, session_id=session_id, decision=decision, outcome="repairing"
     )
     replica.decisions.append(record)
-    peeks.withdraw(state, replica, out)
+    reading.withdraw(state, replica, out)
     collections = _with_readers(state, replica, differing)
     imports = {wanted for each in collections for wanted in replica.installed[each].stored_inputs}
     chosen = _base(state, replica, imports, believed)
@@ -176,7 +176,7 @@ def _conclude(state: State, replica: Replica, repair: Repair, found: Finding, ou
         state.repaired.add(replica.id)
     _end(state, repair, outcome)
     state.compare_at_ms = 0  # soon: whether it is right now
-    peeks.ask_waiting(state, out)  # those that name it have waited for the end
+    reading.readers_changed(state, out)  # those that name it have waited for the end
 
 
 def _watch(state: State, replica: Replica, repair: Repair, out: Outbox, now_ms: int) -> None:
@@ -199,7 +199,7 @@ def _fail(state: State, replica: Replica, repair: Repair, why: str, out: Outbox)
     replica.repair_failures.append(f"{whose} failed: {why}")
     _end(state, repair, f"failed: {why}")
     state.compare_at_ms = 0  # the next facts decide
-    peeks.ask_waiting(state, out)  # those that name it have waited for the end
+    reading.readers_changed(state, out)  # those that name it have waited for the end
 
 
 def on_replica_lost(state: State, replica: Replica) -> None:

@@ -1,9 +1,9 @@
 """Subscribes: one sequence of intervals for the client, whichever replicas it comes from.
 
-Every replica runs the dataflow and reports contiguous batches. What the client has not seen of the
-first batch that reaches beyond its frontier is delivered, trimmed to start exactly there: no gap,
-no repeat. The time before the frontier stays readable, so that a replica that comes back can start
-the dataflow again where the client is.
+Every replica that is read from runs the dataflow and reports contiguous batches. What the client
+has not seen of the first batch that reaches beyond its frontier is delivered, trimmed to start
+exactly there: no gap, no repeat. The time before the frontier stays readable, so that a replica
+that comes back, or is read from again, can start the dataflow again where the client is.
 """
 
 from __future__ import annotations
@@ -94,9 +94,7 @@ def begin(state: State, event: SubscribeRequested, out: Outbox, now_ms: int) -> 
     if depends_on_clock(event.dataflow.plan):
         state.clocked.add(event.collection)
     state.subscribe_of_request[event.request] = event.collection
-    for replica in list(state.open_replicas()):
-        if event.replica is None or event.replica == replica.id:
-            out.send(replica.id, *install(state, subscribe, replica))
+    _ask(state, subscribe, out)
 
 
 def _start(state: State, event: SubscribeRequested) -> int:
@@ -173,10 +171,47 @@ def replay(state: State, replica: Replica) -> list[Sent]:
     """Every subscribe that this replica shall run, for a replica that connects."""
     commands: list[Sent] = []
     for subscribe in state.subscribes.values():
-        if subscribe.replica is None or subscribe.replica == replica.id:
-            subscribe.failures.pop(replica.id, None)
+        subscribe.failures.pop(replica.id, None)
+        if replica in peeks.readers(state, subscribe.replica):
             commands += install(state, subscribe, replica)
     return commands
+
+
+def ask_waiting(state: State, out: Outbox) -> None:
+    """Who is read from has changed: those who do not run what they shall begin now. O(active)."""
+    for subscribe in state.subscribes.values():
+        _ask(state, subscribe, out)
+
+
+def _ask(state: State, subscribe: Subscribe, out: Outbox) -> None:
+    for replica in peeks.readers(state, subscribe.replica):
+        # One that has yet to drop it is asked once it has.
+        if subscribe.collection not in replica.installed and replica.id not in subscribe.failures:
+            out.send(replica.id, *install(state, subscribe, replica))
+
+
+def withdraw(state: State, replica: Replica, out: Outbox) -> None:
+    """It is not to be read from: what another runs as well is dropped there, and nothing that is
+    under way from there counts. Once it may be read from again, it begins again."""
+    for subscribe in state.subscribes.values():
+        others = [
+            other
+            for other in peeks.readers(state, subscribe.replica)
+            if other is not replica and _runs(other, subscribe)
+        ]
+        if others and _runs(replica, subscribe):
+            _drop(subscribe, replica, out)
+
+
+def _runs(replica: Replica, subscribe: Subscribe) -> bool:
+    installed = replica.installed.get(subscribe.collection)
+    return installed is not None and not installed.dropping
+
+
+def _drop(subscribe: Subscribe, replica: Replica, out: Outbox) -> None:
+    replica.installed[subscribe.collection].dropping = True
+    drop = AllowCompaction(collection=subscribe.collection, frontier=CLOSED)
+    out.send(replica.id, live(drop))
 
 
 def on_response(state: State, replica: Replica, response: SubscribeResponse, out: Outbox) -> None:
@@ -185,7 +220,7 @@ def on_response(state: State, replica: Replica, response: SubscribeResponse, out
         RemoteProtocolError: the batch leaves a gap, or does not decode.
     """
     subscribe = state.subscribes.get(response.collection)
-    if subscribe is None or (subscribe.replica is not None and subscribe.replica != replica.id):
+    if subscribe is None or not _runs(replica, subscribe):
         return
     match response.result:
         case SubscribeBatch(failure=None) as batch:
@@ -260,11 +295,8 @@ def end(state: State, subscribe: Subscribe, out: Outbox) -> None:
     state.clocked.discard(subscribe.collection)
     del state.subscribe_of_request[subscribe.request]
     for replica in state.open_replicas():
-        installed = replica.installed.get(subscribe.collection)
-        if installed is not None and not installed.dropping:
-            installed.dropping = True
-            drop = AllowCompaction(collection=subscribe.collection, frontier=CLOSED)
-            out.send(replica.id, live(drop))
+        if _runs(replica, subscribe):
+            _drop(subscribe, replica, out)
     holder = Holder(HoldKind.SUBSCRIBE, subscribe.collection)
     holds.release_all(state, subscribe.imports, holder)
 
