@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from antiphon.controller.engine import engine
-from antiphon.controller.instance import peeks
+from antiphon.controller.instance import peeks, subscribes
 from antiphon.history.memory import MemoryStore
 from antiphon.history.retention import RetentionState
 from antiphon.proof.simulation.checkers import Violation
@@ -38,6 +38,19 @@ def reads_from_everybody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(peeks, "readers", readers)
 
 
+def subscribes_to_everybody(patch: pytest.MonkeyPatch) -> None:
+    real = subscribes.replay
+
+    def replay(state: Any, replica: Any) -> list[Any]:
+        commands = real(state, replica)
+        for subscribe in state.subscribes.values():
+            if subscribe.collection not in replica.installed:
+                commands += subscribes.install(state, subscribe, replica)
+        return commands
+
+    patch.setattr(subscribes, "replay", replay)
+
+
 def lets_everybody_write(patch: pytest.MonkeyPatch) -> None:
     real = engine._decide
 
@@ -54,7 +67,9 @@ def lets_everybody_write(patch: pytest.MonkeyPatch) -> None:
     ("plant", "says"),
     [
         (folds_past_pins, "takes what r"),
-        (reads_from_everybody, "is read from while it is brought up to date"),
+        # Whichever it does first: it is one rule for reads and subscribes.
+        (reads_from_everybody, "while it is brought up to date"),
+        (subscribes_to_everybody, "is subscribed to while it is brought up to date"),
         (lets_everybody_write, "may write before its session was accepted"),
     ],
 )

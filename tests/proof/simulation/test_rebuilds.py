@@ -105,7 +105,7 @@ def forgets_its_lanes(patch: pytest.MonkeyPatch) -> None:
     [
         (marks_on_receipt, "has rebuilt"),
         (reads_the_base_time_again, "has rebuilt"),
-        (reads_from_who_is_repaired, "is read from while it is repaired"),
+        (reads_from_who_is_repaired, "while it is repaired"),
         (accepts_what_differs, "is accepted, and is wrong"),
         (forgets_its_lanes, "never comes to rest"),
     ],

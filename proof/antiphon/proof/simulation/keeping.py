@@ -1,9 +1,9 @@
 """What must hold of the history, its pins and the sync sessions, at the moment when it is used.
 
 *Kept*: no fold passes a pin that is not lost. *Known*: a suffix is sent only to who agrees with the
-history where it stands. *Accepted*: who is being brought up to date does not write, and is not read
-from while another replica is up to date; who is being repaired is not read from either. *Settled*:
-once all is well, every replica stands at the head, with the history's digest.
+history where it stands. *Accepted*: who is being brought up to date does not write, and is neither
+read from nor subscribed to while another replica is up to date; nor is who is being repaired.
+*Settled*: once all is well, every replica stands at the head, with the history's digest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from antiphon.controller.engine.policy import Policy
 from antiphon.history.retention import Bounds
 from antiphon.proof.simulation.checkers import Violation
 from antiphon.proof.simulation.randomness import Randomness
-from antiphon.protocol.command import AllowWrites, CommandSet, Hello, Peek, Sent
+from antiphon.protocol.command import (
+    AllowWrites,
+    Command,
+    CommandSet,
+    CreateDataflow,
+    Hello,
+    Peek,
+    Sent,
+)
+from antiphon.protocol.dataflow import SubscribeExport
 from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.ids import NO_POSITION, Position, ReplicaId
 
@@ -74,14 +83,23 @@ def check_sent(state: State, replica: ReplicaId, commands: Iterable[Sent]) -> No
         if other.serves and not state.replicas[other.replica].wrong
     ]
     for sent in commands:
-        if wrong:
-            if isinstance(sent.command, Peek) and others:
-                raise Violation(f"{replica} is read from while it is repaired, not {others}")
-            continue
-        if isinstance(sent.command, AllowWrites):
+        if not wrong and isinstance(sent.command, AllowWrites):
             raise Violation(f"{replica} may write before its session was accepted")
-        if isinstance(sent.command, Peek) and others:
-            raise Violation(f"{replica} is read from while it is brought up to date, not {others}")
+        if others and (verb := _read_by(sent.command)):
+            why = "repaired" if wrong else "brought up to date"
+            raise Violation(f"{replica} is {verb} while it is {why}, not {others}")
+
+
+def _read_by(command: Command) -> str:
+    """How a command reads from whom it is sent to; empty: it does not."""
+    match command:
+        case Peek():
+            return "read from"
+        case CreateDataflow(dataflow=dataflow):
+            subscribes = (isinstance(each.kind, SubscribeExport) for each in dataflow.exports)
+            return "subscribed to" if any(subscribes) else ""
+        case _:
+            return ""
 
 
 def check_settled(store: MemoryStore, facts: Mapping[ReplicaId, ReplicaFacts]) -> None:
