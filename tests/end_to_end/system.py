@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from antiphon.client import Client, connect
+from antiphon.protocol.errors import Unavailable
 from antiphon.protocol.stage import Stage
 from antiphon.v1 import control_pb2 as wire
 
@@ -86,7 +87,11 @@ class Up:
             )  # fmt: skip
 
     def connect(self, token: str | None = None) -> Client:
-        return connect(self.address, token=token, wait_s=START_TIMEOUT_S)
+        try:
+            return connect(self.address, token=token, wait_s=START_TIMEOUT_S)
+        except Unavailable as error:
+            ended = self.process.poll()
+            raise AssertionError(f"{error.message}; exit {ended}: {self.tail()}") from error
 
     def ready(self) -> Client:
         """A client, once every replica answers."""

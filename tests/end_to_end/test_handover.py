@@ -63,7 +63,7 @@ class Pair:
 
     def warm(self) -> None:
         def is_warm() -> bool:
-            with connect(self.standby.address, wait_s=40) as client:
+            with self.standby.connect() as client:
                 status = client.status()
             return status.role == "standby" and "1 of 1" in status.mode_reason
 

@@ -260,8 +260,10 @@ class Seat:
         state = driver.kernel.instance.state
         if self._world.clock.now_ms() >= self._renew_at_ms:
             await self._keep(needed_from(state))
+        # Where the live one listens is not in the store: it is said some time after the claim.
         moment = await store.look(store.moment)
-        if moment == self._moment:
+        live_address = await store.look(store.live_address)
+        if moment == self._moment and live_address == driver.live_address:
             return
         opened = await store.look(store.read_now)
         history: list[StoredCommand] = []
@@ -275,7 +277,6 @@ class Seat:
             except SinceViolation as error:
                 reason = error.message
             else:
-                live_address = await store.look(store.live_address)
                 self._hand(
                     HistoryFollowed(
                         opened=opened,
