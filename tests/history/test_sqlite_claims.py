@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sqlite3
 import subprocess
@@ -10,10 +11,12 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from antiphon.history.io.liveness import LOCK, Liveness
+from antiphon.history.io.sqlite import open_store
 from antiphon.history.io.sqlite.layout import DATABASE
 from antiphon.history.store import Committed, Lease, Refused
 from antiphon.protocol.errors import EpochFenced, StoreLocked
@@ -23,6 +26,7 @@ from tests.history.stores import SHARDS, TABLE, SqliteDriver, inserted, open_que
 HOLDER = """
 import sys
 from pathlib import Path
+from typing import Any
 from antiphon.history.io.sqlite import open_store
 store = open_store(Path(sys.argv[1]), deliver=lambda completions: None)
 print("open", flush=True)
@@ -225,3 +229,30 @@ def test_a_store_that_knows_no_leases_is_brought_to_this_format(tmp_path: Path) 
     again.commit(since={TABLE: 0})
     assert set(again.opened.shards) == {shard.collection for shard in SHARDS}
     again.store.close()  # type: ignore[union-attr]
+
+
+def _opens(directory: Path, standby: bool, together: Any, said: Any) -> None:
+    together.wait()
+    try:
+        store = open_store(directory, deliver=lambda completions: None, standby=standby)
+        said.put("")
+        together.wait()
+        store.close()
+    except Exception as error:
+        together.abort()
+        said.put(repr(error))
+
+
+def test_a_controller_and_its_standby_may_begin_a_directory_together(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for number in range(20):
+        together, said = context.Barrier(2), context.Queue()
+        both = [
+            context.Process(target=_opens, args=(tmp_path / str(number), standby, together, said))
+            for standby in (False, True)
+        ]
+        for process in both:
+            process.start()
+        assert [said.get(timeout=30) for _ in both] == ["", ""]
+        for process in both:
+            process.join(30)

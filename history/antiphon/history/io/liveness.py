@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -59,3 +61,18 @@ class Liveness:
         except OSError:
             return ""
         return lines[number].strip() if number < len(lines) else ""
+
+
+@contextmanager
+def one_at_a_time(directory: Path) -> Iterator[None]:
+    """Within, no other process is within for this directory; it waits for its turn.
+
+    For the moments of opening a store. A live controller and its standby may begin together, and
+    SQLite waits for nobody when a fresh file becomes a write-ahead log: one of the two would end.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

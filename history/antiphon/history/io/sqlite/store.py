@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from antiphon.history.digest import EMPTY_DIGEST
-from antiphon.history.io.liveness import LOCK, Liveness
+from antiphon.history.io.liveness import LOCK, Liveness, one_at_a_time
 from antiphon.history.io.sqlite.layout import (
     DATABASE,
     StoreUnusable,
@@ -80,8 +80,9 @@ def open_store(
             undo.callback(liveness.release)
             connection = connect(directory)
             undo.callback(connection.close)
-            prepare(connection)
-            _begin_history(connection)
+            with one_at_a_time(directory):
+                prepare(connection)
+                _begin_history(connection)
             sync_directory(directory)  # the database file's name is durable too
             store = SqliteStore(
                 directory, connection, liveness=liveness, deliver=deliver, commit=commit
