@@ -244,7 +244,9 @@ def _opens(directory: Path, standby: bool, together: Any, said: Any) -> None:
 
 
 def test_a_controller_and_its_standby_may_begin_a_directory_together(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
+    # Not by fork: other tests leave threads, with which it is not safe.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     for number in range(20):
         together, said = context.Barrier(2), context.Queue()
         both = [
