@@ -35,6 +35,14 @@ SELECT q.origin, s.id, s.r FROM (SELECT DISTINCT origin FROM flights) q, LATERAL
 -- So do subqueries in expressions, wherever they mention it: in groups, set operations, in FROM of their own.
 SELECT a FROM t WHERE EXISTS (SELECT 1 FROM (SELECT DISTINCT u.b FROM u WHERE u.a = t.a) q WHERE q.b > t.b);
 SELECT a, (SELECT count(*) FROM (SELECT b FROM u WHERE u.a = t.a UNION SELECT t.b) q) FROM t;
+-- In ON of every join, in aggregates, in what groups go by, and as VALUES.
+SELECT t.a, u.b FROM t LEFT JOIN u ON t.a = u.a AND u.b NOT IN (SELECT b FROM t WHERE b IS NOT NULL);
+SELECT t.a, u.b FROM t JOIN u ON t.a < u.b AND EXISTS (SELECT 1 FROM t x WHERE x.b = t.a AND x.a = u.a);
+SELECT a, sum((SELECT max(u.b) FROM u WHERE u.a = t.b)), count(*) FILTER (WHERE b IN (SELECT a FROM u)) FROM t GROUP BY a;
+SELECT EXISTS (SELECT 1 FROM u WHERE u.a = t.a) AS known, count(*) FROM t GROUP BY known;
+SELECT a FROM t WHERE a IN (VALUES (1), (2));
+-- WITH inside of a query reads what is around it, too.
+SELECT t.a, s.n FROM t, LATERAL (WITH x AS (SELECT u.b FROM u WHERE u.a = t.a) SELECT count(*) AS n FROM x p JOIN x q ON p.b <= q.b) s;
 
 ## Functions that return sets
 -- `generate_series`, `unnest` and `string_to_table`: in FROM, of columns to their left; LEFT JOIN keeps a row of which nothing comes.
@@ -121,6 +129,7 @@ SELECT a, b, c FROM t ORDER BY [a, b] DESC NULLS LAST, c LIMIT 4;
 SELECT a, array_agg([b, a] ORDER BY b, c), max([b, a]) FROM t GROUP BY a;
 -- The rows of a subquery as a list, in their order.
 SELECT a, ARRAY(SELECT u.b FROM u WHERE u.a = t.a ORDER BY u.b, u.d) AS l FROM t;
+SELECT a, ARRAY(SELECT DISTINCT u.b FROM u WHERE u.b > t.a ORDER BY b DESC LIMIT 2) AS l FROM t;
 -- Lists grow through recursion.
 WITH RECURSIVE walk(here, path) AS (
     SELECT a, [a] FROM t WHERE a IS NOT NULL

@@ -14,7 +14,7 @@ from antiphon.controller.sql.expressions import columns_of_all
 from antiphon.controller.sql.ordering import sort_direction
 from antiphon.controller.sql.plans import extended, width_of
 from antiphon.controller.sql.scalar import Scalars
-from antiphon.controller.sql.scope import AGGREGATES, inseparable, is_outer
+from antiphon.controller.sql.scope import AGGREGATES, inseparable, is_outer, is_subquery
 from antiphon.controller.sql.syntax import expect_only, function_name
 from antiphon.controller.sql.types import average_type, check_depth, sum_type
 from antiphon.protocol.expression import ColumnReference, Expression, Literal
@@ -87,6 +87,28 @@ class Aggregates:
     def is_used(self) -> bool:
         return bool(self.calls or self.groupings)
 
+    @property
+    def read(self) -> list[Expression]:
+        """What the calls read of each row."""
+        conditions = [call.filter for call in self.calls if call.filter is not None]
+        arguments = [part for call in self.calls for part in call.arguments]
+        return [*arguments, *conditions, *self.sorts]
+
+    def placed(self, place: Callable[[Expression], Expression]) -> Aggregates:
+        """The same calls over the columns that `place` gives."""
+        result = Aggregates()
+        result.calls = [
+            replace(
+                call,
+                arguments=tuple(map(place, call.arguments)),
+                filter=None if call.filter is None else place(call.filter),
+            )
+            for call in self.calls
+        ]
+        result.sorts = list(map(place, self.sorts))
+        result.groupings = [tuple(map(place, keys)) for keys in self.groupings]
+        return result
+
     def lower(self, scalars: Scalars, node: exp.Expr) -> Expression:
         """The placeholder of an aggregate call; `scalars` lowers its arguments.
 
@@ -105,6 +127,12 @@ class Aggregates:
             # It would be an aggregate of the query around.
             what = "an aggregate of columns of the outer query alone"
             raise scalars.source.unsupported(node, what)
+        own = {index for index in read - around if not is_subquery(index)}
+        if read and not own and (around or scalars.outer is not None):
+            # Whose aggregate it is depends on what the subquery mentions.
+            what = "an aggregate of a subquery alone, inside of a subquery,"
+            hint = "; give the value a name in FROM: (SELECT (SELECT ...) AS v FROM ...) q"
+            raise scalars.source.unsupported(node, what, hint)
         order_by = tuple(
             SortKey(column=self._sort(value), descending=descending, nulls_first=nulls_first)
             for value, descending, nulls_first in call.order_by

@@ -56,6 +56,14 @@ class _Parser(PostgresParser):
             self.raise_error("WITH OFFSET is WITH ORDINALITY")  # another dialect's
         return found.update_positions(token) if found is not None and token else found
 
+    def _parse_in(self, *args: Any, **options: Any) -> exp.In:
+        """As ever, and VALUES is a query."""
+        found: exp.In = super()._parse_in(*args, **options)
+        if len(found.expressions) == 1 and isinstance(found.expressions[0], exp.Values):
+            query = exp.Subquery(this=found.expressions[0])
+            return self.expression(exp.In(this=found.this, query=query))
+        return found
+
     def _parse_lateral(self) -> exp.Lateral | None:
         """As ever, with its place."""
         token = self._curr

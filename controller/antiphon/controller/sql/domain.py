@@ -110,7 +110,7 @@ def applied(
 def _applied(
     context: Context, around: Scope, node: exp.Expr, lower: Callable[[Relation | None], Query]
 ) -> Applied:
-    wanted = _nameable(around, node)
+    wanted = _nameable(around, [node, *context.common])
     while wanted.columns:
         mentions: dict[int, Mention] = {c.index: Mention() for c in wanted.columns}
         places = {index: place for place, index in enumerate(mentions)}
@@ -164,11 +164,11 @@ def _on_left(left: Plan, predicates: Sequence[Expression]) -> list[Expression]:
     ]
 
 
-def _nameable(around: Scope, node: exp.Expr) -> Scope:
-    """The columns that something in the query might mean."""
+def _nameable(around: Scope, nodes: Sequence[exp.Expr]) -> Scope:
+    """The columns that something in the queries might mean."""
     names: set[str] = set()  # membership only
     stars: set[str | None] = set()
-    for found in node.find_all(exp.Column):
+    for found in (column for node in nodes for column in node.find_all(exp.Column)):
         table = found.args.get("table")
         if isinstance(found.this, exp.Identifier):
             names.add(name_of(found.this))

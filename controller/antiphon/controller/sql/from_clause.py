@@ -1,73 +1,47 @@
-"""FROM: tables, subqueries, VALUES, and how they are joined."""
+"""FROM: how its items are joined, and what they may read of what stands to their left."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from sqlglot import exp
 
-from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.sql.coercion import unify_compared
-from antiphon.controller.sql.domain import applied
-from antiphon.controller.sql.expressions import columns_of
-from antiphon.controller.sql.introspect import check_unmixed, system_item
+from antiphon.controller.sql.expressions import all_of, columns_of, conjuncts, shift
+from antiphon.controller.sql.from_items import FromItems, is_join
+from antiphon.controller.sql.join_conditions import Conditions, Joining, Narrowing, parted
 from antiphon.controller.sql.joined_columns import merged, shown
-from antiphon.controller.sql.lateral import NOTHING, Called, Lateral, Reader
-from antiphon.controller.sql.plans import ONE_ROW, joined
-from antiphon.controller.sql.relation import Context, Environment, Query, Relation
+from antiphon.controller.sql.lateral import NOTHING, Reader
+from antiphon.controller.sql.plans import ONE_ROW, computed, identity, joined, projected, width_of
+from antiphon.controller.sql.relation import Context, Relation
 from antiphon.controller.sql.scalar import Scalars
-from antiphon.controller.sql.scope import (
-    Scope,
-    ScopeColumn,
-    inseparable,
-    is_outer,
-    relabel,
-)
-from antiphon.controller.sql.source import Source
-from antiphon.controller.sql.syntax import describe, expect_only, name_of
-from antiphon.controller.sql.table_functions import (
-    TableCall,
-    column_names,
-    is_table_call,
-    table_call,
-)
-from antiphon.protocol.expression import Call, Expression
-from antiphon.protocol.plan import Get, JoinKind, LocalGet, Plan
-from antiphon.protocol.schema import BOOLEAN
-
-Joining = Callable[[Sequence[Expression]], Plan]
-
-
-class LowerQuery(Protocol):
-    """Lowers any query: it may mention `outer`, or is computed over a domain."""
-
-    def __call__(
-        self,
-        node: exp.Expr,
-        environment: Environment,
-        outer: Scope | None,
-        domain: Relation | None,
-    ) -> Query: ...
+from antiphon.controller.sql.scope import Scope, ScopeColumn, inseparable, is_outer
+from antiphon.controller.sql.syntax import expect_only, name_of
+from antiphon.protocol.expression import Call, ColumnReference, Expression
+from antiphon.protocol.plan import Constant, Join, JoinKind, Plan, schema_of
+from antiphon.protocol.schema import BOOLEAN, Schema
 
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """Items joined by JOIN. `holds_all`: and with what stands before a comma; one reads that."""
+    """Items joined by JOIN. `holds_all`: and with what stands before a comma; one reads that.
+    `holds_domain`: the domain's columns are its first ones."""
 
     relation: Relation
     holds_all: bool = False
+    holds_domain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromClause:
-    """Lowers what stands in FROM. `lower_query` lowers a subquery there. `domain`: what the whole
-    query is computed over, before all else in FROM; without it nothing of `outer` may be read."""
+    """Lowers what stands in FROM. `domain`: what the whole query is computed over, before all else
+    in FROM; without it nothing of `outer` may be read. `narrowed`: what WHERE makes of conditions
+    that are no plain expressions."""
 
     context: Context
-    environment: Environment
-    lower_query: LowerQuery
+    items: FromItems
+    narrowed: Narrowing
     outer: Scope | None = None
     domain: Relation | None = None
 
@@ -86,28 +60,25 @@ class FromClause:
                 tree = self._join(tree, join, before)
         return self._whole(first, before, tree)
 
-    @property
-    def _around(self) -> Scope | None:
-        """What may be mentioned of the queries around, whether it is at hand or not."""
-        return self.outer if self.domain is None else self.domain.scope
-
     def _whole(self, spot: exp.Expr, before: Relation | None, tree: _Tree) -> Relation:
         """What stands before a comma, beside a tree of joins after it."""
-        if before is None or tree.holds_all:
+        if before is None or tree.holds_all or (tree.holds_domain and before is self.domain):
             return tree.relation
+        if tree.holds_domain:
+            return self._by_domain(before, tree.relation, JoinKind.INNER, ())
         return self._cross(spot, before, tree.relation)
 
     def _first(self, node: exp.Expr, before: Relation | None) -> _Tree:
         """The item that a tree of joins begins with, and joins that it brings along."""
-        reader = self._reader(node, before or NOTHING)
+        reader = self.items.reader(node, before or NOTHING)
         if reader is not None and reader.reads:
             assert before is not None, "nothing is read of nothing"
             self._check_aliases(node, before.scope, reader.scope)
             tree = _Tree(_beside(reader, JoinKind.INNER, before, ()), holds_all=True)
-        elif _is_join(node):
+        elif is_join(node):
             tree = self._first(node.this, before)
         else:
-            tree = _Tree(self.item(node) if reader is None else reader.alone())
+            tree = _Tree(self.items.item(node) if reader is None else reader.alone())
         for join in node.args.get("joins") or ():
             tree = self._join(tree, join, before)
         return tree
@@ -120,117 +91,6 @@ class FromClause:
         if self.context.source.follows_word(join.this, "JOIN"):
             raise self.context.source.invalid(join, "JOIN needs ON or USING")
         return True
-
-    def item(self, node: exp.Expr) -> Relation:
-        """An item that reads nothing to its left, without the joins that it brings along."""
-        if isinstance(node, exp.Table):
-            relation = self._table(node)
-        elif isinstance(node, exp.Subquery | exp.Values):
-            _check_plain(self.context.source, node)
-            query = self.lower_query(_query_in(node), self.environment, self._around, None)
-            relation = query.relation(_alias_name(node))
-        else:
-            what = "LATERAL" if isinstance(node, exp.Lateral) else type(node).__name__.upper()
-            raise self.context.source.unsupported(node, f"{what} in FROM")
-        return self._with_column_aliases(node, relation)
-
-    def _reader(self, node: exp.Expr, left: Relation) -> Reader | None:
-        """An item that may read what stands to its left; None: it is of a kind that may not."""
-        if is_table_call(node):
-            return Called(context=self.context, call=self._call(node, left))
-        if isinstance(node, exp.Lateral):
-            expect_only(self.context.source, node, "this", "alias", "joins")
-            if not isinstance(node.this, exp.Subquery) or _is_join(node.this):
-                raise self.context.source.unsupported(node, "LATERAL before what is no subquery")
-            return self._lateral(node, node.this, left.scope)
-        if self.domain is None or not isinstance(node, exp.Subquery | exp.Values) or _is_join(node):
-            return None
-        # Of the queries around a subquery may mention all that this query may, LATERAL or not.
-        around = tuple(column for column in left.scope.columns if column.level > 0)
-        return self._lateral(node, node, Scope(around))
-
-    def _lateral(self, node: exp.Expr, query: exp.Expr, left: Scope) -> Lateral:
-        inner = _query_in(query)
-        _check_plain(self.context.source, query)
-        around = left.within(self.outer)
-        found = applied(
-            self.context,
-            around,
-            inner,
-            lambda domain: self.lower_query(
-                inner, self.environment, around if domain is None else None, domain
-            ),
-        )
-        domain = found.domain
-        if domain is not None and domain.reaches_out:
-            raise inseparable(self.context.source, node)
-        answer = found.query.columns[: found.width]
-        relation = Relation(
-            plan=found.query.plan, width=found.width,
-            scope=Scope(relabel(answer, _alias_name(node))),
-        )  # fmt: skip
-        named = self._with_column_aliases(node, relation)
-        return Lateral(context=self.context, applied=found, scope=named.scope)
-
-    def _call(self, node: exp.Expr, left: Relation) -> TableCall:
-        """The calls that an item is, over the columns of what stands to the left of it."""
-        scalars = Scalars(
-            source=self.context.source, scope=left.scope, place="a function in FROM",
-            outer=self.outer, now_us=self.context.now_us, statement=self.context.place,
-        )  # fmt: skip
-        call = table_call(scalars, node, _alias_name(node))
-        if any(is_outer(index) for index in call.reads):
-            raise inseparable(self.context.source, node)
-        scope = self._renamed(node, call.scope, column_names(node))
-        return replace(call, scope=scope)
-
-    def _table(self, node: exp.Table) -> Relation:
-        source, catalog = self.context.source, self.context.catalog
-        expect_only(source, node, "this", "alias", "joins", "db")
-        if not isinstance(node.this, exp.Identifier):
-            raise source.unsupported(node, f"{describe(node.this)} in FROM")
-        name = name_of(node.this)
-        if node.args.get("db") is not None:
-            return _stored(system_item(self.context, node), _alias_name(node) or name)
-        alias = _alias_name(node) or name
-        common = self.environment.get(name)
-        if common is not None:
-            return Relation(
-                plan=LocalGet(binding=common.binding, schema=common.schema),
-                width=len(common.columns),
-                scope=Scope(relabel(common.columns, alias)),
-            )
-        item = catalog.find(name)
-        if item is None:
-            relations = [i.name for i in catalog.items.values() if i.is_relation]
-            raise source.missing(node, "table", name, [*relations, *self.environment])
-        if item.kind is ItemKind.INDEX:
-            raise source.invalid(node, f'"{name}" is an index; select from what it is on')
-        check_unmixed(self.context, node)
-        self.context.used.setdefault(item.id)
-        return _stored(item, alias)
-
-    def _with_column_aliases(self, node: exp.Expr, relation: Relation) -> Relation:
-        """`AS name(a, b)`: new names for the first columns."""
-        alias = node.args.get("alias")
-        if not isinstance(alias, exp.TableAlias):
-            return relation
-        expect_only(self.context.source, alias, "this", "columns")
-        names = [name_of(column) for column in alias.args.get("columns") or ()]
-        return replace(relation, scope=self._renamed(alias, relation.scope, names))
-
-    def _renamed(self, spot: exp.Expr, scope: Scope, names: Sequence[str]) -> Scope:
-        width = 1 + max((column.index for column in scope.columns), default=-1)
-        if len(names) > width:
-            raise self.context.source.invalid(
-                spot, f"{len(names)} column names for {width} columns"
-            )
-        return Scope(
-            tuple(
-                replace(c, name=names[c.index]) if c.index < len(names) else c
-                for c in scope.columns
-            )
-        )
 
     def _cross(self, spot: exp.Expr, left: Relation, right: Relation) -> Relation:
         self._check_aliases(spot, left.scope, right.scope)
@@ -247,47 +107,111 @@ class FromClause:
         kind = self._kind(node)
         inner = kind in (JoinKind.INNER, JoinKind.LEFT)
         whole = self._whole(node, before, tree)
-        reader = self._reader(node.this, whole)
+        reader = self.items.reader(node.this, whole)
         if reader is not None and reader.reads:
-            if not inner:
+            if inner:
+                return _Tree(self._read(whole, reader, kind, node), holds_all=True)
+            if self.domain is None or isinstance(node.this, exp.Lateral):
                 raise source.invalid(node, f"a {kind.name} JOIN cannot read its left side in FROM")
-            return _Tree(self._read(whole, reader, kind, node), holds_all=True)
-        right = self._right(node.this) if reader is None else reader.alone()
-        left = tree
-        if not left.holds_all and before is not None and self._mentions_domain(node, left, right):
-            left = _Tree(whole, holds_all=True)
-        if left.holds_all and before is not None and not inner:
-            what = f"a {kind.name} JOIN with columns of the query around, or from before a comma,"
+            reader = None  # it reads the domain alone
+        right = self._right(node.this) if reader is None else _Tree(reader.alone())
+        asks = right.holds_domain or self._mentions_domain(node, tree, right)
+        if not inner and tree.holds_all and before is not None and before is not self.domain:
+            what = f"a {kind.name} JOIN to what reads from before a comma"
             raise source.unsupported(node, what)
-        return _Tree(self._on(left.relation, right, kind, node), left.holds_all)
+        if self.domain is not None and (
+            right.holds_domain or (not inner and (asks or tree.holds_all or tree.holds_domain))
+        ):
+            return self._over_domain(tree, right, kind, node)
+        if asks and not tree.holds_domain:
+            tree = _Tree(whole, holds_all=True)
+        joined_tree = self._on(tree.relation, right.relation, kind, node)
+        return replace(tree, relation=joined_tree)
 
-    def _right(self, node: exp.Expr) -> Relation:
+    def _right(self, node: exp.Expr) -> _Tree:
         """The right side of a join: an item, or joins in parentheses."""
-        return self._first(node, None).relation
+        tree = self._first(node, self.domain)
+        holds = self.domain is not None and (tree.holds_all or tree.holds_domain)
+        return _Tree(tree.relation, holds_domain=holds)
 
-    def _mentions_domain(self, node: exp.Expr, left: _Tree, right: Relation) -> bool:
+    def _mentions_domain(self, node: exp.Expr, left: _Tree, right: _Tree) -> bool:
         """Whether the condition needs a query around, whose columns are not at hand yet."""
         on = node.args.get("on")
         if self.domain is None or on is None:
             return False
-        scope = left.relation.scope.joined(right.scope, left.relation.width)
-        found = self._scalars(scope, self.domain.scope).predicate(on)
-        return any(is_outer(index) for index in columns_of(found))
+        plain, others = parted(self.context, on)
+        scope = left.relation.scope.joined(right.relation.scope, left.relation.width)
+        scalars = self._scalars(scope, self.domain.scope)
+        found = [scalars.predicate(part) for part in plain]
+        # A subquery might mention it.
+        return bool(others) or any(is_outer(i) for part in found for i in columns_of(part))
+
+    def _over_domain(self, left: _Tree, right: _Tree, kind: JoinKind, node: exp.Expr) -> _Tree:
+        """Both sides for each row of the domain: so each of these has its own unmatched rows."""
+        domain = self.domain
+        assert domain is not None, "there is one"
+
+        def over(tree: _Tree) -> Relation:
+            if tree.holds_all or tree.holds_domain:
+                return tree.relation
+            return self._cross(node, domain, tree.relation)
+
+        def join(how: JoinKind, one: Plan, other: Plan, conditions: Sequence[Expression]) -> Plan:
+            pairs = replace(ours, plan=one), replace(theirs, plan=other)
+            return self._by_domain(*pairs, how, conditions).plan
+
+        ours, theirs = over(left), over(right)
+        own = tuple(c for c in theirs.scope.columns if c.index >= domain.width)
+        shown_right = replace(theirs, scope=Scope(own))
+        relation = self._matched(node, kind, ours, shown_right, join)
+        return replace(left, relation=relation, holds_domain=True)
+
+    def _by_domain(
+        self, left: Relation, right: Relation, kind: JoinKind, conditions: Sequence[Expression]
+    ) -> Relation:
+        """Two relations that begin with the domain, joined by it; it comes first again, from
+        whichever side has the row. The right one's copy has no names."""
+        assert self.domain is not None, "there is one"
+        keys = self.domain.references
+        parts = [part for condition in conditions for part in conjuncts(condition)]
+        # Equal values that are null are no pair: the condition itself says so, of what is found.
+        pairs = [pair for pair in (_key_pair(part, left.width) for part in parts) if pair]
+        plan: Plan = Join(
+            kind=kind, left=left.plan, right=right.plan,
+            left_keys=(*keys, *(mine for mine, _ in pairs)),
+            right_keys=(*keys, *(other for _, other in pairs)),
+            nulls_match=True, residual=all_of(parts) if parts else None,
+        )  # fmt: skip
+        columns: list[Expression] = [
+            ColumnReference(index=i, type=t) for i, t in enumerate(schema_of(plan).types)
+        ]
+        for index, key in enumerate(keys):
+            sides = (key, ColumnReference(index=left.width + index, type=key.type))
+            columns[index] = Call(function="coalesce", arguments=sides, type=key.type)
+        if kind in (JoinKind.RIGHT, JoinKind.FULL):
+            plan = computed(plan, columns)
+        own = Scope(tuple(c for c in right.scope.columns if c.index >= len(keys)))
+        return Relation(
+            plan=plan, width=left.width + right.width, scope=left.scope.joined(own, left.width)
+        )
 
     def _scalars(self, scope: Scope, outer: Scope | None) -> Scalars:
-        return Scalars(source=self.context.source, scope=scope, outer=outer, place="JOIN ... ON")
+        return Scalars(
+            source=self.context.source, scope=scope, outer=outer, place="JOIN ... ON",
+            now_us=self.context.now_us, statement=self.context.place,
+        )  # fmt: skip
 
     def _on(self, left: Relation, right: Relation, kind: JoinKind, node: exp.Expr) -> Relation:
-        def join(conditions: Sequence[Expression]) -> Plan:
-            return joined(kind, left.plan, right.plan, (), conditions)
+        def join(how: JoinKind, one: Plan, other: Plan, conditions: Sequence[Expression]) -> Plan:
+            return joined(how, one, other, (), conditions)
 
         return self._matched(node, kind, left, right, join)
 
     def _read(self, left: Relation, reader: Reader, kind: JoinKind, node: exp.Expr) -> Relation:
         """The left beside what reads it."""
 
-        def join(conditions: Sequence[Expression]) -> Plan:
-            return reader.beside(kind, left.plan, conditions)
+        def join(how: JoinKind, one: Plan, other: Plan, conditions: Sequence[Expression]) -> Plan:
+            return reader.beside(how, one, conditions)
 
         right = Relation(plan=ONE_ROW, width=reader.width, scope=reader.scope)
         return self._matched(node, kind, left, right, join)
@@ -301,18 +225,53 @@ class FromClause:
             theirs = {c.name for c in right.scope.star()}
             names = [c.name for c in left.scope.star() if c.name in theirs]
         self._check_aliases(node, left.scope, right.scope)
-        scope = left.scope.joined(right.scope, left.width)
         if names:
             return self._using(node, kind, left, right, names, join)
-        conditions: list[Expression] = []
-        if node.args.get("on") is not None:
-            conditions = [self._scalars(scope, self._around).predicate(node.args["on"])]
-            if any(is_outer(index) for index in columns_of(conditions[0])):
-                if self.domain is None:
-                    raise inseparable(self.context.source, node)
-                what = "a column of the query around in a join in parentheses"
-                raise self.context.source.unsupported(node, what)
-        return shown(kind, left, right, join(conditions), scope)
+        scope = left.scope.joined(right.scope, left.width)
+        plain, others = self._conditions(node, scope)
+        conditions = Conditions(
+            context=self.context, scope=scope, plain=plain, others=tuple(others),
+            narrowed=self.narrowed,
+        )  # fmt: skip
+        if others and width_of(right.plan) == right.width:
+            left, right, conditions = self._narrowed_sides(kind, left, right, conditions)
+        return shown(kind, left, right, conditions.join(kind, left, right, join), scope)
+
+    def _conditions(
+        self, node: exp.Expr, scope: Scope
+    ) -> tuple[tuple[Expression, ...], list[exp.Expr]]:
+        on = node.args.get("on")
+        if on is None:
+            return (), []
+        plain, others = parted(self.context, on)
+        scalars = self._scalars(scope, self.items.around)
+        lowered = tuple(scalars.predicate(part) for part in (plain if others else [on]))
+        if any(is_outer(index) for part in lowered for index in columns_of(part)):
+            assert self.domain is None, "its columns are at hand"
+            raise inseparable(self.context.source, node)
+        return lowered, others
+
+    def _narrowed_sides(
+        self, kind: JoinKind, left: Relation, right: Relation, conditions: Conditions
+    ) -> tuple[Relation, Relation, Conditions]:
+        """With conditions on the one side that an outer join does not keep applied to it."""
+        schema = Schema((*schema_of(left.plan).columns, *schema_of(right.plan).columns))
+        nothing = Constant(schema=schema, rows=())
+
+        def narrowed(side: Relation, parts: Sequence[exp.Expr]) -> Relation:
+            if not parts:
+                return side
+            plan = projected(self.narrowed(side, parts), identity(side.width))
+            return replace(side, plan=plan)
+
+        if kind is JoinKind.LEFT:
+            places = range(left.width, left.width + right.width)
+            conditions, apart = conditions.of(places, nothing)
+            right = narrowed(right, apart)
+        if kind is JoinKind.RIGHT:
+            conditions, apart = conditions.of(range(left.width), nothing)
+            left = narrowed(left, apart)
+        return left, right, conditions
 
     def _kind(self, node: exp.Expr) -> JoinKind:
         side = str(node.args.get("side") or "").upper()
@@ -351,7 +310,8 @@ class FromClause:
             pairs.append((sides[0], sides[1]))
             a, b = unify_compared(source, (node, node), sides[0].reference, sides[1].reference, "=")
             conditions.append(Call(function="equal", arguments=(a, b), type=BOOLEAN))
-        result = shown(kind, left, right, join(conditions), both)
+        plan = join(kind, left.plan, right.plan, conditions)
+        result = shown(kind, left, right, plan, both)
         return merged(result, kind, pairs)
 
     def _check_aliases(self, spot: exp.Expr, left: Scope, right: Scope) -> None:
@@ -364,20 +324,15 @@ class FromClause:
                 )
 
 
-def _is_join(node: exp.Expr) -> bool:
-    """Joins in parentheses."""
-    inner = node.this
-    return isinstance(node, exp.Subquery) and not isinstance(inner, exp.Query | exp.Values)
-
-
-def _check_plain(source: Source, node: exp.Expr) -> None:
-    if isinstance(node, exp.Subquery):
-        expect_only(source, node, "this", "alias", "joins")
-
-
-def _query_in(node: exp.Expr) -> exp.Expr:
-    """The query that an item of FROM is."""
-    return node.this if isinstance(node, exp.Subquery) else node
+def _key_pair(condition: Expression, width: int) -> tuple[Expression, Expression] | None:
+    """Both sides of an equality of the left, `width` wide, and the right, each over its own."""
+    if not isinstance(condition, Call) or condition.function != "equal":
+        return None
+    for mine, other in (condition.arguments, condition.arguments[::-1]):
+        here, there = columns_of(mine), columns_of(other)
+        if here and there and max(here) < width <= min(there):
+            return mine, shift(other, -width)
+    return None
 
 
 def _beside(
@@ -388,23 +343,3 @@ def _beside(
         width=left.width + reader.width,
         scope=left.scope.joined(reader.scope, left.width),
     )
-
-
-def _stored(item: CatalogItem, alias: str) -> Relation:
-    """All rows of an item."""
-    columns = tuple(
-        ScopeColumn(name=c.name, qualifier=alias, index=i, type=c.type, nullable=c.nullable)
-        for i, c in enumerate(item.schema.columns)
-    )
-    return Relation(
-        plan=Get(collection=item.id, schema=item.schema),
-        width=len(columns),
-        scope=Scope(columns),
-    )
-
-
-def _alias_name(node: exp.Expr) -> str | None:
-    alias = node.args.get("alias")
-    if not isinstance(alias, exp.TableAlias) or alias.this is None:
-        return None
-    return name_of(alias.this)

@@ -50,6 +50,10 @@ class Grouping:
         """Whether it is one set of all keys."""
         return len(self.sets) == 1 and len(self.sets[0]) == len(self.keys)
 
+    def placed(self, place: Callable[[Expression], Expression]) -> Grouping:
+        """The same over the columns that `place` gives."""
+        return replace(self, keys=tuple(map(place, self.keys)))
+
 
 def grouping_of(
     source: Source, group: exp.Expr | None, lower: Callable[[exp.Expr], Expression]

@@ -19,7 +19,7 @@ from antiphon.controller.sql.coercion import (
 from antiphon.controller.sql.functions import call
 from antiphon.controller.sql.naming import output_name
 from antiphon.controller.sql.source import Spot, near_miss
-from antiphon.controller.sql.syntax import expect_only, name_of, plain_select
+from antiphon.controller.sql.syntax import expect_only, is_array_query, name_of, plain_select
 from antiphon.controller.sql.types import check_depth, common_type, row_names
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import (
@@ -84,16 +84,15 @@ def _struct(scalars: Scalars, node: exp.Expr) -> Typed:
 
 
 def _subquery_array(scalars: Scalars, node: exp.Expr) -> Typed:
-    """ARRAY(SELECT ...): the rows of a subquery, an empty list if there are none. It is the
-    subquery of an array_agg, in the order that is given."""
-    if len(node.expressions) != 1 or not isinstance(node.expressions[0], exp.Query):
+    """ARRAY(SELECT ...): the rows of a subquery, an empty list if there are none. Of a plain SELECT
+    it is the subquery of an array_agg, in the order that is given."""
+    if not is_array_query(node):
         message = "ARRAY(...) takes a subquery; elements stand in brackets: ARRAY[...]"
         raise scalars.source.invalid(node, message)
     select = plain_select(node.expressions[0])
     plain = select is not None and not select.args.get("distinct") and len(select.expressions) == 1
     if select is None or not plain or select.expressions[0].is_star:
-        hint = "; write (SELECT array_agg(...) FROM (...) q)"
-        raise scalars.source.unsupported(node, "ARRAY of a subquery of this form", hint)
+        return scalars.handed_over(node)
     (item,) = select.expressions
     gathered, value = select.copy(), item.unalias()
     order = gathered.args.get("order")

@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 from sqlglot import exp
 
-from antiphon.controller.sql.coercion import Typed, Unknown, Unsettled, cast, settle, unify
-from antiphon.controller.sql.expressions import columns_of_all
+from antiphon.controller.sql.coercion import Typed, Unknown, cast, unify
 from antiphon.controller.sql.from_clause import FromClause
+from antiphon.controller.sql.from_items import FromItems
 from antiphon.controller.sql.naming import distinct_names
 from antiphon.controller.sql.ordering import limit_and_offset, order_items
 from antiphon.controller.sql.plans import (
-    ONE_ROW,
     computed,
     rewrite_plan,
     walk_plan,
 )
 from antiphon.controller.sql.recursive import lower_recursive, mentions_itself
 from antiphon.controller.sql.relation import (
+    CommonQuery,
     CommonTable,
     Context,
     Environment,
     Query,
     Relation,
 )
-from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import (
     Inseparable,
     Scope,
     ScopeColumn,
-    inseparable,
-    is_outer,
 )
 from antiphon.controller.sql.select import SelectLowering
 from antiphon.controller.sql.subquery import Subqueries
-from antiphon.controller.sql.syntax import expect_only, name_of
-from antiphon.protocol.expression import ColumnReference, Expression, Literal
+from antiphon.controller.sql.syntax import expect_only, has_query, name_of
+from antiphon.controller.sql.value_rows import as_selects, lower_values
+from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import (
-    Constant,
     Distinct,
     Join,
     JoinKind,
@@ -53,7 +51,7 @@ from antiphon.protocol.plan import (
     Union,
     schema_of,
 )
-from antiphon.protocol.schema import TEXT, Column, Schema, Type
+from antiphon.protocol.schema import Column, Schema, Type
 
 NO_TABLES: Final[Environment] = MappingProxyType({})
 
@@ -105,7 +103,7 @@ class QueryLowering:
             case exp.Subquery():
                 return self._parenthesized(node, environment, around)
             case exp.Values():
-                return self._values(node, around)
+                return self._values(node, environment, around)
             case _:
                 raise self.context.source.unsupported(node, type(node).__name__.upper())
 
@@ -118,12 +116,27 @@ class QueryLowering:
     def _opened(
         self, node: exp.Select, environment: Environment, around: _Around
     ) -> SelectLowering:
-        clause = FromClause(
+        items = FromItems(
             context=self.context, environment=environment, lower_query=self.lower,
             outer=around.outer, domain=around.domain,
         )  # fmt: skip
+
+        def narrowed(relation: Relation, conditions: Sequence[exp.Expr]) -> Plan:
+            over = self._over(relation, environment, _Around(around.outer, None))
+            over.hold(conditions, "JOIN ... ON")
+            return over.plan
+
+        clause = FromClause(
+            context=self.context, items=items, narrowed=narrowed, outer=around.outer,
+            domain=around.domain,
+        )  # fmt: skip
         first = node.args.get("from_")
         relation = clause.lower(None if first is None else first.this, node.args.get("joins") or ())
+        return self._over(relation, environment, around)
+
+    def _over(
+        self, relation: Relation, environment: Environment, around: _Around
+    ) -> SelectLowering:
         return SelectLowering(
             context=self.context,
             relation=relation,
@@ -152,12 +165,17 @@ class QueryLowering:
         recursive = bool(clause.args.get("recursive"))
         reach = dict(environment)
         bound: list[tuple[int, Plan]] = []
+        names: list[str] = []
         for common in clause.expressions:
             expect_only(source, common, "this", "alias", "materialized")
             name = name_of(common.args["alias"].this)
-            if any(name == name_of(c.args["alias"].this) for c in clause.expressions[: len(bound)]):
+            if name in names:
                 raise source.invalid(common, f'WITH defines "{name}" twice')
+            names.append(name)
             query = self._common(name, common, reach, around, recursive=recursive)
+            if query is None:
+                reach[name] = self._common_query(common, reach)
+                continue
             columns = self._renamed(common.args["alias"], query.columns)
             schema = Schema(tuple(Column(name=c.name, type=c.type) for c in columns))
             binding = self.context.next_binding()
@@ -177,17 +195,30 @@ class QueryLowering:
         around: _Around,
         *,
         recursive: bool,
-    ) -> Query:
+    ) -> Query | None:
+        """None: it mentions the query around, over whose domain this one is computed."""
         outer = around.scope
+        recurs = recursive and mentions_itself(name, common.this)
         try:
-            if recursive and mentions_itself(name, common.this):
+            if recurs:
                 return self._recursive(name, common, reach, outer)
             return self.lower(common.this, dict(reach), outer)
         except Inseparable as found:
-            # Its rows would differ for each row of the query around.
-            raise self.context.source.unsupported(
-                common, f'a column of the query around in "{name}" of WITH'
-            ) from found
+            if around.domain is None:
+                raise
+            if not recurs:
+                return None
+            # Its rounds would differ for each row of the query around.
+            what = f'a column of the query around in "{name}" of WITH RECURSIVE'
+            raise self.context.source.unsupported(common, what) from found
+
+    def _common_query(self, common: exp.Expr, reach: Environment) -> CommonQuery:
+        self.context.common.append(common.this)
+        names = tuple(name_of(column) for column in common.args["alias"].args.get("columns") or ())
+        return CommonQuery(
+            node=common.this, names=names, environment=dict(reach),
+            depth=self.context.domain_depth,
+        )  # fmt: skip
 
     def _recursive(
         self, name: str, common: exp.Expr, reach: Environment, outer: Scope | None
@@ -278,89 +309,16 @@ class QueryLowering:
         )
         return replace(query, order_by=order_by, limit=limit, offset=offset)
 
-    # VALUES.
-
-    def _values(self, node: exp.Values, around: _Around) -> Query:
-        source = self.context.source
-        expect_only(source, node, "expressions", "alias", "order", "limit", "offset", "with_")
-        rows = [
-            row.expressions if isinstance(row, exp.Tuple) else [row] for row in node.expressions
-        ]
-        width = len(rows[0])
-        scalars = Scalars(
-            source=source,
-            scope=Scope() if around.domain is None else around.domain.scope,
-            outer=around.outer,
-            place="VALUES",
-            now_us=self.context.now_us,
-            statement=self.context.place,
+    def _values(self, node: exp.Values, environment: Environment, around: _Around) -> Query:
+        expect_only(
+            self.context.source, node, "expressions", "alias", "order", "limit", "offset", "with_"
         )
-        columns: list[tuple[Expression, ...]] = []
-        types: list[Type] = []
-        unknown: set[int] = set()
-        for row, spot in zip(rows, node.expressions, strict=True):
-            if len(row) != width:
-                raise source.invalid(spot, f"a row of {len(row)} values among rows of {width}")
-        for index in range(width):
-            typed = [scalars.typed(row[index]) for row in rows]
-            if index < len(self.targets):
-                wanted = self.targets[index]
-                typed = [
-                    settle(source, row[index], value, wanted)
-                    if isinstance(value, Unsettled) and wanted.is_nested
-                    else value
-                    for row, value in zip(rows, typed, strict=True)
-                ]
-            values, common = unify(
-                source, [row[index] for row in rows], typed, f"column {index + 1} of VALUES"
-            )
-            if common == TEXT and all(isinstance(value, Unknown) for value in typed):
-                unknown.add(index)
-            if any(is_outer(column) for column in columns_of_all(values)):
-                raise inseparable(source, node)
-            columns.append(values)
-            types.append(common)
-        names = [f"column{index + 1}" for index in range(width)]
-        ties = () if around.domain is None else around.domain.references
-        for tie in ties:
-            columns.append((tie,) * len(rows))
-            names.append("")
-            types.append(tie.type)
-        over = ONE_ROW if around.domain is None else around.domain.plan
-        query = Query(
-            plan=_constant(columns, names, types, over),
-            columns=tuple(
-                ScopeColumn(name=name, qualifier=None, index=index, type=kind)
-                for index, (name, kind) in enumerate(zip(names, types, strict=True))
-            ),
-            unknown=frozenset(unknown),
-            ties=len(ties),
-        )
+        if any(has_query(row) for row in node.expressions):
+            selects = as_selects(self.context.source, node)
+            query = self.lower(selects, environment, around.outer, around.domain)
+            return self._cut(node, query)
+        query = lower_values(self.context, node, self.targets, around.outer, around.domain)
         return self._cut(node, query)
-
-
-def _constant(
-    columns: list[tuple[Expression, ...]], names: list[str], types: list[Type], over: Plan
-) -> Plan:
-    """The rows as a constant; rows that the planner cannot compute are left to the replica, `over`
-    what they mention."""
-    schema = Schema(tuple(Column(name=n, type=t) for n, t in zip(names, types, strict=True)))
-    ready: list[tuple[tuple[Expression, ...], bool]] = []
-    for row in zip(*columns, strict=True):
-        ready.append((row, all(isinstance(value, Literal) for value in row)))
-    constant = Constant(
-        schema=schema,
-        rows=tuple(
-            (tuple(value.value for value in row if isinstance(value, Literal)), 1)
-            for row, folded in ready
-            if folded
-        ),
-    )
-    rest = [computed(over, row) for row, folded in ready if not folded]
-    if not rest:
-        return constant
-    inputs: list[Plan] = [constant, *rest] if constant.rows else rest
-    return inputs[0] if len(inputs) == 1 else Union(inputs=tuple(inputs))
 
 
 def _combine(node: exp.SetOperation, left: Plan, right: Plan) -> Plan:

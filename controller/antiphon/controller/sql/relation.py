@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sqlglot import exp
+
 from antiphon.controller.catalog import Catalog
 from antiphon.controller.sql.plans import identity, projected
 from antiphon.controller.sql.scope import Scope, ScopeColumn, relabel
@@ -57,17 +59,20 @@ class Query:
             tuple(Column(name=c.name, type=c.type, nullable=c.nullable) for c in self.columns)
         )
 
+    def cut(self) -> Plan:
+        """The plan, by top-k if the query is cut; what it is sorted by is there still."""
+        if not self.is_cut:
+            return self.plan
+        count = len(self.columns)
+        return TopK(
+            input=self.plan, group_by=tuple(range(count - self.ties, count)),
+            order_by=self.order_by, limit=self.limit, offset=self.offset,
+        )  # fmt: skip
+
     def finished(self) -> Plan:
-        """The plan of the answer's columns alone, cut by top-k if the query is. An order without
-        a cut means nothing inside another query."""
-        plan = self.plan
-        if self.is_cut:
-            count = len(self.columns)
-            plan = TopK(
-                input=plan, group_by=tuple(range(count - self.ties, count)),
-                order_by=self.order_by, limit=self.limit, offset=self.offset,
-            )  # fmt: skip
-        return projected(plan, identity(len(self.columns)))
+        """The plan of the answer's columns alone, cut if the query is. An order without a cut
+        means nothing inside another query."""
+        return projected(self.cut(), identity(len(self.columns)))
 
     def relation(self, alias: str | None) -> Relation:
         """The answer as something to select from."""
@@ -84,7 +89,18 @@ class CommonTable:
     schema: Schema
 
 
-Environment = Mapping[str, CommonTable]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonQuery:
+    """WITH name AS (...) of a query that mentions those around the one it stands in: computed over
+    what it mentions, wherever it is read. `depth`: of the queries over domains, where it stands."""
+
+    node: exp.Expr
+    names: tuple[str, ...]  # of its first columns
+    environment: Environment
+    depth: int
+
+
+Environment = Mapping[str, CommonTable | CommonQuery]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +116,7 @@ class Context:
     inspects: bool = False  # one was named, and nothing else
     bindings: int = 0
     domain_depth: int = 0  # of queries over domains that are being lowered
+    common: list[exp.Expr] = field(default_factory=list)  # the queries of all CommonQuery
     domains: set[int] = field(default_factory=set)  # bindings of rows around a domain; membership
 
     def next_binding(self) -> int:

@@ -99,9 +99,9 @@ class Scalars:
 
     def typed(self, node: exp.Expr) -> Typed:
         if isinstance(node, _SPECIAL_NODES) or is_aggregate(node) or is_set_returning(node):
-            return self._special(node)
+            return self.handed_over(node)
         if isinstance(node, exp.In) and node.args.get("query") is not None:
-            return self._special(node)
+            return self.handed_over(node)
         kind = type(node)
         if kind in _ARITHMETIC:
             return self._arithmetic(node)
@@ -112,7 +112,8 @@ class Scalars:
             raise self.source.unsupported(node, describe(node))
         return handler(self, node)
 
-    def _special(self, node: exp.Expr) -> Expression:
+    def handed_over(self, node: exp.Expr) -> Expression:
+        """What the query that is being lowered makes of the node."""
         if self.special is None:
             raise self.source.unsupported(node, f"{describe(node)} in {self.place}")
         return self.special(node)
@@ -166,10 +167,10 @@ class Scalars:
         """A comparison with any, or with all, of a subquery's rows or of an array's members."""
         if (found := as_in(node)) is not None:
             member, negated = found
-            value = self._special(member)
+            value = self.handed_over(member)
             return fold(negation(value)) if negated else value
         if quantified_query(node) is not None:
-            return self._special(node)
+            return self.handed_over(node)
         quantified = quantified_list(node)
         assert quantified is not None, "ANY or ALL"
         members, with_all = quantified

@@ -20,8 +20,8 @@ from antiphon.controller.sql.correlation import (
     SubqueryValue,
     of_empty_group,
 )
-from antiphon.controller.sql.domain import Applied, TieJoin, within
-from antiphon.controller.sql.expressions import columns_of, substitute_columns
+from antiphon.controller.sql.domain import Domain, TieJoin, within
+from antiphon.controller.sql.expressions import columns_of, columns_of_all, substitute_columns
 from antiphon.controller.sql.grouped import grouped
 from antiphon.controller.sql.introspect import catalog_of
 from antiphon.controller.sql.plans import computed
@@ -35,6 +35,7 @@ from antiphon.controller.sql.syntax import (
     sets_in,
     windows_in,
 )
+from antiphon.controller.sql.types import check_depth
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
 from antiphon.protocol.plan import (
     Aggregate,
@@ -47,7 +48,7 @@ from antiphon.protocol.plan import (
     SortKey,
     TopK,
 )
-from antiphon.protocol.schema import BOOLEAN
+from antiphon.protocol.schema import BOOLEAN, list_of
 
 if TYPE_CHECKING:
     from antiphon.controller.sql.relation import Query
@@ -99,10 +100,37 @@ def _applied(subqueries: Subqueries, node: exp.Expr, around: Scope) -> SubqueryV
         joins = (TieJoin(domain=found.domain, right=right),)
         return within(found.domain, SubqueryValue(joins=joins, value=value))
     aggregates = (COUNT_ROWS, _some(value))
-    join = TieJoin(domain=found.domain, right=_by_ties(found, right, aggregates))
+    join = TieJoin(
+        domain=found.domain, right=_by_ties(found.domain, right, found.width, aggregates)
+    )
     rows, least = (ColumnReference(index=i, type=a.type) for i, a in enumerate(aggregates))
     only = _if_only(least, of_empty_group(COUNT_ROWS, rows))
     return within(found.domain, SubqueryValue(joins=(join,), value=only))
+
+
+def array_value(subqueries: Subqueries, node: exp.Expr, around: Scope) -> SubqueryValue:
+    """ARRAY(query): the rows of any query, in its order, as a list."""
+    inner = node.expressions[0]
+    try:
+        query, domain = subqueries.whole(inner, around), None
+    except Inseparable:
+        found = subqueries.applied(inner, around)
+        query, domain = found.query, found.domain
+    _check_width(subqueries.context.source, node, len(query.columns) - query.ties)
+    value = query.columns[0].reference
+    kind = list_of(value.type)
+    check_depth(subqueries.context.source, node, kind)
+    gathered = Aggregate(
+        function=AggregateFunction.ARRAY_AGG, arguments=(value,), type=kind, order_by=query.order_by
+    )
+    column = ColumnReference(index=0, type=kind)
+    whole = Call(function="coalesce", arguments=(column, Literal(value=(), type=kind)), type=kind)
+    if domain is None:
+        right: Plan = Reduce(input=query.cut(), keys=(), aggregates=(gathered,))
+        join: SubqueryJoin = SubqueryJoin(kind=JoinKind.INNER, right=right)
+        return SubqueryValue(joins=(join,), value=whole)
+    right = _by_ties(domain, query.cut(), 1, [gathered])
+    return within(domain, SubqueryValue(joins=(TieJoin(domain=domain, right=right),), value=whole))
 
 
 def _has_one_row(node: exp.Expr, query: Query) -> bool:
@@ -110,13 +138,13 @@ def _has_one_row(node: exp.Expr, query: Query) -> bool:
     return query.limit == 1 or (isinstance(node, exp.Select) and is_single_aggregate(node))
 
 
-def _by_ties(found: Applied, right: Plan, aggregates: Sequence[Aggregate]) -> Plan:
-    """The aggregates for each of the domain's rows, then the ties."""
-    assert found.domain is not None, "there are ties"
-    ties = found.domain.ties(found.width)
+def _by_ties(domain: Domain, right: Plan, first: int, aggregates: Sequence[Aggregate]) -> Plan:
+    """The aggregates for each of the domain's rows, which `right` has from column `first` on, then
+    the ties."""
+    ties = domain.ties(first)
     reduced = Reduce(input=right, keys=ties, aggregates=tuple(aggregates))
     columns = [ColumnReference(index=len(ties) + i, type=a.type) for i, a in enumerate(aggregates)]
-    return computed(reduced, [*columns, *found.domain.ties(0)])
+    return computed(reduced, [*columns, *domain.ties(0)])
 
 
 def _check_width(source: Source, node: exp.Expr, count: int) -> None:
@@ -163,7 +191,7 @@ def _aggregate(subqueries: Subqueries, node: exp.Select, around: Scope) -> Subqu
         raise source.invalid(
             outputs[0].node, "a column must stand in GROUP BY or inside an aggregate"
         )
-    if any(is_subquery(index) for index in columns_of(value)):
+    if any(is_subquery(index) for index in columns_of_all([value, *select.aggregates.read])):
         raise select.inseparable(node)
     whole = select.aggregates.reduce(select.plan, ())
     join, columns = grouped(

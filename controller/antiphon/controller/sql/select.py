@@ -7,8 +7,8 @@ placeholders for aggregates, windows and subqueries; then each step gives its pl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -17,12 +17,13 @@ from antiphon.controller.sql.aggregates import Aggregates
 from antiphon.controller.sql.coercion import Typed, Unknown, settle
 from antiphon.controller.sql.correlation import SubqueryValue
 from antiphon.controller.sql.domain import narrowed
-from antiphon.controller.sql.expressions import columns_of, rewrite
+from antiphon.controller.sql.ending import distinct_on, ended
+from antiphon.controller.sql.expressions import columns_of, columns_of_all, rewrite
 from antiphon.controller.sql.grouping import grouped, grouping_of
 from antiphon.controller.sql.naming import output_name
 from antiphon.controller.sql.nested import fields_of
-from antiphon.controller.sql.ordering import OrderItem, limit_and_offset, order_items
-from antiphon.controller.sql.plans import computed, filtered, width_of
+from antiphon.controller.sql.ordering import limit_and_offset, order_items
+from antiphon.controller.sql.plans import filtered
 from antiphon.controller.sql.relation import Context, Query, Relation
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import (
@@ -33,20 +34,22 @@ from antiphon.controller.sql.scope import (
     ScopeColumn,
     inseparable,
     is_outer,
+    is_subquery,
     is_window,
 )
 from antiphon.controller.sql.subquery import Subqueries
 from antiphon.controller.sql.syntax import (
     conjunct_nodes,
+    describe,
     expect_only,
     is_set_returning,
+    is_subquery_value,
     name_of,
-    quantified_query,
 )
 from antiphon.controller.sql.table_functions import SetCalls
 from antiphon.controller.sql.windows import Windows, place_windows
 from antiphon.protocol.expression import ColumnReference, Expression
-from antiphon.protocol.plan import Distinct, Plan, SortKey, TemporalFilter, TopK, schema_of
+from antiphon.protocol.plan import Plan, TemporalFilter
 
 _CLAUSES = (
     "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit",
@@ -78,6 +81,7 @@ class SelectLowering:
     windows: Windows = field(default_factory=Windows)
     sets: SetCalls = field(default_factory=SetCalls)
     values: list[SubqueryValue] = field(default_factory=list)  # of subqueries, to be joined
+    asked: list[str] = field(default_factory=list)  # what each of these stands for
     keys: tuple[Expression, ...] | None = None  # of the groups; None: rows are not grouped
     places: dict[int, Expression] = field(default_factory=dict)  # where placeholders went
     ties: tuple[ColumnReference, ...] = ()  # where the domain's columns are
@@ -96,10 +100,12 @@ class SelectLowering:
         order = order_items(
             self.context.source, node.args.get("order"), names, self.scalars("ORDER BY").lower
         )
-        on = self._distinct_on(node)
+        on = distinct_on(node, self.scalars("DISTINCT ON").lower)
         qualify = node.args.get("qualify")
         chosen = None if qualify is None else self.scalars("QUALIFY").predicate(qualify.this)
-        self.group(node, outputs)
+        above = [item.value for item in order if item.value is not None]
+        above += [*(on or ()), *([] if chosen is None else [chosen])]
+        self.group(node, outputs, above)
         if chosen is not None:
             self.plan = filtered(self.plan, [self.place(chosen, qualify)])
         self.plan = self.sets.placed(self.plan, self.places, self.place)
@@ -108,7 +114,8 @@ class SelectLowering:
         columns += self.ties
         unknown = frozenset(i for i, o in enumerate(outputs) if type(o.value) is Unknown)
         limit, offset = limit_and_offset(self.context.source, node)
-        plan, order_by = self._finish(node, columns, order, on)
+        ties = len(self.ties)
+        plan, order_by = ended(source, node, self.plan, columns, ties, order, on, self.place)
         return Query(
             plan=plan,
             columns=self._shown(outputs, columns),
@@ -116,7 +123,7 @@ class SelectLowering:
             limit=limit,
             offset=offset,
             unknown=unknown,
-            ties=len(self.ties),
+            ties=ties,
         )
 
     def _shown(
@@ -149,12 +156,29 @@ class SelectLowering:
             return self.sets.lower(self.scalars(place), node, place)
         if isinstance(node, exp.Window):
             return self.windows.lower(self.scalars("a window function"), node)
-        compared = quantified_query(node) is not None
-        if compared or isinstance(node, exp.Subquery | exp.Exists | exp.In):
+        if is_subquery_value(node):
+            return self._subquery(node)
+        return self.aggregates.lower(self._only_subqueries("an aggregate"), node)
+
+    def _only_subqueries(self, place: str) -> Scalars:
+        """For what stands below the groups: nothing that needs them may be in it."""
+
+        def special(node: exp.Expr) -> Expression:
+            if is_subquery_value(node):
+                return self._subquery(node)
+            raise self.context.source.unsupported(node, f"{describe(node)} in {place}")
+
+        return replace(self.scalars(place, special=False), special=special)
+
+    def _subquery(self, node: exp.Expr) -> Expression:
+        """The placeholder of a subquery's value; one that is written twice is computed once."""
+        written = repr(node)
+        if written not in self.asked:
             value = self.subqueries.value(node, self.scalars("a subquery", special=False))
             self.values.append(value)
-            return ColumnReference(index=SUBQUERIES + len(self.values) - 1, type=value.value.type)
-        return self.aggregates.lower(self.scalars("an aggregate", special=False), node)
+            self.asked.append(written)
+        index = self.asked.index(written)
+        return ColumnReference(index=SUBQUERIES + index, type=self.values[index].value.type)
 
     def outputs(self, node: exp.Select) -> list[Output]:
         """The select list, with `*` spelled out, lowered over the columns of FROM."""
@@ -215,13 +239,23 @@ class SelectLowering:
         """Apply all conditions but those that mention the outer query; return these."""
         if node is None:
             return []
-        scalars = self.scalars("WHERE")
+        return self._split(conjunct_nodes(node.this), "WHERE")
+
+    def hold(self, conditions: Sequence[exp.Expr], place: str) -> None:
+        """What WHERE makes of the conditions, which stand in another place."""
+        for condition, spot in self._split(conditions, place):
+            self._refuse_outer(condition, spot)
+
+    def _split(
+        self, conditions: Sequence[exp.Expr], place: str
+    ) -> list[tuple[Expression, exp.Expr]]:
+        scalars = self.scalars(place)
         plain: list[Expression] = []
         late: list[tuple[Expression, exp.Expr]] = []
         ties: list[tuple[Expression, exp.Expr]] = []
         semijoins: list[exp.Expr] = []
         clocked: list[exp.Expr] = []
-        for part in self._conjuncts(node.this):
+        for part in _of_the_clock(conditions):
             if self.subqueries.is_semijoin(part):
                 semijoins.append(part)
                 continue
@@ -236,7 +270,7 @@ class SelectLowering:
                 plain.append(predicate)
             else:
                 late.append((predicate, part))
-        self.refuse_grouping(node, "WHERE")
+        self.refuse_grouping(conditions[0], place)
         self.plan = narrowed(self.context, self.plan, plain)
         for part in clocked:
             self._let_be(part)
@@ -246,13 +280,6 @@ class SelectLowering:
         self.join_values()
         self.plan = filtered(self.plan, [self.place(value, spot) for value, spot in late])
         return ties
-
-    def _conjuncts(self, node: exp.Expr) -> list[exp.Expr]:
-        """The parts that must all be true; of the clock, none with two bounds."""
-        parts: list[exp.Expr] = []
-        for part in conjunct_nodes(node):
-            parts += clock.split_between(part) if clock.asks_clock(part) else [part]
-        return parts
 
     def _let_be(self, node: exp.Expr) -> None:
         """Rows come and go as a comparison with the clock says."""
@@ -284,8 +311,11 @@ class SelectLowering:
             if item.value is not None
         ]
 
-    def group(self, node: exp.Select, outputs: Sequence[Output]) -> None:
-        """GROUP BY, HAVING and aggregates; then the values of subqueries, then windows."""
+    def group(
+        self, node: exp.Select, outputs: Sequence[Output], above: Sequence[Expression]
+    ) -> None:
+        """GROUP BY, HAVING and aggregates; then the values of subqueries, then windows. `above`:
+        what is read after that, beside the outputs."""
         having = node.args.get("having")
         condition = None if having is None else self.scalars("HAVING").predicate(having.this)
         if condition is not None and any(is_window(index) for index in columns_of(condition)):
@@ -293,7 +323,9 @@ class SelectLowering:
         group = node.args.get("group")
         if group is not None or having is not None or self.aggregates.is_used:
             self._reduce(group, outputs)
-        self.join_values()
+        shown = [output.value for output in outputs if not isinstance(output.value, Unknown)]
+        read = [*shown, *above, *([] if condition is None else [condition])]
+        self.join_values(self._subqueries_in([*read, *self.windows.read, *self.sets.read]))
         if condition is not None:
             assert having is not None, "the condition came from it"
             self.plan = filtered(self.plan, [self.place(condition, having)])
@@ -305,10 +337,16 @@ class SelectLowering:
         for asked in self.aggregates.groupings:
             if not all(key in grouping.keys for key in asked):
                 raise source.invalid(group, "the arguments of grouping must stand in GROUP BY")
-        self.keys = (*grouping.keys, *self.ties)
+        keys = (*grouping.keys, *self.ties)
+        below = columns_of_all([*grouping.keys, *self.aggregates.read])
+        self.join_values([index for index in below if is_subquery(index)])
         self.plan, places = grouped(
-            self.plan, grouping, self.aggregates, self.context.next_binding, self.domain
-        )
+            self.plan, grouping.placed(self.place), self.aggregates.placed(self.place),
+            self.context.next_binding, self.domain,
+        )  # fmt: skip
+        self.keys = keys
+        # What was joined below the groups is in their columns alone.
+        self.places = {i: place for i, place in self.places.items() if not is_subquery(i)}
         self.ties = tuple(
             ColumnReference(index=len(grouping.keys) + i, type=tie.type)
             for i, tie in enumerate(self.ties)
@@ -337,22 +375,38 @@ class SelectLowering:
                 named = [output.value for output in outputs if output.name == name]
                 chosen = named[0] if named else None
         key = (
-            self.scalars("GROUP BY", special=False).lower(node)
+            self._only_subqueries("GROUP BY").lower(node)
             if chosen is None
             else settle(source, node, chosen)
         )
         self._refuse_outer(key, node)
-        if any(index >= AGGREGATES for index in columns_of(key)):
-            raise source.invalid(node, "GROUP BY cannot hold an aggregate, window, set or subquery")
+        if any(index >= AGGREGATES and not is_subquery(index) for index in columns_of(key)):
+            raise source.invalid(node, "GROUP BY cannot hold an aggregate, window or set")
         return key
 
-    def join_values(self) -> None:
-        """Append the columns of subqueries that have no place yet."""
+    def join_values(self, wanted: Collection[int] | None = None) -> None:
+        """Append the columns of subqueries, of these or of all, that have no place yet."""
         for number, value in enumerate(self.values):
-            if SUBQUERIES + number in self.places:
+            index = SUBQUERIES + number
+            if index in self.places or (wanted is not None and index not in wanted):
                 continue
             self.plan, column = value.join_to(self.plan, self.place)
-            self.places[SUBQUERIES + number] = column
+            self.places[index] = column
+
+    def _subqueries_in(self, expressions: Sequence[Expression]) -> frozenset[int]:
+        """The placeholders of subqueries that are read, but for those within a group's key."""
+        found: set[int] = set()
+
+        def note(part: Expression) -> Expression | None:
+            if self.keys is not None and part in self.keys:
+                return part
+            if isinstance(part, ColumnReference) and is_subquery(part.index):
+                found.add(part.index)
+            return None
+
+        for expression in expressions:
+            rewrite(expression, note)
+        return frozenset(found)
 
     # Giving placeholders their places.
 
@@ -385,58 +439,8 @@ class SelectLowering:
         if any(is_outer(index) for index in columns_of(expression)):
             raise inseparable(self.context.source, spot)
 
-    # Ending.
 
-    def _distinct_on(self, node: exp.Select) -> tuple[Expression, ...] | None:
-        distinct = node.args.get("distinct")
-        if distinct is None or distinct.args.get("on") is None:
-            return None
-        on = distinct.args["on"]
-        items = on.expressions if isinstance(on, exp.Tuple) else [on]
-        scalars = self.scalars("DISTINCT ON")
-        return tuple(scalars.lower(item) for item in items)
-
-    def _finish(
-        self,
-        node: exp.Select,
-        columns: list[Expression],
-        order: Sequence[OrderItem],
-        on: tuple[Expression, ...] | None,
-    ) -> tuple[Plan, tuple[SortKey, ...]]:
-        """The select list, what to sort by behind it, and DISTINCT."""
-        outputs = list(columns)
-        sort: list[SortKey] = []
-        for item in order:
-            place = item.output
-            if place is None:
-                assert item.value is not None, "an output or a value"
-                value = self.place(item.value, item.node)
-                if value not in outputs:
-                    outputs.append(value)
-                place = outputs.index(value)
-            sort.append(
-                SortKey(column=place, descending=item.descending, nulls_first=item.nulls_first)
-            )
-        order_by = tuple(sort)
-        if on is not None:
-            groups: list[int] = []
-            for value in (self.place(part) for part in on):
-                if value not in outputs:
-                    outputs.append(value)
-                groups.append(outputs.index(value))
-            groups += range(len(columns) - len(self.ties), len(columns))
-            top = TopK(
-                input=computed(self.plan, outputs), group_by=tuple(groups), order_by=order_by,
-                limit=1,
-            )  # fmt: skip
-            return top, order_by
-        plan = computed(self.plan, outputs)
-        if node.args.get("distinct") is not None:
-            if len(outputs) > len(columns):
-                raise self.context.source.invalid(
-                    node.args["order"],
-                    "with SELECT DISTINCT, ORDER BY may only name columns of the select list",
-                )
-            plan = Distinct(input=plan)
-        assert width_of(plan) == len(outputs), f"{schema_of(plan)} for {len(outputs)} outputs"
-        return plan, order_by
+def _of_the_clock(conditions: Sequence[exp.Expr]) -> Iterator[exp.Expr]:
+    """The conditions; of the clock, none with two bounds."""
+    for part in conditions:
+        yield from clock.split_between(part) if clock.asks_clock(part) else [part]

@@ -44,9 +44,10 @@ from antiphon.controller.sql.plans import extended, joined, width_of
 from antiphon.controller.sql.quantified import NEGATED, aggregates_of, compared
 from antiphon.controller.sql.relation import Context, Environment, Query, Relation
 from antiphon.controller.sql.scalar import COMPARISONS, Scalars
-from antiphon.controller.sql.scalar_subquery import scalar_value
+from antiphon.controller.sql.scalar_subquery import array_value, scalar_value
 from antiphon.controller.sql.scope import Inseparable, Scope, inseparable
 from antiphon.controller.sql.syntax import (
+    is_array_query,
     is_in_query,
     is_row,
     plain_select,
@@ -216,13 +217,15 @@ class Subqueries:
     # Values.
 
     def value(self, node: exp.Expr, scalars: Scalars) -> SubqueryValue:
-        """The value of EXISTS, IN or a scalar subquery anywhere in an expression."""
+        """The value of EXISTS, IN, ARRAY or a scalar subquery anywhere in an expression."""
         if isinstance(node, exp.Exists):
             return self._exists_value(node, scalars)
         if isinstance(node, exp.In):
             return self._in_value(node, scalars)
         if quantified_query(node) is not None:
             return self._quantified(node, scalars)
+        if is_array_query(node):
+            return array_value(self, node, scalars.around)
         return scalar_value(self, node, scalars)
 
     def _exists_value(self, node: exp.Exists, scalars: Scalars) -> SubqueryValue:
@@ -237,10 +240,8 @@ class Subqueries:
     def _in_value(self, node: exp.In, scalars: Scalars) -> SubqueryValue:
         """Three-valued membership: a match; else unknown if either side had a null; else false."""
         tied, pairs = self._membership(node, scalars)
-        if tied.keys or tied.residual:
+        if tied.keys or tied.residual or len(pairs) != 1:
             return self._in_group(tied, pairs)
-        if len(pairs) != 1:
-            raise self.context.source.unsupported(node, "a multi-column IN inside an expression")
         ((outer, inner),) = pairs
         counts = Reduce(
             input=tied.plan,

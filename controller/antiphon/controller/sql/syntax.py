@@ -112,6 +112,25 @@ def quantified_query(node: exp.Expr) -> exp.Expr | None:
     return inner if isinstance(inner, exp.Query) else None
 
 
+def is_subquery_value(node: exp.Expr) -> bool:
+    """Whether it is a subquery in an expression, or a test of one."""
+    if quantified_query(node) is not None or is_in_query(node) or is_array_query(node):
+        return True
+    return isinstance(node, exp.Subquery | exp.Exists)
+
+
+def has_query(node: exp.Expr) -> bool:
+    """Whether a query stands in it."""
+    return node.find(exp.Query, exp.Values) is not None
+
+
+def is_array_query(node: exp.Expr) -> bool:
+    """ARRAY(SELECT ...)."""
+    is_call = isinstance(node, exp.Anonymous) and function_name(node) == "array"
+    queries = (exp.Query, exp.Values)
+    return is_call and len(node.expressions) == 1 and isinstance(node.expressions[0], queries)
+
+
 def quantified_list(node: exp.Expr) -> tuple[exp.Expr, bool] | None:
     """What a comparison with ANY or ALL of a list ranges over, and whether it is ALL."""
     side = node.args.get("expression")

@@ -110,6 +110,25 @@ def _calls_of(scalars: Scalars, node: exp.Expr) -> tuple[list[exp.Expr], bool]:
     return [node], counted
 
 
+def as_select(node: exp.Expr) -> exp.Lateral | None:
+    """One call in FROM as LATERAL (SELECT call), where its arguments may be subqueries; None: it
+    is counted, or is none of ours."""
+    inner = node.this if isinstance(node, exp.Lateral) else node
+    if any(part.args.get("ordinality") or part.args.get("offset") for part in (node, inner)):
+        return None
+    call = inner.this if isinstance(inner, exp.Table) else inner
+    if isinstance(call, exp.Unnest):
+        call = exp.Anonymous(this="unnest", expressions=call.expressions)
+    if not isinstance(call, exp.Anonymous) or not is_set_returning(call):
+        return None
+    alias = node.args.get("alias")
+    name = function_name(call) if alias is None else name_of(alias.this)
+    names = (alias and alias.args.get("columns")) or [exp.to_identifier(name, quoted=True)]
+    table = exp.TableAlias(this=exp.to_identifier(name, quoted=True), columns=names)
+    select = exp.Subquery(this=exp.Select(expressions=[call.copy()]))
+    return exp.Lateral(this=select, alias=table)
+
+
 def column_names(node: exp.Expr) -> list[str]:
     """The names in `AS alias(name, ...)`; of unnest the parser keeps the ordinal's apart."""
     alias = node.args.get("alias")
@@ -149,6 +168,11 @@ class SetCalls:
 
     def __init__(self) -> None:
         self.calls: list[TableFunction] = []
+
+    @property
+    def read(self) -> list[Expression]:
+        """What the calls read of each row."""
+        return [part for function in self.calls for part in function.arguments]
 
     def lower(self, scalars: Scalars, node: exp.Expr, place: str) -> Expression:
         """The placeholder of a call.

@@ -86,6 +86,16 @@ class Windows:
             self._parts(source, node, bare=False)  # so a window extends only those before it
             self._named[name] = node
 
+    @property
+    def read(self) -> list[Expression]:
+        """What the calls read of each row."""
+        found: list[Expression] = []
+        for call in self.calls:
+            condition = call.function.filter
+            found += [*call.over.partition_by, *call.over.order_values, *call.function.arguments]
+            found += [] if condition is None else [condition]
+        return found
+
     def lower(self, scalars: Scalars, node: exp.Window) -> Expression:
         """The placeholder of a call; `scalars` lowers what it reads.
 
