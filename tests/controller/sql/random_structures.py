@@ -74,15 +74,17 @@ class _StructureWriter(Writer):
     def aggregated(self) -> tuple[str, str]:
         """Aggregates of subqueries and under conditions of them, named in FROM for DuckDB."""
         name, alias, columns = self.table()
-        key, value, condition = (
-            self.column(columns, "i"), self.scalar(columns), self.subquery(columns)
-        )  # fmt: skip
+        key = self.column(columns, "i")
+        of_key = self.chance(0.4)  # then it is read above the groups, too
+        value = self.scalar([(key, "i")] if of_key else columns)
+        condition, above = self.subquery(columns), value if of_key else "3"
         call = self.random.choice(["sum(", "max(", "count(", "count(distinct "])
-        ours = f"select {key} as k, {call}{value}) filter (where {condition}) as n, count(*) "
+        ours = f"select {key} as k, {above}, {call}{value}) filter (where {condition}), count(*) "
         ours += f"from {name} {alias} group by {key}"
         inner = f"select {key} as k, {value} as v, {condition} as w from {name} {alias}"
-        theirs = f"select k, {call}v) filter (where w), count(*) from ({inner}) q group by k"
-        return ours, theirs
+        above = "min(v)" if of_key else "3"
+        theirs = f"select k, {above}, {call}v) filter (where w), count(*) from ({inner}) q"
+        return ours, f"{theirs} group by k"
 
     def keyed(self) -> tuple[str, str]:
         """Groups by the value of a subquery, by its text, its name or its place."""

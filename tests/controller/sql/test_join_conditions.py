@@ -11,7 +11,7 @@ from tests.controller.sql.test_random_ticks import TICKS, Moving, applied, movin
 from tests.controller.sql.ticking import View
 from tests.controller.sql.world import difference
 
-START = int(os.environ.get("TICKING_FROM", "700"))
+START = int(os.environ.get("TICKING_FROM", "0"))
 QUERIES = int(os.environ.get("TICKING_QUERIES", "80"))
 A_TEST = 20
 
