@@ -85,7 +85,10 @@ class World:
             case CreateTable(item=item) | CreateFeed(item=item):
                 self.catalog = self.catalog.apply([AddItem(item)])
                 self.content[item.id] = Zset.empty(item.schema)
-            case CreateView(item=item) | CreateIndex(item=item):
+            case CreateView(item=item, replaces=replaced):
+                gone = [] if replaced is None else [RemoveItem(replaced)]
+                self.catalog = self.catalog.apply([*gone, AddItem(item)])
+            case CreateIndex(item=item):
                 self.catalog = self.catalog.apply([AddItem(item)])
             case CreateMaterializedView(item=item):
                 self.catalog = self.catalog.apply([AddItem(item)])

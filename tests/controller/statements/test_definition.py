@@ -43,6 +43,21 @@ def test_a_view_is_only_a_row(world: World) -> None:
     assert (definition.new_shards, definition.dataflows, definition.stored) == ((), (), ())
 
 
+def test_a_view_goes_and_another_comes_in_one_transaction(world: World) -> None:
+    world.sql("CREATE VIEW w AS SELECT v FROM t")
+    old = world.driver.catalog.find("w")
+    definition = define(world.plan("CREATE OR REPLACE VIEW w AS SELECT k, v FROM t"), 0)  # type: ignore[arg-type]
+    gone, come = definition.changes
+    assert old is not None
+    assert gone == RemoveItem(old.id)
+    assert isinstance(come, AddItem)
+    assert (come.item.name, come.item.schema.names) == ("w", ("k", "v"))
+    world.sql("CREATE OR REPLACE VIEW w AS SELECT k, v FROM t")
+    now = world.driver.catalog.find("w")
+    assert now is not None
+    assert now.schema.names == ("k", "v")
+
+
 def test_a_materialized_view_is_a_shard_without_unique_key_and_a_dataflow(world: World) -> None:
     definition = define(world.plan("CREATE MATERIALIZED VIEW m AS SELECT v FROM t"), 0)  # type: ignore[arg-type]
     assert definition.new_shards[0].unique_key == ()

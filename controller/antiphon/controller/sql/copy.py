@@ -6,8 +6,8 @@ from typing import Final
 
 from antiphon.controller.catalog import Catalog
 from antiphon.controller.sql.cursor import Cursor
-from antiphon.controller.sql.ddl import find_relation
 from antiphon.controller.sql.dialect import parse
+from antiphon.controller.sql.item_names import find_relation
 from antiphon.controller.sql.optimize import optimized
 from antiphon.controller.sql.query import QueryLowering, named_schema
 from antiphon.controller.sql.reading import dataflow_of

@@ -1,67 +1,58 @@
-"""CREATE and DROP."""
+"""CREATE."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
+from antiphon.controller.sql.column_definitions import (
+    key_positions,
+    read_columns,
+    too_many_columns,
+)
 from antiphon.controller.sql.cursor import Cursor, check_new_name
-from antiphon.controller.sql.dialect import parse, parse_type
+from antiphon.controller.sql.dialect import parse
+from antiphon.controller.sql.item_names import find_relation, read_kind, with_article
 from antiphon.controller.sql.naming import NAMELESS
 from antiphon.controller.sql.optimize import optimized
 from antiphon.controller.sql.query import QueryLowering
 from antiphon.controller.sql.reading import dataflow_of
 from antiphon.controller.sql.relation import Context, Query
-from antiphon.controller.sql.source import Source, near_miss
+from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.statement import (
     CreateFeed,
     CreateIndex,
     CreateMaterializedView,
     CreateTable,
     CreateView,
-    DropItems,
     Nothing,
     Statement,
 )
-from antiphon.controller.sql.types import type_from_sql
 from antiphon.protocol.codec.plan import plan_to_bytes
 from antiphon.protocol.dataflow import Export, IndexExport, MaterializedViewExport
-from antiphon.protocol.errors import CollectionExists, DependencyExists, LimitExceeded
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.errors import CollectionExists, DependencyExists
 from antiphon.protocol.limits import COLUMNS_MAX
 from antiphon.protocol.plan import Get, imports_of
 from antiphon.protocol.schema import Column, Schema
-
-_KINDS: Final = {
-    ("TABLE",): ItemKind.TABLE,
-    ("FEED",): ItemKind.FEED,
-    ("VIEW",): ItemKind.VIEW,
-    ("MATERIALIZED", "VIEW"): ItemKind.MATERIALIZED_VIEW,
-    ("INDEX",): ItemKind.INDEX,
-}
-# Words of a column definition that end its type.
-_AFTER_TYPE: Final = frozenset({"NOT", "NULL", "PRIMARY", "KEY"})
-_REFUSED: Final = frozenset(
-    {
-        "DEFAULT", "CHECK", "UNIQUE", "REFERENCES", "CONSTRAINT", "GENERATED", "COLLATE", "FOREIGN",
-        "EXCLUDE", "LIKE",
-    }
-)  # fmt: skip
 
 
 def plan_create(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
     """The statement after CREATE."""
     start = cursor.peek().start
-    if cursor.accept("OR", "REPLACE"):
-        raise source.unsupported(start, "CREATE OR REPLACE")
+    replaces = cursor.accept("OR", "REPLACE")
     for word in ("TEMPORARY", "TEMP", "UNLOGGED", "RECURSIVE"):
         if cursor.accept(word):
             raise source.unsupported(start, f"CREATE {word}")
     if cursor.accept("UNIQUE", "INDEX"):
         raise source.unsupported(start, "a UNIQUE index")
-    kind = _kind(cursor, "CREATE")
+    kind = read_kind(cursor, "CREATE")
+    if replaces and kind is not ItemKind.VIEW:
+        hint = "; drop it and create it anew"
+        raise source.unsupported(start, f"CREATE OR REPLACE {KIND_NAMES[kind].upper()}", hint)
     exists_is_fine = cursor.accept("IF", "NOT", "EXISTS")
+    if replaces and exists_is_fine:
+        raise source.invalid(start, "OR REPLACE and IF NOT EXISTS exclude each other")
     if kind is ItemKind.INDEX:
         return _create_index(source, cursor, catalog, exists_is_fine)
     name = cursor.new_name(f"the {KIND_NAMES[kind]}")
@@ -69,34 +60,45 @@ def plan_create(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
         made = _create_stored(source, cursor, catalog, kind, name)
     else:
         made = _create_view(source, cursor, catalog, kind, name)
+    if replaces and isinstance(made, CreateView):
+        return _replacing(source, start, catalog, made)
     return _unless_taken(catalog, made, name, exists_is_fine)
-
-
-def _kind(cursor: Cursor, verb: str) -> ItemKind:
-    for words, kind in _KINDS.items():
-        if cursor.accept(*words):
-            return kind
-    found = cursor.peek()
-    if found.kind == "word":
-        hint = near_miss(found.upper, [words[0] for words in _KINDS])
-        raise cursor.source.unsupported(found.start, f"{verb} {found.upper}", hint)
-    raise cursor.unexpected("TABLE, FEED, VIEW, MATERIALIZED VIEW or INDEX")
 
 
 def _unless_taken(catalog: Catalog, made: Statement, name: str, exists_is_fine: bool) -> Statement:
     present = catalog.find(name)
     if present is None:
         return made
-    message = f'"{name}" exists already: it is {_a(present)}'
+    message = f'"{name}" exists already: it is {with_article(present)}'
     if exists_is_fine:
         assert not isinstance(made, Nothing), "made once"
         return Nothing(tag=made.tag, notices=(f"{message}, skipping",))
     raise CollectionExists(message, name=name)
 
 
-def _a(item: CatalogItem) -> str:
-    name = KIND_NAMES[item.kind]
-    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+def _replacing(source: Source, start: int, catalog: Catalog, made: CreateView) -> CreateView:
+    """In place of the view of this name, if there is one.
+
+    Raises:
+        DependencyExists: something was planned with what it is now.
+    """
+    present = catalog.find(made.item.name)
+    if present is None:
+        return made
+    if present.kind is not ItemKind.VIEW:
+        raise source.invalid(start, f'"{present.name}" is {with_article(present)}, and no view')
+    if present.id in made.item.depends_on:
+        raise source.invalid(start, f'"{present.name}" would read itself')
+    dependants = catalog.dependants_closure(present.id)
+    if dependants:
+        shown = ", ".join(f'{KIND_NAMES[o.kind]} "{o.name}"' for o in reversed(dependants))
+        raise DependencyExists(
+            f'cannot replace "{present.name}": {shown} depend{"s" if len(dependants) == 1 else ""} '
+            "on it; drop them first, and create them anew",
+            name=present.name,
+            dependants=", ".join(other.name for other in reversed(dependants)),
+        )
+    return replace(made, replaces=present.id)
 
 
 # Tables and feeds.
@@ -108,7 +110,7 @@ def _create_stored(
     start = cursor.peek().start
     if cursor.peek().upper == "AS":
         raise source.unsupported(start, "CREATE TABLE ... AS", "; use CREATE MATERIALIZED VIEW")
-    columns, key = _columns(source, cursor)
+    columns, key = read_columns(source, cursor)
     if not cursor.at_end:
         raise source.unsupported(cursor.peek().start, f"{cursor.peek().text} after the columns")
     if kind is ItemKind.FEED and not key:
@@ -124,110 +126,6 @@ def _create_stored(
         sql=source.piece.text,
     )  # fmt: skip
     return CreateTable(item=item) if kind is ItemKind.TABLE else CreateFeed(item=item)
-
-
-def _columns(source: Source, cursor: Cursor) -> tuple[list[Column], tuple[int, ...]]:
-    """`(name type [NOT NULL] [PRIMARY KEY], ..., [PRIMARY KEY (a, b)])`."""
-    columns: list[Column] = []
-    key: list[tuple[str, int]] | None = None
-    cursor.expect("(")
-    while True:
-        start = cursor.peek().start
-        found: list[tuple[str, int]] | None = None
-        if cursor.accept("PRIMARY", "KEY"):
-            found = cursor.names("a key column")
-        elif cursor.peek().upper in _REFUSED:
-            raise source.unsupported(start, cursor.peek().upper)
-        else:
-            column, is_key = _column(source, cursor)
-            if any(column.name == other.name for other in columns):
-                raise source.invalid(start, f'column "{column.name}" is defined twice')
-            columns.append(column)
-            found = [(column.name, start)] if is_key else None
-        if found is not None:
-            if key is not None:
-                raise source.invalid(start, "there is one PRIMARY KEY")
-            key = found
-        if cursor.accept(")"):
-            break
-        if not cursor.accept(","):
-            raise cursor.unexpected('"," or ")"')
-    if len(columns) > COLUMNS_MAX:
-        raise _too_many_columns(len(columns))
-    return columns, key_positions(source, key or [], Schema(tuple(columns)))
-
-
-def _too_many_columns(count: int) -> LimitExceeded:
-    return LimitExceeded(
-        f"{count} columns, at most {COLUMNS_MAX} are allowed",
-        limit="COLUMNS_MAX",
-        value=COLUMNS_MAX,
-    )
-
-
-def _column(source: Source, cursor: Cursor) -> tuple[Column, bool]:
-    name = cursor.new_name("a column")
-    start = cursor.peek().start
-    stop, depth = start, 0
-    while True:
-        ahead = cursor.peek()
-        if ahead.kind == "" or (depth == 0 and ahead.upper in (",", ")")):
-            break
-        if depth == 0 and ahead.upper in (_AFTER_TYPE | _REFUSED) and stop > start:
-            break
-        depth += {"(": 1, ")": -1}.get(ahead.upper, 0)
-        stop = cursor.take().stop
-    if stop == start:
-        raise cursor.unexpected(f'the type of column "{name}"')
-    kind = type_from_sql(source, parse_type(source, start, stop), start)
-    nullable, is_key = True, False
-    while True:
-        ahead = cursor.peek()
-        if cursor.accept("NOT", "NULL"):
-            nullable = False
-        elif cursor.accept("PRIMARY", "KEY"):
-            is_key = True
-        elif not cursor.accept("NULL"):
-            break
-    if ahead.upper in _REFUSED:
-        raise source.unsupported(ahead.start, f"{ahead.upper} of a column")
-    return Column(name=name, type=kind, nullable=nullable), is_key
-
-
-def key_positions(
-    source: Source, names: Sequence[tuple[str, int]], schema: Schema
-) -> tuple[int, ...]:
-    """The places of key columns.
-
-    Raises:
-        InvalidSql: as `positions_of`.
-        UnsupportedSql: a column that holds lists or structs.
-    """
-    positions = positions_of(source, names, schema)
-    for (_, start), index in zip(names, positions, strict=True):
-        if schema.columns[index].type.is_nested:
-            raise source.unsupported(start, f"a key of type {schema.columns[index].type}")
-    return positions
-
-
-def positions_of(
-    source: Source, names: Sequence[tuple[str, int]], schema: Schema
-) -> tuple[int, ...]:
-    """Where the key's columns stand.
-
-    Raises:
-        InvalidSql: unknown, twice, or of a type that has no order.
-    """
-    positions: list[int] = []
-    for name, start in names:
-        index = schema.index_of(name)
-        if index is None:
-            hint = near_miss(name, schema.names)
-            raise source.invalid(start, f'column "{name}" does not exist{hint}')
-        if index in positions:
-            raise source.invalid(start, f'column "{name}" is in the key twice')
-        positions.append(index)
-    return tuple(positions)
 
 
 # Views.
@@ -286,7 +184,7 @@ def view_schema(
             hint = " (give it one with AS)" if name == NAMELESS else ""
             raise source.invalid(start, f'two columns are called "{name}"{hint}')
     if len(given) > COLUMNS_MAX:
-        raise _too_many_columns(len(given))
+        raise too_many_columns(len(given))
     return Schema(
         tuple(
             Column(name=name, type=c.type, nullable=c.nullable)
@@ -333,67 +231,3 @@ def _free_name(catalog: Catalog, wanted: str) -> str:
         count += 1
         name = f"{wanted}{count}"
     return name
-
-
-def find_relation(source: Source, catalog: Catalog, name: str, start: int) -> CatalogItem:
-    """The table, feed or view called `name`.
-
-    Raises:
-        CollectionMissing: with a near miss.
-        InvalidSql: it is an index.
-    """
-    item = catalog.find(name)
-    if item is None:
-        known = [other.name for other in catalog.items.values() if other.is_relation]
-        raise source.missing(start, "table", name, known)
-    if not item.is_relation:
-        raise source.invalid(start, f'"{name}" is an index')
-    return item
-
-
-# DROP.
-
-
-def plan_drop(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
-    """The statement after DROP."""
-    kind = _kind(cursor, "DROP")
-    tag = f"DROP {KIND_NAMES[kind].upper()}"
-    missing_is_fine = cursor.accept("IF", "EXISTS")
-    start = cursor.peek().start
-    name = cursor.name(f"the {KIND_NAMES[kind]}")
-    if cursor.peek().upper == ",":
-        raise source.unsupported(cursor.peek().start, "dropping several at once")
-    cascade = cursor.accept("CASCADE")
-    if not cascade:
-        cursor.accept("RESTRICT")
-    cursor.expect_end()
-    item = catalog.find(name)
-    if item is None:
-        if missing_is_fine:
-            notice = f'{KIND_NAMES[kind]} "{name}" does not exist, skipping'
-            return Nothing(tag=tag, notices=(notice,))
-        same_kind = [other.name for other in catalog.of_kind(kind)]
-        raise source.missing(start, KIND_NAMES[kind], name, same_kind)
-    if item.kind is not kind:
-        raise source.invalid(
-            start,
-            f'"{name}" is {_a(item)}; use DROP {KIND_NAMES[item.kind].upper()}',
-        )
-    return _drop(catalog, item, cascade, tag)
-
-
-def _drop(catalog: Catalog, item: CatalogItem, cascade: bool, tag: str) -> DropItems:
-    """The item with its own indexes; with everything else that needs it, if CASCADE is said."""
-    dependants = catalog.dependants_closure(item.id)
-    own: set[CollectionId] = {index.id for index in catalog.indexes_on(item.id)}
-    others = [other for other in dependants if other.id not in own]
-    if others and not cascade:
-        shown = ", ".join(f'{KIND_NAMES[o.kind]} "{o.name}"' for o in reversed(others))
-        raise DependencyExists(
-            f'cannot drop "{item.name}": {shown} depend{"s" if len(others) == 1 else ""} on it; '
-            "drop them first or use CASCADE",
-            name=item.name,
-            dependants=", ".join(other.name for other in reversed(others)),
-        )
-    notices = tuple(f'drop cascades to {KIND_NAMES[o.kind]} "{o.name}"' for o in reversed(others))
-    return DropItems(items=(*dependants, item), tag=tag, notices=notices)

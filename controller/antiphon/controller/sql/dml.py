@@ -9,10 +9,11 @@ from sqlglot import exp
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.change import signed_rows
 from antiphon.controller.sql.coercion import assign, explicit_cast
+from antiphon.controller.sql.column_definitions import positions_of
 from antiphon.controller.sql.cursor import Cursor
-from antiphon.controller.sql.ddl import find_relation, positions_of
 from antiphon.controller.sql.dialect import parse
 from antiphon.controller.sql.expressions import null
+from antiphon.controller.sql.item_names import find_relation
 from antiphon.controller.sql.optimize import optimized
 from antiphon.controller.sql.plans import computed
 from antiphon.controller.sql.query import NO_TABLES, QueryLowering

@@ -16,9 +16,10 @@ from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.constants import batch_of
 from antiphon.controller.sql.copy import plan_copy
 from antiphon.controller.sql.cursor import Cursor
-from antiphon.controller.sql.ddl import find_relation, plan_create, plan_drop
+from antiphon.controller.sql.ddl import plan_create
 from antiphon.controller.sql.dialect import parse
 from antiphon.controller.sql.dml import plan_delete, plan_insert, plan_update
+from antiphon.controller.sql.drop import plan_drop
 from antiphon.controller.sql.explain import (
     column_names,
     describe_collection,
@@ -33,6 +34,7 @@ from antiphon.controller.sql.introspect import (
     inspection,
     subscription,
 )
+from antiphon.controller.sql.item_names import find_relation
 from antiphon.controller.sql.optimize import optimized
 from antiphon.controller.sql.query import QueryLowering, named_schema
 from antiphon.controller.sql.reading import (

@@ -59,9 +59,10 @@ class CreateFeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateView:
-    """Names and a plan only: no command, no shard."""
+    """Names and a plan only: no command, no shard. `replaces`: a view that goes with it."""
 
     item: CatalogItem
+    replaces: CollectionId | None = None
     tag: str = "CREATE VIEW"
 
 
@@ -85,7 +86,7 @@ class CreateIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropItems:
-    """`items`: dependants before what they need, the named item last."""
+    """`items`: dependants before what they need."""
 
     items: tuple[CatalogItem, ...]
     tag: str

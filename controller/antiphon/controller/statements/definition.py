@@ -66,8 +66,9 @@ def define(statement: CatalogStatement, now_ms: int) -> Definition:
             return Definition(changes=(added,), stored=(stored,), new_shards=(_shard(item),))
         case AlterSystem(values=values):
             return Definition(changes=(), settings=values)
-        case CreateView(item=item):
-            return Definition(changes=(_added(item, now_ms),))
+        case CreateView(item=item, replaces=replaced):
+            gone = () if replaced is None else (RemoveItem(replaced),)
+            return Definition(changes=(*gone, _added(item, now_ms)))
         case CreateMaterializedView(item=item, dataflow=dataflow):
             return Definition(
                 changes=(_added(item, now_ms),), dataflows=(dataflow,), new_shards=(_shard(item),)

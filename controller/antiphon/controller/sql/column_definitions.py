@@ -1,0 +1,127 @@
+"""The columns of CREATE TABLE and CREATE FEED, and what of them is a key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from antiphon.controller.sql.cursor import Cursor
+from antiphon.controller.sql.dialect import parse_type
+from antiphon.controller.sql.source import Source, near_miss
+from antiphon.controller.sql.types import type_from_sql
+from antiphon.protocol.errors import LimitExceeded
+from antiphon.protocol.limits import COLUMNS_MAX
+from antiphon.protocol.schema import Column, Schema
+
+# Words of a column definition that end its type.
+_AFTER_TYPE: Final = frozenset({"NOT", "NULL", "PRIMARY", "KEY"})
+_REFUSED: Final = frozenset(
+    {
+        "DEFAULT", "CHECK", "UNIQUE", "REFERENCES", "CONSTRAINT", "GENERATED", "COLLATE", "FOREIGN",
+        "EXCLUDE", "LIKE",
+    }
+)  # fmt: skip
+
+
+def read_columns(source: Source, cursor: Cursor) -> tuple[list[Column], tuple[int, ...]]:
+    """`(name type [NOT NULL] [PRIMARY KEY], ..., [PRIMARY KEY (a, b)])`."""
+    columns: list[Column] = []
+    key: list[tuple[str, int]] | None = None
+    cursor.expect("(")
+    while True:
+        start = cursor.peek().start
+        found: list[tuple[str, int]] | None = None
+        if cursor.accept("PRIMARY", "KEY"):
+            found = cursor.names("a key column")
+        elif cursor.peek().upper in _REFUSED:
+            raise source.unsupported(start, cursor.peek().upper)
+        else:
+            column, is_key = _column(source, cursor)
+            if any(column.name == other.name for other in columns):
+                raise source.invalid(start, f'column "{column.name}" is defined twice')
+            columns.append(column)
+            found = [(column.name, start)] if is_key else None
+        if found is not None:
+            if key is not None:
+                raise source.invalid(start, "there is one PRIMARY KEY")
+            key = found
+        if cursor.accept(")"):
+            break
+        if not cursor.accept(","):
+            raise cursor.unexpected('"," or ")"')
+    if len(columns) > COLUMNS_MAX:
+        raise too_many_columns(len(columns))
+    return columns, key_positions(source, key or [], Schema(tuple(columns)))
+
+
+def too_many_columns(count: int) -> LimitExceeded:
+    return LimitExceeded(
+        f"{count} columns, at most {COLUMNS_MAX} are allowed",
+        limit="COLUMNS_MAX",
+        value=COLUMNS_MAX,
+    )
+
+
+def _column(source: Source, cursor: Cursor) -> tuple[Column, bool]:
+    name = cursor.new_name("a column")
+    start = cursor.peek().start
+    stop, depth = start, 0
+    while True:
+        ahead = cursor.peek()
+        if ahead.kind == "" or (depth == 0 and ahead.upper in (",", ")")):
+            break
+        if depth == 0 and ahead.upper in (_AFTER_TYPE | _REFUSED) and stop > start:
+            break
+        depth += {"(": 1, ")": -1}.get(ahead.upper, 0)
+        stop = cursor.take().stop
+    if stop == start:
+        raise cursor.unexpected(f'the type of column "{name}"')
+    kind = type_from_sql(source, parse_type(source, start, stop), start)
+    nullable, is_key = True, False
+    while True:
+        ahead = cursor.peek()
+        if cursor.accept("NOT", "NULL"):
+            nullable = False
+        elif cursor.accept("PRIMARY", "KEY"):
+            is_key = True
+        elif not cursor.accept("NULL"):
+            break
+    if ahead.upper in _REFUSED:
+        raise source.unsupported(ahead.start, f"{ahead.upper} of a column")
+    return Column(name=name, type=kind, nullable=nullable), is_key
+
+
+def key_positions(
+    source: Source, names: Sequence[tuple[str, int]], schema: Schema
+) -> tuple[int, ...]:
+    """The places of key columns.
+
+    Raises:
+        InvalidSql: as `positions_of`.
+        UnsupportedSql: a column that holds lists or structs.
+    """
+    positions = positions_of(source, names, schema)
+    for (_, start), index in zip(names, positions, strict=True):
+        if schema.columns[index].type.is_nested:
+            raise source.unsupported(start, f"a key of type {schema.columns[index].type}")
+    return positions
+
+
+def positions_of(
+    source: Source, names: Sequence[tuple[str, int]], schema: Schema
+) -> tuple[int, ...]:
+    """Where the key's columns stand.
+
+    Raises:
+        InvalidSql: unknown, twice, or of a type that has no order.
+    """
+    positions: list[int] = []
+    for name, start in names:
+        index = schema.index_of(name)
+        if index is None:
+            hint = near_miss(name, schema.names)
+            raise source.invalid(start, f'column "{name}" does not exist{hint}')
+        if index in positions:
+            raise source.invalid(start, f'column "{name}" is in the key twice')
+        positions.append(index)
+    return tuple(positions)

@@ -1,0 +1,41 @@
+"""The columns of a table, and its key."""
+
+from __future__ import annotations
+
+import pytest
+
+from antiphon.controller.sql.column_definitions import read_columns
+from antiphon.controller.sql.cursor import Cursor
+from antiphon.controller.sql.source import Source
+from antiphon.controller.sql.statement import StatementText
+from antiphon.protocol.errors import ComputeError
+from antiphon.protocol.schema import INT32, TEXT
+
+
+def read(text: str) -> object:
+    source = Source(StatementText(text=text))
+    return read_columns(source, Cursor(source))
+
+
+def test_columns_and_the_places_of_the_key() -> None:
+    columns, key = read('(a int NOT NULL, "B c" text, d numeric(12, 3), PRIMARY KEY (d, a))')  # type: ignore[misc]
+    assert [column.name for column in columns] == ["a", "B c", "d"]
+    assert [column.type for column in columns[:2]] == [INT32, TEXT]
+    assert [column.nullable for column in columns] == [False, True, True]
+    assert key == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("(a int, a text)", 'column "a" is defined twice'),
+        ("(a int PRIMARY KEY, b int PRIMARY KEY)", "there is one PRIMARY KEY"),
+        ("(a int, PRIMARY KEY (b))", 'column "b" does not exist'),
+        ("(a int, PRIMARY KEY (a, a))", 'column "a" is in the key twice'),
+        ("(a)", 'the type of column "a" is expected'),
+        ("(a int REFERENCES t (b))", "REFERENCES of a column is not supported"),
+    ],
+)
+def test_what_is_no_definition_is_named(text: str, message: str) -> None:
+    with pytest.raises(ComputeError, match=message):
+        read(text)
