@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from antiphon.controller.sql.functions import FUNCTIONS
@@ -20,13 +21,15 @@ from tests.source_tree import ROOT
 
 DOCUMENT: Final = ROOT / "docs" / "sql.md"
 EXAMPLES: Final = ROOT / "tests" / "controller" / "sql" / "examples.sql"
+CHANGES: Final = ROOT / "tests" / "controller" / "sql" / "changes.sql"
 RECORDED: Final = ROOT / "tests" / "controller" / "sql" / "recorded"
 HEAD: Final = """\
 # SQL
 
-What views, indexes, subscribes and reads may say. The semantics are PostgreSQL's; each example here
-is a test: its answer is compared with DuckDB's, and it is kept up to date as a view. What is not
-supported is refused when it is created, with the construct and its place.
+What views, indexes, subscribes and reads may say, and how tables are changed. The semantics are
+PostgreSQL's; each example here is a test: its answer, or what a change leaves, is compared with
+DuckDB's, and each query is kept up to date as a view. What is not supported is refused when it is
+created, with the construct and its place.
 
 This file is written by `python -m tests.sql_document`.
 """
@@ -40,11 +43,11 @@ class Example:
     sql: str
 
 
-def examples() -> list[Example]:
-    """All of `examples.sql`: sections by `## `, notes by `-- `, a statement up to its semicolon."""
+def examples(path: Path = EXAMPLES) -> list[Example]:
+    """All of a file: sections by `## `, notes by `-- `, a statement up to its semicolon."""
     found: list[Example] = []
     section, notes, lines = "", list[str](), list[str]()
-    for line in EXAMPLES.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             section = line.removeprefix("## ")
         elif line.startswith("-- "):
@@ -76,7 +79,7 @@ def document() -> str:
     parts = [HEAD]
     section = ""
     listed: list[str] = []
-    for example in examples():
+    for example in (*examples(), *examples(CHANGES)):
         if example.section != section or example.note:
             parts += _block(listed)
             listed = []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.controller import named_holds
-from antiphon.controller.catalog import CatalogItem, ItemKind
+from antiphon.controller.catalog import CatalogItem, ColumnDefault, ItemKind
 from antiphon.controller.catalog_codec import (
     hold_from_bytes,
     hold_to_bytes,
@@ -51,6 +51,10 @@ def items(draw: st.DrawFn) -> CatalogItem:
         depends_on=tuple(draw(st.lists(ids, max_size=3))),
         on=draw(ids) if kind is ItemKind.INDEX else None,
         created_at_ms=draw(st.integers(0, 2**60)),
+        defaults=tuple(
+            ColumnDefault(column=column, sql=draw(st.text(max_size=9)))
+            for column in draw(st.lists(st.integers(0, 2), unique=True))
+        ),
     )
 
 

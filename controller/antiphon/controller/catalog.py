@@ -59,6 +59,15 @@ COLLECTION_KINDS: Final[Mapping[ItemKind, CollectionKind]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnDefault:
+    """What INSERT puts into a column where no value is given: `sql`, an expression of no columns,
+    computed at each INSERT."""
+
+    column: int
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogItem:
     """A table, feed, view, materialized view or index. `schema` of an index is that of what it is
     `on`. Names of all kinds share one namespace."""
@@ -76,6 +85,7 @@ class CatalogItem:
     depends_on: tuple[CollectionId, ...] = ()  # directly, in order of id
     on: CollectionId | None = None  # indexes only
     created_at_ms: int = 0  # set by the driver when the statement is performed
+    defaults: tuple[ColumnDefault, ...] = ()  # tables and feeds only
 
     @property
     def is_relation(self) -> bool:

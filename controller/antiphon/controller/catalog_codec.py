@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from google.protobuf.message import DecodeError
 
-from antiphon.controller.catalog import CatalogItem, ItemKind
+from antiphon.controller.catalog import CatalogItem, ColumnDefault, ItemKind
 from antiphon.controller.membership import CatalogReplica
 from antiphon.controller.named_holds import CatalogHold
 from antiphon.protocol.codec.dataflow import dataflow_from_proto, dataflow_to_proto
@@ -29,6 +29,7 @@ def item_to_bytes(item: CatalogItem) -> bytes:
         depends_on=item.depends_on,
         on=item.on,
         created_at_ms=item.created_at_ms,
+        defaults=[pb.ColumnDefault(column=d.column, sql=d.sql) for d in item.defaults],
     )
     return message.SerializeToString(deterministic=True)
 
@@ -49,6 +50,8 @@ def item_from_bytes(data: bytes) -> CatalogItem:
     schema = schema_field("schema", message.HasField("schema"), message.schema)
     fits = all(index < len(schema) for index in message.key_columns)
     require(fits, "key_columns", f"a column beyond the {len(schema)} of the schema")
+    fits = all(default.column < len(schema) for default in message.defaults)
+    require(fits, "defaults", f"a column beyond the {len(schema)} of the schema")
     require(message.HasField("on") == (kind is ItemKind.INDEX), "on", "for indexes, and them alone")
     return CatalogItem(
         id=CollectionId(message.id),
@@ -61,6 +64,7 @@ def item_from_bytes(data: bytes) -> CatalogItem:
         depends_on=tuple(CollectionId(need) for need in message.depends_on),
         on=CollectionId(message.on) if message.HasField("on") else None,
         created_at_ms=message.created_at_ms,
+        defaults=tuple(ColumnDefault(column=d.column, sql=d.sql) for d in message.defaults),
     )
 
 

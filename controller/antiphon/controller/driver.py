@@ -57,6 +57,7 @@ from antiphon.controller.sql.statement import (
     InsertSelect,
     Inspect,
     InspectChanges,
+    Merge,
     Nothing,
     Rows,
     Select,
@@ -241,7 +242,7 @@ class Driver:
         match statement:
             case Select():
                 self._reads.select(event, statement)
-            case Insert() | InsertSelect() | Update() | Delete():
+            case Insert() | InsertSelect() | Merge() | Update() | Delete():
                 self._changes.begin(event, statement)
             case (
                 CreateTable() | CreateFeed() | CreateView() | CreateMaterializedView()

@@ -61,6 +61,7 @@ class CatalogItem(_message.Message):
     DEPENDS_ON_FIELD_NUMBER: _builtins.int
     ON_FIELD_NUMBER: _builtins.int
     CREATED_AT_MS_FIELD_NUMBER: _builtins.int
+    DEFAULTS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     name: _builtins.str
     kind: Global___ItemKind.ValueType
@@ -83,6 +84,10 @@ class CatalogItem(_message.Message):
     def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Items that this one cannot exist without."""
 
+    @_builtins.property
+    def defaults(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnDefault]:
+        """Tables and feeds: what INSERT puts where no value is given."""
+
     def __init__(
         self,
         *,
@@ -96,16 +101,41 @@ class CatalogItem(_message.Message):
         depends_on: _abc.Iterable[_builtins.int] | None = ...,
         on: _builtins.int | None = ...,
         created_at_ms: _builtins.int = ...,
+        defaults: _abc.Iterable[Global___ColumnDefault] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_on", b"_on", "on", b"on", "schema", b"schema"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_on", b"_on", "created_at_ms", b"created_at_ms", "depends_on", b"depends_on", "id", b"id", "key_columns", b"key_columns", "kind", b"kind", "name", b"name", "on", b"on", "plan", b"plan", "schema", b"schema", "sql", b"sql"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_on", b"_on", "created_at_ms", b"created_at_ms", "defaults", b"defaults", "depends_on", b"depends_on", "id", b"id", "key_columns", b"key_columns", "kind", b"kind", "name", b"name", "on", b"on", "plan", b"plan", "schema", b"schema", "sql", b"sql"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__on: _TypeAlias = _typing.Literal["on"]  # noqa: Y015
     _WhichOneofArgType__on: _TypeAlias = _typing.Literal["_on", b"_on"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__on) -> _WhichOneofReturnType__on | None: ...
 
 Global___CatalogItem: _TypeAlias = CatalogItem  # noqa: Y015
+
+@_typing.final
+class ColumnDefault(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    SQL_FIELD_NUMBER: _builtins.int
+    column: _builtins.int
+    """Its place among the columns."""
+    sql: _builtins.str
+    """An expression of no columns, as it was written: it is computed at each INSERT."""
+    def __init__(
+        self,
+        *,
+        column: _builtins.int = ...,
+        sql: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "sql", b"sql"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ColumnDefault: _TypeAlias = ColumnDefault  # noqa: Y015
 
 @_typing.final
 class CatalogReplica(_message.Message):

@@ -34,6 +34,7 @@ from antiphon.controller.sql.statement import (
     InsertSelect,
     Inspect,
     InspectChanges,
+    Merge,
     Nothing,
     Read,
     Rows,
@@ -116,7 +117,7 @@ def describe(statement: Statement, world: World) -> list[str]:
             return [*shown, *(f"notice: {notice}" for notice in statement.notices)]
         case Insert():
             return [f"append to {statement.item}", *batch_lines(statement.rows)]
-        case InsertSelect() | Update() | Delete():
+        case InsertSelect() | Merge() | Update() | Delete():
             tag = statement.tag.lower()
             return [f"{tag} {statement.item}", *read_lines(statement.read, world)]
         case Select():

@@ -10,10 +10,11 @@ from antiphon.controller.sql.change import (
     change_schema,
     deleted_rows,
     inserted_rows,
+    merged_rows,
     signed_rows,
     updated_rows,
 )
-from antiphon.controller.sql.statement import Delete, InsertSelect, Update
+from antiphon.controller.sql.statement import Delete, InsertSelect, Merge, Update
 from antiphon.protocol.errors import ConstraintViolation
 from tests.controller.sql.world import World, plan_one, tuples
 
@@ -81,3 +82,23 @@ def test_a_null_where_none_may_be_is_refused() -> None:
 def test_old_rows_are_not_checked() -> None:
     rows = signed_rows(item("x"), batch([None], ["p"]).columns, -1)
     assert tuples(rows) == [(None, "p", -1)]
+
+
+def test_a_merge_takes_back_the_rows_that_were_there() -> None:
+    made = World()
+    made.run(
+        "CREATE TABLE z (id int PRIMARY KEY, v text); CREATE FEED g (id int PRIMARY KEY, v text)"
+    )
+    columns: list[list[object]] = [[1, None], ["a", None], [1, 2], ["b", "c"]]
+    rows = batch(*columns)
+    answer = pa.RecordBatch.from_arrays(
+        [pa.array([True, False]), *rows.columns], names=["matched", *rows.schema.names]
+    )
+    for name, expected in (
+        ("z", [(1, "a", -1), (1, "b", 1), (2, "c", 1)]),
+        ("g", [(1, "b", 1), (2, "c", 1)]),
+    ):
+        text = f"INSERT INTO {name} VALUES (1, 'b') ON CONFLICT (id) DO UPDATE SET v = 'b'"
+        statement = plan_one(text, made.catalog)
+        assert isinstance(statement, Merge)
+        assert tuples(merged_rows(statement, answer)) == expected

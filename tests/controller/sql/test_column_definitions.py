@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.controller.sql.column_definitions import read_columns
+from antiphon.controller.catalog import ColumnDefault
+from antiphon.controller.sql.column_definitions import ColumnDefinitions, read_columns
 from antiphon.controller.sql.cursor import Cursor
 from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.statement import StatementText
@@ -12,17 +13,26 @@ from antiphon.protocol.errors import ComputeError
 from antiphon.protocol.schema import INT32, TEXT
 
 
-def read(text: str) -> object:
+def read(text: str) -> ColumnDefinitions:
     source = Source(StatementText(text=text))
     return read_columns(source, Cursor(source))
 
 
 def test_columns_and_the_places_of_the_key() -> None:
-    columns, key = read('(a int NOT NULL, "B c" text, d numeric(12, 3), PRIMARY KEY (d, a))')  # type: ignore[misc]
-    assert [column.name for column in columns] == ["a", "B c", "d"]
-    assert [column.type for column in columns[:2]] == [INT32, TEXT]
-    assert [column.nullable for column in columns] == [False, True, True]
-    assert key == (2, 0)
+    found = read('(a int NOT NULL, "B c" text, d numeric(12, 3), PRIMARY KEY (d, a))')
+    assert [column.name for column in found.columns] == ["a", "B c", "d"]
+    assert [column.type for column in found.columns[:2]] == [INT32, TEXT]
+    assert [column.nullable for column in found.columns] == [False, True, True]
+    assert found.key == (2, 0)
+
+
+def test_defaults_stand_among_what_else_is_said() -> None:
+    found = read("(a int[] NOT NULL DEFAULT ARRAY[1, 2] NULL, b text, c int DEFAULT NULL NOT NULL)")
+    assert found.defaults == (
+        ColumnDefault(column=0, sql="ARRAY[1, 2]"),
+        ColumnDefault(column=2, sql="NULL"),
+    )
+    assert [column.nullable for column in found.columns] == [False, True, False]
 
 
 @pytest.mark.parametrize(

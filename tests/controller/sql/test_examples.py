@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import duckdb
 import pytest
 
 from antiphon.controller.sql.statement import CreateMaterializedView
@@ -12,7 +13,7 @@ from antiphon.protocol.plan import imports_of
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
 from tests.controller.sql.flights import flights_world
 from tests.controller.sql.world import World, difference, plan_one
-from tests.sql_document import Example, examples
+from tests.sql_document import CHANGES, Example, examples
 
 
 @cache
@@ -44,3 +45,14 @@ def test_an_example_can_be_a_view(example: Example) -> None:
 def test_an_example_answers_as_duckdb_does(example: Example) -> None:
     query = query_of(example)
     assert difference(world().select(query), world().duck(query)) == ""
+
+
+def test_changes_leave_what_duckdb_has() -> None:
+    ours, theirs = World(), duckdb.connect()
+    for example in examples(CHANGES):
+        for run in (ours.run, theirs.execute):
+            run(example.sql)
+        for name in (item.name for item in ours.catalog.items.values()):
+            query = f"SELECT * FROM {name}"
+            rows = [tuple(row) for row in theirs.execute(query).fetchall()]
+            assert difference(ours.select(query), rows) == "", example.sql

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from antiphon.controller.sql.expressions import null
 from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.statement import Insert, StatementText
 from antiphon.controller.sql.values import read_rows
@@ -16,7 +17,8 @@ from tests.controller.sql.world import World, plan_one, tuples
 
 def read(text: str, *types: Type) -> list[list[object]] | None:
     columns = [Column(name=f"c{index}", type=kind) for index, kind in enumerate(types)]
-    found = read_rows(Source(StatementText(text=text)), 0, columns)
+    defaults = [null(kind) for kind in types]
+    found = read_rows(Source(StatementText(text=text)), 0, columns, defaults)
     return None if found is None else [list(column) for column in found[0]]
 
 

@@ -22,7 +22,7 @@ from antiphon.controller.catalog import (
     RemoveItem,
     empty_catalog,
 )
-from antiphon.controller.sql.change import deleted_rows, inserted_rows, updated_rows
+from antiphon.controller.sql.change import deleted_rows, inserted_rows, merged_rows, updated_rows
 from antiphon.controller.sql.expressions import all_of, any_of, equal
 from antiphon.controller.sql.planner import plan_statement, split_statements
 from antiphon.controller.sql.plans import filtered, rewrite_plan
@@ -36,6 +36,7 @@ from antiphon.controller.sql.statement import (
     DropItems,
     Insert,
     InsertSelect,
+    Merge,
     Read,
     Rows,
     Select,
@@ -98,6 +99,8 @@ class World:
                 self._append(item.id, rows)
             case InsertSelect(item=item):
                 self._append(item.id, inserted_rows(statement, self.answer(statement.read)))
+            case Merge(item=item):
+                self._append(item.id, merged_rows(statement, self.answer(statement.read)))
             case Update(item=item):
                 self._append(item.id, updated_rows(statement, self.answer(statement.read)))
             case Delete(item=item):

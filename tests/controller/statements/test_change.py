@@ -77,6 +77,37 @@ def test_an_update_replaces_what_it_read(world: World) -> None:
     assert rows(world) == [(1, 11), (2, 20)]
 
 
+MERGE = "INSERT INTO t VALUES (1, 1), (3, 30) ON CONFLICT (k) DO UPDATE SET v = t.v + 1"
+MERGED = [
+    {"matched": True, "k": 1, "v": 10, "new k": 1, "new v": 11},
+    {"matched": False, "k": None, "v": None, "new k": 3, "new v": 30},
+]
+
+
+def test_a_merge_changes_and_inserts_at_one_time(world: World) -> None:
+    request = world.begin(MERGE)
+    world.answer("r1", world.peeks("r1")[-1], MERGED)
+    world.run()
+    reply = world.reply(request)
+    assert isinstance(reply, DoneReply)
+    assert reply.tag == "INSERT 2"
+    assert rows(world) == [(1, 11), (2, 20), (3, 30)]
+
+
+def test_a_merge_reads_again_what_others_changed_meanwhile(world: World) -> None:
+    request = world.begin(MERGE)
+    first = world.peeks("r1")[-1]
+    world.sql("INSERT INTO t VALUES (3, 5)")
+    world.answer("r1", first, MERGED)
+    world.run()
+    assert rows(world) == [(1, 10), (2, 20), (3, 5)], "nothing of it is done"
+    again = [MERGED[0], {"matched": True, "k": 3, "v": 5, "new k": 3, "new v": 6}]
+    world.answer("r1", world.peeks("r1")[-1], again)
+    world.run()
+    assert isinstance(world.reply(request), DoneReply)
+    assert rows(world) == [(1, 11), (2, 20), (3, 6)]
+
+
 def test_a_delete_removes_what_it_read(world: World) -> None:
     request = world.begin("DELETE FROM t WHERE k = 1")
     world.answer("r1", world.peeks("r1")[-1], [{"k": 1, "v": 10}])

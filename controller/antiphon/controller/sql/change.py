@@ -1,4 +1,4 @@
-"""From what an UPDATE, a DELETE or an INSERT ... SELECT read to the rows that it appends."""
+"""From what an UPDATE, a DELETE or an INSERT read to the rows that it appends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
-from antiphon.controller.sql.statement import Delete, InsertSelect, Update
+from antiphon.controller.sql.statement import Delete, InsertSelect, Merge, Update
 from antiphon.protocol.delta import DIFF_COLUMN
 from antiphon.protocol.errors import ConstraintViolation
 from antiphon.protocol.schema import Schema, arrow_schema
@@ -62,6 +62,39 @@ def updated_rows(statement: Update, answer: pa.RecordBatch) -> pa.RecordBatch:
     table = pa.Table.from_batches([deletes, inserts]).combine_chunks()
     batches = table.to_batches()
     return batches[0] if batches else deletes
+
+
+def merged_rows(statement: Merge, answer: pa.RecordBatch) -> pa.RecordBatch:
+    """A table: the old rows at -1 where there were any, then the new ones at +1. A feed: upserts
+    of the new ones.
+
+    Raises:
+        ConstraintViolation: two rows that come have one key.
+    """
+    item = statement.item
+    width = len(item.schema)
+    assert answer.num_columns == 1 + 2 * width, f"{answer.num_columns} columns for {width}"
+    future = answer.columns[1 + width :]
+    _check_keys(item, future)
+    inserts = signed_rows(item, future, 1)
+    if item.kind is ItemKind.FEED:
+        return inserts
+    were = answer.filter(answer.column(0)).columns[1 : 1 + width]
+    deletes = signed_rows(item, were, -1)
+    table = pa.Table.from_batches([deletes, inserts]).combine_chunks()
+    batches = table.to_batches()
+    return batches[0] if batches else deletes
+
+
+def _check_keys(item: CatalogItem, columns: Sequence[pa.Array]) -> None:
+    names = [item.schema.columns[index].name for index in item.key_columns]
+    keys = pa.table([columns[index] for index in item.key_columns], names=names)
+    if keys.group_by(names).aggregate([]).num_rows < keys.num_rows:
+        raise ConstraintViolation(
+            f'two rows for "{item.name}" have the same key ({", ".join(names)}), and ON CONFLICT '
+            "DO UPDATE changes a row once; leave one of them out",
+            name=item.name,
+        )
 
 
 def _check_nulls(item: CatalogItem, columns: Sequence[pa.Array]) -> None:

@@ -110,7 +110,8 @@ def _create_stored(
     start = cursor.peek().start
     if cursor.peek().upper == "AS":
         raise source.unsupported(start, "CREATE TABLE ... AS", "; use CREATE MATERIALIZED VIEW")
-    columns, key = read_columns(source, cursor)
+    found = read_columns(source, cursor)
+    key = found.key
     if not cursor.at_end:
         raise source.unsupported(cursor.peek().start, f"{cursor.peek().text} after the columns")
     if kind is ItemKind.FEED and not key:
@@ -118,12 +119,12 @@ def _create_stored(
     schema = Schema(
         tuple(
             Column(name=c.name, type=c.type, nullable=c.nullable and index not in key)
-            for index, c in enumerate(columns)
+            for index, c in enumerate(found.columns)
         )
     )
     item = CatalogItem(
         id=catalog.next_id, name=name, kind=kind, schema=schema, key_columns=key,
-        sql=source.piece.text,
+        sql=source.piece.text, defaults=found.defaults,
     )  # fmt: skip
     return CreateTable(item=item) if kind is ItemKind.TABLE else CreateFeed(item=item)
 

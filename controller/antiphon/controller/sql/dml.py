@@ -1,4 +1,4 @@
-"""INSERT, UPDATE and DELETE."""
+"""UPDATE and DELETE: the affected rows are read like any query's."""
 
 from __future__ import annotations
 
@@ -7,81 +7,127 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
-from antiphon.controller.sql.change import signed_rows
-from antiphon.controller.sql.coercion import assign, explicit_cast
-from antiphon.controller.sql.column_definitions import positions_of
-from antiphon.controller.sql.cursor import Cursor
+from antiphon.controller.sql.coercion import assign
+from antiphon.controller.sql.defaults import default_of, is_default
 from antiphon.controller.sql.dialect import parse
-from antiphon.controller.sql.expressions import null
-from antiphon.controller.sql.item_names import find_relation
 from antiphon.controller.sql.optimize import optimized
-from antiphon.controller.sql.plans import computed
+from antiphon.controller.sql.plans import computed, projected
 from antiphon.controller.sql.query import NO_TABLES, QueryLowering
 from antiphon.controller.sql.reading import read_of
-from antiphon.controller.sql.relation import Context, Query
+from antiphon.controller.sql.relation import Context
+from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.select import SelectLowering
 from antiphon.controller.sql.source import Source, Spot, near_miss
-from antiphon.controller.sql.statement import (
-    Delete,
-    Insert,
-    InsertSelect,
-    Read,
-    Statement,
-    Update,
-)
-from antiphon.controller.sql.syntax import expect_only, name_of
-from antiphon.controller.sql.values import read_rows
+from antiphon.controller.sql.statement import Delete, Read, Statement, Update
+from antiphon.controller.sql.syntax import expect_only, is_row, name_of
 from antiphon.protocol.dataflow import UNFINISHED
-from antiphon.protocol.errors import ConstraintViolation, InvalidSql
-from antiphon.protocol.expression import Expression, Value
-from antiphon.protocol.literal_array import literal_array
-from antiphon.protocol.plan import Constant, Plan
+from antiphon.protocol.expression import ColumnReference, Expression
+from antiphon.protocol.plan import Distinct, Get, Join, JoinKind, Plan, SortKey, TopK
 from antiphon.protocol.schema import Column, Schema
 
 
-def plan_insert(source: Source, cursor: Cursor, catalog: Catalog, now_us: int | None) -> Statement:
-    """The statement after INSERT."""
-    cursor.expect("INTO")
-    start = cursor.peek().start
-    item = find_relation(source, catalog, cursor.name("the table"), start)
-    _check_changeable(source, start, item)
-    if cursor.peek().upper == "AS":
-        raise source.unsupported(cursor.peek().start, "an alias in INSERT")
-    positions = tuple(range(len(item.schema)))
-    if cursor.peek().upper == "(" and not _is_query(cursor):
-        positions = positions_of(source, cursor.names("a column"), item.schema)
-    if cursor.peek().upper in ("DEFAULT", "OVERRIDING"):
-        raise source.unsupported(cursor.peek().start, f"INSERT ... {cursor.peek().upper}")
-    query_start = cursor.peek().start
-    if cursor.accept("VALUES"):
-        targets = [item.schema.columns[index] for index in positions]
-        plain = read_rows(source, cursor.peek().start, targets)
-        if plain is not None:
-            columns, count = plain
-            return _insert_rows(item, positions, columns, count)
-    if cursor.at_end:
-        raise cursor.unexpected("VALUES or a query")
-    try:
-        node = parse(source, query_start)
-    except InvalidSql:
-        _refuse_clauses(source)
-        raise
-    context = Context(source=source, catalog=catalog, place="INSERT", now_us=now_us)
-    if isinstance(node, exp.Values):
-        _refuse_default(source, node)
-    kinds = tuple(item.schema.types[index] for index in positions)
-    wanted = kinds if isinstance(node, exp.Values) else ()
-    query = QueryLowering(context=context, targets=wanted).lower(node)
-    return _insert_query(source, query_start, item, positions, query, catalog)
+def plan_delete(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
+    node = parse(source)
+    if not isinstance(node, exp.Delete):
+        raise source.unsupported(node, type(node).__name__.upper())
+    expect_only(source, node, "this", "using", "where")
+    item, lowering = _affected(source, node, node.args.get("using") or (), catalog, now_us)
+    rows: Plan = computed(lowering.plan, _current(item))
+    if node.args.get("using"):
+        rows = _joined_to(item, JoinKind.SEMI, Distinct(input=rows))
+    plan = optimized(rows, catalog, maintained=False)
+    return Delete(item=item, read=whole_read(plan, item.schema, catalog))
 
 
-def _is_query(cursor: Cursor) -> bool:
-    """Whether the parenthesis that comes next opens a query and not a list of columns."""
-    ahead = Cursor(cursor.source, cursor.peek().stop)
-    return ahead.peek().upper in ("SELECT", "WITH", "VALUES", "(")
+def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
+    node = parse(source)
+    if not isinstance(node, exp.Update):
+        raise source.unsupported(node, type(node).__name__.upper())
+    expect_only(source, node, "this", "expressions", "from_", "where")
+    others = node.args.get("from_")
+    beside = () if others is None else (others.this,)
+    item, lowering = _affected(source, node, beside, catalog, now_us)
+    scalars = lowering.scalars("UPDATE")
+    keeps_key = item.kind is ItemKind.FEED
+    changed = assignments(source, item, node.expressions, scalars, keeps_key=keeps_key)
+    lowering.refuse_grouping(node, "UPDATE")
+    lowering.join_values()
+    current = _current(item)
+    future = [lowering.place(changed.get(index, column)) for index, column in enumerate(current)]
+    rows = computed(lowering.plan, [*current, *future])
+    if beside:
+        rows = _once(item, rows)
+    plan = optimized(rows, catalog, maintained=False)
+    return Update(item=item, read=whole_read(plan, both_schema(item), catalog))
 
 
-def _check_changeable(source: Source, spot: Spot, item: CatalogItem) -> None:
+def assignments(
+    source: Source,
+    item: CatalogItem,
+    parts: Sequence[exp.Expr],
+    scalars: Scalars,
+    *,
+    keeps_key: bool,
+) -> dict[int, Expression]:
+    """What SET gives to columns, by their place.
+
+    Raises:
+        InvalidSql: an unknown column, or one that is set twice.
+        UnsupportedSql: what is set is no column by its own name; or one of the key, where that
+            says which row it is.
+    """
+    schema = item.schema
+    changed: dict[int, Expression] = {}
+    for target, node in (pair for part in parts for pair in _pairs(source, part)):
+        name = _column_name(source, target)
+        index = schema.index_of(name)
+        if index is None:
+            hint = near_miss(name, schema.names)
+            raise source.invalid(target, f'column "{name}" does not exist{hint}')
+        if index in changed:
+            raise source.invalid(target, f'column "{name}" is set twice')
+        if keeps_key and index in item.key_columns:
+            what = "a change of a feed's key (delete and insert)"
+            if item.kind is not ItemKind.FEED:
+                what = "a change of the key in ON CONFLICT"
+            raise source.unsupported(target, what)
+        if is_default(node):
+            changed[index] = default_of(item, index, scalars.now_us)
+            continue
+        column = schema.columns[index]
+        changed[index] = assign(source, node, scalars.typed(node), column.type, column.name)
+    return changed
+
+
+def _pairs(source: Source, part: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
+    """Each column, and what it gets."""
+    if not isinstance(part, exp.EQ):
+        raise source.unsupported(part, "SET of what is no assignment")
+    if not isinstance(part.this, exp.Tuple):
+        return [(part.this, part.expression)]
+    if not is_row(part.expression):
+        hint = "; write a row, (a, b) = (1, 2), or one subquery for each"
+        raise source.unsupported(part, "SET of several columns to what is no row", hint)
+    targets, values = part.this.expressions, part.expression.expressions
+    if len(targets) != len(values):
+        raise source.invalid(part, f"SET of {len(targets)} columns to {len(values)} values")
+    return list(zip(targets, values, strict=True))
+
+
+def _column_name(source: Source, target: exp.Expr) -> str:
+    """Raises UnsupportedSql: what is set is not a column by its own name."""
+    if isinstance(target, exp.Bracket):
+        raise source.unsupported(target, "SET of an element", "; set the whole column")
+    if isinstance(target, exp.Dot) or target.args.get("table") is not None:
+        hint = "; name the column alone, and set the whole of it"
+        raise source.unsupported(target, "SET of a field, or of a name with a dot", hint)
+    if not isinstance(target, exp.Column):
+        raise source.unsupported(target, "SET of what is no column")
+    return name_of(target.this)
+
+
+def check_changeable(source: Source, spot: Spot, item: CatalogItem) -> None:
+    """Raises InvalidSql: it is neither a table nor a feed."""
     if item.kind not in (ItemKind.TABLE, ItemKind.FEED):
         raise source.invalid(
             spot,
@@ -89,140 +135,24 @@ def _check_changeable(source: Source, spot: Spot, item: CatalogItem) -> None:
         )
 
 
-def _refuse_clauses(source: Source) -> None:
-    """Name what stands after the rows, if the statement as a whole is SQL."""
-    try:
-        whole = parse(source)
-    except InvalidSql:
-        return
-    for part, name in (("conflict", "ON CONFLICT"), ("returning", "RETURNING")):
-        if whole.args.get(part) is not None:
-            raise source.unsupported(whole.args[part], f"{name} in INSERT")
-
-
-def _refuse_default(source: Source, node: exp.Values) -> None:
-    for row in node.expressions:
-        for cell in row.expressions if isinstance(row, exp.Tuple) else ():
-            if isinstance(cell, exp.Var) and cell.name.upper() == "DEFAULT":
-                raise source.unsupported(cell, "DEFAULT beside expressions (write NULL)")
-
-
-def _insert_rows(
-    item: CatalogItem, positions: Sequence[int], columns: Sequence[list[Value]], count: int
-) -> Insert:
-    given = dict(zip(positions, columns, strict=True))
-    nothing: list[Value] = [None] * count
-    arrays = [
-        literal_array(kind, given.get(index, nothing))
-        for index, kind in enumerate(item.schema.types)
-    ]
-    return Insert(item=item, rows=signed_rows(item, arrays, 1))
-
-
-def _insert_query(
-    source: Source,
-    start: int,
-    item: CatalogItem,
-    positions: Sequence[int],
-    query: Query,
-    catalog: Catalog,
-) -> Statement:
-    if len(query.columns) != len(positions):
-        raise source.invalid(
-            start, f"the query has {len(query.columns)} columns for {len(positions)} of the table"
-        )
-    given: dict[int, Expression] = {}
-    for answer, index in zip(query.columns, positions, strict=True):
-        target = item.schema.columns[index]
-        if answer.index in query.unknown:
-            # Quoted literals: their text becomes what the column is.
-            given[index] = explicit_cast(source, start, answer.reference, target.type)
-        else:
-            given[index] = assign(source, start, answer.reference, target.type, target.name)
-    outputs = [
-        given.get(index, null(column.type)) for index, column in enumerate(item.schema.columns)
-    ]
-    for index, column in enumerate(item.schema.columns):
-        if index not in given and not column.nullable:
-            raise ConstraintViolation(
-                f'column "{column.name}" of "{item.name}" is NOT NULL, and no value is given',
-                column=column.name, name=item.name,
-            )  # fmt: skip
-    plan = optimized(computed(query.finished(), outputs), catalog, maintained=False)
-    if isinstance(plan, Constant):
-        rows = [values for values, count in plan.rows for _ in range(count)]
-        columns: list[list[Value]] = [[row[i] for row in rows] for i in range(len(item.schema))]
-        return _insert_rows(item, range(len(item.schema)), columns, len(rows))
-    return InsertSelect(item=item, read=_whole_read(plan, item.schema, catalog))
-
-
-def _whole_read(plan: Plan, schema: Schema, catalog: Catalog) -> Read:
+def whole_read(plan: Plan, schema: Schema, catalog: Catalog) -> Read:
     return read_of(plan, schema, UNFINISHED, catalog)
 
 
-# UPDATE and DELETE: the affected rows are read like any query's.
-
-
-def plan_delete(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
-    node = parse(source)
-    if not isinstance(node, exp.Delete):
-        raise source.unsupported(node, type(node).__name__.upper())
-    expect_only(source, node, "this", "where")
-    item, lowering = _affected(source, node, catalog, now_us)
-    outputs = [column.reference for column in lowering.relation.scope.star()]
-    plan = optimized(computed(lowering.plan, outputs), catalog, maintained=False)
-    return Delete(item=item, read=_whole_read(plan, item.schema, catalog))
-
-
-def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
-    node = parse(source)
-    if not isinstance(node, exp.Update):
-        raise source.unsupported(node, type(node).__name__.upper())
-    expect_only(source, node, "this", "expressions", "where")
-    item, lowering = _affected(source, node, catalog, now_us)
-    schema = item.schema
-    current: list[Expression] = [c.reference for c in lowering.relation.scope.star()]
-    changed: dict[int, Expression] = {}
-    for part in node.expressions:
-        _refuse_parts(source, part.this)
-        if not isinstance(part, exp.EQ) or not isinstance(part.this, exp.Column):
-            raise source.unsupported(part, "SET of several columns at once")
-        name = name_of(part.this.this)
-        index = schema.index_of(name)
-        if index is None:
-            hint = near_miss(name, schema.names)
-            raise source.invalid(part.this, f'column "{name}" does not exist{hint}')
-        if index in changed:
-            raise source.invalid(part.this, f'column "{name}" is set twice')
-        if item.kind is ItemKind.FEED and index in item.key_columns:
-            raise source.unsupported(part.this, "a change of a feed's key (delete and insert)")
-        value = lowering.scalars("UPDATE").typed(part.expression)
-        column = schema.columns[index]
-        changed[index] = assign(source, part.expression, value, column.type, column.name)
-    lowering.refuse_grouping(node, "UPDATE")
-    lowering.join_values()
-    future = [
-        lowering.place(changed.get(index, reference)) for index, reference in enumerate(current)
-    ]
-    plan = optimized(computed(lowering.plan, [*current, *future]), catalog, maintained=False)
-    both = Schema(
-        schema.columns + tuple(Column(name=f"new_{c.name}", type=c.type) for c in schema.columns)
-    )
-    return Update(item=item, read=_whole_read(plan, both, catalog))
-
-
-def _refuse_parts(source: Source, target: exp.Expr) -> None:
-    """Raises UnsupportedSql: what is set is not a column by its own name."""
-    if isinstance(target, exp.Bracket):
-        raise source.unsupported(target, "SET of an element", "; set the whole column")
-    if isinstance(target, exp.Dot) or target.args.get("table") is not None:
-        hint = "; name the column alone, and set the whole of it"
-        raise source.unsupported(target, "SET of a field, or of a name with a dot", hint)
+def both_schema(item: CatalogItem) -> Schema:
+    """The columns as they are, then as they shall be."""
+    future = tuple(Column(name=f"new_{c.name}", type=c.type) for c in item.schema.columns)
+    return Schema(item.schema.columns + future)
 
 
 def _affected(
-    source: Source, node: exp.Expr, catalog: Catalog, now_us: int | None
+    source: Source,
+    node: exp.Expr,
+    beside: Sequence[exp.Expr],
+    catalog: Catalog,
+    now_us: int | None,
 ) -> tuple[CatalogItem, SelectLowering]:
+    """The item, and its rows for which WHERE is true, beside those of what else is read."""
     table = node.this
     if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
         raise source.unsupported(node, "a target that is not a table")
@@ -230,9 +160,48 @@ def _affected(
     context = Context(
         source=source, catalog=catalog, place=type(node).__name__.upper(), now_us=now_us
     )
-    select = exp.Select(expressions=[exp.Star()], from_=exp.From(this=table.copy()))
+    select = exp.Select(
+        expressions=[exp.Star()], from_=exp.From(this=table.copy()), joins=_commas(beside)
+    )
     lowering = QueryLowering(context=context).open_select(select, NO_TABLES, None)
     assert item is not None, "FROM found it"
-    _check_changeable(source, table, item)
+    check_changeable(source, table, item)
     lowering.where(node.args.get("where"))
     return item, lowering
+
+
+def _commas(beside: Sequence[exp.Expr]) -> list[exp.Expr]:
+    """What is read beside the table, each after a comma, with the joins that it brings along."""
+    joins: list[exp.Expr] = []
+    for item in beside:
+        alone = item.copy()
+        brought = alone.args.get("joins") or []
+        alone.set("joins", None)
+        joins += [exp.Join(this=alone), *brought]
+    return joins
+
+
+def _current(item: CatalogItem) -> list[ColumnReference]:
+    """The columns of the item, which stands first in FROM."""
+    return [ColumnReference(index=i, type=kind) for i, kind in enumerate(item.schema.types)]
+
+
+def _once(item: CatalogItem, rows: Plan) -> Plan:
+    """Of several new rows for one row the least, so that it is changed once; and as often as it
+    is there."""
+    width = len(item.schema)
+    order_by = tuple(
+        SortKey(column=i, descending=False, nulls_first=False) for i in range(width, 2 * width)
+    )
+    chosen = TopK(input=rows, group_by=tuple(range(width)), order_by=order_by, limit=1)
+    return projected(
+        _joined_to(item, JoinKind.INNER, chosen),
+        (*range(width), *range(2 * width, 3 * width)),
+    )
+
+
+def _joined_to(item: CatalogItem, kind: JoinKind, rows: Plan) -> Plan:
+    """The item's rows that are among the first columns of `rows`, each as often as it is there."""
+    keys = tuple(_current(item))
+    own = Get(collection=item.id, schema=item.schema)
+    return Join(kind=kind, left=own, right=rows, left_keys=keys, right_keys=keys, nulls_match=True)

@@ -18,7 +18,7 @@ from antiphon.controller.sql.copy import plan_copy
 from antiphon.controller.sql.cursor import Cursor
 from antiphon.controller.sql.ddl import plan_create
 from antiphon.controller.sql.dialect import parse
-from antiphon.controller.sql.dml import plan_delete, plan_insert, plan_update
+from antiphon.controller.sql.dml import plan_delete, plan_update
 from antiphon.controller.sql.drop import plan_drop
 from antiphon.controller.sql.explain import (
     column_names,
@@ -28,6 +28,7 @@ from antiphon.controller.sql.explain import (
 )
 from antiphon.controller.sql.explain_analyze import plan_explain_analyze
 from antiphon.controller.sql.explain_joins import JoinReasons
+from antiphon.controller.sql.insert import plan_insert
 from antiphon.controller.sql.introspect import (
     catalog_of,
     find_system,

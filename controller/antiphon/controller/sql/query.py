@@ -134,6 +134,10 @@ class QueryLowering:
         relation = clause.lower(None if first is None else first.this, node.args.get("joins") or ())
         return self._over(relation, environment, around)
 
+    def over(self, relation: Relation, environment: Environment) -> SelectLowering:
+        """Clauses over a relation that is there."""
+        return self._over(relation, environment, _Around(None, None))
+
     def _over(
         self, relation: Relation, environment: Environment, around: _Around
     ) -> SelectLowering:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 from sqlglot import exp
@@ -33,6 +34,10 @@ class Source:
 
     def __init__(self, piece: StatementText) -> None:
         self.piece = piece
+
+    def until(self, stop: int) -> Source:
+        """The text before an offset, in the same place."""
+        return Source(replace(self.piece, text=self.piece.text[:stop]))
 
     def place(self, spot: Spot) -> tuple[int, int]:
         """Line and column of an offset or of the first token known under a node."""

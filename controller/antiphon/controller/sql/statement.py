@@ -123,6 +123,20 @@ class InsertSelect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """INSERT ... ON CONFLICT DO UPDATE: read at the latest time, then append
+    `antiphon.controller.sql.change.merged_rows`, if `read.sources` are unchanged since.
+
+    The answer says whether a row was there; then it has the item's columns as they are, or nulls,
+    and the same columns as they shall be.
+    """
+
+    item: CatalogItem
+    read: Read
+    tag: str = "INSERT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
     """Read at the latest time, then append `antiphon.controller.sql.change.updated_rows`, if
     `read.sources` are unchanged since.
@@ -239,7 +253,7 @@ CatalogStatement = (
     CreateTable | CreateFeed | CreateView | CreateMaterializedView | CreateIndex | DropItems
     | AlterSystem
 )  # fmt: skip
-DataStatement = Insert | InsertSelect | Update | Delete
+DataStatement = Insert | InsertSelect | Merge | Update | Delete
 ReadStatement = (
     Select | Rows | Subscribe | Copy | Inspect | InspectChanges | ShowReplicas | ShowSettings
 )
@@ -248,8 +262,8 @@ Statement = CatalogStatement | DataStatement | ReadStatement | Nothing
 STATEMENTS: Final[tuple[type[Statement], ...]] = (
     CreateTable, CreateFeed, CreateView, CreateMaterializedView, CreateIndex, DropItems,
     AlterSystem,
-    Insert, InsertSelect, Update, Delete, Select, Rows, Subscribe, Copy, Inspect, InspectChanges,
-    ShowReplicas, ShowSettings, Nothing,
+    Insert, InsertSelect, Merge, Update, Delete, Select, Rows, Subscribe, Copy, Inspect,
+    InspectChanges, ShowReplicas, ShowSettings, Nothing,
 )  # fmt: skip
 
 

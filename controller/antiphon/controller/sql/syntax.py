@@ -40,13 +40,14 @@ def expect_only(source: Source, node: exp.Expr, *allowed: str) -> None:
             continue
         what = _PART_NAMES.get(part, part.strip("_").replace("_", " ").upper())
         found = value[0] if isinstance(value, list) else value
-        name = type(node).__name__.upper()
+        name = _NODE_NAMES.get(type(node), type(node).__name__.upper())
         raise source.unsupported(
             found if isinstance(found, exp.Expr) and source.knows(found) else node,
             f"{what} in {name}" if what != name and part not in _PART_NAMES else what,
         )
 
 
+_NODE_NAMES: Final[dict[type[exp.Expr], str]] = {exp.OnConflict: "ON CONFLICT"}
 # What the parser calls some clauses is not what people call them.
 _PART_NAMES: Final = {
     "locks": "FOR UPDATE or FOR SHARE", "sample": "TABLESAMPLE", "laterals": "LATERAL",

@@ -13,7 +13,7 @@ from typing import Final
 
 from antiphon.controller.sql.literal_text import fit_decimal, fit_integer, read_value
 from antiphon.controller.sql.source import Source
-from antiphon.protocol.expression import Value
+from antiphon.protocol.expression import Expression, Literal, Value
 from antiphon.protocol.schema import Column, Type, TypeKind, decimal
 
 # One cell with the mark that ends it: 1, -2.5e3, 'x', null, true, date '2026-01-01'.
@@ -32,6 +32,7 @@ _NULL: Final = 0
 _NUMBER: Final = 1
 _STRING: Final = 2
 _BOOLEAN: Final = 3
+_DEFAULT: Final = 4
 Cell = tuple[int, str, int]  # what it is, its text, where it stands
 
 _TYPED: Final = {
@@ -41,10 +42,10 @@ _TYPED: Final = {
 
 
 def read_rows(
-    source: Source, start: int, columns: Sequence[Column]
+    source: Source, start: int, columns: Sequence[Column], defaults: Sequence[Expression]
 ) -> tuple[list[list[Value]], int] | None:
     """The rows that begin at `start` as one list of values for each column, and their number; or
-    None if they are not all plain literals.
+    None if they are not all plain literals. `defaults`: what DEFAULT means in each column.
 
     Raises:
         InvalidSql: a row with another number of values than `columns`.
@@ -54,8 +55,8 @@ def read_rows(
     if cells is None:
         return None
     result: list[list[Value]] = []
-    for column, found in zip(columns, cells, strict=True):
-        values = _converted(source, column, found)
+    for column, found, default in zip(columns, cells, defaults, strict=True):
+        values = _converted(source, column, found, default)
         if values is None:
             return None
         result.append(values)
@@ -106,18 +107,26 @@ def _cell(match: re.Match[str], kind: Type | None) -> Cell | None:
             return None  # a conversion: the parser's work
         return _STRING, string.replace("''", "'"), match.start("string") - 1
     folded = word.lower()
-    if folded in ("null", "default"):
+    if folded == "null":
         return _NULL, word, where
+    if folded == "default":
+        return _DEFAULT, word, where
     return _BOOLEAN, folded, match.start("word")
 
 
-def _converted(source: Source, column: Column, cells: list[Cell]) -> list[Value] | None:
+def _converted(
+    source: Source, column: Column, cells: list[Cell], default: Expression
+) -> list[Value] | None:
     convert = _number_reader(column.type)
     values: list[Value] = []
     for row, (what, text, where) in enumerate(cells):
         try:
             if what == _NULL:
                 values.append(None)
+            elif what == _DEFAULT:
+                if not isinstance(default, Literal):
+                    return None  # the replica computes it
+                values.append(default.value)
             elif what == _STRING:
                 values.append(read_value(text, column.type))
             elif what == _NUMBER:

@@ -1,9 +1,10 @@
 """Statements that change data, and appends that come without SQL.
 
-`INSERT ... VALUES` appends at once. `UPDATE`, `DELETE` and `INSERT ... SELECT` read first, at the
-latest time, and append on the condition that what they read from has not changed since; if it has,
-they read again. So they are serialisable with everything else, and nothing is locked, but for a
-statement that was overtaken several times: appends of others then wait until it is through.
+`INSERT ... VALUES` appends at once. `UPDATE`, `DELETE`, `INSERT ... SELECT` and what says `ON
+CONFLICT` read first, at the latest time, and append on the condition that what they read from has
+not changed since; if it has, they read again. So they are serialisable with everything else, and
+nothing is locked, but for a statement that was overtaken several times: appends of others then wait
+until it is through.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ from antiphon.controller.request import (
     ResultFetched,
     StatementReceived,
 )
-from antiphon.controller.sql.change import deleted_rows, inserted_rows, updated_rows
+from antiphon.controller.sql.change import deleted_rows, inserted_rows, merged_rows, updated_rows
 from antiphon.controller.sql.statement import (
     DataStatement,
     Delete,
     Insert,
     InsertSelect,
+    Merge,
     Update,
 )
 from antiphon.history.store import Append, AppendApplied, AppendRefused
@@ -55,7 +57,7 @@ READS_MAX: Final = 8  # of one statement that others overtake, before it gives u
 READS_BEFORE_RESERVING: Final = 3  # then it has others wait for it
 assert READS_BEFORE_RESERVING + 2 < READS_MAX, "what was under way may overtake it once more"
 
-ReadingStatement = InsertSelect | Update | Delete
+ReadingStatement = InsertSelect | Merge | Update | Delete
 
 
 @dataclass(slots=True)
@@ -103,7 +105,7 @@ class Changes:
         match statement:
             case Insert():
                 self._insert(event, statement)
-            case InsertSelect() | Update() | Delete():
+            case InsertSelect() | Merge() | Update() | Delete():
                 run = _Run(event, statement)
                 self._runs[event.request] = run
                 self._read(run)
@@ -218,7 +220,9 @@ class Changes:
     def _on_outcome(self, run: _Run, row_count: int, result: AppendApplied | AppendRefused) -> None:
         match result:
             case AppendApplied(time=time, row_count=appended, duplicate=duplicate):
-                changed = _changed_count(run.statement, appended) if duplicate else row_count
+                changed = row_count
+                if duplicate:
+                    changed = _changed_count(run.statement, appended, row_count)
                 reply = DoneReply(
                     tag=f"{run.statement.tag} {changed}", row_count=changed, time=time
                 )
@@ -255,6 +259,8 @@ def _changed_rows(statement: ReadingStatement, answer: pa.RecordBatch) -> pa.Rec
     match statement:
         case InsertSelect():
             rows = inserted_rows(statement, answer)
+        case Merge():
+            rows = merged_rows(statement, answer)
         case Update():
             rows = updated_rows(statement, answer)
         case Delete():
@@ -269,8 +275,12 @@ def _changed_rows(statement: ReadingStatement, answer: pa.RecordBatch) -> pa.Rec
     return rows
 
 
-def _changed_count(statement: ReadingStatement, appended: int) -> int:
-    """Rows that a person would say were changed: a table's update appends each old and new row."""
+def _changed_count(statement: ReadingStatement, appended: int, found: int) -> int:
+    """Rows that a person would say were changed, where an earlier attempt did it: a table's update
+    appends each old and new row. How many rows a merge found is not kept: as many as it `found`
+    now, if that can be."""
+    if isinstance(statement, Merge):
+        return min(max(found, (appended + 1) // 2), appended)
     replaces = isinstance(statement, Update) and statement.item.kind is ItemKind.TABLE
     return appended // 2 if replaces else appended
 

@@ -1,0 +1,14 @@
+## Tables and changes
+-- A column that is not given has its default, or is null.
+CREATE TABLE stock (id int PRIMARY KEY, kind text DEFAULT 'new', n int DEFAULT 0 NOT NULL);
+INSERT INTO stock (id) VALUES (1), (2);
+INSERT INTO stock VALUES (3, 'old', 5), (4, DEFAULT, 1), (5, NULL, 2);
+CREATE TABLE moved (id int, n int);
+INSERT INTO moved SELECT id, n FROM stock WHERE n > 0;
+-- Of a row whose key is taken: leave what is there, or change it; `excluded` is the row that came.
+INSERT INTO stock VALUES (1, 'other', 9), (6, 'other', 9) ON CONFLICT DO NOTHING;
+INSERT INTO stock AS s VALUES (1, 'third', 4), (7, 'third', 4) ON CONFLICT (id) DO UPDATE SET n = s.n + excluded.n WHERE s.n < 100;
+-- Changed by what stands in other tables. Of several new rows for one row the least is taken.
+UPDATE stock SET n = stock.n + m.n, kind = 'moved' FROM moved m WHERE m.id = stock.id AND m.n > 1;
+UPDATE stock SET kind = DEFAULT WHERE id IN (SELECT max(id) FROM stock);
+DELETE FROM stock USING moved m WHERE m.id = stock.id AND m.n = 1;

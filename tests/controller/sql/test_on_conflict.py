@@ -1,0 +1,62 @@
+"""INSERT of rows whose key may be taken. What DuckDB says too stands in `test_dml`."""
+
+from __future__ import annotations
+
+import pytest
+
+from antiphon.protocol.errors import ConstraintViolation, DataError
+from tests.controller.sql.recorded import check
+from tests.controller.sql.world import Row, World
+
+
+def test_clauses_are_planned_or_refused_as_recorded() -> None:
+    check("on_conflict")
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.run("CREATE TABLE k (id int PRIMARY KEY, n int NOT NULL, c text)")
+    made.run("INSERT INTO k VALUES (1, 0, 'x'), (2, 5, NULL)")
+    return made
+
+
+def rows(world: World) -> list[Row]:
+    return sorted(world.select("SELECT * FROM k"))
+
+
+def test_of_equal_keys_the_first_is_inserted(world: World) -> None:
+    world.run(
+        "INSERT INTO k VALUES (3, 1, 'first'), (1, 1, '-'), (3, 0, 'b') ON CONFLICT DO NOTHING"
+    )
+    assert rows(world) == [(1, 0, "x"), (2, 5, None), (3, 1, "first")]
+    world.run("INSERT INTO k SELECT 4, n, c FROM k ON CONFLICT (id) DO NOTHING")
+    assert rows(world)[-1] == (4, 0, "x")  # the least
+
+
+def test_a_key_that_comes_twice_cannot_change_a_row(world: World) -> None:
+    text = "ON CONFLICT (id) DO UPDATE SET n = excluded.n"
+    with pytest.raises(ConstraintViolation, match=r"two rows for \"k\" have the same key \(id\)"):
+        world.run(f"INSERT INTO k VALUES (1, 1, 'a'), (1, 2, 'b') {text}")
+    assert rows(world) == [(1, 0, "x"), (2, 5, None)]
+
+
+def test_what_is_set_is_computed_where_a_row_was_there_alone(world: World) -> None:
+    divided = "ON CONFLICT (id) DO UPDATE SET n = 10 / k.n"
+    world.run(f"INSERT INTO k VALUES (2, 0, '-'), (3, 0, '-') {divided}")
+    assert rows(world) == [(1, 0, "x"), (2, 2, None), (3, 0, "-")]
+    with pytest.raises(DataError, match="division by zero"):
+        world.run(f"INSERT INTO k VALUES (1, 0, '-') {divided}")
+
+
+def test_a_subquery_may_read_the_row_that_was_there(world: World) -> None:
+    count = "(SELECT count(*) FROM k o WHERE o.n >= k.n)"
+    world.run(f"INSERT INTO k VALUES (1, 9, '-') ON CONFLICT (id) DO UPDATE SET n = {count}")
+    assert rows(world) == [(1, 2, "x"), (2, 5, None)]
+
+
+def test_nulls_are_checked_in_what_a_row_becomes(world: World) -> None:
+    with pytest.raises(ConstraintViolation, match="NOT NULL"):
+        world.run("INSERT INTO k VALUES (1, 1, '-') ON CONFLICT (id) DO UPDATE SET n = NULL")
+    with pytest.raises(ConstraintViolation, match="NOT NULL"):
+        world.run("INSERT INTO k VALUES (NULL, 1, '-') ON CONFLICT DO NOTHING")
