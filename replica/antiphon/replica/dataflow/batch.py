@@ -19,6 +19,7 @@ import pyarrow as pa
 from antiphon.protocol.row_hash import Words, hash_rows
 from antiphon.replica.dataflow.equality import equal_rows
 from antiphon.replica.dataflow.gather import Rows, taken_rows
+from antiphon.replica.dataflow.radix import Radix, radix_of
 from antiphon.replica.dataflow.words import key_words, row_words
 from antiphon.replica.dataflow.zset import Diffs
 
@@ -31,13 +32,15 @@ FORGOTTEN: Final = np.uint64(0)  # the time of what no reader can date any more
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """A sorted, consolidated run. `times` None: all FORGOTTEN, at or before since. `until`: rows
-    with later times are not there for whoever looks; None: all are."""
+    with later times are not there for whoever looks; None: all are. `radix`: of a large one's
+    ranks."""
 
     ranks: Words
     columns: tuple[pa.Array, ...]
     diffs: Diffs
     times: Words | None = None
     until: np.uint64 | None = None
+    radix: Radix | None = None
 
     def __post_init__(self) -> None:
         assert len(self.ranks) == len(self.diffs), "ranks and diffs differ in length"
@@ -50,7 +53,19 @@ class Batch:
     def byte_count(self) -> int:
         own = self.ranks.nbytes + self.diffs.nbytes
         own += 0 if self.times is None else self.times.nbytes
+        own += 0 if self.radix is None else self.radix.begins.nbytes
         return int(own) + sum(int(column.nbytes) for column in self.columns)
+
+    def seek(self, words: Words, *, wraps: bool = False) -> Rows:
+        """How many ranks are below each word: where the first that is not stands. `wraps`: 0 means
+        one more than the last word there is."""
+        if self.radix is None:
+            found: Rows = self.ranks.searchsorted(words)
+        else:
+            found = self.radix.seek(self.ranks, words)
+        if wraps and np.count_nonzero(words) < len(words):
+            found[words == 0] = len(self.ranks)
+        return found
 
 
 def ranks_of(
@@ -101,6 +116,7 @@ def sorted_batch(
         taken_rows(columns, order),
         sums,
         None if times is None else times[order],
+        radix=radix_of(ranks),
     )
 
 

@@ -55,7 +55,7 @@ class GroupTable:
         if batches[0] is not self._first:
             self._first, self._first_slots = batches[0], values_of(batches[0].columns[0])
         ranks = batches[0].ranks
-        places = ranks.searchsorted(low)
+        places = batches[0].seek(low)
         slots: Rows = self._first_slots.take(places, mode="clip")
         wrong = ranks.take(places, mode="clip") != low
         wrong |= self._high.take(slots) != high

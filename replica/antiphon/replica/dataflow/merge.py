@@ -10,6 +10,7 @@ import pyarrow as pa
 from antiphon.protocol.row_hash import Words
 from antiphon.replica.dataflow.batch import FORGOTTEN, Batch, sorted_batch, sorted_order
 from antiphon.replica.dataflow.column_builder import ColumnBuilder
+from antiphon.replica.dataflow.radix import RadixBuilder, radix_builder
 from antiphon.replica.dataflow.zset import Diffs
 
 
@@ -29,6 +30,7 @@ class Merge:
         self._written = 0
         self._ranks: Words | None = None
         self._builders: list[ColumnBuilder] = []
+        self._radix: RadixBuilder | None = None
         self.result: Batch | None = None
 
     @property
@@ -96,10 +98,11 @@ class Merge:
         times = batch.times
         if times is None or bool((times != FORGOTTEN).any()):
             return batch
-        return Batch(batch.ranks, batch.columns, batch.diffs)
+        return Batch(batch.ranks, batch.columns, batch.diffs, radix=batch.radix)
 
     def _allocate(self) -> None:
         count = self._row_count
+        self._radix = radix_builder(count)
         self._ranks = np.empty(count, np.uint64)
         self._diffs = np.empty(count, np.int64)
         self._times: Words | None = None
@@ -117,6 +120,8 @@ class Merge:
         order, ranks, diffs = sorted_order(ranks, lambda: _columns(pieces), diffs, times, runs=True)
         place = slice(self._written, self._written + len(order))
         self._ranks[place] = ranks
+        if self._radix is not None:
+            self._radix.append(ranks)
         self._diffs[place] = diffs
         if self._times is not None:
             self._times[place] = FORGOTTEN if times is None else times[order]
@@ -129,8 +134,9 @@ class Merge:
         count = self._written
         columns = tuple(builder.finish() for builder in self._builders)
         times = None if self._times is None else self._times[:count]
+        radix = None if self._radix is None else self._radix.finish()
         self.result = self._timeless(
-            Batch(self._ranks[:count], columns, self._diffs[:count], times)
+            Batch(self._ranks[:count], columns, self._diffs[:count], times, radix=radix)
         )
         self._builders = []
 

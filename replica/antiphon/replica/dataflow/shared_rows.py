@@ -90,6 +90,6 @@ def _timeless(batch: Batch) -> Batch:
     if batch.times is None:
         return batch
     if batch.until is None:
-        return Batch(batch.ranks, batch.columns, batch.diffs)
+        return Batch(batch.ranks, batch.columns, batch.diffs, radix=batch.radix)
     rows = np.flatnonzero(batch.times <= batch.until)
     return Batch(batch.ranks[rows], taken_rows(batch.columns, rows), batch.diffs[rows])

@@ -34,6 +34,7 @@ _SLICE_ROWS_MIN: Final = 2_048
 _BATCHES_MAX: Final = 16  # beyond it an insert merges by itself: a reader never meets more
 _WITHIN_KEY: Final = np.array([ROW_MASK], np.uint64)
 _WITHIN_RANK: Final = np.array([0], np.uint64)
+_ONE: Final = np.uint64(1)
 _TEXT_BYTES_MAX: Final = 2**31 - 1  # what one Arrow text column can hold
 
 
@@ -242,7 +243,7 @@ def _probe(batches: Sequence[Batch], first: Words, width: Words) -> Iterator[Mat
         return
     for batch in batches:
         ranks = batch.ranks
-        starts = ranks.searchsorted(first)
+        starts = batch.seek(first)
         # Most probes of most batches find nothing, so look at one rank before seeking the end. A
         # rank before `first`, which is what stands at the end of the batch, wraps to a large one.
         hits = ranks.take(starts, mode="clip") - first <= width
@@ -257,8 +258,8 @@ def _probe(batches: Sequence[Batch], first: Words, width: Words) -> Iterator[Mat
             match = Matches(batch, found, begins, whole=len(found) == count)
         else:
             sizes = np.ones(len(found), np.int64)
-            ends = lower[more] + width
-            sizes[more] = ranks.searchsorted(ends, "right") - begins[more]
+            after = lower[more] + width + _ONE
+            sizes[more] = batch.seek(after, wraps=True) - begins[more]
             runs, rows = expand(begins, sizes)
             match = Matches(batch, found[runs], rows)
         yield match if batch.until is None else _seen(match)

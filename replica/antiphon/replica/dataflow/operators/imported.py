@@ -66,7 +66,7 @@ class Imported(Operator, Arranged):
             return batches
         order = [places.index(column) for column in self.columns]
         return [
-            Batch(b.ranks, tuple([b.columns[i] for i in order]), b.diffs, b.times, b.until)
+            Batch(b.ranks, tuple([b.columns[i] for i in order]), b.diffs, b.times, b.until, b.radix)
             for b in batches
         ]
 
