@@ -241,13 +241,18 @@ def test_the_status_cuts_no_cell_of_an_ordinary_terminal(width: int) -> None:
     [
         ((0, 0, 0), 0, "waiting to hydrate"),
         ((0, 0, 0), 10, "hydrating"),
-        ((0, 10_000_000, 0), 10, "hydrating 0 of 10,000,000 rows, 0 %"),
+        ((0, 10_000_000, 0), 10, "hydrating, read 0 of 10,000,000 rows, 0 %"),
+        (
+            (0, 10_000_000, 3_000_000),
+            3_000,
+            "hydrating, read 3,000,000 of 10,000,000 rows, 15 %, about 17 s left",
+        ),
         (
             (2_500_000, 10_000_000, 5_500_000),
             8_000,
-            "hydrating 2,500,000 of 10,000,000 rows, 40 %, about 12 s left",
+            "hydrating, computed 2,500,000 of 10,000,000 rows, 40 %, about 12 s left",
         ),
-        ((9, 9, 9), 8_000, "hydrating 9 of 9 rows, 100 %, about 0 s left"),
+        ((9, 9, 9), 8_000, "hydrating, computed 9 of 9 rows, 100 %, about 0 s left"),
     ],
 )
 def test_the_status_says_how_far_a_hydration_is(

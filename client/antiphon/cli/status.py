@@ -166,9 +166,10 @@ def _collections(status: wire.GetStatusResponse) -> list[tuple[str, str, str, st
 
 
 def hydration(progress: response_pb2.HydrationProgress) -> str:
-    """`hydrating 2,500,000 of 10,000,000 rows, 40 %, about 12 s left`, as far as that is known.
+    """`hydrating, computed 2,500,000 of 10,000,000 rows, 40 %, about 12 s left`, as far as that is
+    known.
 
-    Rows first arrive and then are computed; both count half.
+    Rows first arrive and then are computed, which may overlap; both count half.
     """
     if not progress.elapsed_ms and not progress.rows_received:
         return "waiting to hydrate"
@@ -176,7 +177,10 @@ def hydration(progress: response_pb2.HydrationProgress) -> str:
     if not total:
         return "hydrating"
     done = min((progress.rows_received + progress.rows_done) / (2 * total), 1.0)
-    text = f"hydrating {progress.rows_done:,} of {total:,} rows, {math.floor(100 * done)} %"
+    doing, rows = "read", progress.rows_received
+    if progress.rows_done:
+        doing, rows = "computed", progress.rows_done
+    text = f"hydrating, {doing} {rows:,} of {total:,} rows, {math.floor(100 * done)} %"
     if done == 0:
         return text
     left_ms = progress.elapsed_ms * (1 - done) / done
