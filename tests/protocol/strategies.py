@@ -446,4 +446,5 @@ facts = st.builds(
             content_digest=st.binary(max_size=16),
         )
     ),
+    unaccepted=st.booleans(),
 )

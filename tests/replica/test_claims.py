@@ -8,15 +8,18 @@ import pytest
 
 from antiphon.history.digest import EMPTY_DIGEST
 from antiphon.protocol.command import (
+    AcceptRebuild,
     AllowCompaction,
+    AllowWrites,
     CommandSet,
     Hello,
+    StartRebuild,
     SyncDecision,
 )
 from antiphon.protocol.errors import RemoteProtocolError
 from antiphon.protocol.facts import DataflowFacts
 from antiphon.protocol.frontier import CLOSED
-from antiphon.protocol.ids import CollectionId, Position
+from antiphon.protocol.ids import CollectionId, Position, SessionId
 from antiphon.replica.claims import Claims
 from antiphon.replica.news import Told
 from antiphon.replica.ports import WorkerProgress
@@ -138,3 +141,39 @@ def test_void_claims_stay_void_until_a_full_set() -> None:
     claims.note(sent(index(B), 5), initialized=False)
     claims.note(complete(5), initialized=False)
     assert (claims.position, exports(claims)) == (5, [B])
+
+
+def test_what_a_session_builds_anew_is_unaccepted_until_writes_are_allowed() -> None:
+    claims = with_one()
+    assert claims.unaccepted
+    claims.begin(suffix(2, 4))
+    claims.note(sent(index(B), 5), initialized=False)
+    assert claims.unaccepted, "another connection is no acceptance"
+    claims.note(sent(AllowWrites()), initialized=True)
+    assert not claims.unaccepted
+    claims.begin(suffix(3, 4))
+    assert not claims.unaccepted, "it keeps what was accepted"
+    claims.begin(full(4))
+    assert not claims.unaccepted, "nothing of it has taken effect"
+    claims.note(sent(index(A), 3), initialized=False)
+    claims.note(complete(4), initialized=False)
+    assert claims.unaccepted
+
+
+def test_who_holds_nothing_has_nothing_to_be_accepted() -> None:
+    claims = Claims()
+    claims.begin(full())
+    claims.note(complete(0), initialized=False)
+    assert not claims.unaccepted
+
+
+def test_what_is_to_be_rebuilt_is_unaccepted_until_that_counts() -> None:
+    claims = with_one()
+    claims.note(sent(AllowWrites()), initialized=True)
+    start = StartRebuild(
+        session_id=SessionId(9), collections=(A,), base_time=5, target_time=5, deadline_ms=0
+    )
+    claims.note(sent(start), initialized=True)
+    assert claims.unaccepted
+    claims.note(sent(AcceptRebuild(session_id=SessionId(9))), initialized=True)
+    assert not claims.unaccepted

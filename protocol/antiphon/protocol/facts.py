@@ -51,6 +51,9 @@ class ReplicaFacts:
     stage: Stage = Stage.CLOSED  # of the session it has; CLOSED: none
     session_id: SessionId = NO_SESSION  # the highest it has seen
     dataflows: tuple[DataflowFacts, ...] = ()
+    # It holds what was built anew by a session, or what `StartRebuild` named, and since then it was
+    # neither allowed to write, nor told that the rebuild counts.
+    unaccepted: bool = False
 
 
 def with_digests(facts: ReplicaFacts, digests: Mapping[CollectionId, bytes]) -> ReplicaFacts:

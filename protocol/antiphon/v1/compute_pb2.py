@@ -27,7 +27,7 @@ from antiphon.v1 import response_pb2 as antiphon_dot_v1_dot_response__pb2
 from antiphon.v1 import types_pb2 as antiphon_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ntiphon/v1/compute.proto\x12\x0b\x61ntiphon.v1\x1a\x19\x61ntiphon/v1/command.proto\x1a\x1a\x61ntiphon/v1/response.proto\x1a\x17\x61ntiphon/v1/types.proto\"6\n\x0cProbeRequest\x12\x12\n\ndigests_of\x18\x01 \x03(\x06\x12\x12\n\ndigests_at\x18\x02 \x01(\x06\"\xae\x01\n\x10\x43ollectionStatus\x12\x0f\n\x07\x65xports\x18\x01 \x03(\x06\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\x12$\n\x05since\x18\x03 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12$\n\x05upper\x18\x04 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12\x10\n\x08hydrated\x18\x05 \x01(\x08\x12\x16\n\x0e\x63ontent_digest\x18\x06 \x01(\x0c\"\xd9\x02\n\rReplicaStatus\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x0c\x12\x13\n\x0binstance_id\x18\x03 \x01(\x06\x12\x12\n\nhistory_id\x18\x04 \x01(\x0c\x12\x15\n\rhighest_epoch\x18\x05 \x01(\x06\x12\x18\n\x10\x61pplied_position\x18\x06 \x01(\x06\x12\x18\n\x10\x64urable_position\x18\x07 \x01(\x06\x12\x16\n\x0e\x63ommand_digest\x18\x08 \x01(\x0c\x12!\n\x05stage\x18\t \x01(\x0e\x32\x12.antiphon.v1.Stage\x12\x12\n\nsession_id\x18\n \x01(\x06\x12\x32\n\x0b\x63ollections\x18\x0b \x03(\x0b\x32\x1d.antiphon.v1.CollectionStatus\x12+\n\x08versions\x18\x0c \x01(\x0b\x32\x19.antiphon.v1.VersionRange\"%\n\x12\x46\x65tchResultRequest\x12\x0f\n\x07peek_id\x18\x01 \x01(\x0c\"/\n\x0bResultChunk\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x0c\x12\x11\n\trow_count\x18\x02 \x01(\x06\"m\n\x11\x46\x65tchStateRequest\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x0c\n\x04time\x18\x02 \x01(\x06\x12\r\n\x05\x65poch\x18\x03 \x01(\x06\x12\x13\n\x0b\x66irst_chunk\x18\x04 \x01(\x06\x12\x12\n\nhistory_id\x18\x05 \x01(\x0c\"\x7f\n\nStateChunk\x12\r\n\x05index\x18\x01 \x01(\x06\x12\r\n\x05\x62\x61tch\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\x12\x13\n\x0b\x65rror_batch\x18\x05 \x01(\x0c\x12\x12\n\nrows_total\x18\x06 \x01(\x06\x12\x0c\n\x04time\x18\x07 \x01(\x06\x32\xa4\x02\n\x07\x43ompute\x12>\n\x05Probe\x12\x19.antiphon.v1.ProbeRequest\x1a\x1a.antiphon.v1.ReplicaStatus\x12\x44\n\x07Session\x12\x19.antiphon.v1.CommandBatch\x1a\x1a.antiphon.v1.ResponseBatch(\x01\x30\x01\x12J\n\x0b\x46\x65tchResult\x12\x1f.antiphon.v1.FetchResultRequest\x1a\x18.antiphon.v1.ResultChunk0\x01\x12G\n\nFetchState\x12\x1e.antiphon.v1.FetchStateRequest\x1a\x17.antiphon.v1.StateChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ntiphon/v1/compute.proto\x12\x0b\x61ntiphon.v1\x1a\x19\x61ntiphon/v1/command.proto\x1a\x1a\x61ntiphon/v1/response.proto\x1a\x17\x61ntiphon/v1/types.proto\"6\n\x0cProbeRequest\x12\x12\n\ndigests_of\x18\x01 \x03(\x06\x12\x12\n\ndigests_at\x18\x02 \x01(\x06\"\xae\x01\n\x10\x43ollectionStatus\x12\x0f\n\x07\x65xports\x18\x01 \x03(\x06\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\x12$\n\x05since\x18\x03 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12$\n\x05upper\x18\x04 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12\x10\n\x08hydrated\x18\x05 \x01(\x08\x12\x16\n\x0e\x63ontent_digest\x18\x06 \x01(\x0c\"\xed\x02\n\rReplicaStatus\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x0c\x12\x13\n\x0binstance_id\x18\x03 \x01(\x06\x12\x12\n\nhistory_id\x18\x04 \x01(\x0c\x12\x15\n\rhighest_epoch\x18\x05 \x01(\x06\x12\x18\n\x10\x61pplied_position\x18\x06 \x01(\x06\x12\x18\n\x10\x64urable_position\x18\x07 \x01(\x06\x12\x16\n\x0e\x63ommand_digest\x18\x08 \x01(\x0c\x12!\n\x05stage\x18\t \x01(\x0e\x32\x12.antiphon.v1.Stage\x12\x12\n\nsession_id\x18\n \x01(\x06\x12\x32\n\x0b\x63ollections\x18\x0b \x03(\x0b\x32\x1d.antiphon.v1.CollectionStatus\x12+\n\x08versions\x18\x0c \x01(\x0b\x32\x19.antiphon.v1.VersionRange\x12\x12\n\nunaccepted\x18\r \x01(\x08\"%\n\x12\x46\x65tchResultRequest\x12\x0f\n\x07peek_id\x18\x01 \x01(\x0c\"/\n\x0bResultChunk\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x0c\x12\x11\n\trow_count\x18\x02 \x01(\x06\"m\n\x11\x46\x65tchStateRequest\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x0c\n\x04time\x18\x02 \x01(\x06\x12\r\n\x05\x65poch\x18\x03 \x01(\x06\x12\x13\n\x0b\x66irst_chunk\x18\x04 \x01(\x06\x12\x12\n\nhistory_id\x18\x05 \x01(\x0c\"\x7f\n\nStateChunk\x12\r\n\x05index\x18\x01 \x01(\x06\x12\r\n\x05\x62\x61tch\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\x12\x13\n\x0b\x65rror_batch\x18\x05 \x01(\x0c\x12\x12\n\nrows_total\x18\x06 \x01(\x06\x12\x0c\n\x04time\x18\x07 \x01(\x06\x32\xa4\x02\n\x07\x43ompute\x12>\n\x05Probe\x12\x19.antiphon.v1.ProbeRequest\x1a\x1a.antiphon.v1.ReplicaStatus\x12\x44\n\x07Session\x12\x19.antiphon.v1.CommandBatch\x1a\x1a.antiphon.v1.ResponseBatch(\x01\x30\x01\x12J\n\x0b\x46\x65tchResult\x12\x1f.antiphon.v1.FetchResultRequest\x1a\x18.antiphon.v1.ResultChunk0\x01\x12G\n\nFetchState\x12\x1e.antiphon.v1.FetchStateRequest\x1a\x17.antiphon.v1.StateChunk0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,15 +39,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTIONSTATUS']._serialized_start=179
   _globals['_COLLECTIONSTATUS']._serialized_end=353
   _globals['_REPLICASTATUS']._serialized_start=356
-  _globals['_REPLICASTATUS']._serialized_end=701
-  _globals['_FETCHRESULTREQUEST']._serialized_start=703
-  _globals['_FETCHRESULTREQUEST']._serialized_end=740
-  _globals['_RESULTCHUNK']._serialized_start=742
-  _globals['_RESULTCHUNK']._serialized_end=789
-  _globals['_FETCHSTATEREQUEST']._serialized_start=791
-  _globals['_FETCHSTATEREQUEST']._serialized_end=900
-  _globals['_STATECHUNK']._serialized_start=902
-  _globals['_STATECHUNK']._serialized_end=1029
-  _globals['_COMPUTE']._serialized_start=1032
-  _globals['_COMPUTE']._serialized_end=1324
+  _globals['_REPLICASTATUS']._serialized_end=721
+  _globals['_FETCHRESULTREQUEST']._serialized_start=723
+  _globals['_FETCHRESULTREQUEST']._serialized_end=760
+  _globals['_RESULTCHUNK']._serialized_start=762
+  _globals['_RESULTCHUNK']._serialized_end=809
+  _globals['_FETCHSTATEREQUEST']._serialized_start=811
+  _globals['_FETCHSTATEREQUEST']._serialized_end=920
+  _globals['_STATECHUNK']._serialized_start=922
+  _globals['_STATECHUNK']._serialized_end=1049
+  _globals['_COMPUTE']._serialized_start=1052
+  _globals['_COMPUTE']._serialized_end=1344
 # @@protoc_insertion_point(module_scope)

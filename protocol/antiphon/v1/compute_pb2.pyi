@@ -99,6 +99,7 @@ class ReplicaStatus(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     COLLECTIONS_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
+    UNACCEPTED_FIELD_NUMBER: _builtins.int
     replica: _builtins.str
     incarnation: _builtins.bytes
     """16 random bytes for each start of the process."""
@@ -110,6 +111,10 @@ class ReplicaStatus(_message.Message):
     command_digest: _builtins.bytes
     stage: _response_pb2.Stage.ValueType
     session_id: _builtins.int
+    unaccepted: _builtins.bool
+    """It holds what was built anew by a session, or what StartRebuild named, and since then it was neither
+    allowed to write, nor told that the rebuild counts.
+    """
     @_builtins.property
     def collections(self) -> _containers.RepeatedCompositeFieldContainer[Global___CollectionStatus]: ...
     @_builtins.property
@@ -129,10 +134,11 @@ class ReplicaStatus(_message.Message):
         session_id: _builtins.int = ...,
         collections: _abc.Iterable[Global___CollectionStatus] | None = ...,
         versions: _types_pb2.VersionRange | None = ...,
+        unaccepted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["versions", b"versions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "collections", b"collections", "command_digest", b"command_digest", "durable_position", b"durable_position", "highest_epoch", b"highest_epoch", "history_id", b"history_id", "incarnation", b"incarnation", "instance_id", b"instance_id", "replica", b"replica", "session_id", b"session_id", "stage", b"stage", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "collections", b"collections", "command_digest", b"command_digest", "durable_position", b"durable_position", "highest_epoch", b"highest_epoch", "history_id", b"history_id", "incarnation", b"incarnation", "instance_id", b"instance_id", "replica", b"replica", "session_id", b"session_id", "stage", b"stage", "unaccepted", b"unaccepted", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,12 +14,16 @@ from antiphon.history.digest import EMPTY_DIGEST, extend
 from antiphon.history.journal import KINDS
 from antiphon.protocol.codec import command_to_bytes
 from antiphon.protocol.command import (
+    AcceptRebuild,
     AllowCompaction,
+    AllowWrites,
     CommandSet,
     CreateDataflow,
     Hello,
     InitializationComplete,
     Sent,
+    StartRebuild,
+    SyncDecision,
     is_numbered,
 )
 from antiphon.protocol.dataflow import DataflowDescription
@@ -44,6 +48,7 @@ class Claims:
         self.history_id: HistoryId | None = None
         self.position: Position = NO_POSITION
         self.digest = EMPTY_DIGEST
+        self.unaccepted = False  # as in the facts
         self._full_set: ConnectionId | None = None
         self._created: dict[Key, _Created] = {}
         self._hello: Hello | None = None
@@ -63,6 +68,10 @@ class Claims:
         """
         if isinstance(sent.command, InitializationComplete):
             self._complete(sent.command)
+        elif isinstance(sent.command, StartRebuild):
+            self.unaccepted = True
+        elif isinstance(sent.command, AcceptRebuild | AllowWrites):
+            self.unaccepted = False
         elif is_numbered(sent.command):
             if not initialized:
                 self._pending.append(sent)
@@ -108,6 +117,8 @@ class Claims:
                 )
         for sent in pending:
             self._follow(sent)
+        if hello.decision is SyncDecision.REBUILD:
+            self.unaccepted = bool(self._created)
         self.history_id = hello.history_id
         self.position, self.digest = command.head_position, command.head_digest
 

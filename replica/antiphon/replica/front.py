@@ -124,6 +124,7 @@ class Front:
             stage=Stage.CLOSED if session is None else session.stage,
             session_id=self._session_id,
             dataflows=self._claims.dataflows(self._told),
+            unaccepted=self._claims.unaccepted,
         )
 
     def reconciled(self) -> tuple[ConnectionId | None, tuple[Verdict, ...]]:

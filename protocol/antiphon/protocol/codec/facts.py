@@ -35,6 +35,7 @@ def facts_to_proto(facts: ReplicaFacts) -> pb.ReplicaStatus:
         session_id=facts.session_id,
         collections=[_dataflow_to_proto(dataflow) for dataflow in facts.dataflows],
         versions=types_pb2.VersionRange(min=facts.versions.min, max=facts.versions.max),
+        unaccepted=facts.unaccepted,
     )
 
 
@@ -56,6 +57,7 @@ def facts_from_proto(message: pb.ReplicaStatus) -> ReplicaFacts:
         stage=enum("stage", Stage, message.stage),
         session_id=SessionId(message.session_id),
         dataflows=each("collections", _dataflow_from_proto, message.collections),
+        unaccepted=message.unaccepted,
     )
 
 
