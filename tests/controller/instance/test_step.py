@@ -87,7 +87,7 @@ class AnyHistory(RuleBasedStateMachine):
     def report(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(self.connected()))
         installed = self.machine.state.replicas[ReplicaId(name)].installed
-        for collection, found in installed.items():
+        for collection, found in list(installed.items()):
             upper = self.machine.state.timeline_upper
             reached = found.output_frontier.time or 0
             if found.scheduled and not found.dropping and upper > reached:

@@ -20,7 +20,7 @@ changes something only if it is about the current session of the current epoch a
 Failures that say something of what the replica holds are counted, and the count is an input of the
 next decision, beside the facts. So is what the same process still owes: position and digest are
 adopted when a full set begins to apply, and would otherwise say, after a connection that was lost
-too early, that nothing is left to do.
+too early, that nothing is left to do. What it owes to a controller that is gone, it says itself.
 
 An event that changes nothing says why: `Stepped.rejection`. The state is then the same object.
 """
@@ -244,7 +244,8 @@ def _acked(state: EngineState, event: SyncAcked, now_ms: int) -> _Outcome:
         # A new process holds nothing of what was to be compared: its facts are all there is.
         unproven=same_process and view.unproven,
         differed=same_process and view.differed,
-        owed=same_process and view.owed,
+        # Of a process that we have never spoken to, only it can say what another controller left.
+        owed=view.owed if same_process else seen.facts.unaccepted,
     )
     settled = same_connection and (view.active is not None or view.is_synced)
     if settled or state.role is Role.FOLLOWER:

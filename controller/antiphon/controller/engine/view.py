@@ -48,7 +48,9 @@ class View:
     decision: Decision | None = None
     session: Session | None = None
     failures: int = 0  # in a row, by what was found
-    owed: bool = False  # this process has begun a session and has finished none since
+    owed: bool = (
+        False  # this process has begun a session, here or elsewhere; none was accepted since
+    )
     unproven: bool = False  # and in it, its content was to be compared
     differed: bool = False  # and it was found to hold something else than the others
 

@@ -6,8 +6,11 @@ content, so a difference is corruption: a bug, bad memory, a replica of another 
 record as a decision, and the replica that differs is repaired (`repairing`).
 
 Whom to believe: the larger part of the replicas; of two equal parts the one with a replica that has
-just been rebuilt from the store; else the one with the first name. If the wrong one was repaired,
-the next comparison finds the other.
+just been rebuilt from the store; else the one whose content was compared before; else the one with
+the first name. If the wrong one was repaired, the next comparison finds the other. Who told alone
+of what it holds, or nothing, is as it was.
+
+Who was accepted while there was nobody to compare it with is compared as soon as there is.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from antiphon.controller.instance.verifying import keeps
 from antiphon.protocol.ids import CollectionId, ReplicaId, show
 
 ANSWER_MS: Final = 20_000  # who has not told its digests by then is left out
+AGAIN_MS: Final = 5_000  # from a comparison that left somebody out who waits for it to the next
 DIFFERENCES_MAX: Final = 2  # rebuilds from the store that differ, then the other one is repaired
 
 
@@ -34,7 +38,7 @@ def on_tick(state: State, out: Outbox, now_ms: int) -> None:
         return
     if state.compare_at_ms is None:
         state.compare_at_ms = now_ms + state.config.compare_ms
-    if state.compare_at_ms <= now_ms:
+    if state.compare_at_ms <= now_ms and len(_comparable(state)) > 1:
         state.compare_at_ms = now_ms + state.config.compare_ms
         _begin(state, out, now_ms)
 
@@ -102,7 +106,13 @@ def _begin(state: State, out: Outbox, now_ms: int) -> None:
             assert reached is not None, "who keeps it has a frontier"
             time = reached - 1 if time is None else min(time, reached - 1)
             held[replica.id].append(collection.id)
-    if time is None or time < since:
+    if time is None:
+        for replica in replicas:
+            replica.uncompared = False  # no two of them hold the same: there is nothing to compare
+        reading.readers_changed(state, out)
+        return
+    if time < since:
+        _again_soon(state, now_ms)
         return
     asked = {name: collections for name, collections in held.items() if collections}
     state.comparison = Comparison(
@@ -119,17 +129,22 @@ def _judge(state: State, comparison: Comparison, out: Outbox, now_ms: int) -> No
         return  # one that began since, of whoever was suspected; what it comes to is compared again
     wrong: dict[ReplicaId, list[CollectionId]] = {}
     believed: dict[ReplicaId, ReplicaId] = {}
+    compared: set[ReplicaId] = set()
     for collection in state.live_dataflows():
         votes = _votes(comparison.told, collection.id)
-        if len(votes) < 2:
+        if sum(map(len, votes)) < 2:
             continue
         trusted = max(votes, key=lambda group: (len(group), *_trust(state, group)))
+        compared.update(name for group in votes for name in group)
         for group in votes:
             for name in group:
                 if group is not trusted:
                     wrong.setdefault(name, []).append(collection.id)
                     believed[name] = trusted[0]
-    _believe(state, [name for name in comparison.told if name not in wrong], out)
+    _believe(
+        state, [name for name in comparison.told if name in compared and name not in wrong], out
+    )
+    _again_soon(state, now_ms)
     if not wrong:
         state.repaired.clear()
         state.refused.clear()
@@ -148,8 +163,14 @@ def _believe(state: State, right: list[ReplicaId], out: Outbox) -> None:
     """What they hold is not in doubt any more."""
     found = [state.replicas[name] for name in right if name in state.replicas]
     for replica in found:
-        replica.wrong = False
+        replica.wrong = replica.uncompared = False
     reading.readers_changed(state, out)
+
+
+def _again_soon(state: State, now_ms: int) -> None:
+    """If there is somebody who is yet to be compared, and could not be so far."""
+    if any(replica.uncompared for replica in _comparable(state)):
+        state.compare_at_ms = now_ms + AGAIN_MS
 
 
 def _votes(
@@ -164,6 +185,11 @@ def _votes(
     return list(groups.values())
 
 
-def _trust(state: State, group: list[ReplicaId]) -> tuple[bool, bool]:
+def _trust(state: State, group: list[ReplicaId]) -> tuple[bool, bool, bool]:
+    found = [state.replicas[name] for name in group if name in state.replicas]
     everybody = sorted(replica.id for replica in state.open_replicas())
-    return any(name in state.repaired for name in group), everybody[:1] == group[:1]
+    return (
+        any(name in state.repaired for name in group),
+        not all(replica.uncompared for replica in found),
+        everybody[:1] == group[:1],
+    )

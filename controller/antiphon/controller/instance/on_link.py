@@ -80,6 +80,7 @@ def on_replica_removed(state: State, event: ReplicaRemoved, out: Outbox, now_ms:
     holds.release_replica(state, replica.id)
     _forget_dropped(state)
     out.sends.append(DisconnectLink(replica=event.replica))
+    _heard_of(state, out)
 
 
 def on_writes_allowed(state: State, promoted: ReplicaId, out: Outbox) -> None:
@@ -100,6 +101,9 @@ def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: i
     if replica.is_open:
         _lose(state, replica, out, syncing.TRANSPORT_LOST)
     facts = event.facts
+    known = replica.facts is not None and replica.facts.incarnation == facts.incarnation
+    if not known:
+        replica.anew, replica.uncompared = facts.unaccepted, False
     replica.facts = facts
     replica.reached_at = event.address or replica.address
     retaining.reserve(state, facts, now_ms)
@@ -116,6 +120,7 @@ def on_replica_probed(state: State, event: ReplicaProbed, out: Outbox, now_ms: i
                 replica.last_loss = refusal.reason
                 state.retention.release(replica.id)
                 out.sends.append(CloseSession(replica=replica.id, reason=refusal.reason))
+                _heard_of(state, out)
             case _:
                 pass  # what was before the connection that is gone
 
@@ -252,7 +257,7 @@ def _open(
     commands += subscribes.replay(state, replica)
     commands += copies.replay(state, replica)
     if hello.decision is SyncDecision.REBUILD:
-        replica.anew = True
+        replica.anew, replica.uncompared = True, False
         bases.begin(state, replica, _doubt(replica))
     commands += hydration.due(state, replica)
     commands += peeks.replay(state, replica, out)
@@ -262,6 +267,7 @@ def _open(
         commands.append(live(AllowWrites()))
     _forget_dropped(state)
     out.sends.append(OpenSession(replica=replica.id, commands=tuple(commands)))
+    reading.withdraw_unproven(state, out)
 
 
 def _doubt(replica: Replica) -> str:
@@ -361,6 +367,13 @@ def on_link_lost(state: State, event: LinkLost, out: Outbox, now_ms: int) -> Non
         replica.lost_at_ms = now_ms
     _lose(state, replica, out, event.found or syncing.TRANSPORT_LOST)
     _forget_dropped(state)
+    _heard_of(state, out)
+
+
+def _heard_of(state: State, out: Outbox) -> None:
+    """There is word of a replica. Reads may have waited for it."""
+    if any(replica.is_unproven for replica in state.open_replicas()):
+        reading.readers_changed(state, out)
 
 
 def _lose(state: State, replica: Replica, out: Outbox, code: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from antiphon.controller.instance import holds
+from antiphon.controller.instance import holds, verifying
 from antiphon.controller.instance.event import PeekRequested
 from antiphon.controller.instance.ready import Outbox, live
 from antiphon.controller.instance.state import (
@@ -107,14 +107,17 @@ def check_target(state: State, replica: ReplicaId | None) -> None:
 
 
 def readers(state: State, target: ReplicaId | None) -> list[Replica]:
-    """Who is asked now. One that is still being brought up to date, or whose worker is silent, is
-    not, while there is another that could answer: what it has may not be all, and nobody gains by
-    its work on reads. Where there is none, those that are connected are asked, and answer as soon
-    as what is read is filled: all of it is built from the store, or from who was up to date, none
-    of it was kept unproven."""
+    """Who is asked now. One that is still being brought up to date, or whose worker is silent, or
+    whose content is yet to be compared, is not, while there is another that could answer: what it
+    has may not be all, and nobody gains by its work on reads. Where there is none, those that are
+    connected are asked, and answer as soon as what is read is filled: all of it is built from the
+    store, or from who was up to date. But what another controller saw begin is asked only once
+    there is word of every other replica: one of them may be up to date, and is heard of at once."""
     connected = list(state.open_replicas())
-    able = [r for r in connected if r.accepted and not r.troubled and not r.wrong]
-    able = able or connected
+    accepted = [r for r in connected if verifying.is_up_to_date(r)]
+    able = [r for r in accepted if not r.uncompared] or accepted
+    if not able:
+        able = [r for r in connected if not (r.is_unproven and verifying.is_awaiting(state, r))]
     return [replica for replica in able if target is None or replica.id == target]
 
 

@@ -170,6 +170,7 @@ def _conclude(state: State, replica: Replica, repair: Repair, found: Finding, ou
         out.send(replica.id, live(AcceptRebuild(session_id=repair.session_id)))
         replica.repair_failures.clear()
         replica.wrong = False
+        verifying.settle(state, replica, found)
         state.refused.discard(replica.id)
         outcome = "repaired"
     if repair.peer is None:

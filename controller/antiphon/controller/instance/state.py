@@ -196,13 +196,15 @@ class Base:
 
 
 class Finding(NamedTuple):
-    """`words` say what was compared, or why nothing; `differing`: what is not the same there."""
+    """`words` say what was compared, or why nothing; `differing`: what is not the same there;
+    `is_due`: as soon as there is somebody, it is to be compared."""
 
     words: str
     other: ReplicaId | None = None
     differing: tuple[CollectionId, ...] = ()
     own_digest: bytes = b""
     other_digest: bytes = b""
+    is_due: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -232,7 +234,8 @@ class Replica:
     repairing: SessionId | None = None  # a rebuild of what differs there: no reads until it is over
     wrong: bool = False  # found to hold something else than the others, and not yet found right
     repair_failures: list[str] = field(default_factory=list)  # since it was last right
-    anew: bool = False  # its session keeps nothing, so what it comes to is compared
+    anew: bool = False  # it holds what was built anew, so what its session comes to is compared
+    uncompared: bool = False  # and was accepted while there was nobody to compare it with
     base: Base | None = None  # None: it rebuilds nothing, or reads the store as always
     check: Check | None = None
     differences: list[Finding] = field(default_factory=list)  # of sessions since it was accepted
@@ -258,6 +261,17 @@ class Replica:
     @property
     def is_open(self) -> bool:
         return self.link is LinkState.OPEN
+
+    @property
+    def is_awaited(self) -> bool:
+        """Nothing was heard of it yet, not even that it cannot be reached."""
+        is_new = not self.connections and self.lost_at_ms is None
+        return is_new and self.link is LinkState.CONNECTING
+
+    @property
+    def is_unproven(self) -> bool:
+        """It holds what was built anew and was not yet compared with anybody's."""
+        return self.uncompared or (self.anew and not self.accepted)
 
     def install(self, collection: CollectionId, installed: Installed) -> None:
         """A dataflow that waits to be scheduled."""

@@ -194,6 +194,7 @@ def _content(
     else:
         replica.differences.clear()
         replica.anew = False
+        verifying.settle(state, replica, found, is_empty=not filled)
     return found
 
 

@@ -3,7 +3,7 @@
 A rebuild that is complete is compared, at one time, with a replica that is up to date: the content
 digests of all that both maintain. Only if they are equal is it accepted. If they are not, it is
 refused, and that counts as a failure of what was found. Where nobody is up to date there is nothing
-to compare with, and that is said.
+to compare with, and that is said; it is compared as soon as somebody is (`comparing`).
 
 What is compared stays readable while it is. Who was asked and does not tell is passed over; the
 next one is asked, until none is left.
@@ -80,6 +80,16 @@ def on_told(state: State, event: DigestsTold, now_ms: int) -> None:
             check.ask_at_ms[event.replica] = now_ms + AGAIN_MS
 
 
+def settle(state: State, replica: Replica, found: Finding, *, is_empty: bool = False) -> None:
+    """It is accepted for what was found. Who could not be compared is, soon, with whoever comes;
+    of two that are equal neither is in doubt. `is_empty`: there was nothing to compare."""
+    replica.uncompared = found.is_due and not is_empty
+    if replica.uncompared:
+        state.compare_at_ms = 0
+    if found.other is not None:
+        state.replicas[found.other].uncompared = False
+
+
 def end(state: State, replica: Replica) -> None:
     """Nothing is to be compared any more."""
     check, replica.check = replica.check, None
@@ -100,10 +110,13 @@ def _begin(
     left = [one for one in others if one.id not in passed_over]
     if not left:
         if passed_over:
-            return Finding(f"{', '.join(passed_over)} did not tell what to compare with")
-        return Finding("no other replica is up to date to compare with")
+            names = ", ".join(passed_over)
+            return Finding(f"{names} did not tell what to compare with", is_due=True)
+        if is_awaiting(state, replica):
+            return None
+        return Finding("no other replica is up to date to compare with", is_due=True)
     waits = False
-    for other in sorted(left, key=lambda one: one.id):
+    for other in sorted(left, key=lambda one: (one.uncompared, one.id)):
         collections = tuple(one for one in wanted if keeps(other, one))
         if not collections:
             continue
@@ -135,6 +148,11 @@ def up_to_date(state: State) -> list[Replica]:
 
 def is_up_to_date(replica: Replica) -> bool:
     return replica.accepted and not replica.troubled and not replica.wrong
+
+
+def is_awaiting(state: State, replica: Replica) -> bool:
+    """Whether another one may yet turn out to be up to date: nothing was heard of it so far."""
+    return any(other.is_awaited for other in state.replicas.values() if other is not replica)
 
 
 def keeps(replica: Replica, collection: CollectionId) -> bool:
