@@ -218,11 +218,6 @@ class Inputs:
             if source.reader_count == 0
         )
 
-    def gathers(self, snapshot: int) -> bool:
-        """Whether the read is of a rebuild's base."""
-        load = self._loads.get(snapshot)
-        return load is not None and isinstance(load.source, Lanes)
-
     def owns(self, snapshot: int) -> bool:
         return snapshot in self._loads
 

@@ -160,10 +160,6 @@ class Worker:
         """What was begun for others and is not over; nothing, once all is quiet."""
         return (*self._rebuilds.unfinished, *self._asks.unfinished, *self._held.inputs.unread)
 
-    def gathers(self, snapshot: int) -> bool:
-        """Whether a read that was asked for is of a rebuild's base."""
-        return self._held.inputs.gathers(snapshot)
-
     # Events.
 
     def _dispatch(self, event: Event, now_ms: int) -> None:

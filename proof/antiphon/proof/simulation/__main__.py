@@ -24,10 +24,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--rebuilds", action="store_true", help="replicas are taken for different, and rebuilt"
     )
+    parser.add_argument(
+        "--restarts",
+        action="store_true",
+        help="controllers die while a replica fills itself wrongly",
+    )
     options = parser.parse_args(arguments)
     failures = 0
     for seed in range(options.first, options.first + options.seeds):
-        report = simulate(seed, handover=options.handover, rebuilds=options.rebuilds)
+        report = simulate(
+            seed,
+            handover=options.handover,
+            rebuilds=options.rebuilds,
+            restarts=options.restarts,
+        )
         failures += report.failure is not None
         _show(report, whole=options.trace)
     print(f"{options.seeds} seeds, {failures} failed")
@@ -50,6 +60,7 @@ def _show(report: Report, *, whole: bool) -> None:
         print(report.failure)
         options = "--handover " if report.handovers else ""
         options += "--rebuilds " if report.rebuilds else ""
+        options += "--restarts " if report.restarts else ""
         print(
             f"again: python -m antiphon.proof.simulation {options}--first {report.seed} --seeds 1"
             " --trace"

@@ -164,8 +164,9 @@ class CollectionsLink:
             self._snapshots[request.snapshot] = stream
             return
         reader = self._replica
-        is_base = reader.gathers(request.snapshot)
-        spoils = is_base and request.as_of == reader.spoils_at
+        is_base = reader.rebuilds_from(request.snapshot)
+        fills = reader.spoils_next and not self._seats.has_accepted(reader.name)
+        spoils = fills or (is_base and request.as_of == reader.spoils_at)
 
         def serve(controller: ControllerProcess, stream: Stream) -> None:
             delay_ms = controller.world.random.between(0, BASE_MS_MAX) if is_base else 0
@@ -260,6 +261,7 @@ def _serve_snapshot(
     if spoiled is not None and item is not None and item.kind is ItemKind.TABLE:
         shorter = [_without_a_row(delta) for delta in deltas[:1]]
         spoiled.is_spoiled = [d.row_count for d in shorter] != [d.row_count for d in deltas[:1]]
+        spoiled.spoils_next = spoiled.spoils_next and not spoiled.is_spoiled
         deltas[:1] = shorter
     rows_total = sum(delta.row_count for delta in deltas)
     for index, delta in enumerate(deltas or [Delta()]):

@@ -41,10 +41,10 @@ class Faults:
         self._seats = seats
         self._replicas = replicas
         self._random = world.random.split()
-        self._healed = False
+        self.is_healed = False
         kinds: list[Callable[[], None]] = [
             self._kill_replica,
-            self._kill_controller,
+            self.kill_controller,
             self._cut_replica,
             self._cut_controller,
             self._part_replica,
@@ -59,7 +59,7 @@ class Faults:
 
     def cease(self) -> None:
         """No more faults; who is down comes back in its time."""
-        self._healed = True
+        self.is_healed = True
 
     def heal(self) -> None:
         """No more faults; who is down comes back at once."""
@@ -71,7 +71,7 @@ class Faults:
                 replica.start()
 
     def _next(self) -> None:
-        if self._healed:
+        if self.is_healed:
             return
         self._random.choose(self._enabled)()
         self._world.after(self._random.between(*PAUSE_MS), self._next)
@@ -86,7 +86,7 @@ class Faults:
             self._network.cut(replica.process, f"{replica.name} was killed")
             self._back(lambda: None if replica.process.alive else replica.start())
 
-    def _kill_controller(self) -> None:
+    def kill_controller(self) -> None:
         controller = self._seats.live
         if controller.process.alive:
             controller.kill()
@@ -110,7 +110,7 @@ class Faults:
 
     def rebuild_began(self, replica: ReplicaId, peer: ReplicaId | None) -> None:
         """`peer`: who gives its base; None: the store."""
-        if self._healed:
+        if self.is_healed:
             return
         if not self._random.chance(STRIKE_PERCENT):
             return
@@ -121,11 +121,11 @@ class Faults:
                 lambda: self.kill(giver),
                 lambda: self._cut(replica),
                 lambda: self._cut(giver),
-                self._kill_controller,
+                self.kill_controller,
             )
         )
         self._world.after(
-            self._random.between(*STRIKE_MS), lambda: None if self._healed else strike()
+            self._random.between(*STRIKE_MS), lambda: None if self.is_healed else strike()
         )
 
     def _cut_controller(self) -> None:

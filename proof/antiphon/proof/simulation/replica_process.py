@@ -14,7 +14,7 @@ from antiphon.proof.simulation.checkers import check_obeyed
 from antiphon.proof.simulation.network import Stream
 from antiphon.proof.simulation.world import Process, World
 from antiphon.protocol.codec import commands_to_batch, commands_to_pass
-from antiphon.protocol.command import Sent
+from antiphon.protocol.command import Sent, StartRebuild
 from antiphon.protocol.errors import AntiphonError, ComputeError
 from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.ids import (
@@ -29,9 +29,11 @@ from antiphon.protocol.response import Response
 from antiphon.replica.driver import ReplicaDriver
 from antiphon.replica.ports import (
     CollectionsPort,
+    CommandsReceived,
     Connected,
     Event,
     Fence,
+    ReadSnapshot,
     StatePart,
     WorkerReady,
 )
@@ -61,6 +63,8 @@ class ReplicaProcess:
         self._obeyed = NO_EPOCH  # over all lives: its fence is durable
         self.spoils_at: int | None = None  # the base of a rebuild at this time lacks a row
         self.is_spoiled = False  # it did
+        self.spoils_next = False  # the next table with which it fills itself lacks a row
+        self._bases: set[int] = set()  # reads that a rebuild began with
         self._scheduled = False
         self._sessions: dict[int, Session] = {}
         self._session_count = 0
@@ -70,6 +74,7 @@ class ReplicaProcess:
         self.process.start()
         self._worker = Worker(chunk_rows=CHUNK_ROWS)
         self._inbox.clear()
+        self._bases.clear()
         self._scheduled = False
         self._sessions.clear()
         self._tick_at_ms = None
@@ -120,9 +125,9 @@ class ReplicaProcess:
         """What its worker has begun for others and not ended."""
         return self._worker.unfinished
 
-    def gathers(self, snapshot: int) -> bool:
+    def rebuilds_from(self, snapshot: int) -> bool:
         """Whether a read is of a rebuild's base."""
-        return self._worker.gathers(snapshot)
+        return snapshot in self._bases
 
     def take_result(self, peek_id: PeekId) -> tuple[bytes, ...] | None:
         assert self.driver is not None, "a dead replica is not asked"
@@ -206,7 +211,11 @@ class ReplicaProcess:
         assert self.driver is not None, "a dead worker does not work"
         self._scheduled = False
         if self._inbox:
-            ready = self._worker.handle(self._inbox.popleft(), self.world.now_ms)
+            event = self._inbox.popleft()
+            ready = self._worker.handle(event, self.world.now_ms)
+            if _begins_rebuild(event):
+                reads = (r for r in ready.requests if isinstance(r, ReadSnapshot))
+                self._bases.update(read.snapshot for read in reads)
             self.driver.worker_handled(1)
         else:
             ready = self._worker.work(FUEL_ROWS, self.world.now_ms)
@@ -229,6 +238,13 @@ class ReplicaProcess:
         if wake is not None and wake != self._tick_at_ms:
             self._tick_at_ms = wake
             self.world.after(max(wake - self.world.now_ms, 0), self._tick, self.process)
+
+
+def _begins_rebuild(event: Event) -> bool:
+    """And nothing else, that would read for other reasons."""
+    if not isinstance(event, CommandsReceived):
+        return False
+    return all(sent.kind is StartRebuild for sent in event.commands)
 
 
 class Session:

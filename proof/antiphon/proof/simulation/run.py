@@ -18,6 +18,7 @@ from antiphon.proof.simulation.network import Network
 from antiphon.proof.simulation.readers import Reader, Subscriber
 from antiphon.proof.simulation.rebuilds import Rebuilds, left
 from antiphon.proof.simulation.replica_process import ReplicaProcess
+from antiphon.proof.simulation.restarts import Restarts
 from antiphon.proof.simulation.seats import Seats
 from antiphon.proof.simulation.world import EPOCH_MS, World
 from antiphon.proof.simulation.writer import Writer
@@ -52,6 +53,7 @@ class Report:
     controller_lives: int
     handovers: int
     rebuilds: Mapping[str, int]  # how many began, completed, ...
+    restarts: Mapping[str, int]  # how many replicas read what lacked a row, controllers died then
     replica_lives: int
     virtual_ms: int
 
@@ -60,7 +62,13 @@ class Simulation:
     """The whole world of one seed."""
 
     def __init__(
-        self, seed: int, *, handover: bool = False, careful: bool = True, rebuilds: bool = False
+        self,
+        seed: int,
+        *,
+        handover: bool = False,
+        careful: bool = True,
+        rebuilds: bool = False,
+        restarts: bool = False,
     ) -> None:
         self.seed = seed
         self.world = World(seed)
@@ -94,8 +102,11 @@ class Simulation:
             self.seats,
             self.replicas,
             handover=handover,
-            enabled_percent=REBUILT_FAULTS_PERCENT if rebuilds else FAULTS_PERCENT,
+            enabled_percent=_faults_percent(rebuilds=rebuilds, restarts=restarts),
         )
+        self.restarts: Restarts | None = None
+        if restarts:
+            self.restarts = Restarts(self.world, self.seats, self.replicas, self.faults)
         self.rebuilds: Rebuilds | None = None
         if rebuilds:
             self.rebuilds = first.rebuilds = Rebuilds(self.world, self.replicas, self.faults)
@@ -122,6 +133,7 @@ class Simulation:
             controller_lives=self.seats.lives + self.seats.live.process.lives,
             handovers=self.seats.count,
             rebuilds={} if self.rebuilds is None else dict(sorted(self.rebuilds.counts.items())),
+            restarts={} if self.restarts is None else dict(sorted(self.restarts.counts.items())),
             replica_lives=sum(replica.process.lives for replica in self.replicas.values()),
             virtual_ms=self.world.now_ms - EPOCH_MS,
         )
@@ -137,6 +149,8 @@ class Simulation:
         self.reader.begin()
         for subscriber in self.subscribers:
             subscriber.begin()
+        if self.restarts is not None:
+            self.restarts.begin()
         churn = Definer(self.seats, CHURN_SQL, CHURN_PAUSE_MS)
         self.world.run_until(self.world.now_ms + FAULTY_MS)
         self.faults.heal()
@@ -207,8 +221,19 @@ class Simulation:
             raise Violation(f"{text} within {within_ms} ms")
 
 
+def _faults_percent(*, rebuilds: bool, restarts: bool) -> int:
+    if restarts:
+        return 0  # one replica has to be well all the time
+    return REBUILT_FAULTS_PERCENT if rebuilds else FAULTS_PERCENT
+
+
 def simulate(
-    seed: int, *, handover: bool = False, careful: bool = True, rebuilds: bool = False
+    seed: int,
+    *,
+    handover: bool = False,
+    careful: bool = True,
+    rebuilds: bool = False,
+    restarts: bool = False,
 ) -> Report:
     """Run one seed. Equal seeds give equal reports.
 
@@ -217,5 +242,9 @@ def simulate(
         careful: False plants a bug: nobody waits for the older one, nor doubts itself.
         rebuilds: of three replicas one is taken for different, again and again, and rebuilt, while
             it, its peers, the controller and the lines between them die.
+        restarts: nothing goes wrong but that a replica comes back, reads what lacks a row, and the
+            controller dies meanwhile.
     """
-    return Simulation(seed, handover=handover, careful=careful, rebuilds=rebuilds).run()
+    return Simulation(
+        seed, handover=handover, careful=careful, rebuilds=rebuilds, restarts=restarts
+    ).run()

@@ -14,6 +14,7 @@ from typing import Final
 from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.network import Network
 from antiphon.proof.simulation.world import World
+from antiphon.protocol.ids import ReplicaId
 from antiphon.protocol.limits import OWNERSHIP_MS
 
 STILL_ASKED_PERCENT: Final = 40
@@ -41,6 +42,14 @@ class Seats:
     @property
     def network(self) -> Network:
         return self.live.network
+
+    def has_accepted(self, replica: ReplicaId) -> bool:
+        """Whether the replica counts for the live one."""
+        driver = self.live.driver
+        if driver is None:
+            return False
+        found = driver.kernel.instance.state.replicas.get(replica)
+        return found is not None and found.accepted
 
     def asked(self) -> ControllerProcess:
         """Whom a client asks that may not have heard of the last hand-over."""
