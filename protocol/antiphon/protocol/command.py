@@ -233,7 +233,8 @@ class Sent:
 
     __match_args__ = ("position", "command")
     __slots__ = ("_command", "_read", "kind", "peek_id", "position")
-    __hash__ = None  # type: ignore[assignment]  # no table is kept by it
+    # Some commands hold dicts, and a closed peek would have to be opened to be hashed.
+    __hash__ = None  # type: ignore[assignment]
 
     position: Position
     kind: type[Command]
