@@ -13,19 +13,22 @@ from typing import Final
 from antiphon.controller.io.config import load_config
 from antiphon.controller.io.link import Links
 from antiphon.controller.io.process import Controller
-from antiphon.controller.request import DriverEvent
+from antiphon.controller.request import DriverEvent, ReplicaReached
 from antiphon.proof.conformance import Report, Verdict, controllers
 from antiphon.protocol.command import (
+    AcceptRebuild,
     AllowWrites,
     CancelPeek,
+    CancelRebuild,
     CreateDataflow,
     Hello,
     InitializationComplete,
     Peek,
     Schedule,
     Sent,
+    StartRebuild,
 )
-from antiphon.protocol.ids import NO_POSITION, ConnectionId, Position, ReplicaId
+from antiphon.protocol.ids import NO_POSITION, ConnectionId, Position, ReplicaId, SessionId
 
 PATIENCE_S: Final = 2.0
 
@@ -45,6 +48,12 @@ class Fault(Enum):
     SCHEDULES_NOTHING = auto()
     MOVES_POSITIONS = auto()
     SENDS_EVERYTHING_AGAIN = auto()
+    REBUILDS_EVERYBODY = auto()
+    READS_FROM_WHO_IS_REBUILT = auto()
+    ACCEPTS_WHAT_DIFFERS = auto()
+    LEAVES_A_FAILED_REBUILD = auto()
+    ACCEPTS_WHAT_IS_OVER = auto()
+    TRUSTS_WHAT_NOBODY_ACCEPTED = auto()
 
 
 class FaultyLinks(Links):
@@ -53,28 +62,63 @@ class FaultyLinks(Links):
     fault = Fault.NONE
 
     def __init__(self, post: Callable[[DriverEvent], None], fault: Fault) -> None:
-        super().__init__(post)
+        super().__init__(lambda event: post(self._heard(event)))
         self.fault = fault
         self._known: list[Sent] = []  # creations, as they were first sent
+        self._rebuilding: dict[ReplicaId, SessionId] = {}  # the first rebuild of each
+
+    def _heard(self, event: DriverEvent) -> DriverEvent:
+        if self.fault is Fault.TRUSTS_WHAT_NOBODY_ACCEPTED and isinstance(event, ReplicaReached):
+            return replace(event, facts=replace(event.facts, unaccepted=False))
+        return event
 
     def open(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
         self._known += [s for s in commands if isinstance(s.command, CreateDataflow)]
-        super().open(replica, tuple(self._mangled(commands, is_opening=True)))
+        super().open(replica, tuple(self._mangled(replica, commands, is_opening=True)))
+        number = self._rebuilding.pop(replica, None)
+        if number is not None and self.fault is Fault.ACCEPTS_WHAT_IS_OVER:
+            super().send(replica, (Sent(NO_POSITION, AcceptRebuild(session_id=number)),))
+
+    def close(self, replica: ReplicaId, reason: str) -> None:
+        number = self._rebuilding.pop(replica, None)
+        if number is None or self.fault is not Fault.LEAVES_A_FAILED_REBUILD:
+            super().close(replica, reason)
 
     def send(self, replica: ReplicaId, commands: tuple[Sent, ...]) -> None:
-        if self.fault is Fault.ASKS_EVERYBODY:
-            asked = tuple(sent for sent in commands if isinstance(sent.command, Peek))
-            for other in self._links:
-                if other != replica and asked:
-                    super().send(other, asked)
-        mangled = tuple(self._mangled(commands, is_opening=False))
+        for other in self._links:
+            also = tuple(sent for sent in commands if self._is_for(other, sent))
+            if other != replica and also:
+                super().send(other, also)
+        mangled = tuple(self._mangled(replica, commands, is_opening=False))
+        for sent in mangled:
+            match sent.command:
+                case StartRebuild(session_id=number):
+                    self._rebuilding.setdefault(replica, number)
+                case CancelRebuild() | AcceptRebuild():
+                    self._rebuilding.pop(replica, None)
         if mangled:
             super().send(replica, mangled)
 
-    def _mangled(self, commands: tuple[Sent, ...], *, is_opening: bool) -> list[Sent]:
+    def _is_for(self, other: ReplicaId, sent: Sent) -> bool:
+        """Whether another replica hears it as well."""
+        match self.fault, sent.command:
+            case (Fault.ASKS_EVERYBODY, Peek()):
+                return True
+            case (Fault.READS_FROM_WHO_IS_REBUILT, Peek()):
+                return other in self._rebuilding
+            case (Fault.REBUILDS_EVERYBODY, StartRebuild()):
+                return True
+            case _:
+                return False
+
+    def _mangled(
+        self, replica: ReplicaId, commands: tuple[Sent, ...], *, is_opening: bool
+    ) -> list[Sent]:
         said: list[Sent] = []
         for sent in commands:
-            said += self._said(sent, is_opening)
+            is_again = isinstance(sent.command, StartRebuild) and replica in self._rebuilding
+            if not (is_again and self.fault is Fault.LEAVES_A_FAILED_REBUILD):
+                said += self._said(sent, is_opening)
         return said
 
     def _said(self, sent: Sent, is_opening: bool) -> list[Sent]:
@@ -98,6 +142,8 @@ class FaultyLinks(Links):
                 return []
             case (Fault.MOVES_POSITIONS, CreateDataflow() as create) if sent.position:
                 return [Sent(Position(sent.position + 1), create)]
+            case (Fault.ACCEPTS_WHAT_DIFFERS, CancelRebuild(session_id=number)):
+                return [Sent(NO_POSITION, AcceptRebuild(session_id=number))]
             case (Fault.SENDS_EVERYTHING_AGAIN, Hello()):
                 return [sent]
             case (Fault.SENDS_EVERYTHING_AGAIN, InitializationComplete()):

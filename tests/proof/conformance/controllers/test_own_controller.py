@@ -36,6 +36,12 @@ CAUGHT = {
     Fault.SCHEDULES_NOTHING: ("C9",),
     Fault.MOVES_POSITIONS: ("C8",),
     Fault.SENDS_EVERYTHING_AGAIN: ("C5",),
+    Fault.REBUILDS_EVERYBODY: ("C19",),
+    Fault.READS_FROM_WHO_IS_REBUILT: ("C20",),
+    Fault.ACCEPTS_WHAT_DIFFERS: ("C21",),
+    Fault.LEAVES_A_FAILED_REBUILD: ("C22",),
+    Fault.ACCEPTS_WHAT_IS_OVER: ("C23",),
+    Fault.TRUSTS_WHAT_NOBODY_ACCEPTED: ("C24",),
 }
 
 

@@ -123,8 +123,10 @@ class ControllerBench(Protocol):
 
     def subscribe(self, target: str, replica: str = "") -> Subscribed: ...
 
-    async def replica(self, *, read_only: bool = False, **facts: Any) -> Replica:
-        """One that was added, and says this of itself."""
+    async def replica(
+        self, *, read_only: bool = False, like: Replica | None = None, **facts: Any
+    ) -> Replica:
+        """One that was added, and says this of itself; `like`: and else what that one says."""
         ...
 
     async def remove(self, replica: Replica) -> None: ...

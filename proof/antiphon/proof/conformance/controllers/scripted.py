@@ -6,6 +6,7 @@ has; the first thing that is illegal is written down, and nothing after it count
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -21,15 +22,18 @@ from antiphon.protocol.command import (
     Sent,
     is_numbered,
 )
+from antiphon.protocol.content_digest import CONTENT_DIGEST_BYTES
 from antiphon.protocol.dataflow import DataflowDescription
 from antiphon.protocol.describe import describe
 from antiphon.protocol.errors import AntiphonError
-from antiphon.protocol.facts import DataflowFacts, ReplicaFacts
+from antiphon.protocol.facts import DataflowFacts, ReplicaFacts, with_digests
 from antiphon.protocol.fingerprint import fingerprint_of
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.greeting import Incumbent
 from antiphon.protocol.ids import (
+    NO_EPOCH,
     NO_POSITION,
+    NO_SESSION,
     ClaimId,
     CollectionId,
     Incarnation,
@@ -77,13 +81,28 @@ class ScriptedReplica:
         self.facts = ReplicaFacts(replica=name, incarnation=incarnation, versions=SPOKEN)
         self.sessions: list[Heard] = []
         self.probes = 0
+        self.digest = bytes(CONTENT_DIGEST_BYTES)  # of whatever it is asked about
         self._claim = NOBODY
         self._dataflows: dict[CollectionId, DataflowDescription] = {}
         self._uppers: dict[CollectionId, Frontier] = {}
 
-    def probed(self) -> ReplicaFacts:
-        self.probes += 1
-        return self.facts
+    def probed(self, digests_of: Iterable[CollectionId] = ()) -> ReplicaFacts:
+        digests = dict.fromkeys(digests_of, self.digest)
+        if not digests:
+            self.probes += 1
+        return with_digests(self.facts, digests)
+
+    def take_after(self, other: ScriptedReplica) -> None:
+        """It says that it holds what the other one holds, from the same commands."""
+        self._dataflows, self._uppers = dict(other._dataflows), dict(other._uppers)
+        self.facts = replace(
+            other.facts,
+            replica=self.facts.replica,
+            incarnation=self.facts.incarnation,
+            highest_epoch=NO_EPOCH,
+            session_id=NO_SESSION,
+            stage=Stage.CLOSED,
+        )
 
     def opened(self) -> Heard:
         """A stream. The one before is over: a valid newcomer ends it."""

@@ -143,10 +143,14 @@ class CheckBench:
         self._subscribed.append(subscribed)
         return subscribed
 
-    async def replica(self, *, read_only: bool = False, **facts: Any) -> PlayedReplica:
+    async def replica(
+        self, *, read_only: bool = False, like: Replica | None = None, **facts: Any
+    ) -> PlayedReplica:
         controller = self._controller
         name = f"conformance-{controller.mark}-{next(controller.numbers)}"
         played = replica(name, secrets.token_bytes(RANDOM_ID_BYTES), controller.patience_s)
+        if like is not None:
+            played.scripted.take_after(like.scripted)
         played.claim(**facts)
         await played.listen(controller.host, controller.token)
         self._replicas.append(played)

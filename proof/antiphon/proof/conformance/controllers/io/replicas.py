@@ -18,7 +18,7 @@ from antiphon.protocol.command import Peek
 from antiphon.protocol.delta import encode_batch
 from antiphon.protocol.describe import describe
 from antiphon.protocol.errors import AntiphonError, NotServed, RemoteProtocolError, Unavailable
-from antiphon.protocol.ids import NO_POSITION, Incarnation, ReplicaId
+from antiphon.protocol.ids import NO_POSITION, CollectionId, Incarnation, ReplicaId
 from antiphon.protocol.io.channel import create_server, listen
 from antiphon.protocol.io.interceptor import Gate
 from antiphon.protocol.io.security import ServerSecurity
@@ -159,7 +159,7 @@ class PlayedReplica(compute_pb2_grpc.ComputeServicer):
     # The service.
 
     async def Probe(self, request: pb.ProbeRequest, context: Any) -> pb.ReplicaStatus:
-        return facts_to_proto(self.scripted.probed())
+        return facts_to_proto(self.scripted.probed(map(CollectionId, request.digests_of)))
 
     async def Session(
         self, request_iterator: AsyncIterator[command_pb2.CommandBatch], context: Any
