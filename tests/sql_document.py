@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from antiphon.controller.sql.functions import FUNCTIONS
-from antiphon.controller.sql.list_functions import LIST_FUNCTIONS
+from antiphon.controller.sql.function_names import BUILDERS
 from antiphon.protocol.schema import SQL_NAMES
 from tests.source_tree import ROOT
 
@@ -91,7 +90,7 @@ def document() -> str:
         listed.append(example.sql)
     parts += _block(listed)
     parts += [
-        _names("Functions", sorted({*FUNCTIONS, *LIST_FUNCTIONS})),
+        _names("Functions", sorted(BUILDERS)),
         _names("Types", sorted(_types())),
     ]
     parts.append(

@@ -89,7 +89,9 @@ TEXTUAL: Final = (
     "concat", "lower", "upper", "length", "substring", "trim", "ltrim", "rtrim", "replace",
     "position", "left", "right", "lpad", "rpad", "starts_with", "ends_with", "contains", "reverse",
     "repeat", "split_part", "like", "ilike", "regexp_match", "regexp_replace", "md5",
-    "octet_length", "ascii",
+    "octet_length", "ascii", "translate", "initcap", "chr", "encode", "decode", "to_hex", "sha256",
+    "utf8_bytes", "regexp_count", "regexp_substring", "regexp_groups", "regexp_place",
+    "regexp_split",
 )  # fmt: skip
 TEMPORAL: Final = (
     "date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date", "timezone",

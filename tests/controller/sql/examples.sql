@@ -107,6 +107,15 @@ SELECT coalesce(c, 'none'), nullif(a, 0), greatest(a, b), least(a, 3) FROM t;
 SELECT a::text, cast(b AS numeric(10,2)), '2024-01-31'::date, a IS DISTINCT FROM b FROM t;
 SELECT id FROM flights WHERE dest LIKE '_A%' AND origin ~ '^[JE]';
 SELECT upper(dest) || '-' || lpad(origin, 5, '*'), split_part('a-b', '-', 2) FROM flights;
+-- Text: its words, characters and parts.
+SELECT initcap(d), translate(d, 'xz', 'ab'), overlay(d PLACING '-' FROM 2 FOR 1) FROM u;
+SELECT concat_ws('-', c, a, b), format('%s of %s', c, c), quote_literal(c), chr(65 + a) FROM t WHERE c IS NOT NULL;
+SELECT encode(sha256(convert_to(dest, 'UTF8')), 'hex'), to_hex(id::int) FROM flights;
+-- Regular expressions, of RE2: how often, which text, which groups, what lies between.
+SELECT regexp_count(dest, 'A'), regexp_substr(dest, '[A-M]'), regexp_split_to_array(dest, '[AO]') FROM flights WHERE dest ~ '[A-M]';
+SELECT f.id, s.v FROM flights f, regexp_split_to_table(f.dest, 'A') AS s(v);
+-- BETWEEN SYMMETRIC: bounds in any order.
+SELECT a FROM t WHERE a BETWEEN SYMMETRIC b AND 3;
 -- Decimals are exact.
 SELECT sum(fare), avg(fare)::numeric(10,2), round(max(fare), 1) FROM flights;
 -- A division by zero is data: reads say so as long as the row is there.

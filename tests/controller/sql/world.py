@@ -55,6 +55,7 @@ from antiphon.protocol.schema import arrow_schema
 from antiphon.replica.dataflow.graph import ImportSpec, evaluate_once
 from antiphon.replica.dataflow.zset import Zset
 from antiphon.replica.finishing import finish
+from tests.controller.sql.postgres_functions import register, spelt
 
 Row = tuple[Any, ...]
 
@@ -180,10 +181,11 @@ class World:
         """DuckDB's answer over the rows as they were when it was first asked."""
         if self._duck is None:
             self._duck = self._loaded()
-        return [tuple(row) for row in self._duck.execute(text).fetchall()]
+        return [tuple(row) for row in self._duck.execute(spelt(text)).fetchall()]
 
     def _loaded(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
+        register(connection)
         connection.execute("SET threads = 1; SET integer_division = true")
         connection.execute("SET TimeZone = 'UTC'; SET default_null_order = 'postgres'")
         for item in self.catalog.items.values():

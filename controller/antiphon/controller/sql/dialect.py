@@ -20,7 +20,7 @@ from antiphon.controller.sql.source import Source
 from antiphon.protocol.errors import InvalidSql
 
 # Functions with a grammar of their own: `extract(year from x)` and the like.
-_SPECIAL_FORMS: Final = ("CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM")
+_SPECIAL_FORMS: Final = ("CAST", "EXTRACT", "OVERLAY", "POSITION", "SUBSTRING", "TRIM")
 _INTERVAL_FIELDS: Final = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
 
 

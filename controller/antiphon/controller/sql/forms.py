@@ -17,13 +17,13 @@ from antiphon.controller.sql import temporal
 from antiphon.controller.sql.coercion import Typed, Unknown, cast, coerce, explicit_cast, settle
 from antiphon.controller.sql.expressions import all_of, any_of, negation
 from antiphon.controller.sql.fold import fold
-from antiphon.controller.sql.functions import CLOCKS, FUNCTIONS, Arguments, call
-from antiphon.controller.sql.list_functions import LIST_FUNCTIONS
+from antiphon.controller.sql.function_names import BUILDERS
+from antiphon.controller.sql.functions import CLOCKS, Arguments, call
 from antiphon.controller.sql.literal_text import read_interval
 from antiphon.controller.sql.nested import NESTED_CALLS, NESTED_HANDLERS, is_list, joined
 from antiphon.controller.sql.source import near_miss
 from antiphon.controller.sql.syntax import describe, expect_only, function_name, is_row
-from antiphon.controller.sql.text_patterns import FORMATTED, similar_to_regexp
+from antiphon.controller.sql.text_patterns import similar_to_regexp
 from antiphon.controller.sql.types import type_from_sql
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
 from antiphon.protocol.schema import (
@@ -130,10 +130,16 @@ def _in(scalars: Scalars, node: exp.Expr) -> Expression:
 
 
 def _between(scalars: Scalars, node: exp.Expr) -> Expression:
-    expect_only(scalars.source, node, "this", "low", "high", "negate")
-    low = scalars.compare("greater_equal", "BETWEEN", node.this, node.args["low"])
-    high = scalars.compare("less_equal", "BETWEEN", node.this, node.args["high"])
-    both = fold(all_of([low, high]))
+    expect_only(scalars.source, node, "this", "low", "high", "negate", "symmetric")
+
+    def inside(low: str, high: str) -> Expression:
+        above = scalars.compare("greater_equal", "BETWEEN", node.this, node.args[low])
+        below = scalars.compare("less_equal", "BETWEEN", node.this, node.args[high])
+        return fold(all_of([above, below]))
+
+    both = inside("low", "high")
+    if node.args.get("symmetric"):
+        both = fold(any_of([both, inside("high", "low")]))
     return fold(negation(both)) if node.args.get("negate") else both
 
 
@@ -292,13 +298,10 @@ def _function(scalars: Scalars, node: exp.Expr) -> Typed:
     return _call(scalars, node, name, node.expressions)
 
 
-_BUILDERS: Final = {**FUNCTIONS, **FORMATTED, **LIST_FUNCTIONS}
-
-
 def _call(scalars: Scalars, node: exp.Expr, name: str, nodes: Sequence[exp.Expr]) -> Expression:
-    build = _BUILDERS.get(name)
+    build = BUILDERS.get(name)
     if build is None:
-        hint = near_miss(name, _BUILDERS)
+        hint = near_miss(name, BUILDERS)
         raise scalars.source.unsupported(node, f"the function {name}", hint)
     values = tuple(scalars.typed(argument) for argument in nodes)
     return build(
@@ -330,6 +333,12 @@ def _trim(scalars: Scalars, node: exp.Expr) -> Expression:
     name = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}[side]
     nodes = [node.this, node.args.get("expression")]
     return _call(scalars, node, name, [part for part in nodes if part is not None])
+
+
+def _overlay(scalars: Scalars, node: exp.Expr) -> Expression:
+    expect_only(scalars.source, node, "this", "expression", "from_", "for_")
+    nodes = [node.args.get(part) for part in ("this", "expression", "from_", "for_")]
+    return _call(scalars, node, "overlay", [part for part in nodes if part is not None])
 
 
 def _power(scalars: Scalars, node: exp.Expr) -> Expression:
@@ -370,6 +379,7 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.StrPosition: _position,
         exp.Substring: _substring,
         exp.Trim: _trim,
+        exp.Overlay: _overlay,
         exp.Pow: _power,
         exp.SimilarTo: _similar,
         exp.BitwiseAnd: _bitwise("bitwise_and"),

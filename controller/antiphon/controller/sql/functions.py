@@ -61,7 +61,7 @@ def call(function: str, arguments: Sequence[Expression], kind: Type) -> Expressi
     return fold(Call(function=function, arguments=tuple(arguments), type=kind))
 
 
-def _fixed(function: str, result: Type, *parameters: Type, optional: int = 0) -> Builder:
+def fixed(function: str, result: Type, *parameters: Type, optional: int = 0) -> Builder:
     """A function of fixed types; the last `optional` parameters may be left out."""
 
     def build(arguments: Arguments) -> Expression:
@@ -76,7 +76,7 @@ def _fixed(function: str, result: Type, *parameters: Type, optional: int = 0) ->
 
 def _real(function: str) -> Builder:
     """A function of double precision, for any number."""
-    return _fixed(function, FLOAT64, FLOAT64)
+    return fixed(function, FLOAT64, FLOAT64)
 
 
 def _numeric(arguments: Arguments, index: int = 0) -> Expression:
@@ -296,32 +296,32 @@ def _modulo(arguments: Arguments) -> Expression:
 
 FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
     {
-        "lower": _fixed("lower", TEXT, TEXT),
-        "upper": _fixed("upper", TEXT, TEXT),
-        "length": _fixed("length", INT32, TEXT),
-        "char_length": _fixed("length", INT32, TEXT),
-        "character_length": _fixed("length", INT32, TEXT),
-        "substring": _fixed("substring", TEXT, TEXT, INT32, INT32, optional=1),
-        "substr": _fixed("substring", TEXT, TEXT, INT32, INT32, optional=1),
-        "trim": _fixed("trim", TEXT, TEXT, TEXT, optional=1),
-        "btrim": _fixed("trim", TEXT, TEXT, TEXT, optional=1),
-        "ltrim": _fixed("ltrim", TEXT, TEXT, TEXT, optional=1),
-        "rtrim": _fixed("rtrim", TEXT, TEXT, TEXT, optional=1),
-        "replace": _fixed("replace", TEXT, TEXT, TEXT, TEXT),
-        "strpos": _fixed("position", INT32, TEXT, TEXT),  # (text, what is sought)
-        "left": _fixed("left", TEXT, TEXT, INT32),
-        "right": _fixed("right", TEXT, TEXT, INT32),
-        "lpad": _fixed("lpad", TEXT, TEXT, INT32, TEXT, optional=1),
-        "rpad": _fixed("rpad", TEXT, TEXT, INT32, TEXT, optional=1),
-        "starts_with": _fixed("starts_with", BOOLEAN, TEXT, TEXT),
-        "reverse": _fixed("reverse", TEXT, TEXT),
-        "repeat": _fixed("repeat", TEXT, TEXT, INT32),
-        "split_part": _fixed("split_part", TEXT, TEXT, TEXT, INT32),
-        "regexp_like": _fixed("regexp_match", BOOLEAN, TEXT, TEXT),
+        "lower": fixed("lower", TEXT, TEXT),
+        "upper": fixed("upper", TEXT, TEXT),
+        "length": fixed("length", INT32, TEXT),
+        "char_length": fixed("length", INT32, TEXT),
+        "character_length": fixed("length", INT32, TEXT),
+        "substring": fixed("substring", TEXT, TEXT, INT32, INT32, optional=1),
+        "substr": fixed("substring", TEXT, TEXT, INT32, INT32, optional=1),
+        "trim": fixed("trim", TEXT, TEXT, TEXT, optional=1),
+        "btrim": fixed("trim", TEXT, TEXT, TEXT, optional=1),
+        "ltrim": fixed("ltrim", TEXT, TEXT, TEXT, optional=1),
+        "rtrim": fixed("rtrim", TEXT, TEXT, TEXT, optional=1),
+        "replace": fixed("replace", TEXT, TEXT, TEXT, TEXT),
+        "strpos": fixed("position", INT32, TEXT, TEXT),  # (text, what is sought)
+        "left": fixed("left", TEXT, TEXT, INT32),
+        "right": fixed("right", TEXT, TEXT, INT32),
+        "lpad": fixed("lpad", TEXT, TEXT, INT32, TEXT, optional=1),
+        "rpad": fixed("rpad", TEXT, TEXT, INT32, TEXT, optional=1),
+        "starts_with": fixed("starts_with", BOOLEAN, TEXT, TEXT),
+        "reverse": fixed("reverse", TEXT, TEXT),
+        "repeat": fixed("repeat", TEXT, TEXT, INT32),
+        "split_part": fixed("split_part", TEXT, TEXT, TEXT, INT32),
+        "regexp_like": fixed("regexp_match", BOOLEAN, TEXT, TEXT),
         "regexp_replace": _regexp_replace,
-        "md5": _fixed("md5", TEXT, TEXT),
-        "octet_length": _fixed("octet_length", INT32, TEXT),
-        "ascii": _fixed("ascii", INT32, TEXT),
+        "md5": fixed("md5", TEXT, TEXT),
+        "octet_length": fixed("octet_length", INT32, TEXT),
+        "ascii": fixed("ascii", INT32, TEXT),
         "concat": _concat,
         "abs": _same_number("abs"),
         "sign": _sign,
@@ -338,7 +338,7 @@ FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "asin": _real("asin"),
         "acos": _real("acos"),
         "atan": _real("atan"),
-        "atan2": _fixed("atan2", FLOAT64, FLOAT64, FLOAT64),
+        "atan2": fixed("atan2", FLOAT64, FLOAT64, FLOAT64),
         "pi": _pi,
         "degrees": _scaled(180 / math.pi),
         "radians": _scaled(math.pi / 180),
@@ -346,15 +346,15 @@ FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "ln": _real("ln"),
         "log": _logarithm,
         "log10": _real("log10"),
-        "power": _fixed("power", FLOAT64, FLOAT64, FLOAT64),
-        "pow": _fixed("power", FLOAT64, FLOAT64, FLOAT64),
+        "power": fixed("power", FLOAT64, FLOAT64, FLOAT64),
+        "pow": fixed("power", FLOAT64, FLOAT64, FLOAT64),
         "mod": _modulo,
         "date_trunc": _date_trunc,
         "extract": _field("extract"),
         "date_part": _field("date_part"),
         "age": _age,
-        "to_timestamp": _fixed("to_timestamp", TIMESTAMPTZ, FLOAT64),
-        "make_date": _fixed("make_date", DATE, INT32, INT32, INT32),
+        "to_timestamp": fixed("to_timestamp", TIMESTAMPTZ, FLOAT64),
+        "make_date": fixed("make_date", DATE, INT32, INT32, INT32),
         "coalesce": _conditional("coalesce"),
         "greatest": _conditional("greatest"),
         "least": _conditional("least"),

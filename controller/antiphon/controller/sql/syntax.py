@@ -19,7 +19,9 @@ AGGREGATE_NAMES: Final = frozenset(
     }
 )  # fmt: skip
 
-SET_RETURNING_NAMES: Final = frozenset({"unnest", "generate_series", "string_to_table"})
+SET_RETURNING_NAMES: Final = frozenset(
+    {"unnest", "generate_series", "string_to_table", "regexp_split_to_table"}
+)
 
 
 def name_of(identifier: exp.Expr | None) -> str:

@@ -271,11 +271,14 @@ def _generate_series(scalars: Scalars, node: exp.Anonymous) -> TableFunction:
     )
 
 
-def _string_to_table(scalars: Scalars, node: exp.Anonymous) -> TableFunction:
-    """The members of what string_to_array makes of the same arguments."""
-    whole = exp.Anonymous(this="string_to_array", expressions=node.expressions)
-    value = scalars.lower(whole.update_positions(node))
-    return TableFunction(name="unnest", arguments=(value,), type=TEXT)
+def _parts(function: str) -> Callable[[Scalars, exp.Anonymous], TableFunction]:
+    def build(scalars: Scalars, node: exp.Anonymous) -> TableFunction:
+        """The members of the list of texts that `function` makes of the same arguments."""
+        whole = exp.Anonymous(this=function, expressions=node.expressions)
+        value = scalars.lower(whole.update_positions(node))
+        return TableFunction(name="unnest", arguments=(value,), type=TEXT)
+
+    return build
 
 
 _FUNCTIONS: Final[Mapping[str, Callable[[Scalars, exp.Anonymous], TableFunction]]] = (
@@ -283,7 +286,8 @@ _FUNCTIONS: Final[Mapping[str, Callable[[Scalars, exp.Anonymous], TableFunction]
         {
             "unnest": _one_unnest,
             "generate_series": _generate_series,
-            "string_to_table": _string_to_table,
+            "string_to_table": _parts("string_to_array"),
+            "regexp_split_to_table": _parts("regexp_split_to_array"),
         }
     )
 )

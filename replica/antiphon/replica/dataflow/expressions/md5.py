@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from antiphon.protocol.buffers import offsets_of, valid_of
+from antiphon.protocol.buffers import offsets_of, packed, valid_of
 from antiphon.replica.dataflow.expressions.text_formats import hex_of
 from antiphon.replica.dataflow.spine import expand
 
@@ -19,10 +19,22 @@ _SHIFTS: Final = np.repeat(
 ).reshape(-1)
 _START: Final = np.array([0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476], np.uint32)
 Words32 = npt.NDArray[np.uint32]
+Numbers = npt.NDArray[np.int64]
 
 
 def md5_hex(array: pa.Array) -> pa.Array:
     """32 hex digits for each text; null for null."""
+    words, first, blocks = blocks_of(array, "<")
+    state = np.tile(_START, (len(array), 1))
+    for block in range(int(blocks.max(initial=0))):
+        live = np.flatnonzero(blocks > block)
+        state[live] = _block(state[live], words[first[live] + block])
+    return hex_of(digests(state, array))
+
+
+def blocks_of(array: pa.Array, order: str) -> tuple[Words32, Numbers, Numbers]:
+    """(blocks of 16 words in this byte order, the first block of each value, how many it has):
+    each value, a bit, zeros and its length in bits, in whole blocks."""
     offsets = offsets_of(array).astype(np.int64)
     sizes = np.diff(offsets)
     blocks = (sizes + 8) // _BLOCK + 1
@@ -34,22 +46,22 @@ def md5_hex(array: pa.Array) -> pa.Array:
         rows, source = expand(offsets[:-1], sizes)
         padded[source - offsets[:-1][rows] + starts[:-1][rows]] = raw[source]
     padded[starts[:-1] + sizes] = 0x80
-    lengths = (sizes * 8).astype("<u8").view(np.uint8).reshape(-1, 8)
+    lengths = (sizes * 8).astype(f"{order}u8").view(np.uint8).reshape(-1, 8)
     places = starts[1:, None] - 8 + np.arange(8)
     padded[places] = lengths
-    words = padded.view("<u4").reshape(-1, 16)
-    state = np.tile(_START, (len(sizes), 1))
-    for block in range(int(blocks.max(initial=0))):
-        live = np.flatnonzero(blocks > block)
-        state[live] = _block(state[live], words[starts[live] // _BLOCK + block])
+    words = padded.view(f"{order}u4").astype(np.uint32).reshape(-1, 16)
+    return words, starts[:-1] // _BLOCK, blocks
+
+
+def digests(state: npt.NDArray[np.generic], array: pa.Array) -> pa.Array:
+    """The bytes of each row of the state, null where the array is."""
+    count = len(array)
     digest = np.ascontiguousarray(state).view(np.uint8).reshape(-1)
-    ends = pa.py_buffer(np.arange(len(sizes) + 1, dtype=np.int32) * 16)
-    whole = pa.Array.from_buffers(pa.binary(), len(sizes), [None, ends, pa.py_buffer(digest)])
-    text = hex_of(whole)
+    size = len(digest) // max(count, 1)
+    ends = pa.py_buffer(np.arange(count + 1, dtype=np.int32) * size)
     valid = valid_of(array)
-    if valid is None:
-        return text
-    return text.take(pa.array(np.arange(len(sizes)), mask=~valid))
+    mask = None if valid is None else packed(valid)
+    return pa.Array.from_buffers(pa.binary(), count, [mask, ends, pa.py_buffer(digest)], -1)
 
 
 def _block(state: Words32, words: Words32) -> Words32:

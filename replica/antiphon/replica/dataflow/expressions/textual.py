@@ -234,7 +234,7 @@ def _like(text: pa.Array, pattern: str, *, fold: bool) -> pa.Array:
 def _regexp_match(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     """Whether the pattern matches somewhere; a pattern that is none fails."""
     assert call.type == BOOLEAN, "regexp_match is a test"
-    patterns = _checked_patterns(frame, call, arguments)
+    patterns = checked_patterns(frame, call, arguments)
 
     def match(text: pa.Array, pattern: str, flags: str) -> pa.Array:
         return pc.match_substring_regex(text, pattern, ignore_case="i" in flags)
@@ -246,7 +246,7 @@ def _regexp_match(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
 
 def _regexp_replace(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     """The first match, or with the flag g all, replaced; backslash and digit name a group."""
-    patterns = _checked_patterns(frame, call, arguments)
+    patterns = checked_patterns(frame, call, arguments)
 
     def replace(text: pa.Array, pattern: str, replacement: str, flags: str) -> pa.Array:
         prefix = "(?i)" if "i" in flags else ""
@@ -261,7 +261,7 @@ def _regexp_replace(frame: Frame, call: Call, arguments: list[Vector]) -> Vector
     return _text(by_constants(replace, arguments[0].array, parameters, pa.string()), call)
 
 
-def _checked_patterns(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+def checked_patterns(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     """The patterns; those that do not compile fail their rows and become null."""
     patterns = arguments[1]
     bad = [p.as_py() for p in patterns.array.unique() if p.is_valid and not _compiles(p.as_py())]

@@ -1,0 +1,16 @@
+"""All scalar functions by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from antiphon.controller.sql.functions import FUNCTIONS, Builder
+from antiphon.controller.sql.list_functions import LIST_FUNCTIONS
+from antiphon.controller.sql.text_functions import TEXT_FUNCTIONS
+from antiphon.controller.sql.text_patterns import FORMATTED
+
+BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
+    {**FUNCTIONS, **FORMATTED, **LIST_FUNCTIONS, **TEXT_FUNCTIONS}
+)

@@ -1,0 +1,83 @@
+"""PostgreSQL's functions that DuckDB has not, or has otherwise: in plain Python, one value at a
+time, for DuckDB to call."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import duckdb
+
+
+def _initcap(text: str) -> str:
+    found, before = [], False
+    for char in text:
+        found.append(char.lower() if before else char.upper())
+        before = char.isalnum()
+    return "".join(found)
+
+
+def _translate(text: str, old: str, new: str) -> str:
+    table = {char: new[i : i + 1] for i, char in reversed(list(enumerate(old)))}
+    return "".join(table.get(char, char) for char in text)
+
+
+def _overlay(text: str, new: str, start: int, size: int) -> str:
+    return text[: start - 1] + new + text[max(start + size - 1, 0) :]
+
+
+def _to_hex(value: int) -> str:
+    return f"{value & 0xFFFFFFFF:x}"
+
+
+def _encoded(text: str) -> str:
+    raw = base64.b64encode(text.encode()).decode()
+    return "\n".join(raw[i : i + 76] for i in range(0, len(raw), 76))
+
+
+def _quote(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in text else f"'{doubled}'"
+
+
+def _split(text: str, mark: str) -> list[str]:
+    return text.split(mark)
+
+
+# By name: the function, what it takes, what it gives. None stands for null and is not passed.
+_REFERENCES: Final[dict[str, tuple[Callable[..., Any], list[str], str]]] = {
+    "initcap": (_initcap, ["VARCHAR"], "VARCHAR"),
+    "overlay": (_overlay, ["VARCHAR", "VARCHAR", "INTEGER", "INTEGER"], "VARCHAR"),
+    "to_hexadecimal": (_to_hex, ["INTEGER"], "VARCHAR"),
+    "quote_literal": (_quote, ["VARCHAR"], "VARCHAR"),
+    "base64_of": (_encoded, ["VARCHAR"], "VARCHAR"),
+    "regexp_instr": (lambda text, sought: text.find(sought) + 1, ["VARCHAR"] * 2, "INTEGER"),
+    "regexp_count": (lambda text, sought: text.count(sought), ["VARCHAR"] * 2, "INTEGER"),
+}
+# Calls that the two write in another way.
+_SPELLINGS: Final = (
+    (r"encode\(convert_to\((\w+), 'UTF8'\), 'base64'\)", r"base64_of(\1)"),
+    (r"encode\(sha256\(convert_to\((\w+), 'UTF8'\)\), 'hex'\)", r"sha256(\1)"),
+    (r"\bregexp_substr\(", "regexp_extract("),
+    (r"\bto_hex\(", "to_hexadecimal("),
+    (r"\bformat\('", "printf('"),
+    (r"\bregexp_split_to_table\(([^()]*)\)", r"unnest(regexp_split_to_array(\1))"),
+    (
+        r"(\w+) BETWEEN SYMMETRIC (\w+) AND (\w+)",
+        r"(\1 BETWEEN \2 AND \3 OR \1 BETWEEN \3 AND \2)",
+    ),
+)
+
+
+def register(connection: duckdb.DuckDBPyConnection) -> None:
+    for name, (function, takes, gives) in _REFERENCES.items():
+        connection.create_function(name, function, takes, gives)
+
+
+def spelt(query: str) -> str:
+    """The query as DuckDB has to be asked."""
+    for ours, theirs in _SPELLINGS:
+        query = re.sub(ours, theirs, query)
+    return query
