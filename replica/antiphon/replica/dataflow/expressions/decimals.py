@@ -34,11 +34,7 @@ def arithmetic(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
             left, right = (widened(a.array, DECIMAL_PRECISION_MAX) for a in arguments)
             result = (pc.add if call.function == "add" else pc.subtract)(left, right)
         case "multiply":
-            left, right = (_trimmed(a.array) for a in arguments)
-            spare = WIDE_DIGITS_MAX - 1 - left.type.precision
-            if right.type.precision > spare:
-                right = _shortened(frame, call, right, spare)
-            result = pc.multiply(left, right)
+            return _product(frame, call, arguments[0].array, arguments[1].array)
         case _:
             raise AssertionError(f"no decimal arithmetic: {call.function}")
     return fit(frame, call.function, result, call.type)
@@ -85,13 +81,21 @@ def _trimmed(array: pa.Array) -> pa.Array:
     return array.cast(pa.decimal256(max(digits_of(array), 1), array.type.scale))
 
 
-def _shortened(frame: Frame, call: Call, array: pa.Array, precision: int) -> pa.Array:
-    """Only what has fewer digits; the product of anything longer would not fit any decimal."""
-    scale = array.type.scale
-    bound = pa.scalar(Decimal(10) ** (precision - scale), pa.decimal256(WIDE_DIGITS_MAX, 0))
-    too_long = pc.greater_equal(pc.abs(array), bound)
-    short = _without(frame, call.function, array, too_long, call.type)
-    return short.cast(pa.decimal256(precision, scale))
+def _product(frame: Frame, call: Call, left: pa.Array, right: pa.Array) -> Vector:
+    """Operands that are short together, as nearly always, in 256 bits; others row by row: whether a
+    row's product fits must not depend on what stands in other rows."""
+    scale = left.type.scale + right.type.scale
+    first, second = _trimmed(left), _trimmed(right)
+    if first.type.precision + second.type.precision < WIDE_DIGITS_MAX:
+        return fit(frame, call.function, pc.multiply(first, second), call.type)
+    surplus = 10 ** max(scale - call.type.scale, 0)
+
+    def rounded(a: int, b: int) -> int:
+        size: int = (2 * abs(a * b) + surplus) // (2 * surplus)  # half away from zero
+        return size if (a < 0) == (b < 0) else -size
+
+    found = _by_row(left, right, rounded)
+    return fit(frame, call.function, _scaled(found, min(scale, call.type.scale)), call.type)
 
 
 def _without(frame: Frame, function: str, array: pa.Array, rows: pa.Array, kind: Type) -> pa.Array:
