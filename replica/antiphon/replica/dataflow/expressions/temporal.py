@@ -16,6 +16,7 @@ from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
 from antiphon.replica.dataflow.expressions.vector import Mask, Values, Vector, both_valid
 
 DAY_US: Final = 86_400_000_000
+_DAY_SECONDS: Final = 86_400
 _INTERVAL_DTYPE: Final = np.dtype(
     [("months", np.int32), ("days", np.int32), ("nanoseconds", np.int64)]
 )
@@ -25,6 +26,8 @@ _INT32_MAX: Final = 2**31 - 1
 # PostgreSQL's range of timestamps, in microseconds; dates have the same in days.
 INSTANT_MIN: Final = -210_866_803_200_000_000
 INSTANT_MAX: Final = 9_223_371_331_200_000_000
+DAY_MIN: Final = INSTANT_MIN // DAY_US
+DAY_MAX: Final = INSTANT_MAX // DAY_US - 1
 _NANOSECONDS_MAX: Final = (2**63 - 1) // 1000
 
 
@@ -67,15 +70,15 @@ def shift(
     months = sign * intervals["months"].astype(np.int64)
     days = sign * intervals["days"].astype(np.int64)
     microseconds = sign * (intervals["nanoseconds"] // 1000)
-    moved = instants
+    day, time = np.divmod(instants, DAY_US)
     if months.any():
-        day, time = np.divmod(instants, DAY_US)
-        moved = _add_months(day, months) * DAY_US + time
-    moved = moved + days * DAY_US
-    result = moved + microseconds
-    approximate = moved.astype(np.float64) + microseconds
-    approximate += months * (30.0 * DAY_US)
-    return result, (approximate < INSTANT_MIN) | (approximate > INSTANT_MAX)
+        day = _add_months(day, months)
+    day = day + days
+    # Sums of days are far from their 64 bits; only those that are within the range are multiplied.
+    carried, time = np.divmod(time + microseconds, DAY_US)
+    day = day + carried
+    wrong = (day < DAY_MIN) | (day > DAY_MAX)
+    return np.where(wrong, 0, day) * DAY_US + time, wrong
 
 
 def _add_months(
@@ -106,6 +109,8 @@ def _narrowed(frame: Frame, call: Call, days: npt.NDArray[np.int64], valid: Mask
     dtype = {TypeKind.INT64: np.int64, TypeKind.INT16: np.int16}.get(call.type.kind, np.int32)
     narrow = days.astype(dtype)
     wrong = narrow != days
+    if call.type.kind is TypeKind.DATE:
+        wrong |= (days < DAY_MIN) | (days > DAY_MAX)
     if wrong.any():
         fail_valid(frame, call, wrong, valid, OVERFLOW, f"{call.type} out of range")
     return Vector.of_values(call.type, narrow, valid)
@@ -116,7 +121,11 @@ def _interval(frame: Frame, call: Call, arguments: list[Vector], valid: Mask | N
     right = arguments[-1]
     match call.function:
         case "subtract" if left.type.kind in (*_INSTANTS, TypeKind.DATE):
-            span = as_instant(left) - as_instant(right)
+            end, start = as_instant(left), as_instant(right)
+            span = end - start
+            wraps = ((end ^ start) & (end ^ span)) < 0
+            fail_valid(frame, call, wraps, valid, OVERFLOW, "interval out of range")
+            span = np.where(wraps, 0, span)
             # Whole days stand apart, with the sign of the whole: '-1 days -02:00:00'.
             days = np.sign(span) * (np.abs(span) // DAY_US)
             return interval_of(frame, call, (0, days, span - days * DAY_US), valid)
@@ -139,17 +148,26 @@ def _scaled(
 ) -> Vector:
     """Fractions of months spill into days of a 30-day month, fractions of days into time."""
     by = factor.array.cast("float64", safe=False).to_numpy(zero_copy_only=False)
-    by = np.where(np.isfinite(by), by, 0.0)
-    if call.function == "divide":
+    divides = call.function == "divide"
+    if divides:
         zero = by == 0
         fail_valid(frame, call, zero, valid, "division_by_zero", "division by zero")
-        by = 1.0 / np.where(zero, 1.0, by)
-    months, days, microseconds = (part * by for part in parts_of(interval.values))
-    whole_months = np.trunc(months)
-    days = days + np.round((months - whole_months) * 30, 6)
-    whole_days = np.trunc(days)
-    microseconds = np.rint(microseconds + np.round((days - whole_days) * DAY_US, 0))
-    return interval_of(frame, call, (whole_months, whole_days, microseconds), valid)
+        by = np.where(zero, 1.0, by)
+    wrong = np.isnan(by) if divides else ~np.isfinite(by)
+    fail_valid(frame, call, wrong, valid, OVERFLOW, "interval out of range")
+    by = np.where(wrong, 1.0, by)
+    # Divided as such: 49 times the inverse of 49 is not 1.
+    scaled = np.divide if divides else np.multiply
+    months, days, microseconds = (scaled(part, by) for part in parts_of(interval.values))
+    whole_months, whole_days = np.trunc(months), np.trunc(days)
+    spilled = np.round((months - whole_months) * 30, 6)
+    whole_spilled = np.trunc(spilled)
+    seconds = np.round((days - whole_days + spilled - whole_spilled) * _DAY_SECONDS, 6)
+    carried = np.trunc(seconds / _DAY_SECONDS)
+    seconds = seconds - carried * _DAY_SECONDS
+    microseconds = np.rint(microseconds + seconds * 1e6)
+    days = whole_days + whole_spilled + carried
+    return interval_of(frame, call, (whole_months, days, microseconds), valid)
 
 
 def parts_of(intervals: Values) -> tuple[Values, Values, Values]:
