@@ -30,6 +30,7 @@ from antiphon.protocol.errors import (
     InvalidArgument,
 )
 from antiphon.protocol.ids import show
+from antiphon.protocol.one_zero import batch_with_one_zero
 from antiphon.protocol.row_hash import hash_rows
 
 Words = npt.NDArray[np.uint64]
@@ -216,7 +217,7 @@ class Group:
             slices = [self._batch.slice(start, stop - start) for start, stop in self._applied]
             applied = pa.concat_batches(slices) if slices else self._batch.slice(0, 0)
         times = pa.array(np.full(applied.num_rows, time, np.uint64))
-        *columns, diffs = applied.columns
+        *columns, diffs = batch_with_one_zero(applied).columns
         return pa.RecordBatch.from_arrays([*columns, times, diffs], schema=self._shard.columns)
 
 

@@ -55,6 +55,7 @@ from antiphon.protocol.ids import (
     is_transient,
     show,
 )
+from antiphon.protocol.one_zero import batch_with_one_zero
 
 FIRST_ID: Final = 1
 
@@ -400,4 +401,4 @@ def _append_shard(state: State, tables: Tables, append: ShardAppend) -> tuple[bo
 def _canonical(given: tuple[pa.RecordBatch, ...], lane: Lane) -> tuple[pa.RecordBatch, ...]:
     """Consolidated over all batches, then cut."""
     batches = [pa.RecordBatch.from_arrays(b.columns, schema=lane.schema) for b in given]
-    return tuple(cut(consolidate_many(batches, lane.schema), lane))
+    return tuple(cut(batch_with_one_zero(consolidate_many(batches, lane.schema)), lane))

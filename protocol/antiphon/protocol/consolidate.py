@@ -16,7 +16,7 @@ from antiphon.protocol.row_hash import Words, hash_rows
 def consolidate(batch: pa.RecordBatch) -> pa.RecordBatch:
     """A delta (or an error batch), each (row, time) once, sorted by (time, low hash, high hash).
 
-    Of values that are equal in SQL and differ in bytes (0.0 and -0.0) the first stays.
+    Of values that are equal in SQL and differ in bytes (a month and 30 days) the first stays.
     O(n log n), vectorised.
     """
     assert batch.schema.names[-2:] == [TIME_COLUMN, DIFF_COLUMN], "not a delta"

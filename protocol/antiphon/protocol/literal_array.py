@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.expression import Interval, Value
+from antiphon.protocol.one_zero import with_one_zero
 from antiphon.protocol.schema import Type, TypeKind, arrow_type
 
 
@@ -24,7 +25,9 @@ def literal_array(kind: Type, values: Sequence[Value]) -> pa.Array:
         case TypeKind.FLOAT32:
             with np.errstate(over="ignore"):
                 floats = [None if v is None else np.float32(v) for v in values]  # type: ignore[arg-type]
-            return pa.array(floats, storage)
+            return with_one_zero(pa.array(floats, storage))
+        case TypeKind.FLOAT64:
+            return with_one_zero(pa.array(values, storage))
         case TypeKind.LIST:
             assert kind.element is not None, "a list without an element type"
             flat = [element for value in values for element in _elements(value)]

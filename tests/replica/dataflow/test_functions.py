@@ -40,6 +40,10 @@ from tests.replica.dataflow.examples import (
     stamp,
 )
 
+TINY = decimal(38, 38)
+DATES = "datetime_field_overflow"
+LAST_DAY = 9_223_371_331_200_000_000 - 86_400_000_000
+
 CASES = [
     # the value of a subquery, and how many rows it has
     ("only_row", (TEXT, INT64), ("a", 1), TEXT, "a"),
@@ -84,6 +88,12 @@ CASES = [
     ("multiply", (N2, N2), (D("1.25"), D("2.50")), decimal(12, 1), D("3.1")),
     ("multiply", (WIDE, WIDE), (D(10) ** 20, D(10) ** 20), WIDE, Fails(RANGE)),
     ("multiply", (WIDE, WIDE), (D(10) ** 37, D(3)), WIDE, 3 * D(10) ** 37),
+    ("multiply", (WIDE, WIDE), (D(10**38 - 1), D(10**38 - 1)), WIDE, Fails(RANGE)),
+    ("multiply", (WIDE, WIDE), (D(10**38 - 1), D(0)), WIDE, D(0)),
+    ("multiply", (TINY, TINY), (D("0.5"), D("0.5")), TINY, D("0.25")),
+    ("multiply", (TINY, TINY), (D("0." + "9" * 38), D("-0.5")), TINY, D("-0.5")),
+    ("multiply", (TINY, TINY), (D("0." + "9" * 38), D("0." + "9" * 38)), TINY,
+     D("0." + "9" * 37 + "8")),
     ("divide", (N2, N2), (D("1.00"), D("3.00")), decimal(38, 6), D("0.333333")),
     ("divide", (N2, N2), (D("2.00"), D("3.00")), decimal(38, 6), D("0.666667")),
     ("divide", (N2, N2), (D("-2.00"), D("3.00")), decimal(38, 6), D("-0.666667")),
@@ -98,6 +108,8 @@ CASES = [
     ("modulo", (N2, N2), (D("1.00"), D("0.00")), N2, Fails(ZERO)),
     ("abs", (N2,), (D("-7.50"),), N2, D("7.50")),
     ("negate", (N2,), (D("7.50"),), N2, D("-7.50")),
+    # one zero
+    ("atan2", (FLOAT64, FLOAT64), (0.0, -0.0), FLOAT64, 0.0),
     # comparison
     ("equal", (FLOAT64, FLOAT64), (NAN, NAN), BOOLEAN, True),
     ("less", (FLOAT64, FLOAT64), (INF, NAN), BOOLEAN, True),
@@ -235,6 +247,23 @@ CASES = [
     ("multiply", (INTERVAL, FLOAT64), (I(days=1), 0.5), INTERVAL, I(microseconds=43_200_000_000)),
     ("divide", (INTERVAL, FLOAT64), (I(days=1), 2.0), INTERVAL, I(microseconds=43_200_000_000)),
     ("divide", (INTERVAL, FLOAT64), (I(days=1), 0.0), INTERVAL, Fails(ZERO)),
+    ("divide", (INTERVAL, FLOAT64), (I(days=49), 49.0), INTERVAL, I(days=1)),
+    ("divide", (INTERVAL, FLOAT64), (I(days=1), INF), INTERVAL, I()),
+    ("multiply", (INTERVAL, FLOAT64), (I(days=1), NAN), INTERVAL, Fails(DATES)),
+    ("multiply", (INTERVAL, FLOAT64), (I(months=1, days=-3), 0.5), INTERVAL,
+     I(days=14, microseconds=-43_200_000_000)),
+    ("add", (DATE, INT32), (0, 2**31 - 1), DATE, Fails(DATES)),
+    ("subtract", (DATE, INT32), (0, 2**31 - 1), DATE, Fails(DATES)),
+    ("add", (TIMESTAMP, INTERVAL), (0, I(days=2**31 - 1)), TIMESTAMP, Fails(DATES)),
+    ("add", (TIMESTAMP, INTERVAL), (0, I(months=2**31 - 1)), TIMESTAMP, Fails(DATES)),
+    ("add", (TIMESTAMP, INTERVAL), (0, I(months=12 * 200_000)), TIMESTAMP,
+     (200_000 * 146_097 // 400) * 86_400_000_000),
+    ("add", (TIMESTAMP, INTERVAL), (LAST_DAY, I(microseconds=86_399_999_999)), TIMESTAMP,
+     LAST_DAY + 86_399_999_999),
+    ("add", (TIMESTAMP, INTERVAL), (LAST_DAY, I(microseconds=86_400_000_000)), TIMESTAMP,
+     Fails(DATES)),
+    ("subtract", (TIMESTAMP, TIMESTAMP), (LAST_DAY, -210_866_803_200_000_000), INTERVAL,
+     Fails(DATES)),
     ("age", (TIMESTAMP, TIMESTAMP), (stamp("2001-04-10"), stamp("1957-06-13")), INTERVAL,
      I(months=43 * 12 + 9, days=27)),
     ("age", (TIMESTAMP, TIMESTAMP), (stamp("1957-06-13"), stamp("2001-04-10")), INTERVAL,

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from antiphon.protocol.buffers import array_of, values_of
+from antiphon.protocol.one_zero import with_one_zero
 from antiphon.protocol.schema import TEXT, Type, TypeKind, arrow_type
 from antiphon.replica.dataflow.expressions import decimals, text_formats, text_intervals
 from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out_of_range
@@ -95,7 +96,7 @@ def _to_float(frame: Frame, vector: Vector, target: Type) -> Vector:
         lost = np.isinf(narrow) & np.isfinite(values)
         frame.fail(lost, OUT_OF_RANGE, out_of_range(target), "cast")
         return Vector.of_values(target, narrow, Vector.of_array(TEXT, text).valid)
-    return Vector.of_array(target, wide)
+    return Vector.of_array(target, with_one_zero(wide))
 
 
 def _to_boolean(frame: Frame, vector: Vector, target: Type) -> Vector:

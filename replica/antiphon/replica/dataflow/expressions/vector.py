@@ -60,6 +60,8 @@ class Vector:
     def of_values(kind: Type, values: Values, valid: Mask | None) -> Vector:
         """Over numpy values of the type's own width; what stands at nulls does not matter."""
         assert values.dtype == _NUMPY_KINDS[kind.kind], f"{values.dtype} for {kind}"
+        if kind.is_float:
+            values = values + values.dtype.type(0)  # there is one zero: -0.0 + 0.0 is 0.0
         return Vector(kind, len(values), values=values, valid=valid)
 
     @staticmethod
@@ -119,6 +121,8 @@ class Vector:
             one[0] = (value.months, value.days, value.microseconds * 1000)
         elif value is not None:
             one[0] = value
+            if self.type.is_float:
+                one = one + one.dtype.type(0)
         return np.broadcast_to(one, (self.count,))
 
 

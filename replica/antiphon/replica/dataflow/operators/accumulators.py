@@ -263,10 +263,11 @@ class Floats(Accumulator):
 
 
 def _floats(values: npt.NDArray[np.float64], kind: Type, valid: Mask | None) -> pa.Array:
+    # There is one zero: a negative sum or quotient that is too small for the type is not -0.0.
     if kind.kind is TypeKind.FLOAT32:
-        return array_of(values.astype(np.float32), pa.float32(), valid)
+        return array_of(values.astype(np.float32) + np.float32(0), pa.float32(), valid)
     assert kind.kind is TypeKind.FLOAT64, f"a float aggregate of type {kind}"
-    return array_of(np.ascontiguousarray(values), pa.float64(), valid)
+    return array_of(np.ascontiguousarray(values + 0.0), pa.float64(), valid)
 
 
 def _width(kind: Type) -> int:
