@@ -64,7 +64,7 @@ simulate: setup ## controller, replicas and clients under faults, in virtual tim
 	@$(BIN)/python -m antiphon.proof.simulation --seeds $(SEEDS) $(ARGS)
 
 .PHONY: bench
-bench: setup ## ratios against goals and peers (NAME=engine|controller|history|tpch or one name, ARGS=--json)
+bench: setup ## ratios against goals and peers (NAME=engine|controller|history|tpch|worst or one name, ARGS=--json)
 	@$(BIN)/python -m tests.performance $(NAME) $(ARGS)
 
 # --- proving it -----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """`make bench`: runs the benchmarks and prints each ratio beside its goal.
 
     python -m tests.performance [GROUP | GROUP.KEY] [--json]
-    python -m tests.performance tpch [--json]
+    python -m tests.performance tpch | worst [--json]
 
 Exits 0 whatever the ratios are: a benchmark informs, and the numbers of a busy machine decide
 nothing. Exits 2 for a name that there is not.
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tests.performance import controller, engine, history, tpch
+from tests.performance import controller, engine, history, tpch, worst
 from tests.performance.goals import chosen, goals
 from tests.performance.report import HEADER, Measured, as_json, as_line
 
@@ -32,9 +32,11 @@ def main() -> int:
     options = parser.parse_args()
     if options.name == "tpch":
         return tpch.main(["--check", *(["--json"] if options.json else [])])
+    if options.name == "worst":
+        return worst.main(["--json"] if options.json else [])
     wanted = chosen(options.name)
     if not wanted:
-        names = ", ".join([*GROUPS, *goals(), "tpch"])
+        names = ", ".join([*GROUPS, *goals(), "tpch", "worst"])
         print(f"bench: there is no {options.name}; there are {names}", file=sys.stderr)
         return 2
     if not options.json:

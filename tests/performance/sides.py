@@ -64,9 +64,9 @@ def run(command: list[str], path: str = "") -> dict[str, Any]:
     return dict(json.loads(lines[-1]))
 
 
-def ours(mode: str, workload: Workload) -> dict[str, Any]:
+def ours(mode: str, workload: Workload, *options: str) -> dict[str, Any]:
     """What our engine, or DuckDB, does in a fresh process of this environment."""
-    return run([sys.executable, "-m", f"tests.performance.{mode}", workload.to_json()])
+    return run([sys.executable, "-m", f"tests.performance.{mode}", workload.to_json(), *options])
 
 
 def times_of(answer: dict[str, Any]) -> Times:

@@ -146,6 +146,24 @@ def test_no_call_between_changes_merges_more_than_its_share():
     assert sum(int(batch.diffs.sum()) for batch in spine.batches) == 600_000
 
 
+def test_a_tick_that_sorts_what_many_have_brought_merges_nothing():
+    spine = Spine((0,))
+    rng = np.random.default_rng(4)
+    sorts = 0
+    for _ in range(300):
+        change = Change((pa.array(rng.integers(0, 10**6, 1_000)),), np.ones(1_000, np.int64))
+        spine.take_in(change)
+        sorts_now = spine._intake.row_count == 0
+        before = [(len(batch), batch) for batch in spine._batches]
+        left = [merge.rows_left for _, merge in spine._merges]
+        spine.maintain(10**6)
+        if sorts_now:
+            sorts += 1
+            assert [(len(batch), batch) for batch in spine._batches] == before
+            assert [merge.rows_left for _, merge in spine._merges] == left
+    assert sorts > 15
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     st.lists(

@@ -31,6 +31,7 @@ _UNSORTED_SHARE: Final = 8  # unsorted rows beyond this share of the others are 
 # comes in keep up with it, spread over the ticks that bring them. Smaller slices cost more a row.
 _MERGED_EACH: Final = 12
 _SLICE_ROWS_MIN: Final = 2_048
+_SORTED_AS: Final = 2  # rows merged in the time in which one is sorted
 _BATCHES_MAX: Final = 16  # beyond it an insert merges by itself: a reader never meets more
 _WITHIN_KEY: Final = np.array([ROW_MASK], np.uint64)
 _WITHIN_RANK: Final = np.array([0], np.uint64)
@@ -60,6 +61,7 @@ class Spine:
         self._intake = Intake()
         self._idle = True  # nothing to merge since last looked at
         self._came_rows = 0  # taken in since `maintain` was last called
+        self._sorted_rows = 0  # of the intake, since then
         self._looked = False  # whether anybody looked since then
         self._ratio = _RATIO
         # Under way: (where its inputs begin, the merge), by place. The last is worked on first:
@@ -108,6 +110,7 @@ class Spine:
     def _settle(self) -> None:
         batch = self._intake.taken().batch(self._keys)
         self._came_rows -= len(batch)  # they were counted when they came
+        self._sorted_rows += len(batch)
         self.insert(batch)
 
     def set_since(self, since: int) -> None:
@@ -128,9 +131,11 @@ class Spine:
         """Spend up to about `fuel_rows` on merges. True: there is more to do.
 
         Called between changes, it spends no more than is in proportion to what came in since the
-        last call, so that no tick pays for what many have left; called again, as in a pause, all.
+        last call, so that no tick pays for what many have left: a tick that has sorted what many
+        brought merges nothing. Called again, as in a pause, it spends all.
         """
         came, self._came_rows = self._came_rows, 0
+        sorted_rows, self._sorted_rows = self._sorted_rows, 0
         if came:
             self._ratio = _LOOKED_RATIO if self._looked else _RATIO
         self._looked = False
@@ -139,6 +144,7 @@ class Spine:
         fuel = fuel_rows
         if came:
             fuel = min(fuel_rows, max(_SLICE_ROWS_MIN, _MERGED_EACH * came))
+            fuel -= _SORTED_AS * (sorted_rows - came) if sorted_rows > came else 0
         while fuel > 0:
             self._start()
             if not self._merges:
