@@ -41,6 +41,15 @@ async def test_changes_and_what_asks_the_clock_are_planned_every_time(world: Wor
     planning.stop()
 
 
+async def test_a_default_that_asks_the_clock_is_told_the_time(world: World) -> None:
+    world.sql("CREATE TABLE d (k bigint, at timestamptz DEFAULT now())")
+    planning = Planning()
+    found = await plan(planning, world, "INSERT INTO d (k) VALUES (1)")
+    assert isinstance(found, Insert)
+    assert found.rows.column("at").null_count == 0
+    planning.stop()
+
+
 async def test_a_named_collection_is_planned_once_for_a_catalog(world: World) -> None:
     planning = Planning()
 

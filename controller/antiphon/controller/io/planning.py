@@ -80,7 +80,7 @@ class Planning:
         if found is not None:
             return found
         asks_clock = _CLOCK.search(text.text) is not None
-        now_ms = time.time_ns() // 1_000_000 if asks_clock else None
+        now_ms = time.time_ns() // 1_000_000  # a column's default may ask for it
         statement = await asyncio.get_running_loop().run_in_executor(
             self._pool, lambda: plan_statement(text, catalog, now_ms=now_ms)
         )
