@@ -74,6 +74,9 @@ SELECT median(a), percentile_cont(0.9) WITHIN GROUP (ORDER BY b) FROM t;
 SELECT a, b, grouping(a, b), count(*) FROM t GROUP BY ROLLUP (a, b);
 SELECT a, b, sum(a) FROM t GROUP BY GROUPING SETS ((a), (b), ());
 
+-- By all that is no aggregate.
+SELECT a % 2 AS parity, c, count(*) FROM t GROUP BY ALL;
+
 ## Window functions
 SELECT id, rank() OVER (PARTITION BY origin ORDER BY distance DESC NULLS LAST, id) FROM flights;
 SELECT id, distance - lag(distance) OVER (PARTITION BY carrier ORDER BY hour, id) FROM flights;
@@ -100,6 +103,9 @@ WITH RECURSIVE reach(x, y) AS (
 -- Rows of a view come and go by themselves; between writes the time passes once a second.
 SELECT id, hour FROM flights WHERE hour > now() - INTERVAL '5 minutes';
 SELECT id FROM flights WHERE now() <= hour + INTERVAL '1 hour';
+-- By whole days, weeks, months: this month's, today's, those of the last month.
+SELECT id, hour FROM flights WHERE date_trunc('month', hour) = date_trunc('month', now());
+SELECT carrier, count(*) FROM flights WHERE day >= current_date - INTERVAL '1 month' GROUP BY carrier;
 
 ## Expressions
 SELECT CASE WHEN a > 2 THEN 'many' WHEN a IS NULL THEN 'unknown' ELSE 'few' END FROM t;

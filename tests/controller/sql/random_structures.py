@@ -22,7 +22,8 @@ def random_structure(seed: int) -> tuple[str, str]:
 class _StructureWriter(Writer):
     def whole(self) -> tuple[str, str]:
         shapes = [self.joined, self.joined, self.joined, self.aggregated, self.keyed, self.listed]
-        return self.random.choice([*shapes, self.common, self.outer_inside, self.outer_inside])()
+        shapes += [self.common, self.outer_inside, self.outer_inside, self.tied]
+        return self.random.choice(shapes)()
 
     def table(self) -> tuple[str, str, list[Column]]:
         name, alias = self.random.choice(["t", "u", "t", "u", "empty", "v"]), self.alias()
@@ -119,6 +120,23 @@ class _StructureWriter(Writer):
         text = f"{shown}array({query}) as l from {name} {alias}"
         again = f"(select list(p order by p{down}) from ({query}) q)"
         return text, f"{shown}coalesce({again}, []) as l from {name} {alias}"
+
+    def tied(self) -> tuple[str, str]:
+        """The first rows in an order, and all that are equal to the last of them."""
+        (name, alias, columns), (other, a, inner) = self.table(), self.table()
+        where = f"{self.column(inner, 'i')} >= {self.column(columns, 'i')}"
+        order = self.column(inner, "i") + self.random.choice(["", " desc", " nulls first"])
+        value = self.column(inner, "i")
+        skipped, count = self.random.choice([0, 0, 1, 2]), self.random.randrange(1, 4)
+        if skipped:  # of equal rows any may be skipped: let none of them differ
+            value = order.split(" ")[0]
+        cut = f"order by {order} offset {skipped} fetch first {count} rows with ties"
+        ranked = f"rank() over (order by {order}) as r, row_number() over (order by {order}) as n"
+        shown = f"select {self.column(columns, 'i')} as k, s.p from {name} {alias}, lateral"
+        ours = f"{shown} (select {value} as p from {other} {a} where {where} {cut}) s"
+        inside = f"select {value} as p, {ranked} from {other} {a} where {where}"
+        kept = f"r <= {skipped + count} and n > {skipped}"
+        return ours, f"{shown} (select p from ({inside}) q where {kept}) s"
 
     def common(self) -> tuple[str, str]:
         """WITH of what is around, read once or twice, by a query that it defines as well."""

@@ -24,3 +24,18 @@ def test_distinct_rows_are_sorted_by_what_is_shown(world: World) -> None:
     assert world.select("SELECT DISTINCT a, b FROM t ORDER BY b") == [(2, 3), (1, 4), (1, 5)]
     with pytest.raises(InvalidSql, match="may only name columns of the select list"):
         world.select("SELECT DISTINCT a FROM t ORDER BY b")
+
+
+def test_rows_equal_to_the_last_one_are_kept(world: World) -> None:
+    fetch = "ORDER BY a FETCH FIRST {} WITH TIES"
+    assert len(world.select(f"SELECT a, b FROM t {fetch.format('ROW')}")) == 2
+    assert len(world.select(f"SELECT a, b FROM t {fetch.format('3 ROWS')}")) == 4
+    assert world.select(f"SELECT a FROM t UNION SELECT 0 {fetch.format('2 ROWS')}") == [(0,), (1,)]
+    assert world.select(f"SELECT a FROM t {fetch.format('0 ROWS')}") == []
+    most = 2**63 - 1
+    assert (
+        len(world.select(f"SELECT a FROM t ORDER BY a OFFSET 1 FETCH FIRST {most} ROWS WITH TIES"))
+        == 3
+    )
+    with pytest.raises(InvalidSql, match="WITH TIES needs ORDER BY"):
+        world.select("SELECT a FROM t FETCH FIRST ROW WITH TIES")

@@ -1,17 +1,31 @@
-"""How a SELECT ends: the columns of its answer, what it is sorted by behind them, DISTINCT."""
+"""How a SELECT ends: the columns of its answer, what it is sorted by behind them, DISTINCT, and
+how many of its rows there are if it is not by number alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
 
 from sqlglot import exp
 
 from antiphon.controller.sql.ordering import OrderItem
-from antiphon.controller.sql.plans import computed, width_of
+from antiphon.controller.sql.plans import computed, filtered, identity, projected, width_of
+from antiphon.controller.sql.relation import Query
 from antiphon.controller.sql.source import Source
-from antiphon.protocol.expression import Expression
-from antiphon.protocol.plan import Distinct, Plan, SortKey, TopK, schema_of
+from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
+from antiphon.protocol.plan import (
+    Distinct,
+    Plan,
+    SortKey,
+    TopK,
+    Window,
+    WindowFunction,
+    schema_of,
+)
+from antiphon.protocol.schema import BOOLEAN, INT64
 
+INT64_MAX: Final = 2**63 - 1
 Place = Callable[[Expression, exp.Expr | None], Expression]
 
 
@@ -75,3 +89,29 @@ def ended(
         result = Distinct(input=result)
     assert width_of(result) == len(outputs), f"{schema_of(result)} for {len(outputs)} outputs"
     return result, order_by
+
+
+def with_ties(query: Query) -> Query:
+    """The query, cut so that rows equal to its last one in the order are in it too."""
+    if query.limit is None:
+        return query
+    width = width_of(query.plan)
+    count = len(query.columns)
+    ranked = Window(
+        input=query.plan, partition_by=tuple(range(count - query.ties, count)),
+        order_by=query.order_by,
+        functions=(
+            WindowFunction(name="rank", arguments=(), type=INT64),
+            WindowFunction(name="row_number", arguments=(), type=INT64),
+        ),
+    )  # fmt: skip
+    rank, number = (ColumnReference(index=width + i, type=INT64) for i in (0, 1))
+    ends = min(query.offset + query.limit, INT64_MAX), query.offset
+    last, first = (Literal(value=end, type=INT64) for end in ends)
+    kept = [
+        Call(function="less_equal", arguments=(rank, last), type=BOOLEAN),
+        Call(function="greater", arguments=(number, first), type=BOOLEAN),
+    ]
+    none = Literal(value=query.limit > 0, type=BOOLEAN)
+    plan = projected(filtered(ranked, [*kept, none]), identity(width))
+    return replace(query, plan=plan, limit=None, offset=0)

@@ -22,7 +22,7 @@ from antiphon.controller.sql.functions import CLOCKS, Arguments, call
 from antiphon.controller.sql.literal_text import read_interval
 from antiphon.controller.sql.nested import NESTED_CALLS, NESTED_HANDLERS, is_list, joined
 from antiphon.controller.sql.source import near_miss
-from antiphon.controller.sql.syntax import describe, expect_only, function_name, is_row
+from antiphon.controller.sql.syntax import describe, expect_only, function_name, is_row, name_of
 from antiphon.controller.sql.text_patterns import similar_to_regexp
 from antiphon.controller.sql.types import type_from_sql
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
@@ -258,6 +258,23 @@ def _cast(scalars: Scalars, node: exp.Expr) -> Expression:
     return explicit_cast(scalars.source, node, scalars.typed(node.this), wanted)
 
 
+_BY_BYTES: Final = frozenset({"C", "POSIX", "ucs_basic"})
+
+
+def _collate(scalars: Scalars, node: exp.Expr) -> Typed:
+    """Text is ordered by its bytes, which is what "C" and its like mean."""
+    expect_only(scalars.source, node, "this", "expression")
+    name = node.expression
+    name = name.this if isinstance(name, exp.Column) else name
+    if not isinstance(name, exp.Identifier) or name_of(name) not in _BY_BYTES:
+        hint = '; text is ordered by its bytes: COLLATE "C"'
+        raise scalars.source.unsupported(node, f"COLLATE {node.expression.sql()}", hint)
+    value = scalars.typed(node.this)
+    if not isinstance(value, Unknown) and value.type != TEXT:
+        raise scalars.source.mismatch(node, f"COLLATE needs text, not {value.type}")
+    return value
+
+
 def _interval(scalars: Scalars, node: exp.Expr) -> Expression:
     unit = node.args.get("unit")
     if unit is not None and " TO " in unit.name:
@@ -369,6 +386,7 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.DPipe: _concatenate,
         exp.Case: _case,
         exp.Cast: _cast,
+        exp.Collate: _collate,
         exp.Interval: _interval,
         exp.AtTimeZone: _at_time_zone,
         exp.CurrentTimestamp: _clock,

@@ -15,9 +15,10 @@ from sqlglot import exp
 
 from antiphon.controller.sql.aggregates import GROUPINGS, Aggregates
 from antiphon.controller.sql.correlation import COUNT_ROWS, of_empty_group
-from antiphon.controller.sql.expressions import columns_of_all, null, remap
+from antiphon.controller.sql.expressions import columns_of, columns_of_all, null, remap
 from antiphon.controller.sql.plans import computed, width_of
 from antiphon.controller.sql.relation import Relation
+from antiphon.controller.sql.scope import AGGREGATES, is_subquery
 from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.syntax import expect_only
 from antiphon.protocol.expression import ColumnReference, Expression, Literal
@@ -56,14 +57,21 @@ class Grouping:
 
 
 def grouping_of(
-    source: Source, group: exp.Expr | None, lower: Callable[[exp.Expr], Expression]
+    source: Source,
+    group: exp.Expr | None,
+    lower: Callable[[exp.Expr], Expression],
+    shown: Sequence[Expression],
 ) -> Grouping:
-    """
+    """`shown`: the select list, of which GROUP BY ALL takes what holds no aggregate or window.
+
     Raises:
         LimitExceeded: more sets than a plan may have.
     """
     if group is None:
         return Grouping((), (frozenset(),))
+    if group.args.get("all") and not group.expressions:
+        keys = tuple(dict.fromkeys(value for value in shown if _may_be_key(value)))
+        return Grouping(keys, (frozenset(range(len(keys))),))
     expect_only(source, group, "expressions")
     parts = [_sets_of(source, item, lower) for item in group.expressions]
     count = 1
@@ -79,6 +87,12 @@ def grouping_of(
     if group.args.get("all") is False:  # GROUP BY DISTINCT
         found = list(dict.fromkeys(found))
     return Grouping(keys, tuple(found))
+
+
+def _may_be_key(value: Expression) -> bool:
+    """Whether it reads something, and nothing that is there only after the groups."""
+    read = columns_of(value)
+    return bool(read) and all(index < AGGREGATES or is_subquery(index) for index in read)
 
 
 def _sets_of(source: Source, node: exp.Expr, lower: Callable[[exp.Expr], Expression]) -> list[_Set]:

@@ -25,6 +25,8 @@ def output_name(node: exp.Expr) -> str:
             return name_of(node.expression)
         case exp.Bracket() | exp.Paren() | exp.Filter() | exp.WithinGroup() | exp.Window():
             return output_name(node.this)
+        case exp.Collate():
+            return output_name(node.this)
         case exp.Cast():
             inner = output_name(node.this)
             return inner if inner != NAMELESS else _type_name(node)

@@ -99,11 +99,27 @@ def limit_and_offset(source: Source, node: exp.Expr) -> tuple[int | None, int]:
     )
 
 
+def keeps_ties(source: Source, node: exp.Expr) -> bool:
+    """Whether rows that are equal in the order to the last one that is fetched are fetched too.
+
+    Raises:
+        InvalidSql: there is no order.
+    """
+    options = None
+    if isinstance(limit := node.args.get("limit"), exp.Fetch):
+        options = limit.args.get("limit_options")
+    if options is None or not options.args.get("with_ties"):
+        return False
+    if node.args.get("order") is None:
+        raise source.invalid(limit, "WITH TIES needs ORDER BY")
+    return True
+
+
 def _limit(source: Source, node: exp.Expr) -> int | None:
     if isinstance(node, exp.Fetch):
         options = node.args.get("limit_options")
-        if options is not None and (options.args.get("with_ties") or options.args.get("percent")):
-            raise source.unsupported(node, "FETCH WITH TIES or PERCENT")
+        if options is not None and options.args.get("percent"):
+            raise source.unsupported(node, "FETCH with PERCENT")
         return _count(source, node, node.args.get("count") or exp.Literal.number(1), "FETCH")
     expect_only(source, node, "expression")
     wanted = node.expression

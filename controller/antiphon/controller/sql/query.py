@@ -10,10 +10,11 @@ from typing import Final
 from sqlglot import exp
 
 from antiphon.controller.sql.coercion import Typed, Unknown, cast, unify
+from antiphon.controller.sql.ending import with_ties
 from antiphon.controller.sql.from_clause import FromClause
 from antiphon.controller.sql.from_items import FromItems
 from antiphon.controller.sql.naming import distinct_names
-from antiphon.controller.sql.ordering import limit_and_offset, order_items
+from antiphon.controller.sql.ordering import keeps_ties, limit_and_offset, order_items
 from antiphon.controller.sql.plans import (
     computed,
     rewrite_plan,
@@ -311,7 +312,8 @@ class QueryLowering:
             for item in items
             if item.output is not None
         )
-        return replace(query, order_by=order_by, limit=limit, offset=offset)
+        cut = replace(query, order_by=order_by, limit=limit, offset=offset)
+        return with_ties(cut) if keeps_ties(source, node) else cut
 
     def _values(self, node: exp.Values, environment: Environment, around: _Around) -> Query:
         expect_only(

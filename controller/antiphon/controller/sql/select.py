@@ -17,12 +17,12 @@ from antiphon.controller.sql.aggregates import Aggregates
 from antiphon.controller.sql.coercion import Typed, Unknown, settle
 from antiphon.controller.sql.correlation import SubqueryValue
 from antiphon.controller.sql.domain import narrowed
-from antiphon.controller.sql.ending import distinct_on, ended
+from antiphon.controller.sql.ending import distinct_on, ended, with_ties
 from antiphon.controller.sql.expressions import columns_of, columns_of_all, rewrite
 from antiphon.controller.sql.grouping import grouped, grouping_of
 from antiphon.controller.sql.naming import output_name
 from antiphon.controller.sql.nested import fields_of
-from antiphon.controller.sql.ordering import limit_and_offset, order_items
+from antiphon.controller.sql.ordering import keeps_ties, limit_and_offset, order_items
 from antiphon.controller.sql.plans import filtered
 from antiphon.controller.sql.relation import Context, Query, Relation
 from antiphon.controller.sql.scalar import Scalars
@@ -116,15 +116,11 @@ class SelectLowering:
         limit, offset = limit_and_offset(self.context.source, node)
         ties = len(self.ties)
         plan, order_by = ended(source, node, self.plan, columns, ties, order, on, self.place)
-        return Query(
-            plan=plan,
-            columns=self._shown(outputs, columns),
-            order_by=order_by,
-            limit=limit,
-            offset=offset,
-            unknown=unknown,
-            ties=ties,
-        )
+        query = Query(
+            plan=plan, columns=self._shown(outputs, columns), order_by=order_by, limit=limit,
+            offset=offset, unknown=unknown, ties=ties,
+        )  # fmt: skip
+        return with_ties(query) if keeps_ties(source, node) else query
 
     def _shown(
         self, outputs: Sequence[Output], columns: Sequence[Expression]
@@ -333,7 +329,8 @@ class SelectLowering:
 
     def _reduce(self, group: exp.Expr | None, outputs: Sequence[Output]) -> None:
         source = self.context.source
-        grouping = grouping_of(source, group, lambda node: self._group_key(node, outputs))
+        shown = [settle(source, output.node, output.value) for output in outputs]
+        grouping = grouping_of(source, group, lambda n: self._group_key(n, outputs), shown)
         for asked in self.aggregates.groupings:
             if not all(key in grouping.keys for key in asked):
                 raise source.invalid(group, "the arguments of grouping must stand in GROUP BY")
