@@ -31,6 +31,7 @@ from antiphon.protocol.plan import (
 )
 from antiphon.protocol.schema import BOOLEAN
 from antiphon.replica.dataflow.builder import Graph, Node
+from antiphon.replica.dataflow.expressions.rewrite import only_where
 from antiphon.replica.dataflow.joins import render_join
 from antiphon.replica.dataflow.operators import (
     distinct,
@@ -154,7 +155,7 @@ def _render_reduce(graph: Graph, plan: Reduce, node: Node) -> Node:
     aggregates = [
         AggregateInput(
             a,
-            place(a.arguments[0] if a.arguments else None),
+            place(only_where(a.filter, a.arguments[0]) if a.arguments else None),
             place(a.filter),
             tuple(sorted_by(key) for key in a.order_by),
         )

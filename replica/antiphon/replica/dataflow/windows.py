@@ -6,6 +6,7 @@ from antiphon.protocol.expression import Expression
 from antiphon.protocol.plan import Window, schema_of
 from antiphon.protocol.schema import arrow_type
 from antiphon.replica.dataflow.builder import Graph, Node
+from antiphon.replica.dataflow.expressions.rewrite import only_where
 from antiphon.replica.dataflow.operators import window
 from antiphon.replica.dataflow.operators.window_functions import WindowCall
 
@@ -18,8 +19,12 @@ def render_window(graph: Graph, plan: Window, node: Node) -> Node:
     types = schema_of(plan.input).types
     width = len(types)
     read: dict[Expression, None] = {}
-    for function in plan.functions:
-        read.update(dict.fromkeys(function.arguments))
+    arguments = [
+        tuple(only_where(function.filter, argument) for argument in function.arguments)
+        for function in plan.functions
+    ]
+    for function, own in zip(plan.functions, arguments, strict=True):
+        read.update(dict.fromkeys(own))
         if function.filter is not None:
             read.setdefault(function.filter)
     keyed = graph.keyed(node, types, tuple(read))
@@ -27,10 +32,10 @@ def render_window(graph: Graph, plan: Window, node: Node) -> Node:
     calls = [
         WindowCall(
             function,
-            tuple(place[argument] for argument in function.arguments),
+            tuple(place[argument] for argument in own),
             None if function.filter is None else place[function.filter],
         )
-        for function in plan.functions
+        for function, own in zip(plan.functions, arguments, strict=True)
     ]
     kinds = [arrow_type(kind) for kind in types]
     operator = window.Window(kinds, width, plan.partition_by, plan.order_by, calls)

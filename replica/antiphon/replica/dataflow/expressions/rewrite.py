@@ -37,3 +37,14 @@ def remapped(expression: Expression, move: Callable[[int], int]) -> Expression:
             return Case(branches=branches, otherwise=otherwise, type=expression.type)
         case _:
             assert_never(expression)
+
+
+def only_where(condition: Expression | None, value: Expression) -> Expression:
+    """The value where the condition is true, else null: there it is not computed, and cannot fail.
+
+    For what is not counted where the condition is not true, as an argument of an aggregate.
+    """
+    if condition is None or isinstance(value, ColumnReference | Literal):
+        return value
+    branch = Branch(condition=condition, value=value)
+    return Case(branches=(branch,), otherwise=Literal(value=None, type=value.type), type=value.type)
