@@ -174,6 +174,11 @@ def test_an_append_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(appends, "APPEND_ROWS_MAX", 2)
     with pytest.raises(LimitExceeded):
         prepare(item(), pa.table({"k": [1, 2, 3]}))
+    monkeypatch.setattr(appends, "APPEND_COPIES_MAX", 5)
+    assert prepare(item(), pa.table({"k": [1, 2], "antiphon_diff": [3, -2]})).num_rows == 2
+    for diffs in ([3, -3], [-(2**63), 1]):
+        with pytest.raises(LimitExceeded, match="antiphon_diffs of one append add up to"):
+            prepare(item(), pa.table({"k": [1, 2], "antiphon_diff": diffs}))
     monkeypatch.setattr(appends, "APPEND_BYTES_MAX", 10)
     with pytest.raises(LimitExceeded):
         prepare(item(), pa.table({"k": [1, 2]}))

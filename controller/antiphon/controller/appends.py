@@ -16,6 +16,7 @@ import pyarrow.types as pt
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.sql.change import change_schema
+from antiphon.protocol.buffers import values_of
 from antiphon.protocol.delta import DIFF_COLUMN
 from antiphon.protocol.errors import (
     ConstraintViolation,
@@ -23,7 +24,7 @@ from antiphon.protocol.errors import (
     LimitExceeded,
     SchemaMismatch,
 )
-from antiphon.protocol.limits import APPEND_BYTES_MAX, APPEND_ROWS_MAX
+from antiphon.protocol.limits import APPEND_BYTES_MAX, APPEND_COPIES_MAX, APPEND_ROWS_MAX
 from antiphon.protocol.schema import DECIMAL_PRECISION_MAX, Column, arrow_type
 
 APPENDABLE: Final = (ItemKind.TABLE, ItemKind.FEED)
@@ -94,7 +95,18 @@ def _diffs(item: CatalogItem, sent: pa.Table) -> pa.Array:
     if wrong or (allowed is not None and not pc.all(allowed).as_py()):
         values = "1 or -1" if item.kind is ItemKind.FEED else "not 0"
         raise InvalidArgument(f"every {DIFF_COLUMN} must be {values}", column=DIFF_COLUMN)
+    _check_copies(diffs)
     return diffs
+
+
+def _check_copies(diffs: pa.Array) -> None:
+    copies = float(np.abs(values_of(diffs).astype(np.float64)).sum())
+    if copies > APPEND_COPIES_MAX:
+        raise LimitExceeded(
+            f"the {DIFF_COLUMN}s of one append add up to {copies:.0f} rows, at most "
+            f"{APPEND_COPIES_MAX}",
+            limit="APPEND_COPIES_MAX",
+        )
 
 
 def _column(item: CatalogItem, wanted: Column, sent: pa.Table, diffs: pa.Array | None) -> pa.Array:

@@ -24,6 +24,7 @@ MESSAGE_DEPTH_MAX: Final = 100  # nested messages that a protobuf reader accepts
 PLAN_BYTES_MAX: Final = 4 * MIB  # constants included; a larger one is data: load it into a table
 APPEND_BYTES_MAX: Final = 32 * MIB  # of one append; larger loads are many appends
 APPEND_ROWS_MAX: Final = 1_000_000  # of one append: it is one tick, which every view computes whole
+APPEND_COPIES_MAX: Final = 1 << 24  # of one append's rows, so that what a tick adds up fits 64 bits
 ROW_BYTES_MAX: Final = 16 * MIB  # one row must fit a message with room for its frame
 
 ERROR_MESSAGE_BYTES_MAX: Final = 1 * KIB  # travels three times in metadata; peers cap that at 8 KiB

@@ -196,3 +196,25 @@ def test_multiplicities_count(diff):
     running = Running(INT64, (SUM, INT64), (AVG, FLOAT64), (AVG, decimal(38, 4)))
     running.feed([(0, 3, diff), (0, 4, diff)])
     assert running.rows == {0: (7 * diff, 3.5, Decimal("3.5000"))}
+
+
+def test_more_values_than_sums_are_exact_for_are_an_error_while_they_are_there():
+    most = 2**30 - 1
+    variance = (AggregateFunction.VAR_POP, FLOAT64)
+    for source, value, kind in (
+        (INT64, 2**63 - 1, decimal(38, 10)),
+        (decimal(20, 2), Decimal("-1.25"), decimal(38, 10)),
+        (FLOAT64, 0.1, FLOAT64),
+    ):
+        running = Running(source, (AVG, kind), variance)
+        running.feed([(0, value, most)])
+        before = dict(running.rows)
+        assert before[0][1] == 0
+        assert running.errors == 0
+        running.feed([(0, value, 1)])
+        assert running.rows == {}
+        assert running.errors == 1
+        running.feed([(0, value, 2**29)])
+        running.feed([(0, value, -(2**29) - 1)])
+        assert running.rows == before
+        assert running.errors == 0

@@ -28,13 +28,15 @@ _SIGNED: Final = {TypeKind.INT16: pa.int16(), TypeKind.INT32: pa.int32(), TypeKi
 _SUM_MAX: Final = 1 << 62
 _INT64_LIMBS: Final = 2
 _DECIMAL_LIMBS: Final = 4
-_COUNT_MAX: Final = 1 << 30  # of a decimal average; beyond it the divisor would not fit a limb
+# Of one sum or average: beyond it a limb might not hold what a change adds, nor a divisor.
+SUMMED_VALUES_MAX: Final = 1 << 30
 
 
 class Accumulator:
     """count: nothing but how many values there are, which is not its own."""
 
     width = 0  # of its own numbers
+    adds_values = False  # else it only counts
 
     def __init__(self, aggregate: Aggregate) -> None:
         self.aggregate = aggregate
@@ -86,6 +88,8 @@ class Integers(Accumulator):
     The sum is one number while no group's can have left 64 bits, for which the largest that all
     changes so far could make of it is known; from then on, as many limbs as the type can need.
     """
+
+    adds_values = True
 
     def __init__(self, aggregate: Aggregate) -> None:
         super().__init__(aggregate)
@@ -163,7 +167,7 @@ class Integers(Accumulator):
             floats = limb.to_float(total, 0) / some / 10.0**self._source.scale
             return _floats(floats, self.type, valid)
         assert self.type.kind is TypeKind.DECIMAL, f"avg of type {self.type}"
-        assert int(some.max(initial=1)) < _COUNT_MAX, "a group with 2^30 values"
+        assert int(some.max(initial=1)) < SUMMED_VALUES_MAX, "refused before"
         size, negative = limb.magnitude(total)
         extra = self.type.scale - self._source.scale
         scale = max(self.type.scale, self._source.scale)
@@ -187,6 +191,7 @@ class Floats(Accumulator):
     NaN and the infinities are counted apart: they too can be taken back.
     """
 
+    adds_values = True
     _SPECIALS = 3  # NaN, +inf, -inf
 
     def __init__(self, aggregate: Aggregate) -> None:
@@ -277,6 +282,7 @@ def _width(kind: Type) -> int:
 class Intervals(Accumulator):
     """sum of intervals, by parts."""
 
+    adds_values = True
     width = 3
 
     def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:

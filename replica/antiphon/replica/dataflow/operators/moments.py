@@ -44,6 +44,7 @@ Digits = list[npt.NDArray[np.int64]]
 class Powers(Accumulator):
     """Σx or Σx²: how many values are not finite, then the limbs."""
 
+    adds_values = True
     _SPECIALS = 1
 
     def __init__(self, aggregate: Aggregate, power: int) -> None:

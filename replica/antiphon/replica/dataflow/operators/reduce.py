@@ -13,12 +13,12 @@ from antiphon.protocol.errors import NotServed
 from antiphon.protocol.plan import AggregateFunction
 from antiphon.protocol.schema import arrow_type
 from antiphon.replica.dataflow.equality import equal_halves
-from antiphon.replica.dataflow.expressions.frame import Frame
+from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame
 from antiphon.replica.dataflow.expressions.vector import Mask
 from antiphon.replica.dataflow.gather import Rows, taken_rows, twice_over
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
-from antiphon.replica.dataflow.operators.accumulators import accumulator_for
+from antiphon.replica.dataflow.operators.accumulators import SUMMED_VALUES_MAX, accumulator_for
 from antiphon.replica.dataflow.operators.distinct import Distinct
 from antiphon.replica.dataflow.operators.extremes import Extremes, tracked_values
 from antiphon.replica.dataflow.operators.gathered import (
@@ -220,6 +220,8 @@ class Reduce(Operator):
 
     def _finished(self, index: int, numbers: Numbers, there: Mask | None, frame: Frame) -> pa.Array:
         part = self._layout.parts[index]
+        if part.accumulator is not None and part.accumulator.adds_values:
+            numbers, there = _summable(numbers, there, part, frame)
         count = numbers[:, part.count]
         if isinstance(part.accumulator, Powers):
             other = self._layout.parts[_squares(index)]
@@ -296,6 +298,19 @@ class Reduce(Operator):
     @property
     def state_bytes(self) -> int:
         return self._table.byte_count + sum(part.state_bytes for part in self._parts)
+
+
+def _summable(
+    numbers: Numbers, there: Mask | None, part: Part, frame: Frame
+) -> tuple[Numbers, Mask | None]:
+    """What sums are finished from; a group of more values than they are exact for is an error."""
+    wrong = numbers[:, part.count] >= SUMMED_VALUES_MAX
+    if not wrong.any():
+        return numbers, there
+    name = part.source.aggregate.function.name.lower()
+    message = f"{name} of {SUMMED_VALUES_MAX} values or more is not computed"
+    frame.fail(wrong, OUT_OF_RANGE, message, name)
+    return np.where(wrong[:, None], 0, numbers), ~wrong if there is None else there & ~wrong
 
 
 def _present(numbers: Numbers, count: int) -> Mask | None:
