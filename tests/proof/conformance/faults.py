@@ -39,6 +39,7 @@ class Fault(Enum):
     NEVER_REOPENS_A_TAIL = auto()
     GIVES_STATE_OF_NOW = auto()
     GIVES_STATE_TO_AN_OLD_EPOCH = auto()
+    GIVES_STATE_OF_ANOTHER_HISTORY = auto()
     GIVES_STATE_OUT_OF_ORDER = auto()
     GIVES_STATE_WITH_ANOTHER_DIGEST = auto()
     GIVES_A_FEED_WITH_ANOTHER_TIME = auto()

@@ -24,6 +24,7 @@ from antiphon.protocol.errors import (
     CollectionMissing,
     ComputeError,
     EpochFenced,
+    InstanceMismatch,
     LimitExceeded,
     LinkTimeout,
     NotComplete,
@@ -256,6 +257,7 @@ class RebuildingReplica(FaultyReplica):
         serves_all = self._fault is Fault.GIVES_STATE_TO_AN_OLD_EPOCH
         if request.epoch < self.facts.highest_epoch and not serves_all:
             raise EpochFenced(f"epoch {request.epoch} is over")
+        self._check_history(request.history_id)
         copy, time = self._state(collection, time)
         if self._states >= STATES_MAX:
             raise LimitExceeded("too many peers")
@@ -270,6 +272,12 @@ class RebuildingReplica(FaultyReplica):
             raise
         finally:
             self._states -= 1
+
+    def _check_history(self, asked: bytes) -> None:
+        gives_any = self._fault is Fault.GIVES_STATE_OF_ANOTHER_HISTORY
+        ours = self.facts.history_id
+        if asked and not gives_any and (ours is None or ours.value != asked):
+            raise InstanceMismatch("that is another history")
 
     def _state(self, collection: CollectionId, time: int) -> tuple[Copy, int]:
         export = self._exports.get(collection)

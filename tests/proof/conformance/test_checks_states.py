@@ -17,6 +17,7 @@ async def test_an_honest_replica_of_another_make_passes() -> None:
     [
         (Fault.GIVES_STATE_OF_NOW, "D22"),
         (Fault.GIVES_STATE_TO_AN_OLD_EPOCH, "D22"),
+        (Fault.GIVES_STATE_OF_ANOTHER_HISTORY, "D22"),
         (Fault.GIVES_STATE_OUT_OF_ORDER, "D22"),
         (Fault.GIVES_STATE_WITH_ANOTHER_DIGEST, "D22"),
         (Fault.GIVES_A_FEED_WITH_ANOTHER_TIME, "D23"),

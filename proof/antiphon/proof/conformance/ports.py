@@ -155,10 +155,12 @@ class Bench(Protocol):
         time: int,
         *,
         epoch: Epoch | None = None,
+        history_id: bytes = b"",
         first_chunk: int = 0,
         chunks_max: int | None = None,
     ) -> list[Chunk]:
-        """The state, as a peer fetches it; after `chunks_max` it hangs up. Raises ComputeError."""
+        """The state, as a peer fetches it; after `chunks_max` it hangs up. `history_id`: of whose
+        collections it takes it for; empty: it does not say. Raises ComputeError."""
         ...
 
     async def health(self) -> bool:

@@ -23,6 +23,7 @@ from antiphon.protocol.errors import (
     CollectionMissing,
     ComputeError,
     EpochFenced,
+    InstanceMismatch,
     NotComplete,
     NotServed,
     SinceViolation,
@@ -48,11 +49,15 @@ async def exactly(bench: Bench) -> None:
         _expect_whole(chunks, bench, found.table, time)
         again = await bench.state(found.index, time, first_chunk=len(chunks) - 1)
         expect_equal(again, chunks[-1:], "the chunks from the last one on")
-    older = Epoch(bench.epoch - 1)
-    await _refused(bench, found.index, 9, bench.epoch, SinceViolation)
-    await _refused(bench, found.index, 31, bench.epoch, NotComplete)
-    await _refused(bench, bench.collection(), 20, bench.epoch, CollectionMissing)
-    await _refused(bench, found.index, 20, older, EpochFenced)
+    await _refused(bench, found.index, 9, SinceViolation)
+    await _refused(bench, found.index, 31, NotComplete)
+    await _refused(bench, bench.collection(), 20, CollectionMissing)
+    await _refused(bench, found.index, 20, EpochFenced, epoch=Epoch(bench.epoch - 1))
+    history = bench.history.id.value
+    ours = await bench.state(found.index, 20, history_id=history)
+    expect({chunk.time for chunk in ours} == {20}, "chunks of 20 for its own history", ours)
+    for other in (bytes(16), history[:15], history + b"\x00"):
+        await _refused(bench, found.index, 20, InstanceMismatch, history_id=other)
 
 
 @chapter.check("D23", title="the state of a feed is each key's row, of a time that is said")
@@ -114,13 +119,18 @@ def _expect_whole(chunks: Sequence[Chunk], bench: Bench, source: CollectionId, t
 
 
 async def _refused(
-    bench: Bench, collection: CollectionId, time: int, epoch: Epoch, *kinds: type[ComputeError]
+    bench: Bench,
+    collection: CollectionId,
+    time: int,
+    kind: type[ComputeError],
+    *,
+    epoch: Epoch | None = None,
+    history_id: bytes = b"",
 ) -> None:
-    wanted = " or ".join(kind.__name__ for kind in kinds)
     try:
-        chunks = await bench.state(collection, time, epoch=epoch)
-    except kinds:
+        chunks = await bench.state(collection, time, epoch=epoch, history_id=history_id)
+    except kind:
         return
     except ComputeError as error:
-        raise Failed(wanted, f"{type(error).__name__}: {error}") from error
-    raise Failed(wanted, f"{len(chunks)} chunks")
+        raise Failed(kind.__name__, f"{type(error).__name__}: {error}") from error
+    raise Failed(kind.__name__, f"{len(chunks)} chunks")

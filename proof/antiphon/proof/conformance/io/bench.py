@@ -254,6 +254,7 @@ class CheckBench:
         time: int,
         *,
         epoch: Epoch | None = None,
+        history_id: bytes = b"",
         first_chunk: int = 0,
         chunks_max: int | None = None,
     ) -> list[Chunk]:
@@ -263,6 +264,7 @@ class CheckBench:
                 time=time,
                 epoch=self._replica.epoch if epoch is None else epoch,
                 first_chunk=first_chunk,
+                history_id=history_id,
             ),
             timeout=self._replica.patience_s,
         )
