@@ -295,6 +295,9 @@ def release_hold(
 @app.command()
 def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every second.")] = False,
+    arrangements: Annotated[
+        bool, typer.Option("--arrangements", help="And what views hold together, with its memory.")
+    ] = False,
     address: Address = None,
     token: Token = None,
     config: Config = None,
@@ -305,7 +308,7 @@ def status(
     from antiphon.cli import status as showing
 
     settings = query.Settings(address=address, token=token, config=config, json=json)
-    showing.status(settings, watch=watch)
+    showing.status(settings, watch=watch, with_arrangements=arrangements)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.json_format import MessageToDict
 from rich.box import SIMPLE_HEAD
@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from antiphon.cli import output
+from antiphon.cli import arrangements, output
 from antiphon.cli.query import Settings, connected
 from antiphon.protocol.stage import Stage
 from antiphon.v1 import control_pb2 as wire
@@ -23,19 +23,31 @@ _WELL = ("read-write", "connected")
 WIDE_COLUMNS: Final = 120  # a narrower terminal would cut every cell of the table of replicas
 
 
-def status(settings: Settings, *, watch: bool) -> None:
+class Seen(NamedTuple):
+    """`arrangements` None: nobody has asked for them."""
+
+    status: wire.GetStatusResponse
+    arrangements: list[arrangements.Arrangement] | None = None
+
+
+def status(settings: Settings, *, watch: bool, with_arrangements: bool = False) -> None:
     """Once, or again every second until interrupted."""
     with connected(settings, patient=watch) as client:
+
+        def seen() -> Seen:
+            found = arrangements.read(client) if with_arrangements else None
+            return Seen(client.status(), found)
+
         if not watch:
-            _print(client.status(), as_json=settings.json)
+            _print(seen(), as_json=settings.json)
             return
         if settings.json or not output.is_terminal():
             while True:
-                _print(client.status(), as_json=settings.json)
+                _print(seen(), as_json=settings.json)
                 time.sleep(1.0)
         with Live(console=output.console(), auto_refresh=False, screen=True) as live:
             while True:
-                live.update(render(client.status(), width=live.console.width), refresh=True)
+                live.update(_drawn(seen(), live.console.width), refresh=True)
                 time.sleep(1.0)
 
 
@@ -52,15 +64,25 @@ def render(status: wire.GetStatusResponse, *, width: int) -> RenderableType:
     return Group(Text(_headline(status)), replicas, reasons, _collection_table(status))
 
 
-def _print(status: wire.GetStatusResponse, *, as_json: bool) -> None:
+def _drawn(seen: Seen, width: int) -> RenderableType:
+    whole = render(seen.status, width=width)
+    if seen.arrangements is None:
+        return whole
+    return Group(whole, arrangements.table_of(seen.arrangements))
+
+
+def _print(seen: Seen, *, as_json: bool) -> None:
     if as_json:
-        output.print_json(as_dict(status))
+        found = as_dict(seen.status)
+        if seen.arrangements is not None:
+            found["arrangements"] = [one._asdict() for one in seen.arrangements]
+        output.print_json(found)
     elif output.is_terminal():
         console = output.console()
-        console.print(render(status, width=console.width))
+        console.print(_drawn(seen, console.width))
     else:
-        print(_headline(status))
-        for line in _plain(status):
+        print(_headline(seen.status))
+        for line in _plain(seen.status) + arrangements.lines_of(seen.arrangements or ()):
             output.print_line(line)
 
 
