@@ -1,15 +1,22 @@
-"""A replica that is killed is rebuilt from the other one while writes go on, and is equal to it."""
+"""A replica that is killed is rebuilt from the other one while writes go on, and is equal to it,
+also if the other one is killed in the middle."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
+
+import pyarrow as pa
 
 from antiphon.client import Client
+from antiphon.v1 import control_pb2 as wire
 from tests.end_to_end.system import Up, cli, is_ready, replica_of, until
 
 KEYS = 500
+LARGE_ROWS = 400_000  # of a feed: some tenths of a second to read
+ATTEMPTS = 6  # to kill the one who gives before it has given everything
 
 
 class Writer:
@@ -94,3 +101,67 @@ def test_a_killed_replica_is_rebuilt_from_the_other_one_while_writes_go_on(up: U
             assert {row[0]: (row[1], int(row[2])) for row in found} == {
                 v: (len(values), sum(values)) for v, values in wanted.items()
             }, name
+
+
+def test_the_one_who_gives_is_killed_and_another_source_is_taken(up: Up) -> None:
+    """The store; and the one who gave is rebuilt itself."""
+    with up.ready() as client:
+        client.script("""
+            ALTER SYSTEM SET rebuild_from_peers = 2;
+            CREATE TABLE sums (k bigint PRIMARY KEY, v bigint);
+            CREATE FEED prices (k bigint PRIMARY KEY, v bigint);
+            CREATE MATERIALIZED VIEW by_digit AS
+                SELECT v % 10 AS d, count(*) AS n FROM prices GROUP BY v % 10;
+            CREATE INDEX sums_by_k ON sums (k);
+        """)
+        keys = pa.array(range(KEYS, KEYS + LARGE_ROWS), pa.int64())
+        for start in range(0, LARGE_ROWS, 50_000):
+            part = keys.slice(start, 50_000)
+            client.append("prices", pa.table({"k": part, "v": part}))
+        with Writer(up.connect()) as writer:
+            for _ in range(ATTEMPTS):
+                until(lambda: all(_is_up(r) for r in client.status().replicas), 90, up.tail())
+                if _kills_the_giver(client):
+                    break
+            else:
+                raise AssertionError(f"r2 was always faster: {client.explain_replica('r2')}")
+            until(lambda: all(_is_up(r) for r in client.status().replicas), 90, up.tail())
+            reached = writer.count
+            until(lambda: writer.count > reached + 10, 60, up.tail())
+        assert writer.error is None, writer.error
+        told = client.sql("SELECT base FROM antiphon.decisions WHERE replica = 'r2'").rows()
+        assert any(_changed_source(row[0]) for row in told), told
+        wanted = {d: LARGE_ROWS // 10 for d in range(10)}
+        for value in writer.latest.values():
+            wanted[value % 10] += 1
+        for name in ("r1", "r2"):
+            found = client.sql("SELECT d, n FROM by_digit", replica=name).rows()
+            assert dict(found) == wanted, name
+            assert client.sql("SELECT count(*) FROM sums", replica=name).rows() == [(writer.count,)]
+
+
+def _is_up(replica: wire.ReplicaInfo) -> bool:
+    return replica.accepted and is_ready(replica)
+
+
+def _kills_the_giver(client: Client) -> bool:
+    """r2 is killed, and r1 while r2 reads its base there. False: r2 was faster."""
+    before = {name: replica_of(client, name) for name in ("r1", "r2")}
+    os.kill(before["r2"].process_id, signal.SIGKILL)
+    deadline_s = time.monotonic() + 60
+    while time.monotonic() < deadline_s:
+        now = replica_of(client, "r2")
+        if now.restarts > before["r2"].restarts and now.base.startswith("base from r1"):
+            os.kill(before["r1"].process_id, signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    until(lambda: replica_of(client, "r1").restarts > before["r1"].restarts, 60, "r1 comes back")
+    until(lambda: _is_up(replica_of(client, "r2")), 90, "r2 comes back")
+    return any(_changed_source(found.base) for found in client.explain_replica("r2"))
+
+
+def _changed_source(base: str | None) -> bool:
+    said = base or ""
+    return said.startswith("base from r1 because") and (
+        "; then base from the store because r1 failed: " in said
+    )
