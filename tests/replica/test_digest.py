@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.protocol.content_digest import EMPTY, added
+from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.plan import Get, SortKey, TopK
+from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
 from antiphon.replica.dataflow.zset import ERRORS, Zset
 from antiphon.replica.deltas import decode
 from antiphon.replica.digest import ContentDigest, digest_of
@@ -71,3 +74,17 @@ def test_errors_count_as_well() -> None:
     assert digest_of(Zset(rows.columns, rows.diffs, errors)) == digest_of(rows)
     assert digest_of(Zset(rows.columns, rows.diffs, failed)) != digest_of(rows)
     assert digest_of(Zset.empty(PAIRS)) == EMPTY
+
+
+def test_equal_content_is_no_proof_of_what_is_kept_behind_it() -> None:
+    """So who has diverged is built anew even where its content is that of the others."""
+    source = Get(collection=CollectionId(1), schema=PAIRS)
+    plan = TopK(input=source, group_by=(), order_by=(SortKey(column=0),), limit=1, offset=0)
+    imports = {source.collection: ImportSpec(schema=PAIRS)}
+    right, diverged = Dataflow.build(plan, imports), Dataflow.build(plan, imports)
+    row = ((1, "a"), 0, 1)
+    shown = right.step(1, {source.collection: zset([row, ((2, "b"), 0, 1)])})
+    also = diverged.step(1, {source.collection: zset([row])})
+    assert digest_of(shown) == digest_of(also)
+    gone = {source.collection: zset([((1, "a"), 0, -1)])}
+    assert digest_of(right.step(2, gone)) != digest_of(diverged.step(2, gone))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from antiphon.controller.instance.event import LinkLost, ProtocolBroken, ReplicaRemoved
 from antiphon.controller.instance.ready import CloseSession, ConnectLink, DisconnectLink
 from antiphon.controller.instance.state import Holder, HoldKind, LinkState
@@ -288,9 +290,14 @@ def test_a_missing_dataflow_is_no_reason_to_build_the_others_anew() -> None:
     assert hello_of(nothing).decision is SyncDecision.REBUILD
 
 
-def test_what_would_have_to_be_proven_is_built_anew() -> None:
+@pytest.mark.parametrize("has_other", [True, False])
+def test_what_would_have_to_be_proven_is_built_anew(has_other: bool) -> None:
+    """Also where another replica could tell whether the content is equal."""
     machine = Machine()
     machine.install(index(A))
+    if has_other:
+        machine.connect("r2")
+        machine.report("r2", A, 100)
     diverged = facts_of(machine, A) | {"command_digest": b"x" * 32}
     commands = machine.connect("r1", **diverged)
     assert hello_of(commands).decision is SyncDecision.REBUILD

@@ -129,8 +129,9 @@ def _hello(
     state: State, facts: ReplicaFacts, connection_id: ConnectionId, opened: engine.OpenSession
 ) -> Hello:
     config, decision = state.config, opened.decision
-    # Content is not compared yet: what would have to be proven is built anew. And a history that
-    # the replica has never heard of begins with a full set, even an empty one.
+    # What would have to be proven is built anew: equal content shows nothing of the rows that a
+    # dataflow keeps behind it. And a history that the replica has never heard of begins with a full
+    # set, even an empty one.
     anew = decision.verify_content or facts.history_id != config.history_id
     sync = SyncDecision.REBUILD if anew else decision.sync
     return Hello(
