@@ -36,6 +36,11 @@ def test_statements_are_found(sql: str, pieces: list[str]) -> None:
     assert texts(sql) == pieces
 
 
+def test_a_nul_is_refused_where_it_stands() -> None:
+    with pytest.raises(InvalidSql, match="line 2:3: a NUL character"):
+        split_statements("select 1;\n  \0")
+
+
 def test_a_piece_knows_where_it_begins() -> None:
     pieces = split_statements("select 1;\n  -- next\n  select 2")
     assert [(piece.line, piece.column) for piece in pieces] == [(1, 1), (3, 3)]

@@ -31,7 +31,7 @@ def split_statements(text: str) -> tuple[StatementText, ...]:
     """The statements of `text`, without semicolons, comments before them and blank ones.
 
     Raises:
-        InvalidSql: a quote or a comment without end, with its place.
+        InvalidSql: a quote or a comment without end, or a NUL, with its place.
         LimitExceeded: the text is larger than SQL_BYTES_MAX.
     """
     size = len(text.encode())
@@ -42,6 +42,8 @@ def split_statements(text: str) -> tuple[StatementText, ...]:
             limit="SQL_BYTES_MAX",
             value=SQL_BYTES_MAX,
         )
+    if (nul := text.find("\0")) >= 0:
+        raise _whole(text).invalid(nul, "a NUL character; no statement has one")
     pieces: list[StatementText] = []
     start = position = 0
     while (landmark := _LANDMARK.search(text, position)) is not None:
