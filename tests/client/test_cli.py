@@ -391,6 +391,17 @@ def test_help_is_there_at_once_for_it_imports_nothing_heavy() -> None:
     assert all(name in done.stdout for name in ("up", "sql", "load", "status", "demo"))
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("config show >&-", 0), ("sql -a 127.0.0.1:1 <&-", 1), ("sql -a 127.0.0.1:1 2>&-", 1)],
+)
+def test_a_standard_stream_that_is_closed_holds_nothing(command: str, code: int) -> None:
+    line = f'"$0" -m antiphon.cli {command}'
+    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert b"internal error" not in done.stderr
+
+
 def test_the_settings_of_every_part_are_shown_without_secrets(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,11 @@ def describe(error: Exception) -> str:
     if isinstance(error, AntiphonError):
         return explain(error)
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return (
+            f"{error.filename}: {error.strerror}"
+            if error.filename
+            else error.strerror or str(error)
+        )
     return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}"
 
 

@@ -379,6 +379,16 @@ def _usage(error: Any) -> int:
     return USAGE_ERROR
 
 
+def _open_what_is_closed() -> None:
+    """Gives a process that was started without one of the standard streams (`<&-`, `>&-`) the null
+    device there, in the order of their numbers: else the next file or socket would get one of
+    them, and what is printed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 -- as long as we live
+
+
 def main() -> None:
     """The `antiphon` script."""
+    _open_what_is_closed()
     sys.exit(run(sys.argv[1:]))
