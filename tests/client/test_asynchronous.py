@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -312,3 +313,36 @@ async def test_calls_after_close_fail_as_ours(control: FakeControl) -> None:
     await client.close()
     with pytest.raises(OutcomeUnknown):
         await client.status()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"as_of": -1}, "as_of cannot be -1"),
+        ({"as_of": 2**64}, "as_of cannot be 18446744073709551616"),
+        ({"as_of": "x"}, "as_of cannot be 'x'"),
+        ({"rows_max": -1}, "rows_max cannot be -1"),
+        ({"replica": 5}, "replica cannot be 5"),
+    ],
+)
+async def test_what_no_message_can_hold_is_refused_by_its_name(
+    client: AsyncClient, wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        await client.sql("SELECT 1", **wrong)
+    with pytest.raises(InvalidArgument, match=message):
+        await client.peek("sales", **wrong)
+
+
+async def test_sql_that_is_no_text_is_refused(client: AsyncClient) -> None:
+    nothing: Any = None
+    with pytest.raises(InvalidArgument, match="SQL is text, not a NoneType"):
+        await client.sql(nothing)
+    with pytest.raises(InvalidArgument, match="SQL is text, not a NoneType"):
+        client.subscribe(nothing)
+    with pytest.raises(InvalidArgument, match="sql cannot be"):
+        await client.sql("SELECT '\ud800'")
+    with pytest.raises(InvalidArgument, match="from_position cannot be -1"):
+        client.history(from_position=-1)
+    with pytest.raises(InvalidArgument, match="deadline_ms cannot be -1"):
+        await anext(client.subscribe("sales", hold="mine", hold_deadline_ms=-1))

@@ -127,3 +127,25 @@ def test_a_subscribe_statement_names_its_target(text: str, target: str) -> None:
 def test_names_and_queries_are_told_apart() -> None:
     assert all(is_name(name) for name in ("v", "antiphon.replicas", '"A b"', '"a""b"'))
     assert not any(is_name(text) for text in ("SELECT 1", "v w", "", '"a', "a-b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", False),
+        (" \n", False),
+        ("-- x", False),
+        ("-- x\ny", True),
+        ("/* /* x */ */", False),
+        ("/* x */ y", True),
+        ("/* x", False),
+        ("-", True),
+        ("/ 2", True),
+        ("(-- x\n)", True),
+        ("''", True),
+    ],
+)
+def test_a_text_says_something_if_more_than_blanks_and_comments_is_there(
+    text: str, says: bool
+) -> None:
+    assert says_something(text) is says

@@ -17,6 +17,7 @@ from antiphon.client.changes import Changes
 from antiphon.client.collection import Collection
 from antiphon.client.conform import chunks, conform, deleting
 from antiphon.client.encoding import collect_peek, collect_statement, encode_stream
+from antiphon.client.fields import fitted
 from antiphon.client.holding import Hold
 from antiphon.client.keys import key_table
 from antiphon.client.ports import ControlPort, RetryPort
@@ -100,10 +101,15 @@ class AsyncClient:
         """Runs all statements of a text in order; the first failure ends it, what came before
         stays done. One result a statement."""
         results = []
-        script = statements.split(text)
+        script = statements.split(statements.text_of(text))
         for statement, place in zip(script.all, script.places, strict=False):
-            request = wire.ExecuteRequest(
-                sql=statement, rows_max=rows_max, bytes_max=bytes_max, replica=replica, as_of=as_of
+            request = fitted(
+                wire.ExecuteRequest,
+                sql=statement,
+                rows_max=rows_max,
+                bytes_max=bytes_max,
+                replica=replica,
+                as_of=as_of,
             )
             try:
                 results.append(await self._statement(statement, request))
@@ -270,8 +276,8 @@ class AsyncClient:
             columns: those wanted, in order; empty means all.
             as_of, replica, rows_max, bytes_max: as in `sql`.
         """
-        request = wire.PeekRequest(
-            collection=collection, columns=columns, as_of=as_of, replica=replica,
+        request = fitted(
+            wire.PeekRequest, collection=collection, columns=columns, as_of=as_of, replica=replica,
             rows_max=rows_max, bytes_max=bytes_max,
         )  # fmt: skip
         if key is not None:
@@ -319,8 +325,8 @@ class AsyncClient:
                 if there is none of that name.
             hold_deadline_ms: how long the hold outlives its subscriber's last word; 0: an hour.
         """
-        target = statements.subscribe_target(name_or_query)
-        request = wire.SubscribeRequest(with_snapshot=with_snapshot, replica=replica)
+        target = statements.subscribe_target(statements.text_of(name_or_query))
+        request = fitted(wire.SubscribeRequest, with_snapshot=with_snapshot, replica=replica)
         if statements.is_name(target):
             request.collection = target
         else:
@@ -367,12 +373,12 @@ class AsyncClient:
     ) -> wire.ReplicaInfo:
         """Adds a replica at an address, for good; without one, the orchestrator starts it.
         `read_only`: it warms up and answers, and writes nothing back until it is promoted."""
-        request = wire.AddReplicaRequest(name=name, address=address, read_only=read_only)
+        request = fitted(wire.AddReplicaRequest, name=name, address=address, read_only=read_only)
         return (await self._control.add_replica(request)).replica
 
     async def remove_replica(self, name: str) -> None:
         """Stops and forgets a replica."""
-        await self._control.remove_replica(wire.RemoveReplicaRequest(name=name))
+        await self._control.remove_replica(fitted(wire.RemoveReplicaRequest, name=name))
 
     async def promote(self) -> int:
         """Makes the standby at this client's address the controller; returns its epoch. The one
@@ -381,12 +387,12 @@ class AsyncClient:
 
     async def promote_replica(self, name: str) -> None:
         """Lets a replica that was added read-only write from now on."""
-        await self._control.promote(wire.PromoteRequest(replica=name))
+        await self._control.promote(fitted(wire.PromoteRequest, replica=name))
 
     async def explain_replica(self, name: str) -> list[wire.ReplicaDecision]:
         """Why the replica was kept up, caught up, reconciled or rebuilt, oldest first."""
         response = await self._read(
-            lambda: self._control.explain_replica(wire.ExplainReplicaRequest(name=name))
+            lambda: self._control.explain_replica(fitted(wire.ExplainReplicaRequest, name=name))
         )
         return list(response.decisions)
 
@@ -395,8 +401,11 @@ class AsyncClient:
     ) -> AsyncIterator[wire.HistoryRecord]:
         """The durable commands, oldest first. `reduced`: only those that still matter."""
         return self._control.read_history(
-            wire.ReadHistoryRequest(
-                from_position=from_position, records_max=records_max, reduced=reduced
+            fitted(
+                wire.ReadHistoryRequest,
+                from_position=from_position,
+                records_max=records_max,
+                reduced=reduced,
             )
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from antiphon.client.fields import fitted
 from antiphon.protocol.codec.frontier import frontier_from_proto, frontier_to_proto
 from antiphon.protocol.frontier import Frontier
 from antiphon.v1 import control_pb2 as wire
@@ -22,7 +23,8 @@ class Hold:
 
     def take(self, of: wire.SubscribeRequest) -> wire.HoldSubscriptionRequest:
         """Take it, or find out where it stands. Answered with what has been acknowledged."""
-        return wire.HoldSubscriptionRequest(
+        return fitted(
+            wire.HoldSubscriptionRequest,
             hold=self.name,
             collection=of.collection,
             query=of.query,
@@ -35,7 +37,7 @@ class Hold:
         )
 
     def release(self) -> wire.HoldSubscriptionRequest:
-        return wire.HoldSubscriptionRequest(hold=self.name, release=True)
+        return fitted(wire.HoldSubscriptionRequest, hold=self.name, release=True)
 
 
 def acknowledged(response: wire.HoldSubscriptionResponse) -> Frontier | None:

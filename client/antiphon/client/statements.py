@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
-from antiphon.protocol.errors import ComputeError
+from antiphon.protocol.errors import ComputeError, InvalidArgument
 
 
 class Effect(Enum):
@@ -83,6 +83,17 @@ class Script:
         return self.statements
 
 
+def text_of(value: object) -> str:
+    """The value, which a caller gave as SQL or as a name.
+
+    Raises:
+        InvalidArgument: it is no text.
+    """
+    if not isinstance(value, str):
+        raise InvalidArgument(f"SQL is text, not a {type(value).__name__}")
+    return value
+
+
 def split(text: str) -> Script:
     """Cuts a text at its top-level semicolons. O(length)."""
     statements: list[str] = []
@@ -131,14 +142,15 @@ def in_script(error: ComputeError, place: Place) -> ComputeError:
 
 
 def effect_of(statement: str) -> Effect:
-    """What repeating this one statement would do, by its first word."""
-    word = _WORD.match(_strip_comments(statement).lstrip("( \t\r\n"))
+    """What repeating this one statement would do, by its first word. O(what stands before it)."""
+    begin = _first(statement, skip="(")
+    word = _WORD.match(statement, begin)
     return _EFFECTS.get(word[0].lower(), Effect.CATALOG) if word else Effect.CATALOG
 
 
 def says_something(text: str) -> bool:
-    """Whether anything but blanks and comments is there."""
-    return _strip_comments(text).strip() != ""
+    """Whether anything but blanks and comments is there. O(what of these stands before it)."""
+    return _first(text) < len(text)
 
 
 def subscribe_target(text: str) -> str:
@@ -152,6 +164,23 @@ def is_name(text: str) -> bool:
     return (
         re.fullmatch(r'\s*(?:\w+|"(?:[^"]|"")+")(?:\.(?:\w+|"(?:[^"]|"")+"))*\s*', text) is not None
     )
+
+
+def _first(text: str, skip: str = "") -> int:
+    """Where the first character stands that is no blank, in no comment and not one of `skip`; the
+    text's length if there is none."""
+    position = 0
+    while (position := _begin(text, position)) < len(text):
+        if text.startswith("--", position):
+            end = text.find("\n", position)
+            position = len(text) if end < 0 else end
+        elif text.startswith("/*", position):
+            position, _ = _skip_comment(text, position + 2)
+        elif text[position] in skip:
+            position += 1
+        else:
+            return position
+    return len(text)
 
 
 def _begin(text: str, start: int) -> int:
