@@ -49,12 +49,22 @@ def test_a_side_that_is_filtered_first_is_arranged_by_itself() -> None:
     assert [engine.is_brought(name) for name in (TABLE, FEED)] == [True, False]
 
 
-def test_rows_without_a_match_are_sought_in_an_arrangement_of_ones_own() -> None:
+def test_an_outer_side_is_looked_up_too_and_comes_after_the_other() -> None:
     plan = join(get(TABLE), get(FEED), JoinKind.LEFT)
-    assert keys(plan, TABLE) == []
-    assert keys(plan, FEED) == [((0,), (0, 1))]
+    assert keys(plan, TABLE) == keys(plan, FEED) == [((0,), (0, 1))]
     _, engine = lookups(plan)
     assert engine.is_brought(FEED), "its keys are made distinct here"
+    assert engine.is_brought(TABLE), "its rows without a match come out by themselves"
+    assert engine.turn_of(TABLE) > engine.turn_of(FEED)
+
+
+def test_outer_sides_that_cannot_come_last_are_arranged_by_themselves() -> None:
+    assert keys(join(get(TABLE), get(TABLE), JoinKind.LEFT), TABLE) == [((0,), (0, 1))]
+    _, engine = lookups(join(get(TABLE), get(TABLE), JoinKind.LEFT))
+    assert len(engine.imported) == 1, "the right side alone"
+    both = join(get(TABLE), get(FEED), JoinKind.FULL)
+    assert keys(both, TABLE) == [((0,), (0, 1))]
+    assert keys(both, FEED) == []
 
 
 def test_a_semijoin_looks_its_left_side_up_and_is_not_brought_it() -> None:

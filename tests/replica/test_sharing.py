@@ -24,6 +24,7 @@ from antiphon.protocol.dataflow import DataflowDescription, Export, IndexExport
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.schema import arrow_schema
+from antiphon.replica.dataflow.operators.arrange import Arrange
 from antiphon.replica.dataflow.zset import Zset
 from tests.controller.sql.world import World, plan_one
 from tests.replica.bench import Bench, Store, compact, schedule
@@ -49,6 +50,12 @@ QUERIES = (
     "SELECT a.k, a.v, b.v AS w FROM a LEFT JOIN b ON a.k = b.k",
     "SELECT a.k, b.k AS l, b.v FROM a FULL JOIN b ON a.v = b.v",
     "SELECT a.k, b.v FROM a LEFT JOIN b ON a.k = b.k AND a.v < b.v",
+    "SELECT a.k, a.v, b.v AS w FROM b RIGHT JOIN a ON a.k = b.k AND a.v = b.v",
+    "SELECT f.k, f.v, a.v AS w FROM f LEFT JOIN a ON a.k = f.k LEFT JOIN b ON b.k = f.k",
+    "SELECT x.k, y.k AS l FROM a x LEFT JOIN a y ON x.v = y.v",
+    "SELECT a.k FROM a LEFT JOIN b ON a.k = b.k UNION SELECT b.k FROM b LEFT JOIN a ON a.v = b.v",
+    "SELECT b.k, g.n FROM b LEFT JOIN grouped g ON g.v = b.v",
+    "SELECT k, v FROM a WHERE NOT EXISTS (SELECT 1 FROM f WHERE f.k = a.k)",
     "SELECT k, v FROM b WHERE EXISTS (SELECT 1 FROM a WHERE a.k = b.k)",
     "SELECT k, v FROM b WHERE k NOT IN (SELECT k FROM f WHERE v = 'a')",
     "SELECT k, v FROM a WHERE v IN (SELECT v FROM b)",
@@ -332,6 +339,33 @@ def test_ten_views_over_one_arrangement_hold_little_more_than_one() -> None:
     town.check()
     assert held.state_bytes - before < 1.2 * one
     assert sorted(town.arranged) == [(TABLE, (0,), 10), (OTHER, (0,), 10)]
+
+
+@pytest.mark.parametrize("kind", ["LEFT", "RIGHT"])
+def test_an_outer_side_is_looked_up_in_the_arrangement_of_an_inner_join(kind: str) -> None:
+    town = filled(5, 2_000)
+    held = town.bench.worker._held
+    town.create("SELECT a.v, b.v AS w FROM b JOIN a ON a.k = b.k")
+    town.check()
+    town.create(f"SELECT a.v, b.v AS w FROM b {kind} JOIN a ON a.k = b.k")
+    town.check()
+    assert sorted(town.arranged) == [(TABLE, (0,), 2), (OTHER, (0,), 2)]
+    engine = held.installed.dataflows[-1]._engine
+    assert engine is not None
+    own = [each for _, each in engine.operators() if isinstance(each, Arrange)]
+    assert [each.key_indices for each in own] == [(0,)], "the distinct keys, and no rows"
+    town.reconnect()
+    town.check()
+
+
+def test_a_small_outer_side_comes_after_a_large_other_one() -> None:
+    town = Town(6)
+    town.bench.fuel = 3
+    town.store.append(town.store.upper, OTHER, *[((number, "a"), 1) for number in range(90)])
+    town.store.upper += 5
+    town.create("SELECT a.k, a.v, b.v AS w FROM a LEFT JOIN b ON a.k = b.k")
+    town.create("SELECT k, v FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k)")
+    town.check()
 
 
 def test_a_further_view_reads_nothing_from_the_store() -> None:

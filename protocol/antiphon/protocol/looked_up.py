@@ -2,24 +2,35 @@
 
 The rules of our replica, as facts about a plan: an import is looked up where all find it if a join
 reads it as it is, or some of its columns, by columns. What is computed or filtered first is
-arranged by who computes it; so is a side whose rows without a match are sought, because that needs
-each row to come as a change. Another replica may do otherwise: plans and results are the same.
+arranged by who computes it. A side whose rows without a match are sought is looked up where all
+find it if it can be filled after the other (`outer_sides`). Another replica may do otherwise: plans
+and results are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
+from typing import Final
 
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.outer_sides import (
+    Bindings,
+    Order,
+    comes_last,
+    filling_order,
+    import_of,
+    outer_sides,
+    reads,
+)
 from antiphon.protocol.plan import (
     Get,
     Join,
     JoinKind,
     Let,
-    LocalGet,
     MapFilterProject,
     Plan,
     Recursion,
@@ -28,7 +39,7 @@ from antiphon.protocol.plan import (
 )
 from antiphon.protocol.ranges import range_of
 
-Bindings = Mapping[int, Plan]
+NO_ORDER: Final[Order] = MappingProxyType({})
 Found = tuple[CollectionId, tuple[int, ...]]  # a collection and some columns of it, in order
 
 
@@ -38,7 +49,7 @@ class Why(Enum):
     SHARED = "arranged for all who look it up so"
     COMPUTED = "arranged for this alone: it is computed first"
     FILTERED = "arranged for this alone: it is filtered first"
-    UNMATCHED = "arranged for this alone: its rows without a match are sought in it"
+    UNMATCHED = "arranged for this alone: rows without a match are sought while both sides come"
     RANGES = "kept for this alone, in runs sorted by its range"
     DISTINCT = "its distinct keys are arranged"
 
@@ -53,19 +64,21 @@ class Side:
 
 
 def sides_of(
-    join: Join, bindings: Bindings, filters: tuple[Expression, ...] = ()
+    join: Join, bindings: Bindings, filters: tuple[Expression, ...] = (), order: Order = NO_ORDER
 ) -> tuple[Side, Side]:
     """What the left and the right side of a join are looked up in. `bindings`: of the `Let`s
     around it; what a recursion binds is not among them. `filters`: what the pairs are tested for
-    in the step above."""
+    in the step above; `order`: in which the whole plan's imports are filled."""
     if _is_ranged(join, filters):
         return Side(Why.RANGES), Side(Why.RANGES)
-    left, right = _source(join.left, bindings), _source(join.right, bindings)
+    left, right = import_of(join.left, bindings), import_of(join.right, bindings)
     one_sided = join.kind in (JoinKind.SEMI, JoinKind.ANTI) and join.residual is None
-    sought = {JoinKind.LEFT: (0,), JoinKind.RIGHT: (1,), JoinKind.FULL: (0, 1)}
-    alone = sought.get(join.kind, ()) if join.residual is None else ()
-    if join.kind is JoinKind.ANTI and join.residual is None:
-        alone = (0,)
+    alone = []
+    for side in outer_sides(join.kind) if join.residual is None else ():
+        inputs, source = (join.left, join.right), (left, right)[side]
+        others = reads(inputs[1 - side], bindings)
+        if source is not None and not comes_last(order, source[0], others):
+            alone.append(side)
     ours, theirs = _ordered(join, left, None if one_sided else right)
     return (
         Side(Why.UNMATCHED) if 0 in alone else _side(join.left, left, ours),
@@ -99,50 +112,30 @@ def _side(plan: Plan, source: Found | None, key: tuple[int, ...] | None) -> Side
 
 def looked_up(plan: Plan) -> frozenset[Found]:
     """All arrangements of imports that may be shared, by which the plan's joins look up."""
-    return frozenset(_looked_up(plan, {}))
+    return frozenset(_looked_up(plan, filling_order(plan), {}))
 
 
 def _looked_up(
-    plan: Plan, bindings: Bindings, filters: tuple[Expression, ...] = ()
+    plan: Plan, order: Order, bindings: Bindings, filters: tuple[Expression, ...] = ()
 ) -> Iterator[Found]:
     match plan:
         case Recursion():
             # Its rounds look up what they are given; the body is as any plan.
-            yield from _looked_up(plan.body, bindings)
+            yield from _looked_up(plan.body, order, bindings)
             return
         case Let():
-            yield from _looked_up(plan.value, bindings)
-            yield from _looked_up(plan.body, {**bindings, plan.binding: plan.value})
+            yield from _looked_up(plan.value, order, bindings)
+            yield from _looked_up(plan.body, order, {**bindings, plan.binding: plan.value})
             return
         case Join():
-            for side in sides_of(plan, bindings, filters):
+            for side in sides_of(plan, bindings, filters, order):
                 if side.collection is not None:
                     yield side.collection, side.key
         case _:
             pass
     below = plan.filters if isinstance(plan, MapFilterProject) else ()
     for part in children(plan):
-        yield from _looked_up(part, bindings, below)
-
-
-def _source(plan: Plan, bindings: Bindings) -> Found | None:
-    """The import that a plan is, with the columns that it has of it; None: it is something else."""
-    match plan:
-        case Get():
-            return plan.collection, tuple(range(len(plan.schema)))
-        case LocalGet():
-            bound = bindings.get(plan.binding)
-            return None if bound is None else _source(bound, bindings)
-        case Let():
-            return _source(plan.body, {**bindings, plan.binding: plan.value})
-        case MapFilterProject(maps=(), filters=()):
-            found = _source(plan.input, bindings)
-            if found is None:
-                return None
-            collection, columns = found
-            return collection, tuple(columns[index] for index in plan.project)
-        case _:
-            return None
+        yield from _looked_up(part, order, bindings, below)
 
 
 def _ordered(

@@ -169,8 +169,8 @@ class InstalledDataflow:
         return 1 + output.row_count + sum(change.row_count for change in changes.values())
 
     def _hydrate(self, engine: Dataflow, fuel_rows: int) -> int:
-        """Computes a part of the content at as_of. Small inputs come first: each part of a large
-        one then finds all of them."""
+        """Computes a part of the content at as_of. Outer sides come last; of the others small ones
+        come first: each part of a large one then finds all of them."""
         room = HYDRATION_FUEL * fuel_rows
         sorted_rows = self.lookups.sort(room)
         if sorted_rows:
@@ -180,7 +180,11 @@ class InstalledDataflow:
             for reader in self.inputs:
                 self.lookups.bring(reader, self.as_of, self._schema_of(reader.collection))
         changes: dict[CollectionId, Zset] = {}
-        for reader in sorted(self.inputs, key=lambda one: one.rows_total):
+
+        def turn(reader: Input) -> tuple[int, int]:
+            return engine.turn_of(reader.collection), reader.rows_total
+
+        for reader in sorted(self.inputs, key=turn):
             parts = reader.take_content(room)
             if parts:
                 change = Zset.concat(self._schema_of(reader.collection), parts)

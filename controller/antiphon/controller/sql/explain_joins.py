@@ -14,6 +14,7 @@ from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKi
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.expression import Expression
 from antiphon.protocol.looked_up import Found, Side, Why, looked_up, sides_of
+from antiphon.protocol.outer_sides import filling_order
 from antiphon.protocol.plan import Get, Join, JoinKind, MapFilterProject, Plan
 
 SHARERS_SHOWN: Final = 3
@@ -22,9 +23,10 @@ _ORDER_MIN: Final = 3  # relations, from which on their order is worth a word
 
 
 class JoinReasons:
-    """For the plan of `item`, which is not among those that it shares with; None: it is no item."""
+    """For `plan`, of `item`, which is not among those that it shares with; None: it is no item."""
 
-    def __init__(self, catalog: Catalog, item: CatalogItem | None) -> None:
+    def __init__(self, plan: Plan, catalog: Catalog, item: CatalogItem | None) -> None:
+        self._order = filling_order(plan)
         self._catalog = catalog
         self._sharers: dict[Found, list[str]] = {}
         for other in catalog.items.values():
@@ -50,7 +52,7 @@ class JoinReasons:
             lines.append(
                 "order: as written, but next is the first that an equality ties to those before"
             )
-        sides = sides_of(join, bindings, filters)
+        sides = sides_of(join, bindings, filters, self._order)
         if not join.left_keys:
             how = "ranges" if sides[0].why is Why.RANGES else "all pairs"
             lines.append(f"{how}: no equality says which rows belong together")

@@ -284,7 +284,7 @@ def _explain_item(item: CatalogItem, catalog: Catalog) -> list[str]:
     lines = [describe_collection(item.id, catalog)]
     for index in catalog.indexes_on(item.id):
         lines.append(f"  kept by {describe_collection(index.id, catalog)}")
-    return [*lines, *explain_plan(plan, catalog, JoinReasons(catalog, item))]
+    return [*lines, *explain_plan(plan, catalog, JoinReasons(plan, catalog, item))]
 
 
 def _target_line(read: Read, catalog: Catalog) -> str:

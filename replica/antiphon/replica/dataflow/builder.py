@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.outer_sides import Order, comes_last
 from antiphon.protocol.plan import Plan
 from antiphon.protocol.schema import Schema, Type
 from antiphon.replica.dataflow.expressions.evaluate import columns_of
@@ -46,6 +47,10 @@ class Graph:
     shares: bool = False  # imports may be looked up where they are arranged for all who read them
     # Columns of an import, and nothing else: which, in the order of the node's.
     imports: dict[Node, tuple[CollectionId, tuple[int, ...]]] = field(default_factory=dict)
+    # In which imports are filled: those that are outer sides after what they are joined with.
+    order: Order = field(default_factory=dict)
+    # Nodes and keys of outer sides that cannot come last, and are arranged here alone.
+    apart: set[tuple[Node, tuple[int, ...]]] = field(default_factory=set)
     bringing: set[Node] = field(default_factory=set)  # those of `Imported` whose content must come
     reads: dict[Node, frozenset[int]] = field(default_factory=dict)  # columns of a row-wise input
     _ranges: dict[tuple[Node, Node, Bounds, Bounds], Node] = field(default_factory=dict)
@@ -188,13 +193,14 @@ class Graph:
         nulls_match: bool,
         own: Sequence[int] = (),
     ) -> Node:
-        """The inner join, as (side, column) pairs. `own`: sides that are arranged here anyway, for
-        another operator."""
-        if self.shares:
-            left, right = self._ordered(left, right)
+        """The inner join, as (side, column) pairs. `own`: outer sides, for which `unmatched` was
+        asked before: one that is arranged here anyway is looked up here."""
+        left, right = self._ordered(left, right, (right, left))
         drop = not nulls_match
-        left_node, left_side = self._looked_up(left, drop_nulls=drop, own=LEFT in own)
-        right_node, right_side = self._looked_up(right, drop_nulls=drop, own=RIGHT in own)
+        apart = [side in own and (each.node, each.keys) in self.apart
+                 for side, each in ((LEFT, left), (RIGHT, right))]  # fmt: skip
+        left_node, left_side = self._looked_up(left, drop_nulls=drop, own=apart[LEFT])
+        right_node, right_side = self._looked_up(right, drop_nulls=drop, own=apart[RIGHT])
         bringing = bringing_side(left_side, right_side)
         if bringing is not None:
             self.bringing.add(left_node if bringing == LEFT else right_node)
@@ -205,14 +211,14 @@ class Graph:
         operator = Join(left_side, right_side, output, keeps_distinct=identity is not None)
         return self.add("join", operator, (left_node, right_node), identity)
 
-    def _ordered(self, left: Keyed, right: Keyed) -> tuple[Keyed, Keyed]:
-        """The pairs of keys in the order of the import's columns: however a condition is written,
-        it is the same arrangement."""
-        by = next((side for side in (right, left) if side.node in self.imports), None)
-        if by is None or len(by.keys) < 2:
+    def _ordered(self, left: Keyed, right: Keyed, by: Sequence[Keyed]) -> tuple[Keyed, Keyed]:
+        """The pairs of keys in the order of an import's columns, the first of `by` that is one:
+        however a condition is written, it is the same arrangement."""
+        first = next((side for side in by if side.node in self.imports), None)
+        if not self.shares or first is None or len(first.keys) < 2:
             return left, right
-        _, columns = self.imports[by.node]
-        order = sorted(range(len(by.keys)), key=lambda place: columns[by.keys[place]])
+        _, columns = self.imports[first.node]
+        order = sorted(range(len(first.keys)), key=lambda place: columns[first.keys[place]])
         return _reordered(left, order), _reordered(right, order)
 
     def ranged(self, left: Node, right: Node, ours: Bounds, theirs: Bounds) -> Node:
@@ -224,12 +230,32 @@ class Graph:
             self._ranges[key] = known
         return known
 
-    def unmatched(self, left: Keyed, keys: Keyed, width: int, *, nulls_match: bool) -> Node:
-        """The first `width` columns of the left rows whose key is not among the distinct keys."""
-        left_node, left_side = self.arranged(left, drop_nulls=not nulls_match)
+    def unmatched(
+        self, left: Keyed, keys: Keyed, width: int, *, nulls_match: bool, by: Sequence[Keyed]
+    ) -> Node:
+        """The first `width` columns of the left rows whose key is not among the distinct keys.
+        `by`: whose order of keys is taken, as in the inner join of the same."""
+        left, keys = self._ordered(left, keys, by)
+        own = not self._comes_last(left.node, keys.node)
+        if own:
+            self.apart.add((left.node, left.keys))
+        left_node, left_side = self._looked_up(left, drop_nulls=not nulls_match, own=own)
         keys_node, keys_side = self.arranged(keys, drop_nulls=not nulls_match)
         operator = Unmatched(width, left_side, keys_side)
         return self.add("unmatched", operator, (left.node, left_node, keys_node))
+
+    def _comes_last(self, outer: Node, other: Node) -> bool:
+        """Whether an import is filled after all that another node is made of."""
+        if outer not in self.imports:
+            return False
+        found, stack = set(), [other]
+        while stack:
+            node = stack.pop()
+            if node not in found:
+                found.add(node)
+                stack += self.inputs[node]
+        others = frozenset(c for c, node in self.sources.items() if node in found)
+        return comes_last(self.order, self.imports[outer][0], others)
 
 
 def _reordered(keyed: Keyed, order: Sequence[int]) -> Keyed:

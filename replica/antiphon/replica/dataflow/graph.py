@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.outer_sides import filling_order
 from antiphon.protocol.plan import Plan, imports_of, schema_of
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.builder import Graph, Node
@@ -94,7 +95,8 @@ class Dataflow:
         """
         for collection in imports_of(plan):
             assert collection in imports, f"the plan reads {collection}, which is not imported"
-        graph = Graph(nested=_nested, shares=shares)
+        order = filling_order(plan) if shares else {}
+        graph = Graph(nested=_nested, shares=shares, order=order)
         return Dataflow(graph, render(graph, plan, {}), plan, clock)
 
     def columns_read(self, collection: CollectionId) -> tuple[int, ...]:
@@ -107,6 +109,10 @@ class Dataflow:
         if source == self._output:
             found.update(self._graph.imports[source][1])
         return tuple(sorted(found))
+
+    def turn_of(self, collection: CollectionId) -> int:
+        """An import's content comes after all of those with a lower number."""
+        return self._graph.order.get(collection, 0)
 
     def is_brought(self, collection: CollectionId) -> bool:
         """Whether the import's content must come as changes; else all who read it look it up."""

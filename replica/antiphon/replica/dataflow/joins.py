@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from antiphon.protocol.expression import Call, Expression, Literal
+from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
 from antiphon.protocol.plan import Join, JoinKind, schema_of
 from antiphon.protocol.ranges import Range, range_of
 from antiphon.protocol.schema import BOOLEAN, Type
@@ -70,12 +70,14 @@ def render_join(
         case JoinKind.INNER:
             return _inner(graph, match_, filters=filters)
         case JoinKind.LEFT:
-            return graph.sum(_inner(graph, match_, (LEFT,)), _alone_left(graph, match_))
+            alone = _alone_left(graph, match_)
+            return graph.sum(_inner(graph, match_, (LEFT,)), alone)
         case JoinKind.RIGHT:
-            return graph.sum(_inner(graph, match_, (RIGHT,)), _alone_right(graph, match_))
+            alone = _alone_right(graph, match_)
+            return graph.sum(_inner(graph, match_, (RIGHT,)), alone)
         case JoinKind.FULL:
-            alone = (_alone_left(graph, match_), _alone_right(graph, match_))
-            return graph.sum(_inner(graph, match_, (LEFT, RIGHT)), *alone)
+            both = (_alone_left(graph, match_), _alone_right(graph, match_))
+            return graph.sum(_inner(graph, match_, (LEFT, RIGHT)), *both)
         case JoinKind.SEMI:
             return _semi(graph, match_)
         case JoinKind.ANTI:
@@ -87,8 +89,7 @@ def render_join(
 def _inner(
     graph: Graph, match_: _Match, own: Sequence[int] = (), filters: Expressions = ()
 ) -> Node:
-    """`own`: sides whose rows without a match are sought too. That needs an arrangement to which
-    rows come only as changes, also while the dataflow is filled."""
+    """`own`: sides whose rows without a match are sought too; that is rendered before."""
     left, right = match_.left, match_.right
     if not left.keys:
         conditions = filters if match_.residual is None else (match_.residual, *filters)
@@ -141,7 +142,9 @@ def _semi(graph: Graph, match_: _Match) -> Node:
     return graph.lookup(_keyed_by_all(left.node, left.width), found, output, nulls_match=True)
 
 
-def _anti(graph: Graph, match_: _Match) -> Node:
+def _anti(graph: Graph, match_: _Match, by: Sequence[_Side] = ()) -> Node:
+    """`by`: sides in the order in which the inner join of the same asks them for the order of its
+    keys; the left one alone if there is no such join."""
     if match_.residual is not None:
         return graph.minus(match_.left.node, _semi(graph, match_))
     left, right = match_.left, match_.right
@@ -151,14 +154,22 @@ def _anti(graph: Graph, match_: _Match) -> Node:
         _keyed_by_all(keys, len(right.keys)),
         left.width,
         nulls_match=match_.nulls_match,
+        by=[keyed for side in by or (left,) if (keyed := _by_columns(side)) is not None],
     )
+
+
+def _by_columns(side: _Side) -> Keyed | None:
+    """None: some keys are computed."""
+    found = tuple([key.index for key in side.keys if isinstance(key, ColumnReference)])
+    return Keyed(side.node, side.width, found) if len(found) == len(side.keys) else None
 
 
 def _alone_left(graph: Graph, match_: _Match) -> Node:
     """The left rows without a match, beside nulls."""
     width = match_.left.width
     nulls = tuple(Literal(value=None, type=kind) for kind in match_.right.types)
-    return graph.mapped(_anti(graph, match_), width, nulls, (), range(width + len(nulls)))
+    alone = _anti(graph, match_, (match_.right, match_.left))
+    return graph.mapped(alone, width, nulls, (), range(width + len(nulls)))
 
 
 def _alone_right(graph: Graph, match_: _Match) -> Node:
@@ -166,7 +177,8 @@ def _alone_right(graph: Graph, match_: _Match) -> Node:
     width = match_.right.width
     nulls = tuple(Literal(value=None, type=kind) for kind in match_.left.types)
     project = (*range(width, width + len(nulls)), *range(width))
-    return graph.mapped(_anti(graph, match_.flipped()), width, nulls, (), project)
+    alone = _anti(graph, match_.flipped(), (match_.right, match_.left))
+    return graph.mapped(alone, width, nulls, (), project)
 
 
 def _not_in(graph: Graph, match_: _Match) -> Node:

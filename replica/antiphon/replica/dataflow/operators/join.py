@@ -125,19 +125,28 @@ class Unmatched(Operator):
     With K the keys: dL where the key is not in K + dK, and for each key that came or went the rows
     of L before. `keys` arranges distinct keys by all their columns; inputs are the left change with
     its null keys, which never match, and the two arrangements.
+
+    A left side that others arrange has its whole content from the beginning. While the dataflow is
+    filled it comes after all the keys, so that no key finds any of its rows already there.
     """
 
     def __init__(self, width: int, left: Arranged, keys: Arranged) -> None:
         self._width = width
         self._left = left
         self._keys = keys
+        self._has_begun = False  # whether any left row has come
 
     def step(self, inputs: Sequence[Zset | None], step: Step) -> Zset | None:
         found = []
         change = inputs[0]
+        filling = step.is_load and self._left.is_whole
+        if filling:
+            turns = self._keys.pending is not None and self._has_begun
+            assert not turns, "a key comes after rows of an outer side that is shared"
+            self._has_begun = self._has_begun or change is not None
         if change is not None:
             found.append(self._absent(change, step))
-        if self._keys.pending is not None:
+        if self._keys.pending is not None and not filling:
             found += self._turned(self._keys.pending, step)
         return concat_rows([part for part in found if part is not None])
 
@@ -147,7 +156,8 @@ class Unmatched(Operator):
         matched = np.zeros(change.row_count, np.int64)
         words = key_words(keys, change.row_count)
         for match in probe_keys(self._keys.after(step), words):
-            same = equal_rows(keys, match.probes, match.batch.columns, match.rows)
+            others = [match.batch.columns[i] for i in self._keys.key_indices]
+            same = equal_rows(keys, match.probes, others, match.rows)
             own, other = match.probes, match.rows
             if same is not None:
                 own, other = own[same], other[same]
@@ -162,9 +172,10 @@ class Unmatched(Operator):
         """The rows there were of keys that came (they leave) or went (they return)."""
         found = []
         assert keys.words is not None, "an arrangement knows its keys' words"
+        wanted = [keys.columns[i] for i in self._keys.key_indices]
         for match in probe_keys(self._left.before(step), keys.words):
             own = [match.batch.columns[i] for i in self._left.key_indices]
-            same = equal_rows(keys.columns, match.probes, own, match.rows)
+            same = equal_rows(wanted, match.probes, own, match.rows)
             probes, rows = match.probes, match.rows
             if same is not None:
                 probes, rows = probes[same], rows[same]
