@@ -35,6 +35,8 @@ SELECT q.origin, s.id, s.r FROM (SELECT DISTINCT origin FROM flights) q, LATERAL
 -- So do subqueries in expressions, wherever they mention it: in groups, set operations, in FROM of their own.
 SELECT a FROM t WHERE EXISTS (SELECT 1 FROM (SELECT DISTINCT u.b FROM u WHERE u.a = t.a) q WHERE q.b > t.b);
 SELECT a, (SELECT count(*) FROM (SELECT b FROM u WHERE u.a = t.a UNION SELECT t.b) q) FROM t;
+-- Where CASE or COALESCE does not need it, what a subquery makes of the row is no error.
+SELECT a, CASE WHEN a <> 2 THEN (SELECT max(u.b % nullif(t.a - 2, 0)) FROM u WHERE u.b > t.a) END FROM t;
 -- In ON of every join, in aggregates, in what groups go by, and as VALUES.
 SELECT t.a, u.b FROM t LEFT JOIN u ON t.a = u.a AND u.b NOT IN (SELECT b FROM t WHERE b IS NOT NULL);
 SELECT t.a, u.b FROM t JOIN u ON t.a < u.b AND EXISTS (SELECT 1 FROM t x WHERE x.b = t.a AND x.a = u.a);

@@ -22,7 +22,7 @@ def random_structure(seed: int) -> tuple[str, str]:
 class _StructureWriter(Writer):
     def whole(self) -> tuple[str, str]:
         shapes = [self.joined, self.joined, self.joined, self.aggregated, self.keyed, self.listed]
-        shapes += [self.common, self.outer_inside, self.outer_inside, self.tied]
+        shapes += [self.common, self.outer_inside, self.outer_inside, self.tied, self.guarded]
         return self.random.choice(shapes)()
 
     def table(self) -> tuple[str, str, list[Column]]:
@@ -120,6 +120,34 @@ class _StructureWriter(Writer):
         text = f"{shown}array({query}) as l from {name} {alias}"
         again = f"(select list(p order by p{down}) from ({query}) q)"
         return text, f"{shown}coalesce({again}, []) as l from {name} {alias}"
+
+    def guarded(self) -> tuple[str, str]:
+        """A subquery that fails for rows that do not ask for it; DuckDB computes it for them."""
+        (name, alias, columns), (other, a, inner) = self.table(), self.table()
+        x, zero = self.column(columns, "i"), str(self.random.randrange(4))
+        tie = self.random.choice(["=", *COMPARISONS])
+        where = f"{self.column(inner, 'i')} {tie} {self.column(columns, 'i')}"
+        value = f"{self.column(inner, 'i')} / ({x} - {zero})"
+        shapes = [
+            f"(select max({value}) from {other} {a} where {where})",
+            f"(select {value} from {other} {a} where {where} order by 1 limit 1)",
+        ]
+        asked = self.random.choice(shapes)
+        test = self.test(columns, 0)
+        guarded = self.random.choice(
+            [
+                f"case when {x} <> {zero} then {asked} end",
+                f"case when {x} = {zero} then 1 when {test} then {asked} else {asked} + 1 end",
+                f"case when {test} then case when not {x} = {zero} then {asked} end end",
+                f"coalesce(case when {x} = {zero} then {zero} end, {asked})",
+            ]
+        )
+        text = f"select {guarded} as v from {name} {alias}"
+        if self.chance(0.3):
+            text = f"select {x} as k from {name} {alias} where {guarded} <= {self.literal('i')}"
+        elif self.chance(0.3):
+            text = f"select sum({guarded}) as v from {name} {alias}"
+        return text, text.replace(f"({x} - {zero})", f"nullif({x} - {zero}, 0)")
 
     def tied(self) -> tuple[str, str]:
         """The first rows in an order, and all that are equal to the last of them."""

@@ -27,16 +27,21 @@ class SubqueryJoin:
     right: Plan
     keys: Keys = ()
 
-    def onto(self, plan: Plan, place: Callable[[Expression], Expression]) -> Plan:
+    def onto(
+        self, plan: Plan, place: Callable[[Expression], Expression], taken: Expression | None
+    ) -> Plan:
         """The plan with the columns appended; `place` puts outer columns where they are in it."""
         keys = [(place(outer), inner) for outer, inner in self.keys]
         return joined(self.kind, plan, self.right, keys)
 
 
 class Appending(Protocol):
-    """A join that appends columns to the query around a subquery."""
+    """A join that appends columns to the query around a subquery. `taken`: of which of its rows
+    they are read, for what is computed for each of them; of others they may be null."""
 
-    def onto(self, plan: Plan, place: Callable[[Expression], Expression]) -> Plan: ...
+    def onto(
+        self, plan: Plan, place: Callable[[Expression], Expression], taken: Expression | None
+    ) -> Plan: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +53,16 @@ class SubqueryValue:
     value: Expression
 
     def join_to(
-        self, plan: Plan, place: Callable[[Expression], Expression]
+        self,
+        plan: Plan,
+        place: Callable[[Expression], Expression],
+        taken: Expression | None = None,
     ) -> tuple[Plan, Expression]:
-        """The plan with the joins made, and the value over its columns."""
+        """The plan with the joins made, and the value over its columns, of the rows of which
+        `taken` is true; None: of all."""
         base = width_of(plan)
         for join in self.joins:
-            plan = join.onto(plan, place)
+            plan = join.onto(plan, place, taken)
         return plan, resolved(self.value, place, base)
 
 

@@ -52,11 +52,19 @@ class Domain:
         """Whether it mentions queries further out, however far, of which nothing is at hand."""
         return any(column.index >= OUTER for column in self.columns)
 
-    def around(self, plan: Plan, place: Place, build: Callable[[Plan], Plan]) -> Plan:
-        """What `build` makes of the query around, `plan`, with the combinations in reach. `place`
-        puts the columns of the domain where they are in `plan`."""
+    def around(
+        self,
+        plan: Plan,
+        place: Place,
+        build: Callable[[Plan], Plan],
+        taken: Expression | None = None,
+    ) -> Plan:
+        """What `build` makes of the query around, `plan`, with the combinations in reach, of the
+        rows of which `taken` is true. `place` puts the columns of the domain where they are in
+        `plan`."""
         rows = LocalGet(binding=self.rows, schema=schema_of(plan))
-        combinations = Distinct(input=computed(rows, [place(column) for column in self.columns]))
+        asking = rows if taken is None else filtered(rows, [taken])
+        combinations = Distinct(input=computed(asking, [place(column) for column in self.columns]))
         body = Let(binding=self.binding, value=combinations, body=build(rows))
         return Let(binding=self.rows, value=plan, body=body)
 
@@ -217,13 +225,13 @@ class _Around:
     domain: Domain
     joins: tuple[Appending, ...]
 
-    def onto(self, plan: Plan, place: Place) -> Plan:
+    def onto(self, plan: Plan, place: Place, taken: Expression | None) -> Plan:
         def build(rows: Plan) -> Plan:
             for join in self.joins:
-                rows = join.onto(rows, place)
+                rows = join.onto(rows, place, taken)
             return rows
 
-        return self.domain.around(plan, place, build)
+        return self.domain.around(plan, place, build, taken)
 
 
 def within(domain: Domain | None, value: SubqueryValue) -> SubqueryValue:
@@ -240,7 +248,7 @@ class TieJoin:
     domain: Domain
     right: Plan
 
-    def onto(self, plan: Plan, place: Place) -> Plan:
+    def onto(self, plan: Plan, place: Place, taken: Expression | None) -> Plan:
         first = width_of(self.right) - len(self.domain.columns)
         return Join(
             kind=JoinKind.LEFT, left=plan, right=self.right,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from antiphon.controller.sql.correlation import Keys, SubqueryJoin, of_empty_group
 from antiphon.controller.sql.expressions import columns_of, columns_of_all, rewrite
-from antiphon.controller.sql.plans import computed, joined
+from antiphon.controller.sql.plans import computed, filtered, joined
 from antiphon.controller.sql.relation import Context
 from antiphon.controller.sql.scope import OUTER, is_outer
 from antiphon.protocol.expression import ColumnReference, Expression
@@ -42,12 +42,15 @@ class DomainJoin:
     aggregates: tuple[Aggregate, ...]
     domain: tuple[ColumnReference, ...]
 
-    def onto(self, plan: Plan, place: Callable[[Expression], Expression]) -> Plan:
+    def onto(
+        self, plan: Plan, place: Callable[[Expression], Expression], taken: Expression | None
+    ) -> Plan:
         """The plan with the columns appended; `place` puts outer columns where they are in it."""
         columns = tuple(Column(name="", type=kind) for kind in schema_of(plan).types)
         around = LocalGet(binding=self.binding, schema=Schema(columns))
         outer = [place(column) for column in self.domain]
-        combinations = Distinct(input=computed(around, outer))
+        asking = around if taken is None else filtered(around, [taken])
+        combinations = Distinct(input=computed(asking, outer))
         keys = [(self._in_domain(mine), inner) for mine, inner in self.keys]
         conditions = [self._in_both(condition) for condition in self.conditions]
         matches = joined(JoinKind.INNER, combinations, self.right, keys, conditions)

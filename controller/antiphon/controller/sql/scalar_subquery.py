@@ -211,7 +211,7 @@ def _row(
     outputs = lowering.outputs(select)
     _check_width(source, node, len(outputs))
     settled = settle(source, outputs[0].node, outputs[0].value)
-    order = lowering.sort_values(select)
+    order = lowering.sort_values(select, outputs)
     lowering.refuse_grouping(node, "this subquery")
     lowering.join_values()
     keys = [inner for _, inner in correlated.keys]

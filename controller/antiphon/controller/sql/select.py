@@ -7,7 +7,7 @@ placeholders for aggregates, windows and subqueries; then each step gives its pl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -18,7 +18,7 @@ from antiphon.controller.sql.coercion import Typed, Unknown, settle
 from antiphon.controller.sql.correlation import SubqueryValue
 from antiphon.controller.sql.domain import narrowed
 from antiphon.controller.sql.ending import distinct_on, ended, with_ties
-from antiphon.controller.sql.expressions import columns_of, columns_of_all, rewrite
+from antiphon.controller.sql.expressions import columns_of, rewrite
 from antiphon.controller.sql.grouping import grouped, grouping_of
 from antiphon.controller.sql.naming import output_name
 from antiphon.controller.sql.nested import fields_of
@@ -47,6 +47,7 @@ from antiphon.controller.sql.syntax import (
     name_of,
 )
 from antiphon.controller.sql.table_functions import SetCalls
+from antiphon.controller.sql.taken import read_when
 from antiphon.controller.sql.windows import Windows, place_windows
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Plan, TemporalFilter
@@ -273,7 +274,7 @@ class SelectLowering:
         inner = self.scalars("IN or EXISTS", special=False)
         for part in semijoins:
             self.plan = self.subqueries.semijoin(part, inner, self.plan)
-        self.join_values()
+        self.join_values([value for value, _ in late])
         self.plan = filtered(self.plan, [self.place(value, spot) for value, spot in late])
         return ties
 
@@ -296,16 +297,22 @@ class SelectLowering:
             what = "an aggregate" if self.aggregates.is_used else "a window function"
             raise self.context.source.invalid(spot, f"{what} cannot stand in {place}")
 
-    def sort_values(self, node: exp.Select) -> list[tuple[Expression, bool, bool]]:
+    def sort_values(
+        self, node: exp.Select, outputs: Sequence[Output]
+    ) -> list[tuple[Expression, bool, bool]]:
         """ORDER BY as (value, descending, nulls first), over the columns of FROM."""
-        items = order_items(
-            self.context.source, node.args.get("order"), (), self.scalars("ORDER BY").lower
-        )
-        return [
-            (item.value, item.descending, item.nulls_first)
-            for item in items
-            if item.value is not None
-        ]
+        source = self.context.source
+        names = [output.name for output in outputs]
+        items = order_items(source, node.args.get("order"), names, self.scalars("ORDER BY").lower)
+        sorts: list[tuple[Expression, bool, bool]] = []
+        for item in items:
+            value = item.value
+            if item.output is not None:
+                shown = outputs[item.output]
+                value = settle(source, shown.node, shown.value)
+            assert value is not None, "an output or a value"
+            sorts.append((value, item.descending, item.nulls_first))
+        return sorts
 
     def group(
         self, node: exp.Select, outputs: Sequence[Output], above: Sequence[Expression]
@@ -321,7 +328,7 @@ class SelectLowering:
             self._reduce(group, outputs)
         shown = [output.value for output in outputs if not isinstance(output.value, Unknown)]
         read = [*shown, *above, *([] if condition is None else [condition])]
-        self.join_values(self._subqueries_in([*read, *self.windows.read, *self.sets.read]))
+        self.join_values([*read, *self.windows.read, *self.sets.read])
         if condition is not None:
             assert having is not None, "the condition came from it"
             self.plan = filtered(self.plan, [self.place(condition, having)])
@@ -335,8 +342,7 @@ class SelectLowering:
             if not all(key in grouping.keys for key in asked):
                 raise source.invalid(group, "the arguments of grouping must stand in GROUP BY")
         keys = (*grouping.keys, *self.ties)
-        below = columns_of_all([*grouping.keys, *self.aggregates.read])
-        self.join_values([index for index in below if is_subquery(index)])
+        self.join_values([*grouping.keys, *self.aggregates.read])
         self.plan, places = grouped(
             self.plan, grouping.placed(self.place), self.aggregates.placed(self.place),
             self.context.next_binding, self.domain,
@@ -381,29 +387,28 @@ class SelectLowering:
             raise source.invalid(node, "GROUP BY cannot hold an aggregate, window or set")
         return key
 
-    def join_values(self, wanted: Collection[int] | None = None) -> None:
-        """Append the columns of subqueries, of these or of all, that have no place yet."""
+    def join_values(self, readers: Sequence[Expression] | None = None) -> None:
+        """Append the columns of subqueries that have no place yet: of those that the expressions
+        read, for the rows of which they do, or of all; what is within a group's key is there."""
+        keys = self.keys or ()
+        read = None if readers is None else read_when(readers, lambda part: part in keys)
         for number, value in enumerate(self.values):
             index = SUBQUERIES + number
-            if index in self.places or (wanted is not None and index not in wanted):
+            if index in self.places or (read is not None and index not in read):
                 continue
-            self.plan, column = value.join_to(self.plan, self.place)
+            taken = None if read is None else self._placed_condition(read[index])
+            self.plan, column = value.join_to(self.plan, self.place, taken)
             self.places[index] = column
 
-    def _subqueries_in(self, expressions: Sequence[Expression]) -> frozenset[int]:
-        """The placeholders of subqueries that are read, but for those within a group's key."""
-        found: set[int] = set()
-
-        def note(part: Expression) -> Expression | None:
-            if self.keys is not None and part in self.keys:
-                return part
-            if isinstance(part, ColumnReference) and is_subquery(part.index):
-                found.add(part.index)
+    def _placed_condition(self, condition: Expression | None) -> Expression | None:
+        """The condition over the plan's columns; None, which is all rows, where it reads what has
+        no place yet."""
+        if condition is None:
             return None
-
-        for expression in expressions:
-            rewrite(expression, note)
-        return frozenset(found)
+        special = [index for index in columns_of(condition) if index >= AGGREGATES]
+        if any(index not in self.places for index in special):
+            return None
+        return self.place(condition)
 
     # Giving placeholders their places.
 
