@@ -125,9 +125,9 @@ def filled(world: World, query: str, more: list[tuple[Row, int]]) -> View:
 def test_an_error_is_there_exactly_while_its_row_is(failure: str) -> None:
     expression, values = FAILURES[failure]
     bad = bad_row(values)
+    world = World()
+    world.run(TABLES)
     for place, query in {**PLACES, **{f"guard: {k}": q for k, q in GUARDS.items()}}.items():
-        world = World()
-        world.run(TABLES)
         text = query.format(e=expression)
         view = filled(world, text, [])
         before = said(view)
