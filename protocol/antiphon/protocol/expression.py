@@ -79,7 +79,10 @@ COMPARISONS: Final = (
 ARITHMETIC: Final = ("add", "subtract", "multiply", "divide", "modulo", "negate", "abs")
 NUMERIC: Final = (
     "round", "floor", "ceil", "truncate", "sqrt", "cbrt", "power", "exp", "ln", "log10", "sign",
-    "sin", "cos", "tan", "asin", "acos", "atan", "atan2",
+    "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh",
+    "atanh", "cot", "sind", "cosd", "tand", "cotd", "log2", "gcd", "lcm", "factorial", "bit_count",
+    "width_bucket",
+    "quotient",  # of decimals, cut to a whole number
 )  # fmt: skip
 # Of integers of one type.
 BITWISE: Final = (
@@ -95,6 +98,8 @@ TEXTUAL: Final = (
 )  # fmt: skip
 TEMPORAL: Final = (
     "date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date", "timezone",
+    "make_timestamp", "make_interval", "date_bin", "justify_days", "justify_hours",
+    "justify_interval",
 )  # fmt: skip
 CONDITIONAL: Final = ("coalesce", "nullif", "greatest", "least")
 # Lists and structs. A field is named by its place, from 0; elements by theirs, from 1.

@@ -126,11 +126,17 @@ SELECT f.id, s.v FROM flights f, regexp_split_to_table(f.dest, 'A') AS s(v);
 SELECT a FROM t WHERE a BETWEEN SYMMETRIC b AND 3;
 -- Decimals are exact.
 SELECT sum(fare), avg(fare)::numeric(10,2), round(max(fare), 1) FROM flights;
+-- Numbers: whole quotients, divisors, buckets, angles in degrees.
+SELECT div(fare, 7), width_bucket(fare, 0, 1000, 10), gcd(distance, 60) FROM flights WHERE fare > 0;
+SELECT tanh(a), cosd(a * 60), factorial(a), bit_count(a), num_nulls(a, b) FROM t;
 -- A division by zero is data: reads say so as long as the row is there.
 SELECT a / nullif(b, 0) AS whole, a % nullif(b, 0) AS rest FROM t;
 -- Dates, times and intervals.
 SELECT date_trunc('day', hour), extract(dow FROM day), hour + INTERVAL '1 month 2 days' FROM flights;
 SELECT day - date '2013-01-01', make_date(2024, 2, 29), age(hour, timestamp '2012-01-01') FROM flights;
+-- Times made of numbers, and put into bins of any width that begin where is said.
+SELECT date_bin(interval '36 hours', hour, timestamp '2013-01-01') AS bin, count(*) FROM flights GROUP BY bin;
+SELECT make_timestamp(2013, 1, 1 + a, 12, 0, 1.5), isfinite(make_date(2013, 1, 1 + a)) FROM t;
 -- Time zones by name; a time that clocks skip or show twice is read as PostgreSQL does.
 SELECT id, hour AT TIME ZONE 'UTC' AT TIME ZONE 'America/New_York' AS shown FROM flights;
 

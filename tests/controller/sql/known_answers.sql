@@ -58,3 +58,87 @@ regexp_split_to_array('helLo', 'l', 'i') -- {he,"",o}
 2 BETWEEN SYMMETRIC 3 AND 1 -- true
 2 NOT BETWEEN SYMMETRIC 3 AND 1 -- false
 NULL BETWEEN SYMMETRIC 3 AND 1 -- null
+-- Numbers.
+div(9, 4) -- 2
+div(-9.5, 2) -- -4
+div(12345678901234567890123456789012345678::numeric(38, 0), 7) -- 1763668414462081127160493827001763668
+div(1, 0) -- error: division by zero
+gcd(1071, 462) -- 21
+gcd(0, 0) -- 0
+gcd(-4, 6) -- 2
+gcd('-2147483648'::int, 0) -- error: integer out of range
+lcm(1071, 462) -- 23562
+lcm(0, 5) -- 0
+lcm(2147483647, 2147483646) -- error: integer out of range
+lcm(9223372036854775807, 2) -- error: bigint out of range
+factorial(5) -- 120
+factorial(33) -- 8683317618811886495518194401280000000
+factorial(34) -- error: numeric(38,0) out of range
+factorial(-1) -- error: factorial of a negative number is undefined
+width_bucket(5.35, 0.024, 10.06, 5) -- 3
+width_bucket(5.35::float8, 0.024, 10.06, 5) -- 3
+width_bucket(10.06, 0.024, 10.06, 5) -- 6
+width_bucket(0.02, 0.024, 10.06, 5) -- 0
+width_bucket(3, 10, 0, 5) -- 4
+width_bucket(10.0, 10, 0, 5) -- 1
+width_bucket(0, 10, 0, 5) -- 6
+width_bucket(-1.0::float8, 0, -10, 4) -- 1
+width_bucket('nan'::float8, 0, 10, 4) -- error: operands cannot be NaN
+width_bucket(1, 0, 10, NULL::int) IS NULL -- true
+width_bucket(1.0::float8, 2, 2, 4) -- error: lower bound cannot equal upper bound
+width_bucket(NULL, 0, 10, 4) -- null
+bit_count(255) -- 8
+bit_count(-1::bigint) -- 64
+scale(8.4100) -- 4
+min_scale(8.4100) -- 2
+min_scale(8.0) -- 0
+sind(30) -- 0.5
+sind(-150) -- -0.5
+sind(390) -- 0.5
+cosd(60) -- 0.5
+cosd(120) -- -0.5
+cosd(240) -- -0.5
+tand(45) -- 1
+tand(135) -- -1
+tand(180) -- 0
+cotd(45) -- 1
+tand(90) -- Infinity
+sind('infinity') -- error: input is out of range
+sinh(1000) -- Infinity
+atanh(1) -- Infinity
+acosh(0.5) -- error: input is out of range
+cot(0) -- Infinity
+log2(8) -- 3
+num_nulls(1, NULL, 'a', NULL) -- 2
+num_nonnulls(1, NULL, 'a') -- 2
+-- Dates, times, intervals.
+make_timestamp(2013, 7, 15, 8, 15, 23.5) -- 2013-07-15 08:15:23.5
+make_timestamp(2013, 7, 15, 24, 0, 0) -- 2013-07-16 00:00:00
+make_timestamp(2013, 7, 15, 24, 0, 1) -- error: date/time field value out of range
+make_timestamp(2013, 2, 29, 0, 0, 0) -- error: date/time field value out of range
+make_timestamp(1900, 1, 1, 0, 0, 60) -- 1900-01-01 00:01:00
+make_timestamptz(2013, 7, 15, 8, 15, 23.5, 'America/New_York') -- 2013-07-15 12:15:23.5+00
+make_interval(days => 10, secs => 1.5) -- 10 days 00:00:01.5
+make_interval(1, 2, 3, 4, 5, 6, 7.8) -- 1 year 2 mons 25 days 05:06:07.8
+make_interval() -- 00:00:00
+date_bin('15 minutes', timestamp '2020-02-11 15:44:17', timestamp '2001-01-01') -- 2020-02-11 15:30:00
+date_bin('15 minutes', timestamp '2020-02-11 15:44:17', timestamp '2001-01-01 00:02:30') -- 2020-02-11 15:32:30
+date_bin('1 day', timestamp '1969-12-31 15:44:17', timestamp '2001-01-01 12:00') -- 1969-12-31 12:00:00
+date_bin('1 month', timestamp '2020-02-11', timestamp '2001-01-01') -- error: timestamps cannot be binned into intervals containing months or years
+date_bin('0 s', timestamp '2020-02-11', timestamp '2001-01-01') -- error: stride must be greater than zero
+justify_days(interval '1 year 65 days') -- 1 year 2 mons 5 days
+justify_hours(interval '50 hours 10 minutes') -- 2 days 02:10:00
+justify_interval(interval '1 mon -1 hour') -- 29 days 23:00:00
+justify_interval(interval '-1 mon 1 hour') -- -29 days -23:00:00
+justify_days(interval '1 mon -1 day') -- 29 days
+justify_hours(interval '1 day -1 hour') -- 23:00:00
+isfinite(date '2001-02-16') -- true
+timezone('America/New_York', timestamptz '2001-02-16 20:38:40+00') -- 2001-02-16 15:38:40
+date_add('2021-10-31 00:00:00+02'::timestamptz, '1 day'::interval, 'Europe/Warsaw') -- 2021-10-31 23:00:00+00
+date_subtract('2021-11-01 00:00:00+01'::timestamptz, '1 day'::interval, 'Europe/Warsaw') -- 2021-10-30 22:00:00+00
+(DATE '2001-02-16', DATE '2001-12-21') OVERLAPS (DATE '2001-10-30', DATE '2002-10-30') -- true
+(DATE '2001-02-16', INTERVAL '100 days') OVERLAPS (DATE '2001-10-30', DATE '2002-10-30') -- false
+(DATE '2001-10-29', DATE '2001-10-30') OVERLAPS (DATE '2001-10-30', DATE '2001-10-31') -- false
+(DATE '2001-10-30', DATE '2001-10-30') OVERLAPS (DATE '2001-10-30', DATE '2001-10-31') -- true
+(DATE '2001-10-30', NULL) OVERLAPS (DATE '2001-10-29', DATE '2001-10-31') -- true
+(DATE '2001-10-30', NULL) OVERLAPS (DATE '2001-11-29', DATE '2001-12-31') -- null

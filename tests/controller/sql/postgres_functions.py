@@ -4,6 +4,7 @@ time, for DuckDB to call."""
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -46,12 +47,23 @@ def _split(text: str, mark: str) -> list[str]:
     return text.split(mark)
 
 
+def _bucket(value: float, first: float, last: float, count: int) -> int:
+    step = (last - first) / count
+    return max(0, min(count + 1, math.floor((value - first) / step) + 1))
+
+
 # By name: the function, what it takes, what it gives. None stands for null and is not passed.
 _REFERENCES: Final[dict[str, tuple[Callable[..., Any], list[str], str]]] = {
     "initcap": (_initcap, ["VARCHAR"], "VARCHAR"),
     "overlay": (_overlay, ["VARCHAR", "VARCHAR", "INTEGER", "INTEGER"], "VARCHAR"),
     "to_hexadecimal": (_to_hex, ["INTEGER"], "VARCHAR"),
     "quote_literal": (_quote, ["VARCHAR"], "VARCHAR"),
+    "width_bucket": (_bucket, ["DOUBLE"] * 3 + ["INTEGER"], "INTEGER"),
+    "div": (lambda a, b: math.trunc(a / b), ["DOUBLE"] * 2, "DOUBLE"),
+    "sind": (lambda x: math.sin(math.radians(x)), ["DOUBLE"], "DOUBLE"),
+    "cosd": (lambda x: math.cos(math.radians(x)), ["DOUBLE"], "DOUBLE"),
+    "tand": (lambda x: math.tan(math.radians(x)), ["DOUBLE"], "DOUBLE"),
+    "min_scale": (lambda x: len(f"{x:.3f}".rstrip("0").split(".")[1]), ["DOUBLE"], "INTEGER"),
     "base64_of": (_encoded, ["VARCHAR"], "VARCHAR"),
     "regexp_instr": (lambda text, sought: text.find(sought) + 1, ["VARCHAR"] * 2, "INTEGER"),
     "regexp_count": (lambda text, sought: text.count(sought), ["VARCHAR"] * 2, "INTEGER"),
@@ -62,6 +74,8 @@ _SPELLINGS: Final = (
     (r"encode\(sha256\(convert_to\((\w+), 'UTF8'\)\), 'hex'\)", r"sha256(\1)"),
     (r"\bregexp_substr\(", "regexp_extract("),
     (r"\bto_hex\(", "to_hexadecimal("),
+    (r"\bdate_bin\(", "time_bucket("),
+    (r"num_nulls\((\w+), (\w+)\)", r"((\1 IS NULL)::int + (\2 IS NULL)::int)"),
     (r"\bformat\('", "printf('"),
     (r"\bregexp_split_to_table\(([^()]*)\)", r"unnest(regexp_split_to_array(\1))"),
     (

@@ -22,8 +22,16 @@ from antiphon.controller.sql.functions import CLOCKS, Arguments, call
 from antiphon.controller.sql.literal_text import read_interval
 from antiphon.controller.sql.nested import NESTED_CALLS, NESTED_HANDLERS, is_list, joined
 from antiphon.controller.sql.source import near_miss
-from antiphon.controller.sql.syntax import describe, expect_only, function_name, is_row, name_of
+from antiphon.controller.sql.syntax import (
+    describe,
+    expect_only,
+    function_name,
+    is_row,
+    name_of,
+    named_arguments,
+)
 from antiphon.controller.sql.text_patterns import similar_to_regexp
+from antiphon.controller.sql.time_functions import NAMED, overlap
 from antiphon.controller.sql.types import type_from_sql
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
 from antiphon.protocol.schema import (
@@ -309,10 +317,11 @@ def _function(scalars: Scalars, node: exp.Expr) -> Typed:
         return NESTED_CALLS[name](scalars, node)
     if name in CLOCKS and not node.expressions:
         return _clock(scalars, exp.CurrentTimestamp().update_positions(node))
-    for argument in node.expressions:
+    nodes = named_arguments(scalars.source, node, NAMED[name]) if name in NAMED else None
+    for argument in nodes or node.expressions:
         if isinstance(argument, exp.Distinct | exp.Order | exp.Star | exp.Kwarg | exp.Alias):
             raise scalars.source.invalid(node, f"{name} is not an aggregate function")
-    return _call(scalars, node, name, node.expressions)
+    return _call(scalars, node, name, node.expressions if nodes is None else nodes)
 
 
 def _call(scalars: Scalars, node: exp.Expr, name: str, nodes: Sequence[exp.Expr]) -> Expression:
@@ -350,6 +359,15 @@ def _trim(scalars: Scalars, node: exp.Expr) -> Expression:
     name = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}[side]
     nodes = [node.this, node.args.get("expression")]
     return _call(scalars, node, name, [part for part in nodes if part is not None])
+
+
+def _overlaps(scalars: Scalars, node: exp.Expr) -> Expression:
+    expect_only(scalars.source, node, "this", "expression")
+    rows = node.this, node.expression
+    if any(not is_row(row) or len(row.expressions) != 2 for row in rows):
+        raise scalars.source.invalid(node, "OVERLAPS takes two rows of two values")
+    first, second = ([scalars.typed(part) for part in row.expressions] for row in rows)
+    return fold(overlap(scalars.source, node, first, second))
 
 
 def _overlay(scalars: Scalars, node: exp.Expr) -> Expression:
@@ -398,6 +416,7 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Substring: _substring,
         exp.Trim: _trim,
         exp.Overlay: _overlay,
+        exp.Overlaps: _overlaps,
         exp.Pow: _power,
         exp.SimilarTo: _similar,
         exp.BitwiseAnd: _bitwise("bitwise_and"),

@@ -8,9 +8,18 @@ from typing import Final
 
 from antiphon.controller.sql.functions import FUNCTIONS, Builder
 from antiphon.controller.sql.list_functions import LIST_FUNCTIONS
+from antiphon.controller.sql.numeric_functions import NUMERIC_FUNCTIONS
 from antiphon.controller.sql.text_functions import TEXT_FUNCTIONS
 from antiphon.controller.sql.text_patterns import FORMATTED
+from antiphon.controller.sql.time_functions import TIME_FUNCTIONS
 
 BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
-    {**FUNCTIONS, **FORMATTED, **LIST_FUNCTIONS, **TEXT_FUNCTIONS}
+    {
+        **FUNCTIONS,
+        **FORMATTED,
+        **LIST_FUNCTIONS,
+        **TEXT_FUNCTIONS,
+        **NUMERIC_FUNCTIONS,
+        **TIME_FUNCTIONS,
+    }
 )

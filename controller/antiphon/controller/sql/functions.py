@@ -74,12 +74,12 @@ def fixed(function: str, result: Type, *parameters: Type, optional: int = 0) -> 
     return build
 
 
-def _real(function: str) -> Builder:
+def real(function: str) -> Builder:
     """A function of double precision, for any number."""
     return fixed(function, FLOAT64, FLOAT64)
 
 
-def _numeric(arguments: Arguments, index: int = 0) -> Expression:
+def numeric(arguments: Arguments, index: int = 0) -> Expression:
     """An argument that must be a number; text without a type is read as double precision."""
     value = arguments.settled(index, FLOAT64)
     if not value.type.is_numeric:
@@ -95,7 +95,7 @@ def _rounding(function: str) -> Builder:
     def build(arguments: Arguments) -> Expression:
         if not 1 <= len(arguments.values) <= (2 if takes_digits else 1):
             raise arguments.wrong()
-        value = _numeric(arguments)
+        value = numeric(arguments)
         if len(arguments.values) == 2:
             return _round_to(function, arguments, value)
         if value.type.kind is not TypeKind.DECIMAL:
@@ -121,7 +121,7 @@ def _same_number(function: str) -> Builder:
     def build(arguments: Arguments) -> Expression:
         if len(arguments.values) != 1:
             raise arguments.wrong()
-        value = _numeric(arguments)
+        value = numeric(arguments)
         return call(function, [value], value.type)
 
     return build
@@ -130,7 +130,7 @@ def _same_number(function: str) -> Builder:
 def _sign(arguments: Arguments) -> Expression:
     if len(arguments.values) != 1:
         raise arguments.wrong()
-    value = _numeric(arguments)
+    value = numeric(arguments)
     if value.type.kind is TypeKind.DECIMAL:
         return call("sign", [value], value.type)
     return call("sign", [cast(value, FLOAT64)], FLOAT64)
@@ -231,7 +231,7 @@ def _unit(arguments: Arguments, allowed: Sequence[str]) -> str:
     )
 
 
-def _moment(arguments: Arguments, index: int) -> Expression:
+def moment(arguments: Arguments, index: int) -> Expression:
     """An argument that is a timestamp, or a date taken as one."""
     value = arguments.settled(index, TIMESTAMP)
     return cast(value, TIMESTAMP) if value.type == DATE else value
@@ -241,7 +241,7 @@ def _date_trunc(arguments: Arguments) -> Expression:
     if len(arguments.values) != 2:
         raise arguments.wrong()
     unit = Literal(value=_unit(arguments, _UNITS), type=TEXT)
-    value = _moment(arguments, 1)
+    value = moment(arguments, 1)
     if value.type not in (TIMESTAMP, TIMESTAMPTZ, INTERVAL):
         raise arguments.wrong()
     return call("date_trunc", [unit, value], value.type)
@@ -267,7 +267,7 @@ def _age(arguments: Arguments) -> Expression:
     if len(arguments.values) != 2:
         raise arguments.source.unsupported(arguments.call, "age with other than two arguments")
     values, kind = unify(
-        arguments.source, arguments.spots, [_moment(arguments, 0), _moment(arguments, 1)],
+        arguments.source, arguments.spots, [moment(arguments, 0), moment(arguments, 1)],
         "the arguments of age",
     )  # fmt: skip
     if kind not in (TIMESTAMP, TIMESTAMPTZ):
@@ -330,22 +330,22 @@ FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "floor": _rounding("floor"),
         "ceil": _rounding("ceil"),
         "ceiling": _rounding("ceil"),
-        "sqrt": _real("sqrt"),
-        "cbrt": _real("cbrt"),
-        "sin": _real("sin"),
-        "cos": _real("cos"),
-        "tan": _real("tan"),
-        "asin": _real("asin"),
-        "acos": _real("acos"),
-        "atan": _real("atan"),
+        "sqrt": real("sqrt"),
+        "cbrt": real("cbrt"),
+        "sin": real("sin"),
+        "cos": real("cos"),
+        "tan": real("tan"),
+        "asin": real("asin"),
+        "acos": real("acos"),
+        "atan": real("atan"),
         "atan2": fixed("atan2", FLOAT64, FLOAT64, FLOAT64),
         "pi": _pi,
         "degrees": _scaled(180 / math.pi),
         "radians": _scaled(math.pi / 180),
-        "exp": _real("exp"),
-        "ln": _real("ln"),
+        "exp": real("exp"),
+        "ln": real("ln"),
         "log": _logarithm,
-        "log10": _real("log10"),
+        "log10": real("log10"),
         "power": fixed("power", FLOAT64, FLOAT64, FLOAT64),
         "pow": fixed("power", FLOAT64, FLOAT64, FLOAT64),
         "mod": _modulo,

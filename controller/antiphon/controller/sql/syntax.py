@@ -70,6 +70,27 @@ def function_name(node: exp.Anonymous) -> str:
     return node.this.lower() if isinstance(node.this, str) else name_of(node.this)
 
 
+def named_arguments(
+    source: Source, node: exp.Anonymous, parameters: tuple[str, ...]
+) -> list[exp.Expr]:
+    """The arguments in the order of the parameters, 0 for what is left out.
+
+    Raises:
+        InvalidSql: a name that no parameter has, or that is given twice.
+    """
+    found: dict[str, exp.Expr] = {}
+    for place, argument in enumerate(node.expressions):
+        name, value = parameters[min(place, len(parameters) - 1)], argument
+        if isinstance(argument, exp.Kwarg):
+            name, value = argument.this.name.lower(), argument.expression
+        elif place >= len(parameters):
+            raise source.invalid(node, f"{function_name(node)} has {len(parameters)} parameters")
+        if name not in parameters or name in found:
+            raise source.invalid(node, f'{function_name(node)} has no parameter "{name}" here')
+        found[name] = value
+    return [found.get(name, exp.Literal.number(0)) for name in parameters]
+
+
 def describe(node: exp.Expr) -> str:
     """A node in words, for refusals."""
     if isinstance(node, exp.Anonymous):

@@ -33,7 +33,7 @@ _RISKY_PRODUCT: Final = float(2**62)
 
 
 def arithmetic(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
-    """add, subtract, multiply, divide, modulo, negate, abs."""
+    """add, subtract, multiply, divide, modulo, quotient (of decimals), negate, abs."""
     if any(a.type.kind in _TEMPORAL for a in arguments):
         return temporal.arithmetic(frame, call, arguments)
     if call.type.kind is TypeKind.DECIMAL:
@@ -71,7 +71,7 @@ def _subtract(a: Values, b: Values) -> tuple[Values, Mask | None]:
     return rest, ((a ^ b) & (a ^ rest)) < 0
 
 
-def _multiply(a: Values, b: Values) -> tuple[Values, Mask | None]:
+def multiplied(a: Values, b: Values) -> tuple[Values, Mask | None]:
     product = a * b
     risky = np.abs(a.astype(np.float64) * b) >= _RISKY_PRODUCT
     if not risky.any():
@@ -107,7 +107,7 @@ def _abs(a: Values) -> tuple[Values, Mask | None]:
 
 
 _INTEGERS: Final[dict[str, Callable[..., tuple[Values, Mask | None]]]] = {
-    "add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide,
+    "add": _add, "subtract": _subtract, "multiply": multiplied, "divide": _divide,
     "modulo": _modulo, "negate": _negate, "abs": _abs,
 }  # fmt: skip
 
@@ -143,5 +143,5 @@ def check_overflow(
 
 FUNCTIONS: Final = {
     name: arithmetic
-    for name in ("add", "subtract", "multiply", "divide", "modulo", "negate", "abs")
+    for name in ("add", "subtract", "multiply", "divide", "modulo", "quotient", "negate", "abs")
 }

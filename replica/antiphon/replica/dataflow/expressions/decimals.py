@@ -28,7 +28,7 @@ def arithmetic(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
             result = pc.negate_checked(arguments[0].array)
         case "abs":
             result = pc.abs_checked(arguments[0].array)
-        case "divide" | "modulo":
+        case "divide" | "modulo" | "quotient":
             return _division(frame, call, arguments)
         case "add" | "subtract":
             left, right = (widened(a.array, DECIMAL_PRECISION_MAX) for a in arguments)
@@ -116,6 +116,8 @@ def _division(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
         right = pc.if_else(array_of(zero, pa.bool_()), pa.scalar(None, right.type), right)
     if call.function == "modulo":
         return _modulo(frame, call, left, right)
+    if call.function == "quotient":
+        return _quotient(frame, call, left, right)
     # One digit more than the result keeps: cutting there and rounding then is rounding once.
     scale = call.type.scale + 1
     divisor = _trimmed(right)
@@ -148,6 +150,19 @@ def _modulo(frame: Frame, call: Call, left: pa.Array, right: pa.Array) -> Vector
     product = pc.multiply(quotient, bottom).cast(pa.decimal256(WIDE_DIGITS_MAX - 1, 0))
     rest = pc.subtract(top, product).cast(pa.decimal256(WIDE_DIGITS_MAX, 0))
     return fit(frame, call.function, _scaled(rest, scale), call.type)
+
+
+def _quotient(frame: Frame, call: Call, left: pa.Array, right: pa.Array) -> Vector:
+    """Cut to a whole number. Operands of one scale: a quotient of coefficients."""
+    assert left.type.scale == right.type.scale, "arguments have one type"
+    top, bottom = _trimmed(_whole(left)), _trimmed(_whole(right))
+    if top.type.precision + bottom.type.precision + 1 > WIDE_DIGITS_MAX - 1:
+        found = _by_row(
+            left, right, lambda a, b: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+        )
+    else:
+        found = pc.trunc(pc.divide(top, bottom)).cast(pa.decimal256(top.type.precision, 0))
+    return fit(frame, call.function, found, call.type)
 
 
 def _long_division(frame: Frame, call: Call, left: pa.Array, right: pa.Array) -> Vector:

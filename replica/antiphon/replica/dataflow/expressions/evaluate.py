@@ -26,10 +26,12 @@ from antiphon.replica.dataflow.expressions import (
     list_search,
     list_text,
     lists,
+    mathematics,
     numeric,
     regexps,
     structs,
     temporal_fields,
+    temporal_values,
     textual,
     time_zones,
 )
@@ -46,6 +48,7 @@ _STRICT: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     **arithmetic.FUNCTIONS,
     **conditional.FUNCTIONS,
     **numeric.FUNCTIONS,
+    **mathematics.FUNCTIONS,
     **bits.FUNCTIONS,
     **lists.FUNCTIONS,
     **list_search.FUNCTIONS,
@@ -57,6 +60,7 @@ _STRICT: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     **encodings.FUNCTIONS,
     **regexps.FUNCTIONS,
     **temporal_fields.FUNCTIONS,
+    **temporal_values.FUNCTIONS,
     **time_zones.FUNCTIONS,
 }
 

@@ -83,8 +83,11 @@ def _as(frame: Frame, call: Call, value: Vector) -> Vector:
 Refusal = tuple[str, str, Callable[..., Mask]]  # code, message, where
 
 
-def _real(kernel: Callable[..., Values], *refusals: Refusal) -> Callable[..., Vector]:
-    """A function of double precision; decimals and integers go through it too."""
+def real(
+    kernel: Callable[..., Values], *refusals: Refusal, may_be_infinite: bool = False
+) -> Callable[..., Vector]:
+    """A function of double precision; decimals and integers go through it too. An infinity made of
+    finite values is an error, unless it is the result of that."""
 
     def function(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
         valid = both_valid(*arguments)
@@ -93,7 +96,8 @@ def _real(kernel: Callable[..., Values], *refusals: Refusal) -> Callable[..., Ve
             for code, message, where in refusals:
                 fail_valid(frame, call, where(*operands), valid, code, message)
             result = kernel(*operands)
-        check_overflow(frame, call, result, operands, valid)
+        if not may_be_infinite:
+            check_overflow(frame, call, result, operands, valid)
         found = Vector.of_values(FLOAT64, result, valid)
         if call.type == FLOAT64:
             return found
@@ -131,16 +135,16 @@ _POWER_REFUSALS: Final = (
 )
 
 
-def _logarithm(kernel: Callable[[Values], Values]) -> Callable[..., Vector]:
-    return _real(
+def logarithm(kernel: Callable[[Values], Values]) -> Callable[..., Vector]:
+    return real(
         kernel,
         (INVALID_LOGARITHM, "cannot take logarithm of zero", lambda x: x == 0),
         (INVALID_LOGARITHM, "cannot take logarithm of a negative number", lambda x: x < 0),
     )
 
 
-_INFINITE: Final = ("numeric_value_out_of_range", "input is out of range", np.isinf)
-_OUTSIDE: Final = (
+INFINITE: Final = ("numeric_value_out_of_range", "input is out of range", np.isinf)
+OUTSIDE: Final = (
     "numeric_value_out_of_range",
     "input is out of range",
     lambda x: np.abs(x) > 1,
@@ -152,20 +156,20 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "floor": _rounding,
     "ceil": _rounding,
     "sign": _sign,
-    "sqrt": _real(
+    "sqrt": real(
         np.sqrt,
         (INVALID_POWER, "cannot take square root of a negative number", lambda x: x < 0),
     ),
-    "power": _real(np.power, *_POWER_REFUSALS),
-    "cbrt": _real(np.cbrt),
-    "exp": _real(np.exp),
-    "sin": _real(np.sin, _INFINITE),
-    "cos": _real(np.cos, _INFINITE),
-    "tan": _real(np.tan, _INFINITE),
-    "asin": _real(np.arcsin, _OUTSIDE),
-    "acos": _real(np.arccos, _OUTSIDE),
-    "atan": _real(np.arctan),
-    "atan2": _real(np.arctan2),
-    "ln": _logarithm(np.log),
-    "log10": _logarithm(np.log10),
+    "power": real(np.power, *_POWER_REFUSALS),
+    "cbrt": real(np.cbrt),
+    "exp": real(np.exp),
+    "sin": real(np.sin, INFINITE),
+    "cos": real(np.cos, INFINITE),
+    "tan": real(np.tan, INFINITE),
+    "asin": real(np.arcsin, OUTSIDE),
+    "acos": real(np.arccos, OUTSIDE),
+    "atan": real(np.arctan),
+    "atan2": real(np.arctan2),
+    "ln": logarithm(np.log),
+    "log10": logarithm(np.log10),
 }

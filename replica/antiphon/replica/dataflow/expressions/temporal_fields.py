@@ -21,7 +21,7 @@ from antiphon.replica.dataflow.expressions.temporal import (
     interval_of,
     parts_of,
 )
-from antiphon.replica.dataflow.expressions.vector import Mask, Values, Vector, both_valid
+from antiphon.replica.dataflow.expressions.vector import Mask, Vector, both_valid
 
 Integers = npt.NDArray[np.int64]
 _SECOND: Final = 1_000_000
@@ -223,15 +223,20 @@ def _to_timestamp(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
 def _make_date(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     year, month, day = (argument.values.astype(np.int64) for argument in arguments)
     valid = both_valid(*arguments)
+    days, good = days_from(year, month, day)
+    message = "date field value out of range"
+    fail_valid(frame, call, ~good, valid, OVERFLOW, message)
+    return Vector.of_values(call.type, days.astype(np.int32), valid)
+
+
+def days_from(year: Integers, month: Integers, day: Integers) -> tuple[Integers, Mask]:
+    """(days since 1970-01-01, where there is such a day); year -1 came before year 1."""
     good: Mask = (year != 0) & (np.abs(year) < 300_000) & (month >= 1) & (month <= 12)
     year = np.where(year < 0, year + 1, year)
     number = np.where(good, (year - 1970) * 12 + month - 1, 0)
     first, following = _first_day(number), _first_day(number + 1)
     good &= (day >= 1) & (day <= following - first)
-    message = "date field value out of range"
-    fail_valid(frame, call, ~good, valid, OVERFLOW, message)
-    days: Values = np.where(good, first + day - 1, 0).astype(np.int32)
-    return Vector.of_values(call.type, days, valid)
+    return np.where(good, first + day - 1, 0), good
 
 
 FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
