@@ -72,6 +72,9 @@ SELECT count(DISTINCT b), sum(b) FILTER (WHERE a > 1), bool_or(c = 'x') FROM t;
 -- Aggregates that need the rows of their group, in an order.
 SELECT a, string_agg(c, ',' ORDER BY c, b) FROM t GROUP BY a;
 SELECT median(a), percentile_cont(0.9) WITHIN GROUP (ORDER BY b) FROM t;
+-- Of two values: covariance, correlation, the line that fits best; from exact sums, without drift.
+SELECT origin, covar_pop(dep_delay, distance), regr_count(dep_delay, distance), regr_sxy(dep_delay, distance) FROM flights GROUP BY origin;
+SELECT corr(dep_delay, distance), regr_slope(dep_delay, distance), regr_intercept(dep_delay, distance), regr_r2(dep_delay, distance) FROM flights;
 -- Several groupings at once.
 SELECT a, b, grouping(a, b), count(*) FROM t GROUP BY ROLLUP (a, b);
 SELECT a, b, sum(a) FROM t GROUP BY GROUPING SETS ((a), (b), ());
@@ -83,6 +86,8 @@ SELECT a % 2 AS parity, c, count(*) FROM t GROUP BY ALL;
 SELECT id, rank() OVER (PARTITION BY origin ORDER BY distance DESC NULLS LAST, id) FROM flights;
 SELECT id, distance - lag(distance) OVER (PARTITION BY carrier ORDER BY hour, id) FROM flights;
 SELECT id, sum(distance) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) FROM flights;
+-- IGNORE NULLS: among the rows that have a value.
+SELECT id, lag(dep_delay IGNORE NULLS) OVER (PARTITION BY origin ORDER BY id), last_value(dep_delay IGNORE NULLS) OVER (ORDER BY id) FROM flights;
 -- The first rows of each group: only these are kept sorted.
 SELECT a, b FROM (SELECT a, b, row_number() OVER (PARTITION BY a ORDER BY b, c) AS n FROM t) q WHERE n <= 2;
 

@@ -75,6 +75,10 @@ _SPELLINGS: Final = (
     (r"\bregexp_substr\(", "regexp_extract("),
     (r"\bto_hex\(", "to_hexadecimal("),
     (r"\bdate_bin\(", "time_bucket("),
+    (
+        r"\b(corr|regr_slope|regr_intercept)\(([^()]*)\)",
+        r"CASE WHEN NOT isnan(\1(\2)) THEN \1(\2) END",
+    ),
     (r"num_nulls\((\w+), (\w+)\)", r"((\1 IS NULL)::int + (\2 IS NULL)::int)"),
     (r"\bformat\('", "printf('"),
     (r"\bregexp_split_to_table\(([^()]*)\)", r"unnest(regexp_split_to_array(\1))"),

@@ -12,6 +12,7 @@ from sqlglot import exp
 from antiphon.controller.sql.coercion import Unknown, cast, coerce
 from antiphon.controller.sql.expressions import columns_of_all
 from antiphon.controller.sql.ordering import sort_direction
+from antiphon.controller.sql.pair_aggregates import is_pair, pair_of
 from antiphon.controller.sql.plans import extended, width_of
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import AGGREGATES, inseparable, is_outer, is_subquery
@@ -117,11 +118,28 @@ class Aggregates:
         """
         if isinstance(node, exp.Anonymous) and function_name(node) == "grouping":
             return self._grouping(scalars, node)
+        if is_pair(node):
+            pair = pair_of(scalars, node)
+            self._check(scalars, node, pair.read)
+            return pair.over(self._placeholder)
         call = aggregate_call(scalars, node)
-        if any(is_outer(index) for index in columns_of_all(call.read)):
+        self._check(scalars, node, call.read)
+        order_by = tuple(
+            SortKey(column=self._sort(value), descending=descending, nulls_first=nulls_first)
+            for value, descending, nulls_first in call.order_by
+        )
+        aggregate = replace(call.aggregate, order_by=order_by)
+        return cast(self._placeholder(aggregate), call.shown)
+
+    def _check(self, scalars: Scalars, node: exp.Expr, values: Sequence[Expression]) -> None:
+        """
+        Raises:
+            UnsupportedSql: what a call reads is not of its own query.
+        """
+        read = columns_of_all(values)
+        if any(is_outer(index) for index in read):
             what = "a column of the outer query in an aggregate"
             raise inseparable(scalars.source, node, what)
-        read = columns_of_all(call.read)
         around = {c.index for c in scalars.scope.columns if c.level > 0}
         if read and read <= around:
             # It would be an aggregate of the query around.
@@ -133,12 +151,6 @@ class Aggregates:
             what = "an aggregate of a subquery alone, inside of a subquery,"
             hint = "; give the value a name in FROM: (SELECT (SELECT ...) AS v FROM ...) q"
             raise scalars.source.unsupported(node, what, hint)
-        order_by = tuple(
-            SortKey(column=self._sort(value), descending=descending, nulls_first=nulls_first)
-            for value, descending, nulls_first in call.order_by
-        )
-        aggregate = replace(call.aggregate, order_by=order_by)
-        return cast(self._placeholder(aggregate), call.shown)
 
     def _grouping(self, scalars: Scalars, node: exp.Anonymous) -> Expression:
         """GROUPING(key, ...): a bit for each, 1 where the row's grouping set leaves it out."""

@@ -25,7 +25,7 @@ def output_name(node: exp.Expr) -> str:
             return name_of(node.expression)
         case exp.Bracket() | exp.Paren() | exp.Filter() | exp.WithinGroup() | exp.Window():
             return output_name(node.this)
-        case exp.Collate():
+        case exp.Collate() | exp.IgnoreNulls() | exp.RespectNulls():
             return output_name(node.this)
         case exp.Cast():
             inner = output_name(node.this)
@@ -65,6 +65,8 @@ _SPECIAL_FORMS: Final[dict[type[exp.Expr], str]] = {
     exp.StrPosition: "position",
     exp.Substring: "substring",
     exp.Trim: "btrim",
+    exp.Overlay: "overlay",
+    exp.Overlaps: "overlaps",
     exp.CurrentDate: "current_date",
     exp.CurrentTimestamp: "now",
     exp.Localtimestamp: "localtimestamp",

@@ -9,12 +9,20 @@ from sqlglot import exp
 
 from antiphon.controller.sql.source import Source
 
+# Aggregates of two values.
+PAIR_NAMES: Final = frozenset(
+    {
+        "corr", "covar_pop", "covar_samp", "regr_avgx", "regr_avgy", "regr_count",
+        "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy",
+    }
+)  # fmt: skip
 AGGREGATE_NAMES: Final = frozenset(
     {
+        *PAIR_NAMES,
         "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "string_agg",
         "array_agg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop",
         "percentile_cont", "percentile_disc", "mode", "json_agg", "jsonb_agg", "bit_and", "bit_or",
-        "corr", "covar_pop", "covar_samp", "bit_xor", "median", "any_value",
+        "bit_xor", "median", "any_value",
         "grouping",
     }
 )  # fmt: skip

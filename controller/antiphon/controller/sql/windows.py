@@ -13,6 +13,7 @@ from antiphon.controller.sql.aggregates import MOMENTS, aggregate_call
 from antiphon.controller.sql.coercion import cast, coerce, unify
 from antiphon.controller.sql.expressions import columns_of_all
 from antiphon.controller.sql.ordering import sort_direction
+from antiphon.controller.sql.pair_aggregates import is_pair, pair_of
 from antiphon.controller.sql.plans import extended, width_of
 from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import WINDOWS, is_window
@@ -20,7 +21,14 @@ from antiphon.controller.sql.source import Source
 from antiphon.controller.sql.syntax import expect_only, function_name, is_aggregate, name_of
 from antiphon.controller.sql.window_frame import frame_of
 from antiphon.protocol.expression import ColumnReference, Expression, Literal
-from antiphon.protocol.plan import AggregateFunction, Plan, SortKey, Window, WindowFunction
+from antiphon.protocol.plan import (
+    Aggregate,
+    AggregateFunction,
+    Plan,
+    SortKey,
+    Window,
+    WindowFunction,
+)
 from antiphon.protocol.schema import FLOAT64, INT32, INT64, Type
 
 ROW_NUMBER: Final = "row_number"
@@ -35,6 +43,8 @@ _RANKS: Final[Mapping[str, tuple[int, int, Type | None]]] = MappingProxyType(
 _VALUES: Final[Mapping[str, tuple[int, int, Type | None]]] = MappingProxyType(
     {"first_value": (1, 1, None), "last_value": (1, 1, None), "nth_value": (2, 2, None)}
 )
+_PASSING_NULLS: Final = frozenset({"lag", "lead", *_VALUES})
+IGNORING: Final = "_ignoring_nulls"  # how a plan names those that pass nulls over
 # Aggregates of which a frame's value follows from sums, or is one of the frame's own.
 _AGGREGATES: Final = frozenset(
     {
@@ -108,19 +118,44 @@ class Windows:
         partition = tuple(scalars.lower(part) for part in parts.partition_by)
         order = tuple((scalars.lower(i.this), *sort_direction(i)) for i in parts.order)
         over = Over(partition, order)
+        if is_pair(node.this):
+            return self._pair(scalars, node, over, parts.spec)
         function, shown = _function(scalars, node)
-        if function.name not in _RANKS:
+        if function.name.removesuffix(IGNORING) not in _RANKS:
             frame = frame_of(source, parts.spec, over.order_values, node)
             function = replace(function, frame=frame)
+        return cast(self._placeholder(source, node, over, function), shown)
+
+    def _pair(
+        self, scalars: Scalars, node: exp.Window, over: Over, spec: exp.Expr | None
+    ) -> Expression:
+        """An aggregate of two values, over what it is made of."""
+        source = scalars.source
+        frame = frame_of(source, spec, over.order_values, node)
+
+        def place(aggregate: Aggregate) -> Expression:
+            function = WindowFunction(
+                name=aggregate.function.name.lower(), arguments=aggregate.arguments,
+                type=aggregate.type, filter=aggregate.filter, frame=frame,
+            )  # fmt: skip
+            return self._placeholder(source, node, over, function)
+
+        return pair_of(scalars, node.this).over(place)
+
+    def _placeholder(
+        self, source: Source, node: exp.Window, over: Over, function: WindowFunction
+    ) -> Expression:
         call = WindowCall(over, function)
         conditions = () if function.filter is None else (function.filter,)
-        read = columns_of_all((*partition, *over.order_values, *function.arguments, *conditions))
+        read = columns_of_all(
+            (*over.partition_by, *over.order_values, *function.arguments, *conditions)
+        )
         if any(is_window(index) for index in read):
             raise source.invalid(node, "a window function cannot stand in another one")
         index = self._known.setdefault(call, len(self.calls))
         if index == len(self.calls):
             self.calls.append(call)
-        return cast(ColumnReference(index=WINDOWS + index, type=function.type), shown)
+        return ColumnReference(index=WINDOWS + index, type=function.type)
 
     def _parts(self, source: Source, node: exp.Window, *, bare: bool) -> _Parts:
         """A window's clauses, those of the window that it names included. `bare`: `OVER w`
@@ -161,11 +196,16 @@ def _function(scalars: Scalars, node: exp.Window) -> tuple[WindowFunction, Type]
     """The function without its frame, and the type that the user sees."""
     source, call = scalars.source, node.this
     inner = call.this if isinstance(call, exp.Filter) else call
-    if isinstance(inner, exp.IgnoreNulls | exp.RespectNulls):
-        raise source.unsupported(node, "IGNORE NULLS or RESPECT NULLS")
+    said = inner if isinstance(inner, exp.IgnoreNulls | exp.RespectNulls) else None
+    inner = inner if said is None else said.this
     if not isinstance(inner, exp.Anonymous):
         raise source.unsupported(node, "WITHIN GROUP as a window function")
     name = function_name(inner)
+    nodes = list(inner.expressions)
+    if nodes and isinstance(nodes[-1], exp.IgnoreNulls | exp.RespectNulls):  # inside, as in DuckDB
+        said, nodes[-1] = nodes[-1], nodes[-1].this
+    if said is not None and name not in _PASSING_NULLS:
+        raise source.unsupported(node, f"IGNORE NULLS or RESPECT NULLS of {name}")
     if is_aggregate(inner):
         return _aggregate(scalars, node, name)
     shape = _RANKS.get(name) or _VALUES.get(name)
@@ -175,16 +215,16 @@ def _function(scalars: Scalars, node: exp.Window) -> tuple[WindowFunction, Type]
         raise source.invalid(node, f"FILTER belongs to aggregates, and {name} is none")
     expect_only(source, inner, "this", "expressions")
     fewest, most, kind = shape
-    for argument in inner.expressions:
-        if isinstance(argument, exp.IgnoreNulls | exp.RespectNulls):
-            raise source.unsupported(node, "IGNORE NULLS or RESPECT NULLS")
+    for argument in nodes:
         if isinstance(argument, exp.Distinct | exp.Order | exp.Star):
             raise source.invalid(node, f"{name} takes values only")
-    if not fewest <= len(inner.expressions) <= most:
+    if not fewest <= len(nodes) <= most:
         count = f"{fewest} to {most}" if most > fewest else f"{fewest or 'no'}"
         raise source.invalid(node, f"{name} takes {count} argument{'s' if most != 1 else ''}")
-    arguments = _ARGUMENTS.get(name, _plain)(scalars, name, inner.expressions)
+    arguments = _ARGUMENTS.get(name, _plain)(scalars, name, nodes)
     wanted = arguments[0].type if kind is None else kind
+    if isinstance(said, exp.IgnoreNulls):
+        name = f"{name}{IGNORING}"
     return WindowFunction(name=name, arguments=arguments, type=wanted), wanted
 
 

@@ -29,10 +29,10 @@ from antiphon.replica.dataflow.operators.accumulators import Accumulator
 _F = AggregateFunction
 MOMENTS: Final = frozenset({_F.VAR_SAMP, _F.VAR_POP, _F.STDDEV_SAMP, _F.STDDEV_POP})
 _SAMPLED: Final = (_F.VAR_SAMP, _F.STDDEV_SAMP)
-_DIGIT_BITS: Final = 28  # of a digit: five products of two digits, doubled, fit 60 bits
-_DIGIT: Final = np.uint64((1 << _DIGIT_BITS) - 1)
+DIGIT_BITS: Final = 28  # of a digit: five products of two digits, doubled, fit 60 bits
+_DIGIT: Final = np.uint64((1 << DIGIT_BITS) - 1)
 _LIMB: Final = np.int64(0xFFFFFFFF)
-_MANTISSA_BITS: Final = 53
+MANTISSA_BITS: Final = 53
 _LIMBS: Final = {TypeKind.INT16: 1, TypeKind.INT32: 1, TypeKind.INT64: 2, TypeKind.DECIMAL: 4}
 _FLOAT_LIMBS: Final = 6
 _FLOAT_EXPONENT: Final = -64
@@ -41,34 +41,23 @@ _SCALED_BITS: Final = 160  # what n² may add to a variance that is still in ran
 Digits = list[npt.NDArray[np.int64]]
 
 
-class Powers(Accumulator):
-    """Σx or Σx²: how many values are not finite, then the limbs."""
+class FloatWindow(Accumulator):
+    """A sum of what has `power` factors: how many values are not finite, then the limbs."""
 
     adds_values = True
     _SPECIALS = 1
 
     def __init__(self, aggregate: Aggregate, power: int) -> None:
         super().__init__(aggregate)
-        source = aggregate.arguments[0].type
-        self._power = power
-        self._is_float = source.is_float
-        self.exponent = power * _FLOAT_EXPONENT if self._is_float else 0
-        limbs = _FLOAT_LIMBS if self._is_float else _LIMBS[source.kind]
-        self._limbs = power * limbs
+        self.exponent = power * _FLOAT_EXPONENT
+        self._limbs = power * _FLOAT_LIMBS
         self.width = self._SPECIALS + self._limbs
 
     def limbs_of(self, numbers: Numbers) -> Numbers:
         return numbers[:, self._SPECIALS :]
 
-    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
-        if not self._is_float:
-            return 0, 0
-        size = np.abs(values_of(column)[diffs != 0].astype(np.float64))
-        size = size[np.isfinite(size) & (size > 0)]
-        if len(size) == 0:
-            return 0, 0
-        lowest = self._power * (int(np.frexp(size.min())[1]) - _MANTISSA_BITS)
-        highest = self._power * int(np.frexp(size.max())[1])
+    def widened_by(self, lowest: int, highest: int) -> tuple[int, int]:
+        """How many limbs are missing, at both ends, for bits from `lowest` up to `highest`."""
         low = max(0, -((lowest - self.exponent) // limb.LIMB_BITS))
         top = self.exponent + limb.LIMB_BITS * (self._limbs - 1)
         return low, max(0, -((top - highest) // limb.LIMB_BITS))
@@ -79,16 +68,41 @@ class Powers(Accumulator):
         self.width = self._SPECIALS + self._limbs
         return self._SPECIALS
 
+    def normalise(self, numbers: Numbers) -> None:
+        limb.normalise(self.limbs_of(numbers))
+
+
+class Powers(FloatWindow):
+    """Σx or Σx²; of integers and decimals of their coefficients."""
+
+    def __init__(self, aggregate: Aggregate, power: int) -> None:
+        super().__init__(aggregate, power)
+        source = aggregate.arguments[0].type
+        self._power = power
+        self._is_float = source.is_float
+        if not self._is_float:
+            self.exponent = 0
+            self._limbs = power * _LIMBS[source.kind]
+            self.width = self._SPECIALS + self._limbs
+
+    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
+        if not self._is_float:
+            return 0, 0
+        size = np.abs(values_of(column)[diffs != 0].astype(np.float64))
+        size = size[np.isfinite(size) & (size > 0)]
+        if len(size) == 0:
+            return 0, 0
+        lowest = self._power * (int(np.frexp(size.min())[1]) - MANTISSA_BITS)
+        highest = self._power * int(np.frexp(size.max())[1])
+        return self.widened_by(lowest, highest)
+
     def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
         if self._is_float:
             values = values_of(column).astype(np.float64)
             finite = np.isfinite(values)
             out[:, 0] = np.where(finite, 0, diffs)
             values = np.where(finite & (diffs != 0), values, 0.0)
-            fraction, exponent = np.frexp(values)
-            size = np.ldexp(np.abs(fraction), _MANTISSA_BITS).astype(np.uint64)
-            digits = _digits(size, None)
-            first = exponent.astype(np.int64) - _MANTISSA_BITS
+            digits, first = scattered(values)
             negative = values < 0
         else:
             digits, negative = _exact_digits(column)
@@ -101,11 +115,15 @@ class Powers(Accumulator):
         window = self.limbs_of(out)
         window[:] = 0
         for number, digit in enumerate(digits):
-            bits = self._power * first + (_DIGIT_BITS * number - self.exponent)
-            _place(window, digit, sign, bits)
+            bits = self._power * first + (DIGIT_BITS * number - self.exponent)
+            place_digits(window, digit, sign, bits)
 
-    def normalise(self, numbers: Numbers) -> None:
-        limb.normalise(self.limbs_of(numbers))
+
+def scattered(values: npt.NDArray[np.float64]) -> tuple[Digits, npt.NDArray[np.int64]]:
+    """(the digits of each finite value, the exponent of the first one)."""
+    fraction, exponent = np.frexp(values)
+    size = np.ldexp(np.abs(fraction), MANTISSA_BITS).astype(np.uint64)
+    return _digits(size, None), exponent.astype(np.int64) - MANTISSA_BITS
 
 
 def _digits(low: npt.NDArray[np.uint64], high: npt.NDArray[np.uint64] | None) -> Digits:
@@ -141,7 +159,7 @@ def _square(digits: Digits) -> Digits:
     return found
 
 
-def _place(
+def place_digits(
     window: Numbers, size: npt.NDArray[np.int64], sign: Numbers, bits: npt.NDArray[np.int64]
 ) -> None:
     """Add size · sign · 2^bits to each row's limbs; sizes are below 2^60."""
@@ -171,21 +189,13 @@ def finished(
     """Each group's result; a group whose result is out of range fails in the frame."""
     function, kind = sums.aggregate.function, sums.type
     sampled = function in _SAMPLED
-    size = _whole(limb.magnitude(sums.limbs_of(of_sums))[0])
-    whole = _product(_whole(squares.limbs_of(of_squares)), _whole(count[:, None]))
-    less = _product(size, size)
-    exponent = min(squares.exponent, 2 * sums.exponent)
-    exact = _minus(
-        _lowered(whole, squares.exponent - exponent), _lowered(less, 2 * sums.exponent - exponent)
-    )
+    size = whole(limb.magnitude(sums.limbs_of(of_sums))[0])
+    total = product(whole(squares.limbs_of(of_squares)), whole(count[:, None]))
+    less = product(size, size)
+    exact, exponent = aligned(total, squares.exponent, less, 2 * sums.exponent)
+    assert bool((exact[:, -1] >= 0).all()), "n Σx² is at least (Σx)²"
     some = np.maximum(count, 2 if sampled else 1)
-    divisor = some.astype(np.float64) * (some - sampled)
-    variance = limb.to_float(exact, exponent) / divisor
-    far = np.isinf(variance)
-    if far.any():
-        with np.errstate(over="ignore"):
-            scaled = limb.to_float(exact, exponent - _SCALED_BITS) / divisor
-            variance = np.where(far, np.ldexp(scaled, _SCALED_BITS), variance)
+    variance = rounded(exact, exponent, some.astype(np.float64) * (some - sampled))
     variance /= 10.0 ** (2 * sums.aggregate.arguments[0].type.scale)
     special = of_sums[:, 0] > 0
     valid = count > sampled
@@ -198,13 +208,26 @@ def finished(
     return array_of(np.ascontiguousarray(values), pa.float64(), valid)
 
 
-def _whole(limbs: Numbers) -> Numbers:
+def rounded(
+    exact: Numbers, exponent: int, divisor: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """exact · 2^exponent / divisor; infinite only where that is out of range."""
+    with np.errstate(over="ignore"):
+        found = limb.to_float(exact, exponent) / divisor
+        far = np.isinf(found)
+        if far.any():
+            scaled = limb.to_float(exact, exponent - _SCALED_BITS) / divisor
+            found = np.where(far, np.ldexp(scaled, _SCALED_BITS), found)
+    return found
+
+
+def whole(limbs: Numbers) -> Numbers:
     """Magnitudes with all limbs below 2^32: the last one may have held more."""
     last = limbs[:, -1:]
     return np.concatenate([limbs[:, :-1], last & _LIMB, last >> limb.LIMB_BITS], axis=1)
 
 
-def _product(left: Numbers, right: Numbers) -> Numbers:
+def product(left: Numbers, right: Numbers) -> Numbers:
     """Of magnitudes."""
     found = np.zeros((left.shape[1] + right.shape[1] + 1, len(left)), np.int64)
     others = [
@@ -231,12 +254,15 @@ def _lowered(limbs: Numbers, bits: int) -> Numbers:
     return np.concatenate([low, limbs], axis=1)
 
 
-def _minus(left: Numbers, right: Numbers) -> Numbers:
-    """The difference, which is not negative."""
-    width = max(left.shape[1], right.shape[1])
-    found = np.zeros((len(left), width), np.int64)
+def aligned(
+    left: Numbers, left_exponent: int, right: Numbers, right_exponent: int
+) -> tuple[Numbers, int]:
+    """(the difference, its exponent)."""
+    exponent = min(left_exponent, right_exponent)
+    left = _lowered(left, left_exponent - exponent)
+    right = _lowered(right, right_exponent - exponent)
+    found = np.zeros((len(left), max(left.shape[1], right.shape[1])), np.int64)
     found[:, : left.shape[1]] = left
     found[:, : right.shape[1]] -= right
     limb.normalise(found)
-    assert bool((found[:, -1] >= 0).all()), "n Σx² is at least (Σx)²"
-    return found
+    return found, exponent

@@ -19,6 +19,12 @@ from antiphon.replica.dataflow.gather import Rows, taken_rows, twice_over
 from antiphon.replica.dataflow.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.groups import Groups, group_rows
 from antiphon.replica.dataflow.operators.accumulators import SUMMED_VALUES_MAX, accumulator_for
+from antiphon.replica.dataflow.operators.co_moments import (
+    CO_MOMENTS,
+    Products,
+    Side,
+    covariance,
+)
 from antiphon.replica.dataflow.operators.distinct import Distinct
 from antiphon.replica.dataflow.operators.extremes import Extremes, tracked_values
 from antiphon.replica.dataflow.operators.gathered import (
@@ -67,9 +73,15 @@ class Reduce(Operator):
                     self._layout.add(index, source)
                 continue
             if source.aggregate.function in MOMENTS:
-                for place, power in ((index, 1), (_squares(index), 2)):
+                for place, power in ((index, 1), (_other(index, 1), 2)):
                     seen = Distinct(once=True) if source.aggregate.distinct else None
                     self._layout.add(place, source, Powers(source.aggregate, power), seen)
+                continue
+            if source.aggregate.function in CO_MOMENTS:
+                self._layout.add(index, source, Products(source.aggregate))
+                for side in (0, 1):
+                    place = _other(index, 1 + side)
+                    self._layout.add(place, source, Side(source.aggregate, side))
                 continue
             accumulator = accumulator_for(source.aggregate)
             if accumulator is None:
@@ -224,15 +236,29 @@ class Reduce(Operator):
             numbers, there = _summable(numbers, there, part, frame)
         count = numbers[:, part.count]
         if isinstance(part.accumulator, Powers):
-            other = self._layout.parts[_squares(index)]
+            other = self._layout.parts[_other(index, 1)]
             assert isinstance(other.accumulator, Powers), "sums and squares go together"
             own, squares = part.of(numbers), other.of(numbers)
             return finished(count, part.accumulator, own, other.accumulator, squares, frame)
+        if isinstance(part.accumulator, Products):
+            return self._covariance(index, part.accumulator, count, numbers, frame)
         if part.accumulator is not None:
             valid = there if part.count == ROW_COUNT else _present(numbers, part.count)
             return part.accumulator.finish(count, valid, part.of(numbers), frame)
         aggregate = part.source.aggregate
         return tracked_values(part.of(numbers), aggregate.function, arrow_type(aggregate.type))
+
+    def _covariance(
+        self, index: int, products: Products, count: Numbers, numbers: Numbers, frame: Frame
+    ) -> pa.Array:
+        part = self._layout.parts[index]
+        x, y = (self._layout.parts[_other(index, number)] for number in (1, 2))
+        assert isinstance(x.accumulator, Side), "sums and products go together"
+        assert isinstance(y.accumulator, Side), "sums and products go together"
+        return covariance(
+            part.source.aggregate, count, (x.accumulator, y.accumulator),
+            (x.of(numbers), y.of(numbers)), products, part.of(numbers), frame,
+        )  # fmt: skip
 
     def _difference(
         self,
@@ -319,9 +345,9 @@ def _present(numbers: Numbers, count: int) -> Mask | None:
     return None if np.count_nonzero(present) == len(present) else present
 
 
-def _squares(index: int) -> int:
-    """Where the layout has the sum of squares of an aggregate."""
-    return -1 - index
+def _other(index: int, number: int) -> int:
+    """Where the layout has the second (1) and third (2) sum that an aggregate is made of."""
+    return -2 * index - number
 
 
 def _replaced(count: int) -> Diffs:

@@ -19,6 +19,12 @@ from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.gather import Rows, taken
 from antiphon.replica.dataflow.group_table import Numbers
 from antiphon.replica.dataflow.operators.accumulators import Accumulator, accumulator_for
+from antiphon.replica.dataflow.operators.co_moments import (
+    CO_MOMENTS,
+    Products,
+    Side,
+    covariance,
+)
 from antiphon.replica.dataflow.operators.moments import MOMENTS, Powers, finished
 from antiphon.replica.dataflow.operators.window_frames import Stretch
 from antiphon.replica.dataflow.operators.window_rows import Mask, Ordered
@@ -37,7 +43,8 @@ def check_aggregate(function: WindowFunction) -> None:
     if known:
         aggregate = _aggregate(function)
         extreme = aggregate.function in (AggregateFunction.MIN, AggregateFunction.MAX)
-        known = extreme or aggregate.function in MOMENTS or accumulator_for(aggregate) is not None
+        known = extreme or aggregate.function in MOMENTS | CO_MOMENTS
+        known = known or accumulator_for(aggregate) is not None
     if not known:
         raise NotServed(f"the window function {name} is not served", function=name)
 
@@ -86,6 +93,11 @@ def _summed(
         count, own = _totals(sums, arguments, counted, frame)
         _, others = _totals(squares, arguments, counted, frame)
         return finished(count, sums, own, squares, others, errors)
+    if aggregate.function in CO_MOMENTS:
+        products, sides = Products(aggregate), (Side(aggregate, 0), Side(aggregate, 1))
+        count, own = _totals(products, arguments, counted, frame)
+        (_, first), (_, second) = (_totals(side, arguments, counted, frame) for side in sides)
+        return covariance(aggregate, count, sides, (first, second), products, own, errors)
     accumulator = accumulator_for(aggregate)
     assert accumulator is not None, "checked when the operator was made"
     count, own = _totals(accumulator, arguments, counted, frame)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -187,6 +187,51 @@ def _nth(call: Call, number: Rows) -> pa.Array:
     return _at(call.arguments[0], place, found)
 
 
+# The same where nulls are passed over: among the rows that have a value.
+
+
+def _before(column: pa.Array) -> tuple[Rows, Rows]:
+    """(how many values stand before each row and before the end, where the values are)."""
+    valid = valid_of(column)
+    present = np.ones(len(column), np.bool_) if valid is None else valid
+    return np.concatenate([[0], np.cumsum(present)]), np.flatnonzero(present)
+
+
+def _among_values(kernel: Callable[[Call], pa.Array]) -> Callable[[Call], pa.Array]:
+    def passing(call: Call) -> pa.Array:
+        before, places = _before(call.arguments[0])
+        values = taken(call.arguments[0], array_of(places, pa.int64()))
+        frame = [(before[start], before[end]) for start, end in call.frame]
+        return kernel(replace(call, frame=frame, arguments=(values, *call.arguments[1:])))
+
+    return passing
+
+
+def _other_value(sign: int) -> Callable[[Call], pa.Array]:
+    def neighbour(call: Call) -> pa.Array:
+        """The value that is so many values away; 0: the row's own, null or not."""
+        rows, column = call.rows, call.arguments[0]
+        before, places = _before(column)
+        far, known = np.ones(rows.count, np.int64), np.ones(rows.count, np.bool_)
+        if len(call.arguments) > 1:
+            valid = valid_of(call.arguments[1])
+            known = known if valid is None else valid
+            far = np.where(known, values_of(call.arguments[1]), 0)
+        far = np.clip(far, -rows.count, rows.count) * sign
+        here = rows.positions
+        target = np.where(far > 0, before[here + 1] + far - 1, before[here] + far)
+        inside = (target >= before[rows.starts]) & (target < before[rows.ends])
+        own = far == 0
+        found = np.concatenate([places, [0]])[np.where(inside, target, len(places))]
+        found, inside = np.where(own, here, found), inside | own
+        if len(call.arguments) < 3:
+            return _at(column, found, inside & known)
+        both = pa.concat_arrays([column, call.arguments[2]])
+        return _at(both, np.where(inside, found, here + rows.count), known)
+
+    return neighbour
+
+
 _KERNELS: Final[Mapping[str, Callable[[Call], pa.Array]]] = MappingProxyType(
     {
         "row_number": _row_number,
@@ -200,6 +245,15 @@ _KERNELS: Final[Mapping[str, Callable[[Call], pa.Array]]] = MappingProxyType(
         "first_value": _first_value,
         "last_value": _last_value,
         "nth_value": _nth_value,
+        "lag_ignoring_nulls": _other_value(-1),
+        "lead_ignoring_nulls": _other_value(1),
+        "first_value_ignoring_nulls": _among_values(_first_value),
+        "last_value_ignoring_nulls": _among_values(_last_value),
+        "nth_value_ignoring_nulls": _among_values(_nth_value),
     }
 )
-_FRAMED: Final = ("first_value", "last_value", "nth_value")
+_FRAMED: Final = frozenset(
+    f"{name}{nulls}"
+    for name in ("first_value", "last_value", "nth_value")
+    for nulls in ("", "_ignoring_nulls")
+)
