@@ -224,6 +224,7 @@ def test_a_store_that_knows_no_leases_is_brought_to_this_format(tmp_path: Path) 
     live.store.close()  # type: ignore[union-attr]
     with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as connection:
         connection.execute("DROP TABLE lease")
+        connection.execute("ALTER TABLE part DROP COLUMN checksum")
         connection.execute("PRAGMA user_version = 2")
     again = driver(tmp_path)
     again.commit(since={TABLE: 0})

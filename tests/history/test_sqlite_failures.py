@@ -246,3 +246,33 @@ def test_an_edited_payload_is_found(tmp_path: Path) -> None:
     with pytest.raises(ChainBroken) as caught:
         open_queued(tmp_path)
     assert caught.value.position == 2
+
+
+@pytest.mark.parametrize("at", [-1, -100, 40])
+def test_a_flipped_bit_in_stored_rows_is_no_other_row(tmp_path: Path, at: int) -> None:
+    driver = SqliteDriver(*open_queued(tmp_path))
+    driver.commit(new_shards=SHARDS)
+    driver.append(10, TABLE, inserted(*((key, "x" * 50) for key in range(20))))
+    driver.store.close()  # type: ignore[union-attr]
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection, connection:
+        place, content = connection.execute("SELECT id, content FROM part").fetchone()
+        damaged = bytearray(content)
+        damaged[at] ^= 1
+        connection.execute("UPDATE part SET content = ? WHERE id = ?", (bytes(damaged), place))
+    again = SqliteDriver(*open_queued(tmp_path))
+    with pytest.raises(StoreUnusable, match=f"damaged: part {place} of run"):
+        again.content(TABLE, 10)
+    again.store.close()  # type: ignore[union-attr]
+
+
+def test_rows_of_the_format_before_checksums_are_read(tmp_path: Path) -> None:
+    driver = SqliteDriver(*open_queued(tmp_path))
+    driver.commit(new_shards=SHARDS)
+    driver.append(10, TABLE, inserted((1, "a")))
+    driver.store.close()  # type: ignore[union-attr]
+    edit(tmp_path, "ALTER TABLE part DROP COLUMN checksum")
+    edit(tmp_path, "PRAGMA user_version = 3")
+    again = SqliteDriver(*open_queued(tmp_path))
+    again.append(11, TABLE, inserted((2, "b")))
+    assert again.content(TABLE, 11) == [(1, "a", 1), (2, "b", 1)]
+    again.store.close()  # type: ignore[union-attr]

@@ -154,7 +154,7 @@ def test_readers_see_live_runs_alone(tmp_path: Path, state: RunState) -> None:
             " is_folded, ? FROM run",
             (state,),
         )
-        connection.execute("INSERT INTO part SELECT 77 << 20, content FROM part")
+        connection.execute("INSERT INTO part SELECT 77 << 20, content, checksum FROM part")
         connection.commit()
     assert driver.content(BAG, 2) == [(1, "a", 1)]
     assert driver.changes(BAG, 1, 3) == [(1, "a", 2, 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 from antiphon.history.digest import EMPTY_DIGEST, ChainBroken, extend
 from antiphon.history.envelope import MalformedEnvelope, payload_of
 from antiphon.history.folding import base_check
-from antiphon.history.io.sqlite.layout import PART_BITS
+from antiphon.history.io.sqlite.layout import PART_BITS, StoreUnusable
 from antiphon.history.limits import COMMANDS_PAGE
 from antiphon.history.revision import Lane, Run, Side, Source
 from antiphon.history.shard import Shard
@@ -130,17 +131,27 @@ def part_ids(run: int) -> tuple[int, int]:
 def read_batches(
     connection: sqlite3.Connection, run: Run, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """A run's batches in order, one at a time."""
+    """A run's batches in order, one at a time.
+
+    Raises:
+        StoreUnusable: the content of one is not what was written.
+    """
     first, stop = part_ids(run.number)
     while True:
         row = connection.execute(
-            "SELECT id, content FROM part WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
+            "SELECT id, content, checksum FROM part WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
             (first, stop),
         ).fetchone()
         if row is None:
             return
-        yield decode_batch(row[1], schema)
-        first = row[0] + 1
+        place, content, checksum = row
+        if checksum is not None and zlib.crc32(content) != checksum:
+            raise StoreUnusable(
+                f"the store is damaged: part {place} of run {run.number} is not what was written;"
+                " stop the controller and restore the data directory from a copy"
+            )
+        yield decode_batch(content, schema)
+        first = place + 1
 
 
 def source(connection: sqlite3.Connection, run: Run, lane: Lane) -> Source:

@@ -7,6 +7,7 @@ and written once a group, because statements, not syncs, are what a large group 
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -174,9 +175,10 @@ class SqliteTables:
 
     def put_part(self, run: int, index: int, batch: pa.RecordBatch) -> None:
         assert index < 1 << PART_BITS, "a run of too many parts"
+        content = encode_batch(batch)
         self._execute(
-            "INSERT INTO part (id, content) VALUES (?, ?)",
-            (run << PART_BITS | index, encode_batch(batch)),
+            "INSERT INTO part (id, content, checksum) VALUES (?, ?, ?)",
+            (run << PART_BITS | index, content, zlib.crc32(content)),
         )
 
     def producer_entry(self, producer: ProducerId, sequence: int) -> ProducerEntry | None:
