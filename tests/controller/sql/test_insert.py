@@ -40,6 +40,7 @@ def test_rows_of_a_query_are_read(world: World) -> None:
     ("text", "message"),
     [
         ("INSERT INTO t", "VALUES or a query is expected"),
+        ("INSERT INTO t VALUES (1, 'x') garbage", 'line 1:31: syntax error near "garbage"'),
         ("INSERT INTO t (b) SELECT 'x'", 'column "a" of "t" is NOT NULL'),
         ("INSERT INTO t (b) VALUES ('x')", 'column "a" of "t" is NOT NULL'),
         ("INSERT INTO t DEFAULT VALUES", 'column "a" of "t" is NOT NULL'),

@@ -142,6 +142,10 @@ def _query(target: _Target, start: int, stop: int) -> Plan:
     context = Context(source=source, catalog=target.catalog, place="INSERT", now_us=target.now_us)
     wanted: tuple[Type, ...] = ()
     if isinstance(node, exp.Values):
+        if node.args.get("alias") is not None:
+            # The parser takes a word behind the rows for their name.
+            word = node.args["alias"].name
+            raise source.invalid(node.args["alias"], f'syntax error near "{word}"')
         with_defaults(item, target.positions, node)
         wanted = tuple(item.schema.types[index] for index in target.positions)
     query = QueryLowering(context=context, targets=wanted).lower(node)

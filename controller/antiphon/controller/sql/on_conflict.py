@@ -84,6 +84,8 @@ def _checked(source: Source, at: int, node: exp.Expr, item: CatalogItem) -> Conf
     expect_only(source, node, "action", "expressions", "conflict_keys", "where")
     updates = node.args["action"].name.upper() == "DO UPDATE"
     keys = node.args.get("conflict_keys")
+    if updates and not node.expressions:
+        raise source.invalid(at, "ON CONFLICT DO UPDATE needs SET column = value")
     if keys is None and updates:
         raise source.invalid(at, "ON CONFLICT DO UPDATE needs the key: ON CONFLICT (...)")
     if keys is not None:
