@@ -27,7 +27,6 @@ from antiphon.protocol.plan import (
     children,
     imports_of,
     schema_of,
-    type_of,
 )
 from antiphon.protocol.schema import BOOLEAN, INT64, TEXT, Column, Schema, Type
 from tests.protocol import strategies
@@ -92,10 +91,6 @@ def join(kind: JoinKind) -> Join:
 )
 def test_the_columns_of_a_node(plan: Plan, columns: tuple[Column, ...]) -> None:
     assert schema_of(plan).columns == columns
-
-
-def test_an_expression_knows_its_type() -> None:
-    assert type_of(KEY) == INT64
 
 
 def inputs(plan: Plan) -> tuple[Any, ...]:

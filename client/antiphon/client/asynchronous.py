@@ -68,6 +68,7 @@ class AsyncClient:
 
     @property
     def address(self) -> str:
+        """Of the controller that is asked next, as it was given."""
         return self._control.address
 
     # SQL

@@ -74,6 +74,7 @@ class Client:
 
     @property
     def address(self) -> str:
+        """As `AsyncClient.address`."""
         return self._client.address
 
     def sql(

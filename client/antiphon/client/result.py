@@ -49,6 +49,7 @@ class Result:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in order; empty for a statement without rows."""
         return () if self.table is None else tuple(self.table.column_names)
 
     def rows(self) -> list[tuple[Any, ...]]:

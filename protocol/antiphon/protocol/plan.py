@@ -265,10 +265,6 @@ Plan = (
 )  # fmt: skip
 
 
-def type_of(expression: Expression) -> Type:
-    return expression.type
-
-
 def schema_of(plan: Plan) -> Schema:
     """The columns a node produces. Mapped and aggregated columns are unnamed and nullable."""
     match plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from antiphon.controller.engine.decision import Decision, Refusal, Sync
+from antiphon.controller.engine.decision import Decision, Sync
 from antiphon.controller.engine.event import Role
 from antiphon.controller.engine.policy import DEFAULT, Policy
 from antiphon.controller.engine.session import Session, SessionState
@@ -66,10 +66,6 @@ class View:
     def serves(self) -> bool:
         """Whether strict reads may use it now."""
         return self.connected and self.is_synced and not self.trouble
-
-    @property
-    def is_refused(self) -> bool:
-        return isinstance(self.decision, Refusal)
 
     @property
     def is_synced(self) -> bool:

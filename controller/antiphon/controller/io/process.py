@@ -146,11 +146,6 @@ class Controller:
         assert self._driver is not None, "the controller is not started"
         return self._driver
 
-    @property
-    def calls_open(self) -> int:
-        """Calls that wait for the driver, or stream what it says."""
-        return self._replies.open_count
-
     async def __aenter__(self) -> Controller:
         await self.start()
         return self

@@ -79,10 +79,6 @@ class Replies:
         self._mailboxes: dict[int, Mailbox] = {}
         self._numbers = 0
 
-    @property
-    def open_count(self) -> int:
-        return len(self._mailboxes)
-
     def open(self) -> Mailbox:
         """A fresh request number with its mailbox; `close` it when the call ends."""
         self._numbers += 1

@@ -3,7 +3,7 @@
     DIR/            0700
       store.db      the database, in WAL mode
       lock          held while a controller lives; tells who, never who may write
-      blobs/        large content, referenced from the database
+      blobs/        for content too large for the database; nothing writes there yet
       replicas/     one directory a replica
 
 Payload columns stand in tables of their own, so that a scan of the facts reads no payload.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from antiphon.protocol.expression import Call
-from antiphon.protocol.schema import INTERVAL, Type, TypeKind
+from antiphon.protocol.schema import INTERVAL, TypeKind
 from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
 from antiphon.replica.dataflow.expressions.vector import Mask, Values, Vector, both_valid
 
@@ -195,7 +195,3 @@ def interval_of(
         values["days"] = np.asarray(days).astype(np.int64)
         values["nanoseconds"] = np.asarray(microseconds).astype(np.int64) * 1000
     return Vector.of_values(INTERVAL, values, valid)
-
-
-def is_instant(kind: Type) -> bool:
-    return kind.kind in _INSTANTS
