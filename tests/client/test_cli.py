@@ -402,6 +402,24 @@ def test_a_standard_stream_that_is_closed_holds_nothing(command: str, code: int)
     assert b"internal error" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("module", "strangers"),
+    [
+        ("serve_replica", "antiphon.controller antiphon.replica.worker antiphon.replica.dataflow"),
+        ("serve_replica", "pandas sqlglot sqlite3 duckdb"),
+        ("status", "antiphon.controller antiphon.replica pandas sqlglot"),
+        ("query", "antiphon.controller antiphon.replica pandas sqlglot"),
+    ],
+)
+def test_a_command_imports_nothing_of_other_parts(module: str, strangers: str) -> None:
+    code = (
+        f"import sys; from antiphon.cli import main, {module};"
+        f"print([name for name in {strangers.split()} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_settings_of_every_part_are_shown_without_secrets(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,9 +122,9 @@ def replica(
     """Start one replica here; or add, remove, promote one of a controller."""
     if context.invoked_subcommand is not None:
         return
-    from antiphon.cli import serve
+    from antiphon.cli import serve_replica
 
-    serve.replica(
+    serve_replica.serve(
         listen=listen,
         data=data,
         controller=controller,

@@ -1,23 +1,20 @@
-"""`antiphon up`, `controller` and `replica`: processes that serve until they are told to stop."""
+"""`antiphon up` and `antiphon controller`: processes that serve until they are told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import NoReturn
 
 from antiphon.cli.engine import Engine
+from antiphon.cli.leave import leave
 from antiphon.controller.io.config import ControllerConfig
 from antiphon.controller.io.config import load_config as load_controller_config
 from antiphon.controller.io.process import Controller, configure_logging
 from antiphon.controller.io.process import run_controller as serve_controller
 from antiphon.protocol.io.channel import reachable
-from antiphon.replica.io.config import load_config as load_replica_config
-from antiphon.replica.io.process import run_replica as serve_replica
 
 REPLICAS_DEFAULT = 2
 
@@ -42,7 +39,7 @@ def up(
     if "log" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log": "warning"})
     configure_logging(settings.log)
-    _leave(asyncio.run(_up(settings, watch_stdin=watch_stdin)))
+    leave(asyncio.run(_up(settings, watch_stdin=watch_stdin)))
 
 
 def controller(
@@ -57,30 +54,7 @@ def controller(
     settings = load_controller_config(
         config, data=data, listen=listen, standby=standby, token=token
     )
-    _leave(serve_controller(settings, Engine()))
-
-
-def replica(
-    *,
-    listen: str | None,
-    data: str | None,
-    controller: str | None,
-    name: str | None,
-    token: str | None,
-    watch_stdin: bool | None,
-    config: str | None,
-) -> None:
-    """One replica: its front process, which keeps the worker process."""
-    settings = load_replica_config(
-        config,
-        listen=listen,
-        data=data,
-        controller=controller,
-        name=name,
-        token=token,
-        watch_stdin=watch_stdin,
-    )
-    _leave(serve_replica(settings))
+    leave(serve_controller(settings, Engine()))
 
 
 async def _up(settings: ControllerConfig, *, watch_stdin: bool) -> int:
@@ -120,14 +94,6 @@ antiphon listens on {listens_on} with {count} local replicas; its data is in {se
   antiphon status{option}    how the replicas are
   python: from antiphon.client import connect; client = connect("{address}")
 Ctrl-C stops everything."""
-
-
-def _leave(code: int) -> NoReturn:
-    """Ends the process. All is closed and durable by now; to tear down an interpreter with these
-    libraries would take as long again as stopping did."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def _say(text: str) -> None:

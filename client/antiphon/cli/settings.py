@@ -6,9 +6,7 @@ from typing import Any, ClassVar
 
 from antiphon.cli import output
 from antiphon.client import DEFAULT_ADDRESS, Tls
-from antiphon.controller.io.config import load_config as load_controller_config
 from antiphon.protocol.io.settings import CLIENT, CLIENT_NAMES, PartSettings
-from antiphon.replica.io.config import load_config as load_replica_config
 
 
 class ClientSettings(PartSettings):
@@ -38,6 +36,10 @@ def client_settings(config: str | None, **flags: Any) -> ClientSettings:
 def show(config: str | None, *, as_json: bool) -> None:
     """Every part's settings as they hold here, each with where it is from; secrets are only said
     to be there."""
+    # Every command of a client has its settings from here, and wants nobody else's.
+    from antiphon.controller.io.config import load_config as load_controller_config
+    from antiphon.replica.io.config import load_config as load_replica_config
+
     parts: tuple[PartSettings, ...] = (
         client_settings(config),
         load_controller_config(config),

@@ -32,7 +32,6 @@ from antiphon.protocol.io.interceptor import Gate
 from antiphon.protocol.io.memory import spare_what_is_loaded
 from antiphon.protocol.limits import DRAIN_MS, HEARTBEAT_INTERVAL_MS
 from antiphon.replica.driver import ReplicaDriver
-from antiphon.replica.io import worker_process
 from antiphon.replica.io.collections import Collections
 from antiphon.replica.io.config import ReplicaConfig
 from antiphon.replica.io.fence_file import FenceFile
@@ -41,6 +40,7 @@ from antiphon.replica.io.pipe import FromWorker
 from antiphon.replica.io.service import ComputeService
 from antiphon.replica.io.streams import Streams
 from antiphon.replica.io.worker_channel import WorkerChannel
+from antiphon.replica.io.worker_start import start_worker
 from antiphon.replica.ports import Event
 from antiphon.v1 import compute_pb2, compute_pb2_grpc
 
@@ -181,7 +181,7 @@ class _Replica:
     async def _worker(self) -> AsyncIterator[tuple[WorkerChannel, subprocess.Popen[bytes]]]:
         ours, theirs = socket.socketpair()
         with theirs:
-            process = worker_process.start(theirs, self._config.name, self._config.copies)
+            process = start_worker(theirs, self._config.name, self._config.copies)
         channel = await WorkerChannel.open(ours, self._received, self._crash)
         watching = asyncio.ensure_future(self._watch_worker(channel))
         try:

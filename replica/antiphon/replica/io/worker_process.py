@@ -1,20 +1,16 @@
 """The process that computes: a loop around the pure `Worker`.
 
-It is started as `python -m antiphon.replica.io.worker_process FD REPLICA FOLDER` rather than
-through multiprocessing, which would import the parent's main module (command line, gRPC server and
-all) into the child. It ends when its pipe closes, so it never outlives its front; and as a
-computation does not look at the pipe, the kernel is asked to kill it with its parent as well.
+It ends when its pipe closes, so it never outlives its front; and as a computation does not look at
+the pipe, the kernel is asked to kill it with its parent as well.
 """
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -28,25 +24,7 @@ from antiphon.replica.worker import Worker
 
 # A slice of work between two looks at the pipe: a few milliseconds of one operator's rows.
 FUEL_ROWS: Final = 20_000
-_COMMAND: Final = (sys.executable, "-m", "antiphon.replica.io.worker_process")
 _PR_SET_PDEATHSIG: Final = 1
-# numpy's AVX-512 sort is five times slower than its AVX2 sort on Zen 4 (AMD family 25).
-_SLOW_AVX512_FAMILY: Final = "25"
-_NUMPY_WITHOUT_AVX512: Final = "X86_V4 AVX512_ICL"
-
-
-def start(child: socket.socket, replica: str, copies: Path) -> subprocess.Popen[bytes]:
-    """Starts a worker on its end of a socket pair, which the caller then closes. `copies`: the
-    folder of the files that it writes for clients."""
-    environment = dict(os.environ)
-    if _has_slow_avx512():
-        environment.setdefault("NPY_DISABLE_CPU_FEATURES", _NUMPY_WITHOUT_AVX512)
-    return subprocess.Popen(
-        [*_COMMAND, str(child.fileno()), replica, str(copies)],
-        pass_fds=[child.fileno()],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def serve(pipe: socket.socket, worker: Worker, files: Files) -> None:
@@ -137,22 +115,6 @@ def _send(pipe: socket.socket, handled: int, ready: tuple[WorkerReady, ...]) -> 
         sys.exit(0)
     finally:
         pipe.setblocking(False)
-
-
-def _has_slow_avx512() -> bool:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    facts = dict(
-        (name.strip(), value.strip())
-        for name, _, value in (line.partition(":") for line in text.split("\n\n")[0].splitlines())
-    )
-    return (
-        facts.get("vendor_id") == "AuthenticAMD"
-        and facts.get("cpu family") == _SLOW_AVX512_FAMILY
-        and "avx512f" in facts.get("flags", "").split()
-    )
 
 
 def _die_with_parent() -> None:
