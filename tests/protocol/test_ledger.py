@@ -227,6 +227,18 @@ def test_a_closed_as_of_is_illegal() -> None:
     assert Ledger().take_command(closed) == "d starts at the closed frontier"
 
 
+def test_collections_that_were_in_one_state_part_again() -> None:
+    seen = ledger(create(U1), create(U2), both(moved(write=20)), moved(write=30))
+    assert take(seen, both(moved(write=25))) == (
+        "the write frontier of u1 moves back from [30] to [25]"
+    )
+    assert take(seen, replace(moved(write=25), collection=U2)) is None
+    assert take(seen, both(moved(write=30))) is None
+    assert take(seen, drop(U2)) is None
+    assert take(seen, both(compact(U1, 5))) == "u2 was dropped"
+    assert take(seen, compact(U1, 5)) is None
+
+
 def test_what_came_before_the_session_is_known_but_transient_work_is_not() -> None:
     seen = Ledger()
     seen.adopt([(U1, Frontier(10)), (T1, Frontier(10))])

@@ -26,9 +26,8 @@ answer, a collection with `Dropped`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from operator import attrgetter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from antiphon.protocol.command import (
@@ -44,7 +43,6 @@ from antiphon.protocol.command import (
 )
 from antiphon.protocol.dataflow import (
     CopyToExport,
-    ExportKind,
     MaterializedViewExport,
     SubscribeExport,
 )
@@ -73,12 +71,12 @@ LedgerCommand = (
 )  # fmt: skip
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
-    """One collection of a replica, as its session sees it."""
+    """How a session sees a collection of a replica, or several. Told apart by identity."""
 
-    kind: ExportKind | None  # None: from before this session, so an index or a materialized view
-    as_of: Frontier
+    kind: SubscribeExport | CopyToExport | None  # None: neither, and no more is asked of it
+    as_of: Frontier  # of these two
     compaction: Frontier  # the last one allowed; closed: dropped
     write: Frontier  # the last ones reported
     input: Frontier
@@ -90,10 +88,19 @@ class _Entry:
     def is_dropped(self) -> bool:
         return self.compaction.is_closed
 
+    @property
+    def times(self) -> tuple[int | None, ...]:
+        """What tells it apart, where it is neither a subscribe nor a copy-to."""
+        return (self.compaction.time, self.write.time, self.input.time, self.output.time)
+
 
 @dataclass(slots=True)
 class Ledger:
-    """See the module. Start one per session; `adopt` what a suffix extends."""
+    """See the module. Start one per session; `adopt` what a suffix extends.
+
+    A message may speak of a thousand collections, of which most are in the same state. So entries
+    are values, shared by those in the same state: a rule is checked once for each state met.
+    """
 
     _collections: dict[CollectionId, _Entry] = field(default_factory=dict)
     # Waiting, by the bytes of the id, which hash ten times as fast; True: canceled.
@@ -106,11 +113,16 @@ class Ledger:
 
         Transient ones do not survive a session; frontiers are all reported afresh.
         """
+        made: dict[int | None, _Entry] = {}
         for collection, since in collections:
-            if not is_transient(collection):
-                self._collections[collection] = _Entry(
+            if is_transient(collection):
+                continue
+            entry = made.get(since.time)
+            if entry is None:
+                entry = made[since.time] = _Entry(
                     kind=None, as_of=START, compaction=since, write=START, input=START, output=START
                 )
+            self._collections[collection] = entry
 
     def is_waiting(self, peek: PeekId) -> bool:
         """Whether the peek was sent and not yet answered."""
@@ -128,7 +140,7 @@ class Ledger:
             case AllowCompaction():
                 return self._take_compaction(command)
             case Schedule():
-                return next(filter(None, map(self._check_alive, command.collections)), None)
+                return self._look(command.collections, _check_alive)[1]
             case StartRebuild(session_id=session):
                 if session in self._rebuilds:
                     return f"rebuild {session} runs already"
@@ -164,10 +176,11 @@ class Ledger:
             return problem
         start = command.dataflow.as_of
         for export in command.dataflow.exports:
+            kind = export.kind
             # A shard is written from where it stands, which may be before as_of.
-            durable = isinstance(export.kind, MaterializedViewExport)
+            durable = isinstance(kind, MaterializedViewExport)
             self._collections[export.collection] = _Entry(
-                kind=export.kind,
+                kind=kind if isinstance(kind, SubscribeExport | CopyToExport) else None,
                 as_of=start,
                 compaction=START,
                 write=START if durable else start,
@@ -196,22 +209,44 @@ class Ledger:
         frontier = command.frontier
         if frontier.is_closed and command.others:
             return f"{1 + len(command.others)} collections are dropped at once"
-        for collection in command.collections:
-            problem = self._check_alive(collection)
-            if problem is not None:
-                return problem
-            last = self._collections[collection].compaction
-            if not last.less_equal(frontier):
-                return f"compaction of {show(collection)} moves back from {last} to {frontier}"
-        for collection in command.collections:
-            self._collections[collection].compaction = frontier
-        return None
+        entries, problem = self._look(
+            command.collections, lambda entry, name: _check_compaction(entry, frontier, name)
+        )
+        if problem is None:
+            self._move(
+                command.collections, entries, lambda entry: replace(entry, compaction=frontier)
+            )
+        return problem
 
-    def _check_alive(self, collection: CollectionId) -> str | None:
-        entry = self._collections.get(collection)
-        if entry is None:
-            return f"there is no {show(collection)}"
-        return f"{show(collection)} was dropped" if entry.is_dropped else None
+    def _look(
+        self,
+        collections: tuple[CollectionId, ...],
+        check: Callable[[_Entry, str], str | None],
+    ) -> tuple[list[_Entry | None], str | None]:
+        """The collections' states, and why something may not be said of one of them. `check` is
+        asked once for each state, with the name of the first collection in it."""
+        entries = list(map(self._collections.get, collections))
+        for entry in dict.fromkeys(entries):
+            name = show(collections[entries.index(entry)])
+            problem = f"there is no {name}" if entry is None else check(entry, name)
+            if problem is not None:
+                return entries, problem
+        return entries, None
+
+    def _move(
+        self,
+        collections: tuple[CollectionId, ...],
+        entries: list[_Entry | None],
+        change: Callable[[_Entry], _Entry],
+    ) -> None:
+        """Record what becomes of each of `_look`. Those that come to the same share it."""
+        moved: dict[_Entry | None, _Entry] = {}
+        shared: dict[tuple[int | None, ...], _Entry] = {}
+        for entry in dict.fromkeys(entries):
+            assert entry is not None, "looked at before"
+            new = change(entry)
+            moved[entry] = new if new.kind is not None else shared.setdefault(new.times, new)
+        self._collections.update(zip(collections, map(moved.__getitem__, entries), strict=True))
 
     # Responses.
 
@@ -259,10 +294,11 @@ class Ledger:
             return problem
         match response:
             case SubscribeResponse(result=SubscribeBatch(upper=upper, failure=failure)):
-                entry.covered = upper
-                entry.ended = upper.is_closed or failure is not None
+                self._collections[response.collection] = replace(
+                    entry, covered=upper, ended=upper.is_closed or failure is not None
+                )
             case SubscribeResponse() | CopyToResponse():
-                entry.ended = True
+                self._collections[response.collection] = replace(entry, ended=True)
             case Dropped():
                 del self._collections[response.collection]
             case _:
@@ -270,37 +306,50 @@ class Ledger:
         return None
 
     def _take_frontiers(self, response: Frontiers) -> str | None:
-        found = self._collections
-        said = [
-            (kind, attrgetter(kind), new)
-            for kind, new in (
-                ("write", response.write_frontier),
-                ("input", response.input_frontier),
-                ("output", response.output_frontier),
-            )
-            if new is not None
-        ]
-        for collection in response.collections:
-            entry = found.get(collection)
-            if entry is None:
-                return f"there is no {show(collection)}"
-            for kind, told, new in said:
-                old = told(entry)
-                if not old.less_equal(new):
-                    return (
-                        f"the {kind} frontier of {show(collection)} moves back from {old} to {new}"
-                    )
-                if old.is_closed:
-                    return f"the {kind} frontier of {show(collection)} was closed already"
-        write, input_, output = (
-            response.write_frontier, response.input_frontier, response.output_frontier,
-        )  # fmt: skip
-        for collection in response.collections:
-            entry = found[collection]
-            entry.write = write or entry.write
-            entry.input = input_ or entry.input
-            entry.output = output or entry.output
-        return None
+        entries, problem = self._look(
+            response.collections, lambda entry, name: _check_frontiers(entry, response, name)
+        )
+        if problem is None:
+            self._move(response.collections, entries, lambda entry: _reported(entry, response))
+        return problem
+
+
+def _check_alive(entry: _Entry, name: str) -> str | None:
+    return f"{name} was dropped" if entry.is_dropped else None
+
+
+def _check_compaction(entry: _Entry, frontier: Frontier, name: str) -> str | None:
+    if entry.is_dropped or entry.compaction.less_equal(frontier):
+        return _check_alive(entry, name)
+    return f"compaction of {name} moves back from {entry.compaction} to {frontier}"
+
+
+def _check_frontiers(entry: _Entry, response: Frontiers, name: str) -> str | None:
+    for kind, old, new in (
+        ("write", entry.write, response.write_frontier),
+        ("input", entry.input, response.input_frontier),
+        ("output", entry.output, response.output_frontier),
+    ):
+        if new is None:
+            continue
+        if not old.less_equal(new):
+            return f"the {kind} frontier of {name} moves back from {old} to {new}"
+        if old.is_closed:
+            return f"the {kind} frontier of {name} was closed already"
+    return None
+
+
+def _reported(entry: _Entry, response: Frontiers) -> _Entry:
+    return _Entry(
+        kind=entry.kind,
+        as_of=entry.as_of,
+        compaction=entry.compaction,
+        write=response.write_frontier or entry.write,
+        input=response.input_frontier or entry.input,
+        output=response.output_frontier or entry.output,
+        covered=entry.covered,
+        ended=entry.ended,
+    )
 
 
 def _check_about(
