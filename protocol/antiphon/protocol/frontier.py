@@ -37,7 +37,7 @@ class Frontier:
         return other.time is None or self.time <= other.time
 
     def less_than(self, other: Frontier) -> bool:
-        return self != other and self.less_equal(other)
+        return self.time is not None and (other.time is None or self.time < other.time)
 
     def meet(self, other: Frontier) -> Frontier:
         """The earlier of the two."""

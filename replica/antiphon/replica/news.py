@@ -7,7 +7,6 @@ puts together again what came in parts.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from antiphon.protocol.facts import DataflowFacts
@@ -170,10 +169,19 @@ class Told:
         """Of a dataflow that a session could use; there is none while the worker is spoiled."""
         if self.latest.spoiled or (found := self.dataflows.get(key)) is None:
             return None
-        passed, compacted = self._passed.get(key), self._compacted.get(key)
+        passed, compacted = self._passed.pop(key, None), self._compacted.pop(key, None)
         if passed is None and compacted is None:
             return found
-        return replace(found, upper=passed or found.upper, since=compacted or found.since)
+        # Written down: a probe asks, and the session that follows from it asks again.
+        known = self.dataflows[key] = DataflowFacts(
+            exports=found.exports,
+            fingerprint=found.fingerprint,
+            since=compacted or found.since,
+            upper=passed or found.upper,
+            hydrated=found.hydrated,
+            content_digest=found.content_digest,
+        )
+        return known
 
 
 def key_of_facts(facts: DataflowFacts) -> Key:

@@ -9,7 +9,7 @@ import pytest
 from antiphon.controller.engine.observation import maintained, reusable
 from antiphon.protocol.facts import DataflowFacts, ReplicaFacts
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import Position, transient
+from antiphon.protocol.ids import CollectionId, Position, transient
 from tests.controller.engine.facts import OURS, at, dataflow, digest, new, observe, wanted
 
 
@@ -60,7 +60,7 @@ def test_facts_that_cannot_all_be_true_are_found(facts: ReplicaFacts, words: str
 def test_ad_hoc_work_is_nothing_that_could_be_kept() -> None:
     subscribe = replace(dataflow(1), exports=(transient(1),))
     facts = replace(at(5), dataflows=(subscribe, dataflow(2)))
-    assert maintained(facts) == (dataflow(2),)
+    assert maintained(facts) == {(CollectionId(2),): dataflow(2)}
 
 
 @pytest.mark.parametrize(

@@ -90,25 +90,32 @@ class Observation:
         return None
 
 
-def maintained(facts: ReplicaFacts) -> tuple[DataflowFacts, ...]:
-    """What the replica holds for more than a session."""
-    return tuple(
-        dataflow
-        for dataflow in facts.dataflows
-        if not all(is_transient(export) for export in dataflow.exports)
-    )
+def maintained(facts: ReplicaFacts) -> dict[tuple[CollectionId, ...], DataflowFacts]:
+    """What the replica holds for more than a session, by its exports in order."""
+    # Ids of transient work are larger than all others.
+    return {
+        each.exports if len(each.exports) == 1 else tuple(sorted(each.exports)): each
+        for each in facts.dataflows
+        if not is_transient(min(each.exports))
+    }
 
 
 def lacking(observation: Observation) -> tuple[Wanted, ...]:
     """What the replica should have at its position, and cannot go on with as it is: it is missing,
     is other work, or lies behind what is still kept for it."""
-    held = {tuple(sorted(each.exports)): each for each in maintained(observation.facts)}
+    held = maintained(observation.facts)
+    position = observation.position
     return tuple(
         wanted
         for wanted in observation.wanted
-        if NO_POSITION < wanted.position <= observation.position
-        and not _goes_on(held.get(tuple(sorted(wanted.exports))), wanted)
+        if NO_POSITION < wanted.position <= position
+        and not _goes_on(held.get(_key(wanted)), wanted)
     )
+
+
+def _key(wanted: Wanted) -> tuple[CollectionId, ...]:
+    exports = wanted.exports
+    return exports if len(exports) == 1 else tuple(sorted(exports))
 
 
 def _goes_on(found: DataflowFacts | None, wanted: Wanted) -> bool:
@@ -134,11 +141,11 @@ def reusable(observation: Observation) -> tuple[Wanted, ...]:
     all that it reads from other dataflows is kept as well: a dataflow that kept its state over an
     input that was built anew would hold on to the one that is gone.
     """
-    held = {tuple(sorted(each.exports)): each for each in maintained(observation.facts)}
+    held = maintained(observation.facts)
     kept: list[Wanted] = []
     kept_exports: set[CollectionId] = set()
     for wanted in observation.wanted:
-        found = held.get(tuple(sorted(wanted.exports)))
+        found = held.get(_key(wanted))
         if (
             found is not None
             and not wanted.restarts

@@ -40,10 +40,17 @@ def check_readable(state: State, collection: CollectionId, time: int) -> None:
 
 def acquire(state: State, collection: CollectionId, holder: Holder, time: int) -> None:
     """Keep `time` and later readable until released. The caller has checked that it is."""
-    found = state.collections[collection]
-    frontier = Frontier(time)
-    assert found.since.less_equal(frontier), f"{holder} wants {time}, before since {found.since}"
-    found.holds[holder] = frontier
+    acquire_from(state, (collection,), holder, Frontier(time))
+
+
+def acquire_from(
+    state: State, collections: tuple[CollectionId, ...], holder: Holder, start: Frontier
+) -> None:
+    """`acquire` of several, at a frontier that its caller has at hand."""
+    for collection in collections:
+        found = state.collections[collection]
+        assert found.since.less_equal(start), f"{holder} wants {start}, before {found.since}"
+        found.holds[holder] = start
 
 
 def move(state: State, collection: CollectionId, holder: Holder, frontier: Frontier) -> None:
@@ -71,8 +78,7 @@ def release_all(state: State, collections: tuple[CollectionId, ...], holder: Hol
 def acquire_all(
     state: State, collections: tuple[CollectionId, ...], holder: Holder, time: int
 ) -> None:
-    for collection in collections:
-        acquire(state, collection, holder, time)
+    acquire_from(state, collections, holder, Frontier(time))
 
 
 def release_replica(state: State, replica: str) -> None:
@@ -110,6 +116,7 @@ def advance(state: State) -> list[Collection]:
     O(collections and holds), a few comparisons for each; a beat calls it, not a tick.
     """
     moved: list[Collection] = []
+    reached: dict[int, Frontier] = {}  # mostly one, for all of them
     unwatched = all(
         not replica.is_open and not replica.installed for replica in state.replicas.values()
     )
@@ -121,7 +128,7 @@ def advance(state: State) -> list[Collection]:
         assert since is not None, "only a drop closes a since, and it removes the collection"
         target = _target(state, collection, unwatched=unwatched)
         if since < target:
-            frontier = Frontier(target)
+            frontier = reached.get(target) or reached.setdefault(target, Frontier(target))
             _set_since(collection, frontier)
             moved.append(collection)
             holder = Holder(HoldKind.DEPENDANT, collection.id)
@@ -139,15 +146,22 @@ def _target(state: State, collection: Collection, *, unwatched: bool) -> int:
     if not collection.is_stored and not may_forward and reported is not None:
         latest = min(latest, reported)
     target = max(latest - 1 - state.config.retain_ms, 0)
-    held = (frontier.time for frontier in collection.holds.values() if frontier.time is not None)
-    return min((target, *held))
+    earliest = _earliest_held(collection)
+    return target if earliest is None else min(target, earliest)
+
+
+def _earliest_held(collection: Collection) -> int | None:
+    if not collection.holds:  # as of most
+        return None
+    held = [frontier.time for frontier in collection.holds.values()]
+    return min([time for time in held if time is not None], default=None)
 
 
 def _set_since(collection: Collection, since: Frontier) -> None:
     assert collection.since.less_equal(since), f"since moves back: {collection.since} -> {since}"
     collection.since = since
-    for holder, frontier in collection.holds.items():
-        assert since.less_equal(frontier), f"{since} passed the hold of {holder} at {frontier}"
+    held = _earliest_held(collection)
+    assert held is None or not since.passes(held), f"{since} passed a hold at {held}"
 
 
 def open_collection(state: State, collection: Collection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from antiphon.controller.engine import event as engine
-from antiphon.controller.engine.observation import Observation, Wanted, maintained, needed_from
+from antiphon.controller.engine.observation import Observation, Wanted, needed_from
 from antiphon.controller.instance import (
     bases,
     comparing,
@@ -208,15 +208,13 @@ def _observe(state: State, facts: ReplicaFacts) -> Observation:
 
 
 def _wanted(state: State, collection: Collection) -> Wanted:
-    dataflow = collection.dataflow
-    assert dataflow is not None, "tables and feeds are not installed"
     readable_from = START
     for needed in collection.stored_inputs:
         readable_from = readable_from.join(state.collections[needed].since)
     return Wanted(
         exports=(collection.id,),
         fingerprint=collection.fingerprint,
-        as_of=dataflow.as_of.join(collection.since),
+        as_of=_starts_at(collection),
         local_imports=collection.local_inputs,
         position=collection.position,
         readable_from=readable_from,
@@ -285,7 +283,7 @@ def _full_set(state: State, replica: Replica) -> list[Sent]:
         commands.append(Sent(position, update))
     for collection in state.live_dataflows():
         dataflow = _as_it_stands(collection)
-        _start(state, replica, collection, dataflow)
+        _start(state, replica, collection, dataflow.as_of)
         commands.append(Sent(collection.position, CreateDataflow(dataflow=dataflow)))
     return sorted(commands, key=lambda sent: sent.position)
 
@@ -294,23 +292,33 @@ def _suffix(state: State, replica: Replica, facts: ReplicaFacts) -> list[Sent]:
     """What was missed, unedited, and the whole compaction map, from which new dataflows know where
     to start. What the replica has goes on where it is."""
     commands = state.log.suffix(facts.applied_position)
-    held = {each.exports: each for each in maintained(facts)}
+    held = {each.exports: each for each in facts.dataflows}
+    needed: dict[tuple[int | None, int | None, bool], Frontier] = {}  # by those who ask the same
     allowed: list[tuple[CollectionId, Frontier]] = []
     for collection in state.live_dataflows():
-        dataflow = _as_it_stands(collection)
+        as_of = _starts_at(collection)
         if collection.position > facts.applied_position:
-            _start(state, replica, collection, dataflow)
+            _start(state, replica, collection, as_of)
         else:
-            _go_on(state, replica, collection, dataflow, held[(collection.id,)])
-        allowed.append((collection.id, dataflow.as_of))
+            found = held[(collection.id,)]
+            standing = (found.since.time, found.upper.time, found.hydrated)
+            if standing not in needed:
+                needed[standing] = needed_from(found)
+            _go_on(state, replica, collection, as_of, found, needed[standing])
+        allowed.append((collection.id, as_of))
     return commands + allowing(allowed)
 
 
-def _as_it_stands(collection: Collection) -> DataflowDescription:
-    """A dataflow that starts where its readers are now, not where it once started."""
+def _starts_at(collection: Collection) -> Frontier:
+    """A dataflow starts where its readers are now, not where it once started."""
     dataflow = collection.dataflow
     assert dataflow is not None, "tables and feeds are not installed"
-    as_of = dataflow.as_of.join(collection.since)
+    return dataflow.as_of.join(collection.since)
+
+
+def _as_it_stands(collection: Collection) -> DataflowDescription:
+    dataflow, as_of = collection.dataflow, _starts_at(collection)
+    assert dataflow is not None, "tables and feeds are not installed"
     return dataflow if as_of == dataflow.as_of else replace(dataflow, as_of=as_of)
 
 
@@ -327,10 +335,8 @@ def _installed(collection: Collection, as_of: Frontier) -> Installed:
     )
 
 
-def _start(
-    state: State, replica: Replica, collection: Collection, dataflow: DataflowDescription
-) -> None:
-    installed = _installed(collection, dataflow.as_of)
+def _start(state: State, replica: Replica, collection: Collection, as_of: Frontier) -> None:
+    installed = _installed(collection, as_of)
     replica.install(collection.id, installed)
     subscribes.hold_inputs(state, replica, collection.id, installed)
 
@@ -339,20 +345,20 @@ def _go_on(
     state: State,
     replica: Replica,
     collection: Collection,
-    dataflow: DataflowDescription,
+    as_of: Frontier,
     found: DataflowFacts,
+    needed: Frontier,
 ) -> None:
     """What the replica says of a dataflow is what it will report at least; until it has, the store
     keeps what it may still ask for."""
-    installed = _installed(collection, dataflow.as_of)
+    installed = _installed(collection, as_of)
     if found.hydrated:
-        installed.output_frontier = installed.as_of.join(found.upper)
-    needed = needed_from(found)
+        installed.output_frontier = as_of.join(found.upper)
     installed.input_frontier = found.upper
     replica.install(collection.id, installed)
-    if needed.time is not None:
+    if not needed.is_closed:
         holder = Holder(HoldKind.INPUT, collection.id, replica.id)
-        holds.acquire_all(state, installed.stored_inputs, holder, needed.time)
+        holds.acquire_from(state, installed.stored_inputs, holder, needed)
 
 
 def on_link_lost(state: State, event: LinkLost, out: Outbox, now_ms: int) -> None:

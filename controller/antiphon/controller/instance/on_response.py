@@ -14,7 +14,7 @@ from antiphon.controller.instance.on_request import forget_if_done
 from antiphon.controller.instance.ready import Outbox
 from antiphon.controller.instance.state import Holder, HoldKind, Installed, Replica, State
 from antiphon.protocol.errors import RemoteProtocolError
-from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.response import (
     CopyToResponse,
@@ -76,20 +76,20 @@ def on_frontiers(state: State, replica: Replica, report: Frontiers) -> bool:
     moved = False
     for reported in report.collections:
         moved = _progress(state, replica, reported, report) or moved
+    if report.input_frontier is not None:
+        _follow_inputs(state, replica, report.collections)
     return moved
 
 
 def _progress(state: State, replica: Replica, reported: CollectionId, report: Frontiers) -> bool:
-    """Of one collection. Its inputs' holds follow what it has consumed; the furthest write frontier
-    of all replicas is the collection's. True: what it has put out moved."""
+    """Of one collection. The furthest write frontier of all replicas is the collection's. True:
+    what it has put out moved."""
     installed = replica.installed.get(reported)
     if installed is None:
         return False
     replica.reported = True
     output_before = installed.output_frontier
     _move_forward(installed, report)
-    if report.input_frontier is not None:
-        _follow_inputs(state, replica, reported, installed)
     collection = state.collections.get(reported)
     if collection is not None and collection.write_frontier.less_than(installed.write_frontier):
         collection.write_frontier = installed.write_frontier
@@ -110,16 +110,22 @@ def _move_forward(installed: Installed, report: Frontiers) -> None:
         installed.output_frontier = installed.output_frontier.join(report.output_frontier)
 
 
-def _follow_inputs(
-    state: State, replica: Replica, reported: CollectionId, installed: Installed
-) -> None:
-    consumed = installed.input_frontier
-    holder = Holder(HoldKind.INPUT, reported, replica.id)
-    for needed in installed.stored_inputs:
-        if consumed.is_closed:
-            holds.release(state, needed, holder)
-        else:
-            holds.move(state, needed, holder, consumed.step_back())
+def _follow_inputs(state: State, replica: Replica, collections: tuple[CollectionId, ...]) -> None:
+    """The holds on their inputs follow what they have consumed: most of them the same."""
+    consumed = needed = START
+    for reported in collections:
+        installed = replica.installed.get(reported)
+        if installed is None:
+            continue
+        holder = Holder(HoldKind.INPUT, reported, replica.id)
+        if installed.input_frontier.is_closed:
+            holds.release_all(state, installed.stored_inputs, holder)
+            continue
+        if installed.input_frontier is not consumed:
+            consumed = installed.input_frontier
+            needed = consumed.step_back()
+        for collection in installed.stored_inputs:
+            holds.move(state, collection, holder, needed)
 
 
 def _on_dropped(state: State, replica: Replica, response: Dropped, out: Outbox) -> None:

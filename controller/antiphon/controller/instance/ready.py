@@ -128,12 +128,12 @@ def live(command: Command) -> Sent:
 
 def allowing(compaction: Iterable[tuple[CollectionId, Frontier]]) -> list[Sent]:
     """A compaction map as commands: one for each frontier that is in it."""
-    same: dict[Frontier, list[CollectionId]] = {}
+    same: dict[int | None, list[CollectionId]] = {}
     for collection, frontier in compaction:
-        same.setdefault(frontier, []).append(collection)
+        same.setdefault(frontier.time, []).append(collection)
     return [
-        live(AllowCompaction(collection=first, frontier=frontier, others=tuple(others)))
-        for frontier, (first, *others) in same.items()
+        live(AllowCompaction(collection=first, frontier=Frontier(time), others=tuple(others)))
+        for time, (first, *others) in same.items()
     ]
 
 

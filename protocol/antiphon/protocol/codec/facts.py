@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from antiphon.protocol.codec.field import each, enum, random_id, require
-from antiphon.protocol.codec.frontier import frontier_field, frontier_to_proto
+from collections.abc import Iterable
+from functools import partial
+from typing import Literal, cast
+
+from antiphon.protocol.codec.field import MalformedMessage, each, enum, random_id, require
+from antiphon.protocol.codec.frontier import frontier_to_proto
 from antiphon.protocol.facts import DataflowFacts, ReplicaFacts
+from antiphon.protocol.frontier import CLOSED, Frontier
 from antiphon.protocol.ids import (
     CollectionId,
     Epoch,
@@ -33,7 +38,7 @@ def facts_to_proto(facts: ReplicaFacts) -> pb.ReplicaStatus:
         command_digest=facts.command_digest,
         stage=response_pb2.Stage.ValueType(facts.stage),
         session_id=facts.session_id,
-        collections=[_dataflow_to_proto(dataflow) for dataflow in facts.dataflows],
+        collections=_dataflows_to_proto(facts.dataflows),
         versions=types_pb2.VersionRange(min=facts.versions.min, max=facts.versions.max),
         unaccepted=facts.unaccepted,
     )
@@ -56,29 +61,56 @@ def facts_from_proto(message: pb.ReplicaStatus) -> ReplicaFacts:
         command_digest=message.command_digest,
         stage=enum("stage", Stage, message.stage),
         session_id=SessionId(message.session_id),
-        dataflows=each("collections", _dataflow_from_proto, message.collections),
+        dataflows=each("collections", partial(_dataflow_from_proto, {}), message.collections),
         unaccepted=message.unaccepted,
     )
 
 
-def _dataflow_to_proto(facts: DataflowFacts) -> pb.CollectionStatus:
-    return pb.CollectionStatus(
-        exports=facts.exports,
-        fingerprint=facts.fingerprint,
-        since=frontier_to_proto(facts.since),
-        upper=frontier_to_proto(facts.upper),
-        hydrated=facts.hydrated,
-        content_digest=facts.content_digest,
-    )
+def _dataflows_to_proto(dataflows: Iterable[DataflowFacts]) -> list[pb.CollectionStatus]:
+    known: dict[int | None, types_pb2.Frontier] = {}  # most of a thousand are at the same few
+
+    def said(frontier: Frontier) -> types_pb2.Frontier:
+        found = known.get(frontier.time)
+        if found is None:
+            found = known[frontier.time] = frontier_to_proto(frontier)
+        return found
+
+    return [
+        pb.CollectionStatus(
+            exports=facts.exports,
+            fingerprint=facts.fingerprint,
+            since=said(facts.since),
+            upper=said(facts.upper),
+            hydrated=facts.hydrated,
+            content_digest=facts.content_digest,
+        )
+        for facts in dataflows
+    ]
 
 
-def _dataflow_from_proto(message: pb.CollectionStatus) -> DataflowFacts:
-    require(len(message.exports) > 0, "exports", "none")
+def _dataflow_from_proto(known: dict[int, Frontier], message: pb.CollectionStatus) -> DataflowFacts:
+    """`known`: the frontiers of the dataflows before; most of a thousand are at the same few."""
+    exports = tuple(message.exports)
+    require(len(exports) > 0, "exports", "none")
+    since, upper = message.since, message.upper
     return DataflowFacts(
-        exports=tuple(CollectionId(export) for export in message.exports),
+        exports=cast(tuple[CollectionId, ...], exports),
         fingerprint=message.fingerprint,
-        since=frontier_field("since", message.HasField("since"), message.since),
-        upper=frontier_field("upper", message.HasField("upper"), message.upper),
+        since=_known(known, since.time) if since.HasField("time") else _closed(message, "since"),
+        upper=_known(known, upper.time) if upper.HasField("time") else _closed(message, "upper"),
         hydrated=message.hydrated,
         content_digest=message.content_digest,
     )
+
+
+def _known(known: dict[int, Frontier], time: int) -> Frontier:
+    found = known.get(time)
+    if found is None:
+        found = known[time] = Frontier(time)
+    return found
+
+
+def _closed(message: pb.CollectionStatus, name: Literal["since", "upper"]) -> Frontier:
+    if not message.HasField(name):
+        raise MalformedMessage("missing", name)
+    return CLOSED
