@@ -98,16 +98,20 @@ class Held:
                 self.inputs.attach(imported, as_of, peer=peer, epoch=epoch, looks_up=bool(sought))
             )
         for upstream, reader in dataflow.upstream:
-            sought = dataflow.lookups.sought(upstream.collection)
-            for each in sought:
-                reading = upstream.look_up(each, as_of, dataflow)
-                dataflow.lookups.found(upstream.collection, reading, each)
-            reader.wanted = True
-            reader.looks_up = bool(sought)
-            upstream.load_dependents()
-            self.compact_soon(upstream)
+            self.want(dataflow, upstream, reader)
         self.follow(dataflow)
         self._await_no_more(dataflow)
+
+    def want(self, dataflow: InstalledDataflow, upstream: InstalledExport, reader: Input) -> None:
+        """What it imports from another dataflow begins to flow."""
+        sought = dataflow.lookups.sought(upstream.collection)
+        for each in sought:
+            reading = upstream.look_up(each, dataflow.as_of, dataflow)
+            dataflow.lookups.found(upstream.collection, reading, each)
+        reader.wanted = True
+        reader.looks_up = bool(sought)
+        upstream.load_dependents()
+        self.compact_soon(upstream)
 
     def follow(self, dataflow: InstalledDataflow) -> None:
         """What arrives at its inputs makes it run."""

@@ -241,23 +241,24 @@ class Rebuilds:
 
     def _fresh(self, session: _Session, old: InstalledDataflow, start: int) -> InstalledDataflow:
         description = replace(old.description, as_of=Frontier(start))
-        new = InstalledDataflow(description, render(description, self._held.clock), None)
+        local = [each.collection for each in description.imports if each.kind not in STORED]
+        # All are found before any is read: of one that is missing nothing is left to undo.
+        upstreams = {each: self._upstream(session, each, start) for each in local}
+        engine = render(description, self._held.clock, shares=True)
+        new = InstalledDataflow(description, engine, None)
         new.is_in_force = False
         new.scheduled = True
         kept = [export.collection for export in old.exports]
         new.exports = [export for export in new.exports if export.collection in kept]
         for imported in description.imports:
             if imported.kind in STORED:
-                reader = Input(imported.collection, start)
-                session.lanes[imported.collection].attach(reader)
-                new.inputs.append(reader)
+                new.inputs.append(_read(new, session.lanes[imported.collection], start))
                 continue
-            upstream = self._upstream(session, imported.collection, start)
+            upstream = upstreams[imported.collection]
             reader = self._held.read_upstream(upstream, start)
-            reader.wanted = True
             new.upstream.append((upstream, reader))
             new.inputs.append(reader)
-            upstream.load_dependents()
+            self._held.want(new, upstream, reader)
         self._held.follow(new)
         return new
 
@@ -368,6 +369,24 @@ class Rebuilds:
 
     def _answer(self, session_id: SessionId, failure: Failure) -> None:
         self._held.responses.append(RebuildResult(session_id=session_id, result=failure))
+
+
+def _read(new: InstalledDataflow, lanes: Lanes, start: int) -> Input:
+    """An input from the lanes. What it looks up is arranged there, for all that is rebuilt: what
+    is in force has arrangements of its own, which may be wrong."""
+    collection = lanes.imported.collection
+    sought = new.lookups.sought(collection)
+    for each in sought:
+        found = lanes.arrangements.find(each.key, each.columns, start, lanes.frontier)
+        if found is None:
+            found = lanes.arrangements.made(collection, each.key, each.columns, start)
+            lanes.attach(found)
+        later = lanes.changes(start, found.arrangement.since)
+        new.lookups.found(collection, found.read(new, start, later), each)
+    reader = Input(collection, start)
+    reader.looks_up = bool(sought)
+    lanes.attach(reader)
+    return reader
 
 
 def _stored_imports(dataflows: list[InstalledDataflow]) -> list[Import]:
