@@ -142,6 +142,8 @@ SELECT day - date '2013-01-01', make_date(2024, 2, 29), age(hour, timestamp '201
 -- Times made of numbers, and put into bins of any width that begin where is said.
 SELECT date_bin(interval '36 hours', hour, timestamp '2013-01-01') AS bin, count(*) FROM flights GROUP BY bin;
 SELECT make_timestamp(2013, 1, 1 + a, 12, 0, 1.5), isfinite(make_date(2013, 1, 1 + a)) FROM t;
+-- Text read by a template: what does not follow it is an error.
+SELECT to_date('2013-01-' || (a + 10), 'YYYY-MM-DD') FROM t;
 -- Time zones by name; a time that clocks skip or show twice is read as PostgreSQL does.
 SELECT id, hour AT TIME ZONE 'UTC' AT TIME ZONE 'America/New_York' AS shown FROM flights;
 

@@ -142,3 +142,18 @@ date_subtract('2021-11-01 00:00:00+01'::timestamptz, '1 day'::interval, 'Europe/
 (DATE '2001-10-30', DATE '2001-10-30') OVERLAPS (DATE '2001-10-30', DATE '2001-10-31') -- true
 (DATE '2001-10-30', NULL) OVERLAPS (DATE '2001-10-29', DATE '2001-10-31') -- true
 (DATE '2001-10-30', NULL) OVERLAPS (DATE '2001-11-29', DATE '2001-12-31') -- null
+to_date('05 Dec 2000', 'DD Mon YYYY') -- 2000-12-05
+to_date('2000-2-5 and more', 'YYYY-MM-DD') -- 2000-02-05
+to_date('20000229', 'YYYYMMDD') -- 2000-02-29
+to_date('march 7, 1950', 'Month DD, YYYY') -- 1950-03-07
+to_date('2001-02-29', 'YYYY-MM-DD') -- error: date field value out of range
+to_date('5', 'YYYY-MM-DD') -- error: invalid input syntax for type integer: "'5'"
+to_date(NULL, 'YYYY') -- null
+to_timestamp('2000-12-05 08:15:23.5', 'YYYY-MM-DD HH24:MI:SS.MS') -- 2000-12-05 08:15:23.5+00
+to_timestamp('05/12/2000 12:30 am', 'DD/MM/YYYY HH12:MI AM') -- 2000-12-05 00:30:00+00
+to_timestamp('05/12/2000 11:30 pm', 'DD/MM/YYYY HH:MI PM') -- 2000-12-05 23:30:00+00
+to_timestamp('2000-12-05T25', 'YYYY-MM-DD"T"HH24') -- error: date/time field value out of range
+to_timestamp(1.5) -- 1970-01-01 00:00:01.5+00
+to_timestamp('2000-01-01 13', 'YYYY-MM-DD HH12') -- error: invalid input syntax for type integer: "'13'"
+to_timestamp('2000-01-01 12', 'YYYY-MM-DD HH') -- 2000-01-01 00:00:00+00
+to_timestamp('2000-01-01 13', 'YYYY-MM-DD HH24') -- 2000-01-01 13:00:00+00

@@ -4,6 +4,7 @@ time, for DuckDB to call."""
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import math
 import re
 from collections.abc import Callable
@@ -64,6 +65,7 @@ _REFERENCES: Final[dict[str, tuple[Callable[..., Any], list[str], str]]] = {
     "cosd": (lambda x: math.cos(math.radians(x)), ["DOUBLE"], "DOUBLE"),
     "tand": (lambda x: math.tan(math.radians(x)), ["DOUBLE"], "DOUBLE"),
     "min_scale": (lambda x: len(f"{x:.3f}".rstrip("0").split(".")[1]), ["DOUBLE"], "INTEGER"),
+    "to_date": (lambda text, _: dt.date.fromisoformat(text), ["VARCHAR"] * 2, "DATE"),
     "base64_of": (_encoded, ["VARCHAR"], "VARCHAR"),
     "regexp_instr": (lambda text, sought: text.find(sought) + 1, ["VARCHAR"] * 2, "INTEGER"),
     "regexp_count": (lambda text, sought: text.count(sought), ["VARCHAR"] * 2, "INTEGER"),

@@ -11,6 +11,7 @@ from antiphon.controller.sql.list_functions import LIST_FUNCTIONS
 from antiphon.controller.sql.numeric_functions import NUMERIC_FUNCTIONS
 from antiphon.controller.sql.text_functions import TEXT_FUNCTIONS
 from antiphon.controller.sql.text_patterns import FORMATTED
+from antiphon.controller.sql.time_formats import TIME_FORMATS
 from antiphon.controller.sql.time_functions import TIME_FUNCTIONS
 
 BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
@@ -21,5 +22,6 @@ BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
         **TEXT_FUNCTIONS,
         **NUMERIC_FUNCTIONS,
         **TIME_FUNCTIONS,
+        **TIME_FORMATS,
     }
 )
