@@ -90,6 +90,7 @@ GUARDS = {
     "aggregate filter": "select count(({e})::text) filter (where id < 90) from r",
     "aggregate filter in a group": "select g, max(({e})::text) filter (where id < 90), count(*) "
     "from r group by g",
+    "order of an aggregate": "select array_agg(id order by {e}) filter (where id < 90) from r",
     "window filter": "select id, count(({e})::text) filter (where id < 90) over (partition by g) "
     "from r",
     "join after": "select r.id from (select * from r where id < 90) r join o on r.g = o.g "

@@ -10,7 +10,7 @@ from typing import Final
 from sqlglot import exp
 
 from antiphon.controller.sql.coercion import Unknown, cast, coerce
-from antiphon.controller.sql.expressions import columns_of_all
+from antiphon.controller.sql.expressions import columns_of_all, null
 from antiphon.controller.sql.ordering import sort_direction
 from antiphon.controller.sql.pair_aggregates import is_pair, pair_of
 from antiphon.controller.sql.plans import extended, width_of
@@ -18,7 +18,7 @@ from antiphon.controller.sql.scalar import Scalars
 from antiphon.controller.sql.scope import AGGREGATES, inseparable, is_outer, is_subquery
 from antiphon.controller.sql.syntax import expect_only, function_name
 from antiphon.controller.sql.types import average_type, check_depth, sum_type
-from antiphon.protocol.expression import ColumnReference, Expression, Literal
+from antiphon.protocol.expression import Branch, Case, ColumnReference, Expression, Literal
 from antiphon.protocol.plan import Aggregate, AggregateFunction, Plan, Reduce, SortKey
 from antiphon.protocol.schema import (
     BOOLEAN,
@@ -125,9 +125,12 @@ class Aggregates:
         call = aggregate_call(scalars, node)
         self._check(scalars, node, call.read)
         order_by = tuple(
-            SortKey(column=self._sort(value), descending=descending, nulls_first=nulls_first)
+            SortKey(
+                column=self._sort(_where(call.aggregate.filter, value)),
+                descending=descending, nulls_first=nulls_first,
+            )
             for value, descending, nulls_first in call.order_by
-        )
+        )  # fmt: skip
         aggregate = replace(call.aggregate, order_by=order_by)
         return cast(self._placeholder(aggregate), call.shown)
 
@@ -190,6 +193,15 @@ class Aggregates:
         if index == len(self.calls):
             self.calls.append(aggregate)
         return ColumnReference(index=AGGREGATES + index, type=aggregate.type)
+
+
+def _where(condition: Expression | None, value: Expression) -> Expression:
+    """What orders the rows that FILTER takes must not fail in another."""
+    is_there = isinstance(value, ColumnReference) and not is_subquery(value.index)
+    if condition is None or is_there or isinstance(value, Literal):
+        return value
+    branch = Branch(condition=condition, value=value)
+    return Case(branches=(branch,), otherwise=null(value.type), type=value.type)
 
 
 def aggregate_call(scalars: Scalars, node: exp.Expr) -> AggregateCall:
