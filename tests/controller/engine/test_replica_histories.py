@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from antiphon.controller.engine.decision import Sync
@@ -101,12 +101,19 @@ class World:
             digest_at_position=self.digests[position],
         )
 
-    def come_back(self, between: Callable[[], None] = lambda: None) -> None:
-        """`between`: what happens after the decision and before it is carried out."""
+    def decided(self) -> Sync:
         decision = decide(Case(observation=self.observe()))
         assert isinstance(decision, Sync)
         self.decisions.append(decision.sync)
+        return decision
+
+    def come_back(self, between: Callable[[], None] = lambda: None) -> None:
+        """`between`: what happens after the decision and before it is carried out. It may break the
+        pin of who is too far behind: its session fails then, and the next one is decided anew."""
+        decision = self.decided()
         between()
+        if self.retention.pins[R1].is_lost and decision.sync is SyncDecision.CATCH_UP:
+            decision = self.decided()
         if decision.sync is SyncDecision.CATCH_UP:
             missed = suffix(self.history, decision.start)
             assert len(missed) == decision.target - decision.start
@@ -120,11 +127,13 @@ class World:
         self.retention.advance(R1, self.history.head)
 
 
+TOO_FAR: Final = ("back", "leave", *("command",) * 7, "back")  # the pin breaks between
 ACTIONS = st.lists(st.sampled_from(("command",) * 5 + ("leave", "back", "fold", "restart")))
 
 
 @settings(max_examples=300)
 @given(st.randoms(use_true_random=False), ACTIONS)
+@example(Random(1), list(TOO_FAR))
 def test_a_replica_that_returns_is_as_one_that_stayed(random: Random, actions: list[str]) -> None:
     """Sync 9. Number 55."""
     records = iter(any_history(random, len(actions)))
