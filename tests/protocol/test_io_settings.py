@@ -94,6 +94,21 @@ def test_a_value_that_cannot_be_names_its_setting_and_source(
         Part.load(None, given)
 
 
+def test_a_variable_that_is_no_json_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTIPHON_REPLICA_WANTED", "a=1")
+    with pytest.raises(InvalidArgument, match=r"setting wanted \(from: environment\): .*no JSON"):
+        Part.load(None, {})
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "caf\u00e9", "\x7f"])
+def test_a_token_that_no_header_can_carry_is_refused_unshown(token: str) -> None:
+    part = Part.load(None, {"token": token})
+    for security in (part.client_security, part.server_security):
+        with pytest.raises(InvalidArgument, match="other than printable ASCII") as caught:
+            security()
+        assert token not in caught.value.message
+
+
 def test_a_secret_is_never_shown() -> None:
     part = Part.load(None, {"token": "hush"})
     assert part.secret == "hush"

@@ -29,6 +29,11 @@ class ClientSecurity:
     token: str | None = field(default=None, repr=False)
     server_name: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises InvalidArgument: no call can carry the token."""
+        if self.token is not None:
+            _check_token(self.token)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSecurity:
@@ -43,6 +48,11 @@ class ServerSecurity:
     authority: bytes | None = None  # of clients; None: any client
     peers: tuple[str, ...] = ()
     tokens: tuple[str, ...] = field(default=(), repr=False)  # any of them; empty: none needed
+
+    def __post_init__(self) -> None:
+        """Raises InvalidArgument: no call can carry a token."""
+        for token in self.tokens:
+            _check_token(token)
 
 
 # gRPC takes any bytes, and says on connecting that nobody is there, or that the port is taken.
@@ -105,3 +115,9 @@ def _check_pair(certificate: bytes | None, key: bytes | None) -> None:
 def _check_authority(authority: bytes | None) -> None:
     if authority is not None and CERTIFICATE_MARK not in authority:
         raise InvalidArgument("the authority is no certificate in PEM")
+
+
+def _check_token(token: str) -> None:
+    """It travels as the value of a header, which has no other characters."""
+    if not (token.isascii() and token.isprintable()):
+        raise InvalidArgument("the token has characters other than printable ASCII", name="token")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from pydantic import PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -151,14 +152,29 @@ def read_file(path: Path | None) -> bytes | None:
         raise InvalidArgument(f"cannot read {path}: {error.strerror}", path=str(path)) from error
 
 
+class _Environment(EnvSettingsSource):
+    """What holds several values is JSON in its variable."""
+
+    def prepare_field_value(
+        self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool
+    ) -> Any:
+        try:
+            return super().prepare_field_value(field_name, field, value, value_is_complex)
+        except ValueError as error:
+            raise InvalidArgument(
+                f"setting {field_name} (from: environment): it is no JSON: {error}",
+                name=field_name,
+            ) from error
+
+
 def _prefix(table: str) -> str:
     return PREFIX if table == CLIENT else f"{PREFIX}{table.upper()}_"
 
 
 def _environment(part: type[PartSettings]) -> dict[str, Any]:
     """What the environment says, the part's own name before the shared one."""
-    shared = EnvSettingsSource(part, env_prefix=PREFIX)()
-    own = EnvSettingsSource(part, env_prefix=_prefix(part.table))()
+    shared = _Environment(part, env_prefix=PREFIX)()
+    own = _Environment(part, env_prefix=_prefix(part.table))()
     return {name: value for name, value in shared.items() if name in SHARED} | own
 
 
