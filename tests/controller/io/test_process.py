@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pyarrow as pa
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -161,12 +162,14 @@ async def test_what_came_before_a_failing_statement_stays(tmp_path: Path) -> Non
 
 
 async def test_bad_appends_are_refused_by_name(tmp_path: Path) -> None:
+    misfit = pa.DictionaryArray.from_arrays(pa.array([7]), pa.array([1]), safe=False)
     async with serving(tmp_path) as (_, client):
         await client.sql("CREATE TABLE t (k bigint); CREATE VIEW w AS SELECT k FROM t")
         for call, error in (
             (client.append("nowhere", k=[1]), errors.CollectionMissing),
             (client.append("t", k=["x"]), errors.SchemaMismatch),
             (client.append("t", z=[1]), errors.SchemaMismatch),
+            (client.append("t", k=misfit), errors.SchemaMismatch),
             (client.append("w", k=[1]), errors.InvalidArgument),
             (client.append("t", pb.Producer(producer_id=b"x"), k=[1]), errors.InvalidArgument),
             (

@@ -25,13 +25,13 @@ from antiphon.controller.request import (
     ReplicasConfigured,
     ReplicaUnnamed,
 )
+from antiphon.protocol.arrow_stream import read_stream
 from antiphon.protocol.codec import frontier_to_proto
 from antiphon.protocol.errors import (
     CollectionMissing,
     InvalidArgument,
     LimitExceeded,
     RemoteProtocolError,
-    SchemaMismatch,
 )
 from antiphon.protocol.ids import Epoch, ReplicaId, check_replica_name
 from antiphon.protocol.io.channel import check_address
@@ -203,7 +203,7 @@ class ControlService(ControlServicer):
 def _rows(item: CatalogItem, stream: bytes) -> pa.RecordBatch:
     """
     Raises:
-        SchemaMismatch: it is no Arrow stream, or its columns are not the item's.
+        SchemaMismatch: it is no valid Arrow stream, or its columns are not the item's.
         ComputeError: as `antiphon.controller.appends.prepare`.
     """
     if len(stream) > APPEND_BYTES_MAX + MIB:
@@ -211,8 +211,4 @@ def _rows(item: CatalogItem, stream: bytes) -> pa.RecordBatch:
             f"{len(stream)} bytes in one append, at most {APPEND_BYTES_MAX}",
             limit="APPEND_BYTES_MAX",
         )
-    try:
-        table = pa.ipc.open_stream(stream).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SchemaMismatch(f"the rows are no Arrow stream: {error}") from error
-    return prepare(item, table)
+    return prepare(item, read_stream(stream))

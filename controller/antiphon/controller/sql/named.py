@@ -14,6 +14,7 @@ from antiphon.controller.sql.plans import projected
 from antiphon.controller.sql.reading import key_stream, read_of, subscribe_of
 from antiphon.controller.sql.source import near_miss
 from antiphon.controller.sql.statement import Inspect, InspectChanges, Select, Subscribe
+from antiphon.protocol.arrow_stream import read_stream
 from antiphon.protocol.command import IndexTarget
 from antiphon.protocol.dataflow import UNFINISHED
 from antiphon.protocol.errors import CollectionMissing, InvalidArgument, SchemaMismatch
@@ -85,9 +86,9 @@ def key_rows(stream: bytes) -> pa.Table:
         InvalidArgument: it is no Arrow IPC stream.
     """
     try:
-        return pa.ipc.open_stream(stream).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InvalidArgument(f"the keys are no Arrow stream: {error}") from None
+        return read_stream(stream)
+    except SchemaMismatch as error:
+        raise InvalidArgument(f"the keys are {error.message}") from None
 
 
 def plan_collection_subscribe(name: str, catalog: Catalog) -> Subscribe | InspectChanges:
