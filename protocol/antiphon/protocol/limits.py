@@ -43,7 +43,7 @@ assert PLAN_BYTES_MAX * 8 <= MESSAGE_BYTES_MAX, "a command with a plan fits a me
 
 DATAFLOWS_MAX: Final = 1_024  # maintained by one instance; more are refused at CREATE
 REPLICAS_MAX: Final = 16  # of one instance; each costs a copy of all work
-COLUMNS_MAX: Final = 1_600  # of one collection, as in PostgreSQL
+COLUMNS_MAX: Final = 1_600  # of one collection or answer, as in PostgreSQL
 NAME_BYTES_MAX: Final = 255  # of any identifier
 SQL_BYTES_MAX: Final = 1 * MIB  # of one request's statements
 PEEKS_PENDING_MAX: Final = 4_096  # in the live table; the next is refused

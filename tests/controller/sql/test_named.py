@@ -16,6 +16,7 @@ from antiphon.protocol.errors import (
     CollectionMissing,
     ComputeError,
     InvalidArgument,
+    LimitExceeded,
     SchemaMismatch,
 )
 from tests.controller.sql.recorded import SCHEMA
@@ -106,3 +107,8 @@ def test_a_named_collection_is_subscribed_to(world: World) -> None:
     assert subscribe.dataflow.is_transient
     with pytest.raises(CollectionMissing, match="did you mean"):
         plan_collection_subscribe("t_cb", world.catalog)
+
+
+def test_more_columns_than_an_answer_may_have_are_refused(world: World) -> None:
+    with pytest.raises(LimitExceeded, match="1601 columns"):
+        plan_collection_read("t", world.catalog, columns=("a",) * 1601, key=None)

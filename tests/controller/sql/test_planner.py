@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from antiphon.controller.catalog import Catalog, empty_catalog
 from antiphon.controller.sql.planner import plan_statement
 from antiphon.controller.sql.statement import StatementText
-from antiphon.protocol.errors import ComputeError, InvalidSql, UnsupportedSql
+from antiphon.protocol.errors import ComputeError, InvalidSql, LimitExceeded, UnsupportedSql
+from antiphon.protocol.limits import COLUMNS_MAX
 from tests.controller.sql.recorded import SCHEMA, check
 from tests.controller.sql.world import World, plan_one
 
@@ -42,6 +43,13 @@ def test_every_error_has_a_place(world: World) -> None:
         with pytest.raises(ComputeError) as caught:
             plan_one(text, world.catalog)
         assert {"line", "column"} <= caught.value.details.keys()
+
+
+def test_an_answer_of_too_many_columns_is_refused(world: World) -> None:
+    assert plan_one("SELECT " + ", ".join(["1"] * COLUMNS_MAX), world.catalog)
+    for text in ("SELECT {}", "SUBSCRIBE (SELECT {})", "EXPLAIN SELECT {}"):
+        with pytest.raises(LimitExceeded, match="1601 columns, at most 1600"):
+            plan_one(text.format(", ".join(["1"] * (COLUMNS_MAX + 1))), world.catalog)
 
 
 def test_deep_nesting_is_an_error_and_not_a_crash(world: World) -> None:

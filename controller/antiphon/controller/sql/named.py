@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
 from antiphon.controller.introspection.system import SYSTEM_CATALOG, is_system
+from antiphon.controller.sql.column_definitions import too_many_columns
 from antiphon.controller.sql.introspect import system_relation
 from antiphon.controller.sql.optimize import optimized
 from antiphon.controller.sql.plans import projected
@@ -18,6 +19,7 @@ from antiphon.protocol.arrow_stream import read_stream
 from antiphon.protocol.command import IndexTarget
 from antiphon.protocol.dataflow import UNFINISHED
 from antiphon.protocol.errors import CollectionMissing, InvalidArgument, SchemaMismatch
+from antiphon.protocol.limits import COLUMNS_MAX
 from antiphon.protocol.plan import Get
 from antiphon.protocol.schema import arrow_schema
 
@@ -60,7 +62,10 @@ def plan_collection_read(
 
     Raises:
         CollectionMissing, InvalidArgument
+        LimitExceeded: more columns than an answer may have.
     """
+    if len(columns) > COLUMNS_MAX:
+        raise too_many_columns(len(columns))
     inspects = is_system(name) and name not in catalog.names
     item = system_relation(name) if inspects else _relation(name, catalog)
     catalog = SYSTEM_CATALOG if inspects else catalog

@@ -47,14 +47,17 @@ def output_name(node: exp.Expr) -> str:
 
 
 def distinct_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The names with `_1`, `_2`, ... after those that came before."""
+    """The names with `_1`, `_2`, ... after those that came before. O(names)."""
+    given = frozenset(names)
     taken: set[str] = set()
+    counts: dict[str, int] = {}  # what a name was given last: less is taken for good
     result: list[str] = []
     for name in names:
-        unique, count = name, 0
-        while unique in taken or (count and unique in names):
+        unique, count = name, counts.get(name, 0)
+        while unique in taken or (count and unique in given):
             count += 1
             unique = f"{name}_{count}"
+        counts[name] = count
         taken.add(unique)
         result.append(unique)
     return tuple(result)

@@ -10,6 +10,7 @@ from typing import Final
 from sqlglot import exp
 
 from antiphon.controller.sql.coercion import Typed, Unknown, cast, unify
+from antiphon.controller.sql.column_definitions import too_many_columns
 from antiphon.controller.sql.ending import with_ties
 from antiphon.controller.sql.from_clause import FromClause
 from antiphon.controller.sql.from_items import FromItems
@@ -39,6 +40,7 @@ from antiphon.controller.sql.subquery import Subqueries
 from antiphon.controller.sql.syntax import expect_only, has_query, name_of
 from antiphon.controller.sql.value_rows import as_selects, lower_values
 from antiphon.protocol.expression import ColumnReference, Expression
+from antiphon.protocol.limits import COLUMNS_MAX
 from antiphon.protocol.plan import (
     Distinct,
     Join,
@@ -375,7 +377,13 @@ def bind(binding: int, value: Plan, body: Plan) -> Plan:
 
 
 def named_schema(query: Query) -> Schema:
-    """The answer's columns, with names that are all different."""
+    """The answer's columns, with names that are all different.
+
+    Raises:
+        LimitExceeded: they are too many.
+    """
+    if len(query.columns) > COLUMNS_MAX:
+        raise too_many_columns(len(query.columns))
     names = distinct_names([column.name for column in query.columns])
     return Schema(
         tuple(
