@@ -82,6 +82,7 @@ class FakeControl(ControlServicer):
         self.answers: dict[str, pa.Table | str] = {}
         self.streams: deque[tuple[list[Chunk], Failure | None]] = deque()
         self.history: list[wire.HistoryRecord] = []
+        self.statuses: deque[wire.GetStatusResponse] = deque()  # each said once, before its own
         self.applied: dict[bytes, tuple[int, int]] = {}
         self.time = 100
         self.address = "127.0.0.1:0"
@@ -205,6 +206,8 @@ class FakeControl(ControlServicer):
         self, request: wire.GetStatusRequest, context: Any
     ) -> wire.GetStatusResponse:
         await self._begin("GetStatus", request, context)
+        if self.statuses:
+            return self.statuses.popleft()
         frontier = frontier_to_proto(Frontier(self.time))
         view = wire.ReplicaCollectionInfo(
             collection=7, name="v", write_frontier=frontier, hydrated=True, lag_ms=3

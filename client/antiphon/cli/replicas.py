@@ -8,11 +8,13 @@ from typing import Final
 
 from antiphon.cli import output
 from antiphon.cli.query import Settings, connected
+from antiphon.cli.warmth import Warmth, described
+from antiphon.client import Client
 from antiphon.protocol.errors import Unavailable
-from antiphon.v1 import control_pb2 as wire
 
 WARM_WAIT_S: Final = 120.0
 WARM_LOOK_S: Final = 0.1
+WARM_TELL_S: Final = 1.0
 
 
 def add(settings: Settings, name: str, *, at: str, read_only: bool) -> None:
@@ -39,27 +41,29 @@ def promote(settings: Settings, name: str) -> None:
 
 
 def promote_controller(settings: Settings, *, force: bool) -> None:
-    """Once all replicas of the standby are warm, unless forced."""
+    """Once the standby is warm, unless forced."""
     with connected(settings) as client:
-        deadline_s = time.monotonic() + WARM_WAIT_S
-        while not force and not _is_warm(client.status()):
-            if time.monotonic() >= deadline_s:
-                raise Unavailable(
-                    f"the replicas of the standby were not warm within {WARM_WAIT_S:.0f} s; see"
-                    " `antiphon status`, or promote it as it is with --force"
-                )
-            time.sleep(WARM_LOOK_S)
+        if not force:
+            _wait_until_warm(client, is_told=not settings.json)
         epoch = client.promote()
     _say(settings, f"the controller of epoch {epoch}", {"epoch": epoch})
 
 
-def _is_warm(status: wire.GetStatusResponse) -> bool:
-    """Also when there is nothing to wait for: it is live already, and says so when asked."""
-    ready = [
-        replica.link == "connected" and all(c.hydrated for c in replica.collections)
-        for replica in status.replicas
-    ]
-    return status.role != "standby" or all(ready)
+def _wait_until_warm(client: Client, *, is_told: bool) -> None:
+    """Raises Unavailable, which names what was still awaited."""
+    warmth, told = Warmth(), ""
+    started_s = tell_s = time.monotonic()
+    while awaited := warmth.awaited(client.status()):
+        now_s, text = time.monotonic(), described(awaited)
+        if now_s - started_s >= WARM_WAIT_S:
+            raise Unavailable(
+                f"the standby was not warm within {WARM_WAIT_S:.0f} s: it still waits for {text};"
+                " ask again to go on waiting, or promote it as it is with --force"
+            )
+        if is_told and text != told and now_s >= tell_s:
+            output.note(f"waiting for {text}")
+            told, tell_s = text, now_s + WARM_TELL_S
+        time.sleep(WARM_LOOK_S)
 
 
 def _say(settings: Settings, text: str, value: dict[str, object]) -> None:
