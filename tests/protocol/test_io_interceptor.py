@@ -8,11 +8,12 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from antiphon.protocol.errors import CollectionMissing
+from antiphon.protocol.errors import CollectionMissing, ProtocolViolated
 from antiphon.protocol.io.channel import create_server, listen, open_channel
 from antiphon.protocol.io.health import add_health_and_reflection
 from antiphon.protocol.io.interceptor import Gate
 from antiphon.protocol.io.security import ClientSecurity, ServerSecurity
+from antiphon.protocol.io.status import from_rpc_error
 from antiphon.v1 import command_pb2, compute_pb2, compute_pb2_grpc, response_pb2
 from tests.protocol.serving import SERVICE, Context, Recorder, Served, serving
 
@@ -60,6 +61,21 @@ async def test_an_error_in_the_middle_of_a_stream_arrives_after_what_came_before
     assert (method, code) == (FETCH, grpc.StatusCode.NOT_FOUND)
     assert isinstance(error, CollectionMissing)
     assert servicer.closed == ["FetchResult"]
+
+
+@pytest.mark.parametrize("method", [PROBE, FETCH])
+async def test_bytes_that_are_no_message_are_a_violation_of_the_protocol(method: str) -> None:
+    recorder = Recorder()
+    async with serving(Served(), recorder=recorder) as address, open_channel(address) as channel:
+        call = channel.unary_stream(method)(b"\xff\xff\xff")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+        assert await channel.unary_unary(PROBE)(b"")  # it serves on
+    error = from_rpc_error(caught.value)
+    assert isinstance(error, ProtocolViolated)
+    assert error.definite
+    assert "the request cannot be read" in error.message
+    assert recorder.ends[0][:2] == (method, grpc.StatusCode.INVALID_ARGUMENT)
 
 
 async def test_a_bug_says_nothing_to_the_client_and_all_to_the_observer() -> None:

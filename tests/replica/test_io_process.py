@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -31,6 +32,7 @@ from antiphon.protocol.errors import (
 )
 from antiphon.protocol.ids import ClaimId, CollectionId, transient
 from antiphon.protocol.io.channel import open_channel
+from antiphon.protocol.io.status import from_rpc_error
 from antiphon.protocol.response import (
     Draining,
     PeekResponse,
@@ -325,6 +327,21 @@ async def test_2_and_3_illegal_commands_close_the_stream_with_a_typed_error(
     await second.begin(await shared.facts())
     await second.send(schedule(99))
     assert isinstance(await second.end(), ProtocolViolated)
+
+
+async def test_bytes_that_are_no_message_end_their_stream_alone(shared: Served) -> None:
+    incumbent = await connected(shared)
+    await incumbent.until(lambda responses: responses)
+    async with open_channel(shared.address) as channel:
+        session = channel.stream_stream("/antiphon.v1.Compute/Session")
+        call = session(iter([b"\xff\xff\xff"]))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+    error = from_rpc_error(caught.value)
+    assert isinstance(error, ProtocolViolated)
+    assert "a message cannot be read" in error.message
+    await incumbent.send(read_index(1, X, 15))
+    await incumbent.until(answer_to(1))
 
 
 async def test_a_broken_tail_is_taken_up_where_it_was(shared: Served) -> None:

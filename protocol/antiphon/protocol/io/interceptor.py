@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Any, Final, Protocol, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from antiphon.protocol.errors import AntiphonError, Internal, Unauthenticated
+from antiphon.protocol.errors import AntiphonError, Internal, RemoteProtocolError, Unauthenticated
 from antiphon.protocol.io.security import OPEN_SERVER, ServerSecurity
 from antiphon.protocol.io.status import abort, code_of
 from antiphon.protocol.io.token import AUTHORIZATION, SCHEME
@@ -186,13 +187,38 @@ def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode(errors="replace")
 
 
+@dataclass(frozen=True, slots=True)
+class _Malformed:
+    """Stands for a request whose bytes are no message: outside the handler nobody tells why."""
+
+    reason: str
+
+
+def _deserializer(deserialize: Any) -> Any:
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError as error:
+            return _Malformed(str(error))
+
+    return None if deserialize is None else read
+
+
+def _check(request: Any) -> None:
+    if isinstance(request, _Malformed):
+        raise RemoteProtocolError(f"the request cannot be read: {request.reason}")
+
+
 Watcher: TypeAlias = "Callable[[Context], _Watch]"
 
 
 def _wrapped(handler: Handler, watch: Watcher) -> Handler:
     """The same handler, watched. The four kinds differ in how they take and give."""
     codecs = {
-        "request_deserializer": handler.request_deserializer,
+        # Whoever reads a stream handles what no message is, at its place in the stream.
+        "request_deserializer": handler.request_deserializer
+        if handler.request_streaming
+        else _deserializer(handler.request_deserializer),
         "response_serializer": handler.response_serializer,
     }
     if handler.response_streaming:
@@ -213,6 +239,7 @@ def _wrapped(handler: Handler, watch: Watcher) -> Handler:
 def _watched_call(behavior: Any, watch: Watcher) -> Any:
     async def call(request: Any, context: Context) -> Any:
         async with watch(context):
+            _check(request)
             answer = behavior(request, context)
             return await answer if inspect.isawaitable(answer) else answer
 
@@ -228,8 +255,10 @@ def _watched_stream(behavior: Any, watch: Watcher) -> Any:
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
         # A client that leaves closes this generator only; the handler's must not wait for the
         # garbage collector to run its `finally`.
-        async with watch(context), aclosing(behavior(request, context)) as messages:
-            async for message in messages:
-                yield message
+        async with watch(context):
+            _check(request)
+            async with aclosing(behavior(request, context)) as messages:
+                async for message in messages:
+                    yield message
 
     return stream

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from antiphon.protocol.codec import commands_to_pass, facts_to_proto, responses_to_batch
 from antiphon.protocol.describe import describe
@@ -121,6 +122,10 @@ class ComputeService(compute_pb2_grpc.ComputeServicer):
         except (grpc.aio.UsageError, grpc.aio.InternalError, grpc.aio.AioRpcError) as error:
             # The connection is gone; the end of the stream tells everybody.
             log.debug("stream broke", stream=number, reason=str(error))
+        except DecodeError as error:
+            refusal = RemoteProtocolError(f"a message cannot be read: {error}")
+            self._driver.stream_broken(number, refusal, self._now_ms())
+            return
         except asyncio.CancelledError:
             raise
         except BaseException as error:
