@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from queue import Queue
@@ -254,3 +255,12 @@ def disks(tmp_path: Path) -> Iterator[Callable[[], Disk]]:
     numbers = itertools.count()
     yield MemoryDisk
     yield lambda: SqliteDisk(tmp_path / f"data{next(numbers)}")
+
+
+CHECKED = ("part", "catalog", "shard", "command_payload", "base_payload")
+
+
+def without_checksums(connection: sqlite3.Connection, *tables: str) -> None:
+    """As a version left them that knew no checksums there."""
+    for table in tables:
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")

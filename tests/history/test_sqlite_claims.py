@@ -21,7 +21,15 @@ from antiphon.history.io.sqlite.layout import DATABASE
 from antiphon.history.store import Committed, Lease, Refused
 from antiphon.protocol.errors import EpochFenced, StoreLocked
 from antiphon.protocol.ids import Position
-from tests.history.stores import SHARDS, TABLE, SqliteDriver, inserted, open_queued
+from tests.history.stores import (
+    CHECKED,
+    SHARDS,
+    TABLE,
+    SqliteDriver,
+    inserted,
+    open_queued,
+    without_checksums,
+)
 
 HOLDER = """
 import sys
@@ -224,7 +232,7 @@ def test_a_store_that_knows_no_leases_is_brought_to_this_format(tmp_path: Path) 
     live.store.close()  # type: ignore[union-attr]
     with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as connection:
         connection.execute("DROP TABLE lease")
-        connection.execute("ALTER TABLE part DROP COLUMN checksum")
+        without_checksums(connection, *CHECKED)
         connection.execute("PRAGMA user_version = 2")
     again = driver(tmp_path)
     again.commit(since={TABLE: 0})

@@ -20,7 +20,15 @@ from antiphon.history.store import Append, Committed, Completion, Refused, Tick
 from antiphon.protocol.command import UpdateConfiguration
 from antiphon.protocol.errors import LimitExceeded, StorePoisoned, VersionMismatch
 from antiphon.protocol.ids import Epoch, InstanceId, Position
-from tests.history.stores import SHARDS, TABLE, SqliteDriver, inserted, open_queued
+from tests.history.stores import (
+    CHECKED,
+    SHARDS,
+    TABLE,
+    SqliteDriver,
+    inserted,
+    open_queued,
+    without_checksums,
+)
 
 
 class Disk:
@@ -270,8 +278,9 @@ def test_rows_of_the_format_before_checksums_are_read(tmp_path: Path) -> None:
     driver.commit(new_shards=SHARDS)
     driver.append(10, TABLE, inserted((1, "a")))
     driver.store.close()  # type: ignore[union-attr]
-    edit(tmp_path, "ALTER TABLE part DROP COLUMN checksum")
-    edit(tmp_path, "PRAGMA user_version = 3")
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection, connection:
+        without_checksums(connection, *CHECKED)
+        connection.execute("PRAGMA user_version = 3")
     again = SqliteDriver(*open_queued(tmp_path))
     again.append(11, TABLE, inserted((2, "b")))
     assert again.content(TABLE, 11) == [(1, "a", 1), (2, "b", 1)]

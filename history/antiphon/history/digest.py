@@ -21,7 +21,10 @@ class ChainBroken(AntiphonError):
     """The stored commands do not give the stored digests: the store was damaged or edited."""
 
     def __init__(self, position: Position, reason: str) -> None:
-        super().__init__(f"the history is damaged at position {position}: {reason}")
+        super().__init__(
+            f"the history is damaged at position {position}: {reason};"
+            " stop the controller and restore the data directory from a copy"
+        )
         self.position = position
         self.reason = reason
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,15 +115,22 @@ class SqliteReader:
                     yield Delta(rows=(batch,)) if side is Side.ROWS else Delta(errors=(batch,))
 
     def verify(self) -> Position:
-        """The head, after every digest was computed again from the stored payloads.
+        """The head, after every digest was computed again from the stored payloads, and every row
+        that has a checksum was read.
 
         Raises:
             ChainBroken
+            StoreUnusable: something else is not what was written.
         """
         with self._moment() as connection:
             head, base = connection.execute("SELECT head, base FROM meta").fetchone()
             verify_base(connection)
             verify_chain(connection, Position(base), Position(head))
+            read_catalog(connection)
+            for shard in read_state(connection).shards.values():
+                for side, runs in read_runs(connection, shard.collection).items():
+                    for run in runs:
+                        deque(read_batches(connection, run, lane_of(shard, side).schema), maxlen=0)
             return Position(head)
 
     def close(self) -> None:

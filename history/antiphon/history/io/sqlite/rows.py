@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -12,7 +11,8 @@ import pyarrow as pa
 from antiphon.history.digest import EMPTY_DIGEST, ChainBroken, extend
 from antiphon.history.envelope import MalformedEnvelope, payload_of
 from antiphon.history.folding import base_check
-from antiphon.history.io.sqlite.layout import PART_BITS, StoreUnusable
+from antiphon.history.io.sqlite.checksum import check, checksum
+from antiphon.history.io.sqlite.layout import PART_BITS
 from antiphon.history.limits import COMMANDS_PAGE
 from antiphon.history.revision import Lane, Run, Side, Source
 from antiphon.history.shard import Shard
@@ -51,8 +51,15 @@ def read_identity(connection: sqlite3.Connection) -> tuple[InstanceId, HistoryId
 
 
 def read_catalog(connection: sqlite3.Connection) -> dict[CollectionId, bytes]:
-    rows = connection.execute("SELECT collection, content FROM catalog ORDER BY collection")
-    return {CollectionId(collection): content for collection, content in rows}
+    """Raises StoreUnusable: the content of one is not what was written."""
+    catalog = {}
+    rows = connection.execute(
+        "SELECT collection, content, checksum FROM catalog ORDER BY collection"
+    )
+    for collection, content, expected in rows:
+        check(expected, content, collection, what=f"the catalog's entry {collection}")
+        catalog[CollectionId(collection)] = content
+    return catalog
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -77,7 +84,7 @@ def read_state(connection: sqlite3.Connection) -> State:
     return state
 
 
-_SHARD = "SELECT collection, kind, schema, unique_key, since, upper FROM shard"
+_SHARD = "SELECT collection, kind, schema, unique_key, since, upper, checksum FROM shard"
 
 
 def read_shard(connection: sqlite3.Connection, collection: CollectionId) -> Shard | None:
@@ -89,8 +96,9 @@ def read_upper(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT timeline_upper FROM meta").fetchone()[0])
 
 
-def _shard(row: tuple[int, int, bytes, str, int, int | None]) -> Shard:
-    collection, kind, schema, unique_key, since, upper = row
+def _shard(row: tuple[int, int, bytes, str, int, int | None, int | None]) -> Shard:
+    collection, kind, schema, unique_key, since, upper, expected = row
+    check(expected, schema, collection, kind, unique_key, what=f"the shard {collection}")
     is_view = kind == CollectionKind.MATERIALIZED_VIEW
     return Shard(
         collection=CollectionId(collection),
@@ -144,12 +152,8 @@ def read_batches(
         ).fetchone()
         if row is None:
             return
-        place, content, checksum = row
-        if checksum is not None and zlib.crc32(content) != checksum:
-            raise StoreUnusable(
-                f"the store is damaged: part {place} of run {run.number} is not what was written;"
-                " stop the controller and restore the data directory from a copy"
-            )
+        place, content, expected = row
+        check(expected, content, what=f"part {place} of run {run.number}")
         yield decode_batch(content, schema)
         first = place + 1
 
@@ -164,7 +168,7 @@ def read_commands(
     """start <= position < stop of the log, in pages. Within one moment: a fold takes some away."""
     while start < stop:
         page = connection.execute(
-            "SELECT position, kind, subject, envelope, digest, appended_at_ms"
+            "SELECT position, kind, subject, envelope, digest, appended_at_ms, checksum"
             " FROM command JOIN command_payload USING (position)"
             " WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
             (start, stop, COMMANDS_PAGE),
@@ -178,15 +182,15 @@ def read_commands(
 def read_base(connection: sqlite3.Connection) -> Iterator[StoredCommand]:
     """The commands of the base, in order."""
     rows = connection.execute(
-        "SELECT position, kind, subject, envelope, digest, appended_at_ms"
+        "SELECT position, kind, subject, envelope, digest, appended_at_ms, checksum"
         " FROM base_command JOIN base_payload USING (position) ORDER BY position"
     )
     return map(_command, rows)
 
 
-def _command(row: tuple[int, str, int, bytes, bytes, int]) -> StoredCommand:
-    position, kind, subject, envelope, digest, appended_at_ms = row
-    return StoredCommand(
+def _command(row: tuple[int, str, int, bytes, bytes, int, int | None]) -> StoredCommand:
+    position, kind, subject, envelope, digest, appended_at_ms, expected = row
+    command = StoredCommand(
         position=Position(position),
         kind=kind,
         subject=CollectionId(subject),
@@ -194,6 +198,15 @@ def _command(row: tuple[int, str, int, bytes, bytes, int]) -> StoredCommand:
         digest=digest,
         appended_at_ms=appended_at_ms,
     )
+    if expected is not None and command_checksum(command) != expected:
+        raise ChainBroken(command.position, "the command is not what was written")
+    return command
+
+
+def command_checksum(command: StoredCommand) -> int:
+    """Over the whole of it: the digest leaves out the envelope's header, subject and time."""
+    facts = (command.position, command.kind, command.subject, command.appended_at_ms)
+    return checksum(command.envelope + command.digest, *facts)
 
 
 def read_digest(connection: sqlite3.Connection, position: Position) -> bytes | None:

@@ -231,7 +231,7 @@ class SqliteStore:
         return self._reader.opened()
 
     def verify(self) -> Position:
-        """The head, after every digest was computed again. Raises ChainBroken."""
+        """The head, after all that is stored was checked. Raises ChainBroken, StoreUnusable."""
         return self._reader.verify()
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ and written once a group, because statements, not syncs, are what a large group 
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,8 +15,15 @@ import pyarrow as pa
 
 from antiphon.history.appends import KeyConflict, KeyedRows
 from antiphon.history.folding import base_check
+from antiphon.history.io.sqlite.checksum import checksum
 from antiphon.history.io.sqlite.layout import PART_BITS
-from antiphon.history.io.sqlite.rows import RunState, read_base, read_commands, read_runs
+from antiphon.history.io.sqlite.rows import (
+    RunState,
+    command_checksum,
+    read_base,
+    read_commands,
+    read_runs,
+)
 from antiphon.history.limits import BULK_KEYS_MIN, PRODUCER_SEQUENCES_MAX
 from antiphon.history.revision import Run, Side
 from antiphon.history.shard import FIRST_UPPER
@@ -66,8 +72,8 @@ class SqliteTables:
             [(c.position, c.kind, c.subject, c.digest, c.appended_at_ms) for c in commands],
         )
         self._connection.executemany(
-            f"INSERT INTO {payloads} (position, envelope) VALUES (?, ?)",
-            [(command.position, command.envelope) for command in commands],
+            f"INSERT INTO {payloads} (position, envelope, checksum) VALUES (?, ?, ?)",
+            [(c.position, c.envelope, command_checksum(c)) for c in commands],
         )
 
     def add_command(self, command: StoredCommand) -> None:
@@ -93,17 +99,16 @@ class SqliteTables:
 
     def add_shard(self, shard: NewShard) -> None:
         self.runs[shard.collection] = {side: [] for side in Side}
+        schema = schema_to_proto(shard.schema).SerializeToString(deterministic=True)
+        unique_key = " ".join(str(column) for column in shard.unique_key)
         self._execute(
-            "INSERT INTO shard (collection, kind, schema, unique_key, since, upper)"
-            " VALUES (?, ?, ?, ?, 0, ?)",
+            "INSERT INTO shard (collection, kind, schema, unique_key, since, upper, checksum)"
+            " VALUES (?, ?, ?, ?, 0, ?, ?)",
             (
-                shard.collection,
-                shard.kind,
-                schema_to_proto(shard.schema).SerializeToString(deterministic=True),
-                " ".join(str(column) for column in shard.unique_key),
-                FIRST_UPPER,
+                shard.collection, shard.kind, schema, unique_key, FIRST_UPPER,
+                checksum(schema, shard.collection, shard.kind, unique_key),
             ),
-        )
+        )  # fmt: skip
 
     def drop_shard(self, collection: CollectionId) -> None:
         """The content is deleted later, in bounded steps."""
@@ -119,8 +124,8 @@ class SqliteTables:
             self._execute("DELETE FROM catalog WHERE collection = ?", (change.collection,))
         else:
             self._execute(
-                "INSERT OR REPLACE INTO catalog (collection, content) VALUES (?, ?)",
-                (change.collection, change.content),
+                "INSERT OR REPLACE INTO catalog (collection, content, checksum) VALUES (?, ?, ?)",
+                (change.collection, change.content, checksum(change.content, change.collection)),
             )
 
     def put_shard_upper(self, collection: CollectionId, upper: Frontier) -> None:
@@ -178,7 +183,7 @@ class SqliteTables:
         content = encode_batch(batch)
         self._execute(
             "INSERT INTO part (id, content, checksum) VALUES (?, ?, ?)",
-            (run << PART_BITS | index, content, zlib.crc32(content)),
+            (run << PART_BITS | index, content, checksum(content)),
         )
 
     def producer_entry(self, producer: ProducerId, sequence: int) -> ProducerEntry | None:
