@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from antiphon.cli.warmth import Awaited, Warmth, described
+from antiphon.protocol.codec.frontier import frontier_to_proto
+from antiphon.protocol.frontier import Frontier
 from antiphon.v1 import control_pb2 as wire
 from tests.client.fake_control import FakeControl
 from tests.client.test_cli import control, home, run
@@ -12,8 +14,13 @@ from tests.client.test_cli import control, home, run
 __all__ = ["control", "home"]  # fixtures
 
 
-def standby(*replicas: wire.ReplicaInfo, role: str = "standby") -> wire.GetStatusResponse:
-    return wire.GetStatusResponse(role=role, replicas=replicas)
+def standby(
+    *replicas: wire.ReplicaInfo, role: str = "standby", head: int = 0, upper: int = 0
+) -> wire.GetStatusResponse:
+    timeline = frontier_to_proto(Frontier(upper))
+    return wire.GetStatusResponse(
+        role=role, replicas=replicas, history_head=head, timeline_upper=timeline
+    )
 
 
 def replica(filled: str, unfilled: str = "", *, name: str = "s1") -> wire.ReplicaInfo:
@@ -90,6 +97,34 @@ def test_a_replica_whose_content_does_not_count_yet_is_waited_for() -> None:
     warmth = Warmth()
     (found,) = warmth.awaited(standby(filled))
     assert found == Awaited(replica="s1", state="not accepted yet")
+    assert warmth.awaited(standby(replica("a"))) == ()
+
+
+def test_what_is_filled_is_waited_for_until_it_has_come_to_where_the_timeline_was() -> None:
+    warmth = Warmth()
+    behind, further, close = replica("a"), replica("a"), replica("a")
+    behind.collections[0].lag_ms, further.collections[0].lag_ms = 5_000, 4_000
+    close.collections[0].lag_ms = 20
+    assert warmth.awaited(standby(behind, upper=10_000)) == waits_for("a")
+    assert warmth.awaited(standby(further, upper=11_000)) == waits_for("a")
+    assert warmth.awaited(standby(close, upper=13_000)) == waits_for("a"), "once more"
+    assert warmth.awaited(standby(close, upper=13_100)) == ()
+
+
+def test_a_replica_that_has_yet_to_apply_what_is_in_the_history_is_waited_for() -> None:
+    warmth = Warmth()
+    found = replica("a")
+    found.applied_position = 4
+    expected = (Awaited(replica="s1", state="at position 4 of 5"),)
+    assert warmth.awaited(standby(found, head=5)) == expected
+    found.applied_position = 6
+    assert warmth.awaited(standby(found, head=6)) == ()
+
+
+def test_what_a_replica_says_it_still_fills_is_waited_for() -> None:
+    warmth, filling = Warmth(), replica("a")
+    filling.collections[0].progress.rows_done = 1
+    assert warmth.awaited(standby(filling)) == waits_for("a")
     assert warmth.awaited(standby(replica("a"))) == ()
 
 
