@@ -257,7 +257,7 @@ def disks(tmp_path: Path) -> Iterator[Callable[[], Disk]]:
     yield lambda: SqliteDisk(tmp_path / f"data{next(numbers)}")
 
 
-CHECKED = ("part", "catalog", "shard", "command_payload", "base_payload")
+CHECKED = ("meta", "part", "catalog", "shard", "command_payload", "base_payload")
 
 
 def without_checksums(connection: sqlite3.Connection, *tables: str) -> None:

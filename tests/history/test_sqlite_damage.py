@@ -35,6 +35,8 @@ PLACES: Final = [
     ("shard", "schema"),
     ("shard", "unique_key"),
     ("command_payload", "envelope"),
+    *(("meta", name) for name in ("instance_id", "history_id", "epoch", "claim_id", "head")),
+    *(("meta", name) for name in ("digest", "timeline_upper", "next_id", "base_check")),
     ("command", "kind"),
     ("command", "subject"),
     ("command", "digest"),

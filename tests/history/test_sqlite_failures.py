@@ -218,7 +218,7 @@ EDITS = [
     ("UPDATE command_payload SET envelope = x'00' WHERE position = 4", 4),
     ("DELETE FROM command WHERE position = 2", 2),
     ("DELETE FROM command_payload WHERE position = 5", 5),
-    ("UPDATE meta SET head = 6", 6),
+    ("UPDATE meta SET head = 6, checksum = NULL", 6),
 ]
 
 

@@ -24,7 +24,7 @@ DATABASE: Final = "store.db"
 FOLDERS: Final = ("blobs", "replicas")
 
 APPLICATION_ID: Final = 0x616E7469  # "anti": a file of something else is refused
-FORMAT_VERSION: Final = 5
+FORMAT_VERSION: Final = 6
 BUSY_TIMEOUT_S: Final = 30.0  # another process writes only to claim an epoch: moments
 CACHE_KIB: Final = 64 << 10  # unique keys are hashed, so their pages are touched at random
 WAL_CHECKPOINT_PAGES: Final = 4_000
@@ -90,6 +90,8 @@ MIGRATIONS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
             f"ALTER TABLE {table} ADD COLUMN checksum INTEGER"
             for table in ("catalog", "shard", "command_payload", "base_payload")
         ),
+        # Who owns the epoch, the head, the timeline's upper and the next id.
+        5: ("ALTER TABLE meta ADD COLUMN checksum INTEGER",),
     }
 )
 assert set(MIGRATIONS) == set(range(FORMAT_VERSION)), "a way to the present from every format"

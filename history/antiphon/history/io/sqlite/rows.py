@@ -12,6 +12,7 @@ from antiphon.history.digest import EMPTY_DIGEST, ChainBroken, extend
 from antiphon.history.envelope import MalformedEnvelope, payload_of
 from antiphon.history.folding import base_check
 from antiphon.history.io.sqlite.checksum import check, checksum
+from antiphon.history.io.sqlite.facts import read_facts
 from antiphon.history.io.sqlite.layout import PART_BITS
 from antiphon.history.limits import COMMANDS_PAGE
 from antiphon.history.revision import Lane, Run, Side, Source
@@ -63,7 +64,8 @@ def read_catalog(connection: sqlite3.Connection) -> dict[CollectionId, bytes]:
 
 
 def read_state(connection: sqlite3.Connection) -> State:
-    """Everything of a store that is small."""
+    """Everything of a store that is small. Raises StoreUnusable: it is not what was written."""
+    read_facts(connection)
     head, digest, base, base_digest, upper, next_id = connection.execute(
         "SELECT head, digest, base, base_digest, timeline_upper, next_id FROM meta"
     ).fetchone()

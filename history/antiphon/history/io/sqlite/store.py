@@ -12,6 +12,7 @@ from typing import Final
 
 from antiphon.history.digest import EMPTY_DIGEST
 from antiphon.history.io.liveness import LOCK, Liveness, one_at_a_time
+from antiphon.history.io.sqlite.facts import change_facts
 from antiphon.history.io.sqlite.layout import (
     DATABASE,
     StoreUnusable,
@@ -21,7 +22,7 @@ from antiphon.history.io.sqlite.layout import (
     sync_directory,
 )
 from antiphon.history.io.sqlite.reader import SqliteReader
-from antiphon.history.io.sqlite.rows import read_state, verify_base, verify_chain
+from antiphon.history.io.sqlite.rows import read_fence, read_state, verify_base, verify_chain
 from antiphon.history.io.sqlite.writer import Commit, Deliver, Writer, commit_transaction
 from antiphon.history.limits import OPEN_VERIFY_COMMANDS_MAX
 from antiphon.history.shard import FIRST_UPPER
@@ -275,11 +276,8 @@ def _claimed(connection: sqlite3.Connection, claim: ClaimId) -> State:
     checked = Position(max(state.base, state.head - OPEN_VERIFY_COMMANDS_MAX))
     verify_chain(connection, checked, state.head)
     epoch = Epoch(state.fence.epoch + 1)
-    changed = connection.execute(
-        "UPDATE meta SET epoch = ?, claim_id = ? WHERE epoch = ?",
-        (epoch, claim.value, state.fence.epoch),
-    ).rowcount
-    if changed != 1:
+    if read_fence(connection) != state.fence:
         raise EpochFenced(f"epoch {epoch} was claimed by another", epoch=epoch)
+    change_facts(connection, epoch=epoch, claim_id=claim.value)
     state.fence = Fence(epoch=epoch, claim_id=claim)
     return state

@@ -16,6 +16,7 @@ import pyarrow as pa
 from antiphon.history.appends import KeyConflict, KeyedRows
 from antiphon.history.folding import base_check
 from antiphon.history.io.sqlite.checksum import checksum
+from antiphon.history.io.sqlite.facts import change_facts
 from antiphon.history.io.sqlite.layout import PART_BITS
 from antiphon.history.io.sqlite.rows import (
     RunState,
@@ -53,9 +54,12 @@ class SqliteTables:
     def flush(self, state: State) -> None:
         """Write what was gathered; the last thing before the commit."""
         self._flush_commands()
-        self._execute(
-            "UPDATE meta SET head = ?, digest = ?, timeline_upper = ?, next_id = ?",
-            (state.head, state.digest, state.timeline_upper, state.next_id),
+        change_facts(
+            self._connection,
+            head=state.head,
+            digest=state.digest,
+            timeline_upper=state.timeline_upper,
+            next_id=state.next_id,
         )
 
     def _flush_commands(self) -> None:
@@ -92,10 +96,7 @@ class SqliteTables:
         for table in ("base_command", "base_payload"):
             self._execute(f"DELETE FROM {table}")
         self._put_commands("base_command", "base_payload", base)
-        self._execute(
-            "UPDATE meta SET base = ?, base_digest = ?, base_check = ?",
-            (to, digest, base_check(base)),
-        )
+        change_facts(self._connection, base=to, base_digest=digest, base_check=base_check(base))
 
     def add_shard(self, shard: NewShard) -> None:
         self.runs[shard.collection] = {side: [] for side in Side}
