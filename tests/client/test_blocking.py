@@ -12,7 +12,7 @@ import pytest
 
 from antiphon.client import Client, Frontier, connect
 from antiphon.client.io.loop import background_loop
-from antiphon.protocol.errors import CollectionMissing, Unavailable
+from antiphon.protocol.errors import CollectionMissing, InvalidArgument, Unavailable
 from antiphon.protocol.schema import INT64, Column, Schema
 from tests.client.fake_control import Chunk, ConnectionBroken, FakeControl, broken
 
@@ -84,3 +84,16 @@ def test_every_call_has_its_blocking_form(control: FakeControl, client: Client) 
 def test_nobody_there_is_an_error_at_once() -> None:
     with pytest.raises(Unavailable, match="antiphon up"):
         connect("127.0.0.1:1")
+
+
+def test_a_closed_client_says_that_it_is_closed(control: FakeControl) -> None:
+    client = connect(control.address)
+    client.close()
+    for call in (
+        lambda: client.sql("SELECT 1"),
+        client.status,
+        lambda: client.append("numbers", [{"n": 1}]),
+    ):
+        with pytest.raises(InvalidArgument, match="the client is closed") as caught:
+            call()
+        assert caught.value.definite

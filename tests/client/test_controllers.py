@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -87,3 +88,9 @@ async def test_one_address_alone_hears_what_it_says(pair: tuple[FakeControl, Fak
     async with await client_of(one) as client:
         with pytest.raises(Standby, match="ask another"):
             await client.sql("SELECT 1")
+
+
+@pytest.mark.parametrize("address", [None, 6870, b"a:1", [6870]])
+def test_an_address_that_is_no_text_is_refused(address: Any) -> None:
+    with pytest.raises(InvalidArgument, match="not the address of a controller: "):
+        split_addresses(address)

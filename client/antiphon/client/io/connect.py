@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from antiphon.client.asynchronous import AsyncClient
 from antiphon.client.blocking import Client
@@ -98,9 +98,11 @@ async def connect_async(
 def split_addresses(address: str | Sequence[str]) -> list[str]:
     """
     Raises:
-        InvalidArgument: there is none.
+        InvalidArgument: there is none, or it is no text.
     """
-    given = [address] if isinstance(address, str) else address
+    given: Any = [address] if isinstance(address, str) else address
+    if not (isinstance(given, Sequence) and all(isinstance(part, str) for part in given)):
+        raise InvalidArgument(f"not the address of a controller: {address!r}", address=str(address))
     found = [one.strip() for part in given for one in part.split(",") if one.strip()]
     if not found:
         raise InvalidArgument("the address of a controller is empty", address=str(address))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
 
-from antiphon.protocol.errors import OutcomeUnknown
+from antiphon.protocol.errors import InvalidArgument
 from antiphon.protocol.io.channel import open_channel
 from antiphon.protocol.io.security import ClientSecurity
 from antiphon.protocol.io.status import from_rpc_error
@@ -22,6 +22,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 UNARY_DEADLINE_S: Final = UNARY_DEADLINE_MS / 1000
+CLOSED: Final = "the client is closed; nothing was sent"
 
 
 class Connection:
@@ -79,11 +80,13 @@ class Connection:
 
 async def _unary(method: Callable[..., Awaitable[A]], request: Q) -> A:
     try:
-        return await method(request, timeout=UNARY_DEADLINE_S)
+        call = method(request, timeout=UNARY_DEADLINE_S)
+    except grpc.aio.UsageError as error:
+        raise InvalidArgument(CLOSED) from error
+    try:
+        return await call
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
-    except grpc.aio.UsageError as error:
-        raise OutcomeUnknown(f"the connection was closed: {error}") from error
 
 
 async def _stream(
@@ -93,7 +96,7 @@ async def _stream(
     try:
         call = method(request)
     except grpc.aio.UsageError as error:
-        raise OutcomeUnknown(f"the connection was closed: {error}") from error
+        raise InvalidArgument(CLOSED) from error
     try:
         async for message in call:
             yield message
