@@ -206,7 +206,7 @@ def test_a_medium_that_refuses_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable, match="cannot be opened"):
         open_queued(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreUnusable):
+    with pytest.raises(StoreUnusable, match=r"cannot be opened: Not a directory$"):
         open_queued(tmp_path / "file" / "data")
 
 

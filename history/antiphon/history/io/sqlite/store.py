@@ -97,7 +97,8 @@ def open_store(
         where = str(directory / DATABASE)
         raise VersionMismatch(f"{where}: {error.message}", path=where, **error.details) from error
     except (sqlite3.Error, OSError) as error:
-        raise StoreUnusable(f"the store in {directory} cannot be opened: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StoreUnusable(f"the store in {directory} cannot be opened: {reason}") from error
 
 
 class SqliteStore:
