@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from antiphon.client.python_values import python_value, python_values
 from antiphon.protocol.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ class Result:
         return () if self.table is None else tuple(self.table.column_names)
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """All rows as tuples. O(rows × columns) Python objects: for display and small results."""
+        """All rows as tuples, values as of `python_values`. O(rows × columns) Python objects: for
+        display and small results."""
         table = self.to_arrow()
         if table.num_columns == 0:
             return [()] * int(table.num_rows)
-        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        return list(zip(*map(python_values, table.columns), strict=True))
 
     def dicts(self) -> list[dict[str, Any]]:
         """All rows by column name. Of columns with one name, the last wins."""
@@ -74,7 +76,7 @@ class Result:
             raise InvalidArgument(
                 f"one value was expected, not {table.num_rows} rows of {table.num_columns} columns"
             )
-        return table.column(0)[0].as_py()
+        return python_value(table.column(0)[0])
 
     def __len__(self) -> int:
         return self.row_count if self.table is None else int(self.table.num_rows)

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from antiphon.client.python_values import python_values
 from antiphon.protocol.delta import DIFF_COLUMN, TIME_COLUMN
 from antiphon.protocol.errors import RemoteProtocolError
 from antiphon.protocol.frontier import CLOSED, START, Frontier
@@ -48,7 +49,7 @@ class ChangeBatch:
 
     def __iter__(self) -> Iterator[Change]:
         names = [n for n in self.table.column_names if n not in (TIME_COLUMN, DIFF_COLUMN)]
-        columns = [self.table.column(n).to_pylist() for n in names]
+        columns = [python_values(self.table.column(n)) for n in names]
         rows = zip(*columns, strict=True) if columns else ((),) * len(self)
         times = self.table.column(TIME_COLUMN).to_pylist()
         diffs = self.table.column(DIFF_COLUMN).to_pylist()
