@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from antiphon.controller.sql.function_names import BUILDERS
+from antiphon.controller.sql.scalars.function_names import BUILDERS
 from antiphon.protocol.schema import SQL_NAMES
 from tests.source_tree import ROOT
 

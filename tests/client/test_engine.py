@@ -8,7 +8,7 @@ import pytest
 from antiphon.cli.engine import Engine
 from antiphon.controller.catalog import empty_catalog
 from antiphon.controller.introspection.system import SCHEMAS, SystemCollection
-from antiphon.controller.sql.constants import batch_of
+from antiphon.controller.sql.algebra.constants import batch_of
 from antiphon.controller.sql.planner import plan_statement
 from antiphon.controller.sql.statement import Inspect, InspectChanges, StatementText
 from antiphon.protocol.command import PlanTarget

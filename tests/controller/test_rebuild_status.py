@@ -9,10 +9,10 @@ from antiphon.protocol.command import StartRebuild
 from antiphon.protocol.ids import Incarnation, Position, ReplicaId
 from antiphon.protocol.response import HydrationProgress, RebuildProgress, Status
 from antiphon.protocol.stage import Stage
+from tests.controller.instance.content.test_comparing import RIGHT, WRONG, A, tell, wait
+from tests.controller.instance.content.test_comparing import machine as three
+from tests.controller.instance.content.test_verifying import example, fill
 from tests.controller.instance.machine import Machine, of_type
-from tests.controller.instance.test_comparing import RIGHT, WRONG, A, tell, wait
-from tests.controller.instance.test_comparing import machine as three
-from tests.controller.instance.test_verifying import example, fill
 
 machine = three  # an index on three replicas that are up to date; a comparison is due
 R1, R2 = ReplicaId("r1"), ReplicaId("r2")

@@ -31,8 +31,8 @@ from antiphon.protocol.plan import (
     TopK,
 )
 from antiphon.protocol.schema import INT64, Column, Schema
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.zset import Zset
 from tests.performance.workload import TOP, Rows, Source, Workload, answer
 
 ORDERS, CUSTOMERS = CollectionId(1), CollectionId(2)

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.frontier import START, Frontier
-from antiphon.replica.dataflow.trace import Trace
-from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.dataflow.arrangements.trace import Trace
+from antiphon.replica.dataflow.columns.zset import Zset
 from tests.performance.engine_side import ORDERS_SCHEMA
 from tests.performance.workload import AMOUNT_MAX, Workload
 

@@ -36,8 +36,8 @@ from antiphon.controller.sql.statement import CreateMaterializedView
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.schema import Schema, arrow_schema
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.zset import Zset
 from tests.controller.sql.world import World, plan_one
 from tests.performance.sides import environment
 

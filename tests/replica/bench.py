@@ -34,12 +34,9 @@ from antiphon.protocol.response import (
     SubscribeResponse,
 )
 from antiphon.protocol.schema import Schema
-from antiphon.replica.chunks import CHUNK_ROWS
-from antiphon.replica.dataflow.zset import Zset
-from antiphon.replica.deltas import decode
-from antiphon.replica.digest import digest_of
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.held import REPORT_WAIT_MS
-from antiphon.replica.news import Told
+from antiphon.replica.importing.deltas import decode
 from antiphon.replica.ports import (
     AppendShard,
     CancelSnapshot,
@@ -58,6 +55,9 @@ from antiphon.replica.ports import (
     TailReceived,
     WorkerReady,
 )
+from antiphon.replica.rebuilding.chunks import CHUNK_ROWS
+from antiphon.replica.reporting.digest import digest_of
+from antiphon.replica.reporting.news import Told
 from antiphon.replica.worker import Worker
 from tests.replica.scripted import (
     CLAIM,

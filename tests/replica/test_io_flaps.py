@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.replica.asked import ASKS_MAX
+from antiphon.replica.rebuilding.asked import ASKS_MAX
 from antiphon.v1 import compute_pb2
 from tests.replica.bench import counted
 from tests.replica.scripted import TABLE, create_instance, hello, index, peek_id, read_index

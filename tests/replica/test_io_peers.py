@@ -16,7 +16,7 @@ from antiphon.protocol.command import (
 )
 from antiphon.protocol.ids import CollectionId, SessionId
 from antiphon.protocol.response import RebuildCompleted, RebuildResult, Status
-from antiphon.replica.asked import ASKS_MAX
+from antiphon.replica.rebuilding.asked import ASKS_MAX
 from antiphon.v1 import compute_pb2
 from tests.replica.bench import J, counted
 from tests.replica.scripted import FEED, TABLE, changes_of, feed, get, index, read_index

@@ -24,8 +24,8 @@ from antiphon.protocol.dataflow import DataflowDescription, Export, IndexExport
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.schema import arrow_schema
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.operators.arrange import Arrange
-from antiphon.replica.dataflow.zset import Zset
 from tests.controller.sql.world import World, plan_one
 from tests.replica.bench import Bench, Store, compact, schedule
 from tests.replica.scripted import FEED, TABLE, Row

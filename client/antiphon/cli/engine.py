@@ -17,12 +17,12 @@ from antiphon.protocol.dataflow import DataflowDescription, Finishing
 from antiphon.protocol.failure import error_of
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.schema import Schema
-from antiphon.replica.data_errors import data_failure
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import evaluate_once
-from antiphon.replica.dataflow.zset import Zset
-from antiphon.replica.deltas import encode
-from antiphon.replica.finishing import finish
-from antiphon.replica.render import decode_plan, render, specs_of
+from antiphon.replica.importing.deltas import encode
+from antiphon.replica.installing.render import decode_plan, render, specs_of
+from antiphon.replica.readers.data_errors import data_failure
+from antiphon.replica.readers.finishing import finish
 
 
 class Engine:

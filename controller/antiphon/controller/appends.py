@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
-from antiphon.controller.sql.change import change_schema
+from antiphon.controller.sql.statements.change import change_schema
 from antiphon.protocol.buffers import values_of
 from antiphon.protocol.delta import DIFF_COLUMN
 from antiphon.protocol.errors import (

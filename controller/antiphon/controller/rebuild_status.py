@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from antiphon.controller.instance import syncing
+from antiphon.controller.instance.replicas import syncing
 from antiphon.controller.instance.state import Replica, State
 from antiphon.protocol.ids import SessionId
 from antiphon.protocol.response import HydrationProgress

@@ -14,8 +14,8 @@ from antiphon.controller.catalog_codec import hold_from_bytes, item_from_bytes, 
 from antiphon.controller.engine.as_of import Candidate, Selection, select
 from antiphon.controller.instance.event import StoredInput
 from antiphon.controller.instance.holds import check_readable, take_named
-from antiphon.controller.instance.log import CommandLog
 from antiphon.controller.instance.on_request import add_stored, inputs_of, take_up
+from antiphon.controller.instance.replicas.log import CommandLog
 from antiphon.controller.instance.settings import in_force
 from antiphon.controller.instance.state import STORED_KINDS, InstanceConfig, State
 from antiphon.controller.instance.step import Instance

@@ -8,7 +8,7 @@ from typing import Final
 
 from antiphon.controller.catalog import Catalog
 from antiphon.controller.engine.decision import Sync
-from antiphon.controller.instance import retaining, syncing
+from antiphon.controller.instance.replicas import retaining, syncing
 from antiphon.controller.instance.state import DecisionRecord, Installed, Replica, State
 from antiphon.controller.rebuild_status import RebuildStatus, rebuild_status
 from antiphon.history.retention import Pin

@@ -34,7 +34,7 @@ from antiphon.replica.ports import (
     WorkerPort,
     WorkerReady,
 )
-from antiphon.replica.stash import Fetch
+from antiphon.replica.serving.stash import Fetch
 
 
 class ReplicaDriver:

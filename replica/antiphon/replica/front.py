@@ -43,8 +43,7 @@ from antiphon.protocol.response import Draining, PeekResponse, Response, Status
 from antiphon.protocol.session import ReplicaSession
 from antiphon.protocol.stage import Stage, may_respond
 from antiphon.protocol.version import SPOKEN, VersionRange
-from antiphon.replica.claims import Claims
-from antiphon.replica.news import Told
+from antiphon.replica.installing.reconcile import Verdict
 from antiphon.replica.ports import (
     CommandsReceived,
     Connected,
@@ -57,8 +56,9 @@ from antiphon.replica.ports import (
     Stash,
     WorkerReady,
 )
-from antiphon.replica.reconcile import Verdict
-from antiphon.replica.stash import Fetch, Stashes
+from antiphon.replica.reporting.news import Told
+from antiphon.replica.serving.claims import Claims
+from antiphon.replica.serving.stash import Fetch, Stashes
 
 
 @dataclass(slots=True, kw_only=True)

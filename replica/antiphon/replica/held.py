@@ -14,22 +14,22 @@ from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
 from antiphon.protocol.frontier import START
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
 from antiphon.protocol.response import Dropped, PeekResponse, Response
-from antiphon.replica.agenda import Agenda
-from antiphon.replica.arrangements import Arranging
 from antiphon.replica.configuration import Configuration
-from antiphon.replica.copy_out import CopyOut
 from antiphon.replica.dataflow.graph import stopped
-from antiphon.replica.exported import InstalledExport
-from antiphon.replica.input import Input
-from antiphon.replica.inputs import Inputs
-from antiphon.replica.installed import InstalledDataflow
-from antiphon.replica.peek import Peeks
+from antiphon.replica.importing.arrangements import Arranging
+from antiphon.replica.importing.input import Input
+from antiphon.replica.importing.inputs import Inputs
+from antiphon.replica.installing.exported import InstalledExport
+from antiphon.replica.installing.installed import InstalledDataflow
+from antiphon.replica.installing.reconcile import Key
+from antiphon.replica.installing.roster import Installed
 from antiphon.replica.ports import FileFailed, FileRequest, FileWritten, Request
-from antiphon.replica.progress import FrontierReports, Reached
-from antiphon.replica.reconcile import Key
-from antiphon.replica.rest import Rests
-from antiphon.replica.roster import Installed
-from antiphon.replica.sink import Sink
+from antiphon.replica.readers.copy_out import CopyOut
+from antiphon.replica.readers.peek import Peeks
+from antiphon.replica.readers.sink import Sink
+from antiphon.replica.reporting.progress import FrontierReports, Reached
+from antiphon.replica.scheduling.agenda import Agenda
+from antiphon.replica.scheduling.rest import Rests
 
 STORED = (CollectionKind.TABLE, CollectionKind.FEED)
 # Nobody waits for how far a filled dataflow is, and a report costs as much as a small tick: so it

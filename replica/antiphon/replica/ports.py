@@ -37,7 +37,7 @@ from antiphon.protocol.response import (
     Response,
 )
 from antiphon.protocol.schema import Schema
-from antiphon.replica.reconcile import Key, Verdict
+from antiphon.replica.installing.reconcile import Key, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,13 +50,18 @@ from antiphon.protocol.ids import (
     Position,
 )
 from antiphon.protocol.response import Response
-from antiphon.replica.apply import apply
-from antiphon.replica.asked import Asks
-from antiphon.replica.chunks import CHUNK_ROWS
-from antiphon.replica.computation import Computation
 from antiphon.replica.dataflow.graph import stopped
 from antiphon.replica.held import STORED, Held
-from antiphon.replica.measures import Measures
+from antiphon.replica.installing.apply import apply
+from antiphon.replica.installing.reconcile import (
+    Bar,
+    Key,
+    Outcome,
+    Verdict,
+    advanced,
+    key_of,
+    reconcile,
+)
 from antiphon.replica.ports import (
     CommandsReceived,
     Connected,
@@ -79,17 +84,12 @@ from antiphon.replica.ports import (
     WorkerProgress,
     WorkerReady,
 )
-from antiphon.replica.rebuild import Rebuilds
-from antiphon.replica.reconcile import (
-    Bar,
-    Key,
-    Outcome,
-    Verdict,
-    advanced,
-    key_of,
-    reconcile,
-)
-from antiphon.replica.sink import Sink
+from antiphon.replica.readers.sink import Sink
+from antiphon.replica.rebuilding.asked import Asks
+from antiphon.replica.rebuilding.chunks import CHUNK_ROWS
+from antiphon.replica.rebuilding.rebuild import Rebuilds
+from antiphon.replica.reporting.measures import Measures
+from antiphon.replica.scheduling.computation import Computation
 
 PROGRESS_INTERVAL_MS: Final = 250  # heartbeats are four times rarer
 TROUBLES_MAX: Final = 1  # sessions in a row that the store's refusals may end

@@ -28,7 +28,6 @@ from antiphon.controller.instance.event import (
     TimelineAdvanced,
 )
 from antiphon.controller.instance.invariants import check
-from antiphon.controller.instance.log import CommandLog
 from antiphon.controller.instance.ready import (
     AskDigests,
     CompactionEntry,
@@ -37,6 +36,7 @@ from antiphon.controller.instance.ready import (
     Ready,
     SendCommands,
 )
+from antiphon.controller.instance.replicas.log import CommandLog
 from antiphon.controller.instance.state import Collection, InstanceConfig, State
 from antiphon.controller.instance.step import Instance
 from antiphon.controller.ports import Reply

@@ -18,7 +18,7 @@ from antiphon.protocol.command import (
 )
 from antiphon.protocol.ids import CollectionId, Epoch, Incarnation, ReplicaId
 from tests.controller.instance.machine import Machine, index, of_type
-from tests.controller.instance.test_syncing import facts_at, said
+from tests.controller.instance.replicas.test_syncing import facts_at, said
 
 A, B = CollectionId(11), CollectionId(12)
 RIGHT, WRONG = b"r" * 16, b"w" * 16

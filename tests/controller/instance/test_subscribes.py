@@ -32,6 +32,7 @@ from antiphon.protocol.response import (
     SubscribeDropped,
     SubscribeResponse,
 )
+from tests.controller.instance.content.test_comparing import RIGHT, WRONG, tell, wait
 from tests.controller.instance.machine import (
     CONFIG,
     SCHEMA,
@@ -41,7 +42,6 @@ from tests.controller.instance.machine import (
     of_type,
     updates,
 )
-from tests.controller.instance.test_comparing import RIGHT, WRONG, tell, wait
 
 A = CollectionId(10)
 

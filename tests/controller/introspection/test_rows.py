@@ -10,8 +10,8 @@ import pytest
 from antiphon.controller.introspection.rows import Moment, Process, rows_of
 from antiphon.controller.introspection.system import SCHEMAS, SystemCollection
 from antiphon.controller.request import HoldRequested
-from antiphon.controller.sql.named import plan_collection_subscribe
 from antiphon.controller.sql.statement import Subscribe
+from antiphon.controller.sql.statements.named import plan_collection_subscribe
 from antiphon.protocol.dataflow import Export, SubscribeExport
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, InstanceId, Position, transient

@@ -15,7 +15,7 @@ import pyarrow as pa
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.one_zero import with_one_zero
 from antiphon.protocol.schema import arrow_schema
-from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.dataflow.columns.zset import Zset
 from tests.controller.sql.hostile_queries import TABLES, TYPES
 from tests.controller.sql.ticking import columns_of
 from tests.controller.sql.world import Row, World

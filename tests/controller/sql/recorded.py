@@ -13,7 +13,7 @@ from typing import assert_never
 import pyarrow as pa
 
 from antiphon.controller.catalog import KIND_NAMES, CatalogItem
-from antiphon.controller.sql.explain import (
+from antiphon.controller.sql.explaining.explain import (
     column_names,
     describe_collection,
     explain_finishing,

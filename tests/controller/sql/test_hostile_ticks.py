@@ -15,8 +15,8 @@ from antiphon.protocol.errors import InvalidSql, NotServed, TypeMismatch, Unsupp
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import imports_of
 from antiphon.protocol.row_hash import hash_rows
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import ImportSpec, evaluate_once
-from antiphon.replica.dataflow.zset import Zset
 from tests.controller.sql.hostile_queries import hostile_query
 from tests.controller.sql.hostile_rows import LAST, HostileRows, hostile_world, zset_of
 from tests.controller.sql.ticking import View

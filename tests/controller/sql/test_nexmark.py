@@ -13,7 +13,7 @@ import pytest
 
 from antiphon.controller.sql.planner import split_statements
 from antiphon.protocol.schema import arrow_schema
-from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.dataflow.columns.zset import Zset
 from tests.controller.sql.second_oracle import SecondOracle
 from tests.controller.sql.ticking import View, columns_of
 from tests.controller.sql.world import Row, World, difference

@@ -14,7 +14,7 @@ import pytest
 from antiphon.protocol.errors import UnsupportedSql
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.schema import arrow_schema
-from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.dataflow.columns.zset import Zset
 from tests.controller.sql.random_queries import random_query
 from tests.controller.sql.ticking import View, columns_of
 from tests.controller.sql.world import Row, World, difference

@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.controller.catalog import Catalog
-from antiphon.controller.sql.plans import walk_plan
+from antiphon.controller.sql.algebra.plans import walk_plan
 from antiphon.controller.sql.statement import CreateMaterializedView
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Join, Plan
 from antiphon.protocol.schema import Schema, arrow_schema
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.zset import Zset
 from tests.controller.sql.second_oracle import SecondOracle
 from tests.controller.sql.tpch.data import Row, Tpch
 from tests.controller.sql.world import World, bag, plan_one, tuples

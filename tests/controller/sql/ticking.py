@@ -21,8 +21,8 @@ from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import imports_of
 from antiphon.protocol.schema import arrow_schema
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.zset import Zset
 from tests.controller.sql.postgres_functions import register, spelt
 from tests.controller.sql.second_oracle import SecondOracle
 from tests.controller.sql.world import Row, World, difference, plan_one, tuples

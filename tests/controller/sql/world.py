@@ -22,10 +22,9 @@ from antiphon.controller.catalog import (
     RemoveItem,
     empty_catalog,
 )
-from antiphon.controller.sql.change import deleted_rows, inserted_rows, merged_rows, updated_rows
-from antiphon.controller.sql.expressions import all_of, any_of, equal
+from antiphon.controller.sql.algebra.expressions import all_of, any_of, equal
+from antiphon.controller.sql.algebra.plans import filtered, rewrite_plan
 from antiphon.controller.sql.planner import plan_statement, split_statements
-from antiphon.controller.sql.plans import filtered, rewrite_plan
 from antiphon.controller.sql.statement import (
     CreateFeed,
     CreateIndex,
@@ -44,6 +43,12 @@ from antiphon.controller.sql.statement import (
     StatementText,
     Update,
 )
+from antiphon.controller.sql.statements.change import (
+    deleted_rows,
+    inserted_rows,
+    merged_rows,
+    updated_rows,
+)
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.command import IndexTarget
 from antiphon.protocol.delta import decode_batch
@@ -52,9 +57,9 @@ from antiphon.protocol.expression import ColumnReference, Literal
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Get, Plan, imports_of
 from antiphon.protocol.schema import arrow_schema
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import ImportSpec, evaluate_once
-from antiphon.replica.dataflow.zset import Zset
-from antiphon.replica.finishing import finish
+from antiphon.replica.readers.finishing import finish
 from tests.controller.sql.postgres_functions import register, spelt
 
 Row = tuple[Any, ...]

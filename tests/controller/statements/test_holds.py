@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from antiphon.controller.named_holds import HOLDS_MAX
 from antiphon.controller.ports import ErrorReply, HoldReply, SubscribeReply
 from antiphon.controller.request import HoldRequested
-from antiphon.controller.sql.named import plan_collection_subscribe
 from antiphon.controller.sql.statement import Subscribe
+from antiphon.controller.sql.statements.named import plan_collection_subscribe
 from antiphon.protocol.dataflow import DataflowDescription, Export, SubscribeExport
 from antiphon.protocol.errors import (
     CollectionMissing,

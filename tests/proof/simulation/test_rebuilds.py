@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from antiphon.controller.instance import peeks, verifying
+from antiphon.controller.instance import peeks
+from antiphon.controller.instance.content import verifying
 from antiphon.controller.instance.state import Holder, HoldKind
 from antiphon.proof.simulation.checkers import Violation
 from antiphon.proof.simulation.rebuilds import Rebuilds, left
@@ -20,9 +21,9 @@ from antiphon.protocol.command import AcceptRebuild, Sent, StartRebuild
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId, ReplicaId, SessionId
 from antiphon.protocol.response import RebuildCompleted, RebuildResult
-from antiphon.replica.dataflow.zset import Zset
-from antiphon.replica.inputs import Inputs
-from antiphon.replica.lanes import Lanes
+from antiphon.replica.dataflow.columns.zset import Zset
+from antiphon.replica.importing.inputs import Inputs
+from antiphon.replica.rebuilding.lanes import Lanes
 
 SEEDS = range(1, 5)
 SEEDS_UNTIL_FOUND = 10

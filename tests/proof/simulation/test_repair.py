@@ -9,7 +9,7 @@ from antiphon.proof.simulation.client import Definer
 from antiphon.proof.simulation.run import DEFINE_MS_MAX, SCHEMA_SQL, Simulation
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, ReplicaId
-from antiphon.replica.exported import InstalledExport
+from antiphon.replica.installing.exported import InstalledExport
 
 
 @pytest.mark.parametrize("seed", range(1, 4))

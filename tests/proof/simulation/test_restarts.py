@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from antiphon.controller.instance import verifying
+from antiphon.controller.instance.content import verifying
 from antiphon.proof.simulation.run import simulate
 from antiphon.protocol.facts import ReplicaFacts
 from antiphon.replica.front import Front

@@ -23,8 +23,8 @@ from antiphon.protocol.schema import (
     arrow_type,
     decimal,
 )
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.zset import Zset
 from tests.reference.plans import canonical_row, clean, result_of
 
 A, B = CollectionId(1), CollectionId(2)

@@ -23,8 +23,8 @@ from antiphon.protocol.schema import (
     TypeKind,
     arrow_schema,
 )
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec, evaluate_once
-from antiphon.replica.dataflow.zset import Zset
 from tests.replica.dataflow.changes import A, rows_of
 
 TEXTS = Type(kind=TypeKind.LIST, element=TEXT)

@@ -24,8 +24,8 @@ from antiphon.protocol.schema import (
     arrow_type,
     decimal,
 )
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.zset import Zset
 
 COUNT, SUM = AggregateFunction.COUNT, AggregateFunction.SUM
 A = CollectionId(1)

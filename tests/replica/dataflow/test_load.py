@@ -11,8 +11,8 @@ from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Get, Join, JoinKind
 from antiphon.protocol.schema import INT64, Column, Schema
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.zset import Zset
 
 A, B = CollectionId(1), CollectionId(2)
 SCHEMA = Schema((Column(name="k", type=INT64), Column(name="v", type=INT64)))

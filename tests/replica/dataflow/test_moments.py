@@ -11,8 +11,8 @@ import pytest
 from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.plan import Aggregate, Get, Reduce
 from antiphon.protocol.schema import FLOAT64, INT16, INT32, INT64, Column, Schema, decimal
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.zset import Zset
 from tests.reference.gathered import MOMENTS, moment
 from tests.replica.dataflow.changes import A
 

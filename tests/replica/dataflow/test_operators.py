@@ -26,8 +26,8 @@ from antiphon.protocol.plan import (
     Union,
 )
 from antiphon.protocol.schema import BOOLEAN, FLOAT64, INT64, TEXT, Column, Schema, decimal
+from antiphon.replica.dataflow.columns.zset import ERRORS, Zset, to_delta
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec, evaluate_once
-from antiphon.replica.dataflow.zset import ERRORS, Zset, to_delta
 from tests.replica.dataflow.changes import (
     MONEY,
     SCHEMA,

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from antiphon.protocol.expression import Call, ColumnReference
 from antiphon.protocol.plan import Join, JoinKind, MapFilterProject, schema_of
 from antiphon.protocol.schema import BOOLEAN, DATE, FLOAT64, INT32, INT64
+from antiphon.replica.dataflow.columns.intervals import Run, overlaps
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.intervals import Run, overlaps
-from antiphon.replica.dataflow.operators import range_join
-from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.dataflow.operators.joining import range_join
 from tests.replica.dataflow.changes import SCHEMA, A, B, check_plan, get, ticks, zset
 
 WIDTH = len(SCHEMA)

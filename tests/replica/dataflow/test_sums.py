@@ -22,8 +22,8 @@ from antiphon.protocol.schema import (
     arrow_type,
     decimal,
 )
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.zset import Zset
 
 getcontext().prec = 90
 A = CollectionId(1)

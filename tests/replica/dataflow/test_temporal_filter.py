@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from antiphon.protocol.expression import Call, Cast, ColumnReference, Literal
 from antiphon.protocol.plan import Aggregate, AggregateFunction, Reduce, TemporalFilter
 from antiphon.protocol.schema import FLOAT64, INT64, TIMESTAMP, TIMESTAMPTZ, Column, Schema
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec, evaluate_once
-from antiphon.replica.dataflow.operators import calendar
-from antiphon.replica.dataflow.operators.calendar import Calendar
-from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.dataflow.operators.reducing import calendar
+from antiphon.replica.dataflow.operators.reducing.calendar import Calendar
 from tests.replica.dataflow.changes import A, get, rows_of
 
 SCHEMA = Schema(

@@ -10,7 +10,7 @@ import pytest
 from antiphon.protocol.plan import SortKey, TopK
 from antiphon.protocol.schema import DATE, FLOAT64, INT64, TEXT, Column, Schema
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
-from antiphon.replica.dataflow.operators import top_k
+from antiphon.replica.dataflow.operators.windowing import top_k
 from tests.reference.plans import canonical_row, clean, result_of
 from tests.replica.dataflow.changes import MONEY, A, add, get, rows_of, unquoted, zset
 

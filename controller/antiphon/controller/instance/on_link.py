@@ -6,20 +6,8 @@ from dataclasses import replace
 
 from antiphon.controller.engine import event as engine
 from antiphon.controller.engine.observation import Observation, Wanted, needed_from
-from antiphon.controller.instance import (
-    bases,
-    comparing,
-    copies,
-    holds,
-    hydration,
-    peeks,
-    reading,
-    repairing,
-    retaining,
-    subscribes,
-    syncing,
-    verifying,
-)
+from antiphon.controller.instance import copies, holds, peeks, reading, subscribes
+from antiphon.controller.instance.content import comparing, repairing, verifying
 from antiphon.controller.instance.event import (
     LinkLost,
     ReplicaAdded,
@@ -36,6 +24,7 @@ from antiphon.controller.instance.ready import (
     allowing,
     live,
 )
+from antiphon.controller.instance.replicas import bases, hydration, retaining, syncing
 from antiphon.controller.instance.state import (
     Collection,
     Holder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from antiphon.controller.instance import copies, holds, hydration, subscribes
+from antiphon.controller.instance import copies, holds, subscribes
 from antiphon.controller.instance.clocked import depends_on_clock
 from antiphon.controller.instance.event import (
     InstallDurable,
@@ -14,6 +14,7 @@ from antiphon.controller.instance.event import (
     StoredInput,
 )
 from antiphon.controller.instance.ready import NumberedEntry, Outbox
+from antiphon.controller.instance.replicas import hydration
 from antiphon.controller.instance.settings import check_floor, in_force, merged
 from antiphon.controller.instance.state import (
     Collection,

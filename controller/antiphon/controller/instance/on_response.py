@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from antiphon.controller.instance import copies, holds, hydration, peeks, repairing, subscribes
+from antiphon.controller.instance import copies, holds, peeks, subscribes
+from antiphon.controller.instance.content import repairing
 from antiphon.controller.instance.event import ResponsesReceived
 from antiphon.controller.instance.on_request import forget_if_done
 from antiphon.controller.instance.ready import Outbox
+from antiphon.controller.instance.replicas import hydration
 from antiphon.controller.instance.state import Holder, HoldKind, Installed, Replica, State
 from antiphon.protocol.errors import RemoteProtocolError
 from antiphon.protocol.frontier import START, Frontier

@@ -6,17 +6,11 @@ once a beat, and not at all while nothing moved.
 
 from __future__ import annotations
 
-from antiphon.controller.instance import (
-    comparing,
-    copies,
-    holds,
-    on_link,
-    peeks,
-    retaining,
-    subscribes,
-)
+from antiphon.controller.instance import copies, holds, on_link, peeks, subscribes
+from antiphon.controller.instance.content import comparing
 from antiphon.controller.instance.event import CompactionDurable
 from antiphon.controller.instance.ready import CompactionEntry, Outbox, allowing
+from antiphon.controller.instance.replicas import retaining
 from antiphon.controller.instance.state import State
 from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.ids import CollectionId

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from antiphon.controller.instance import holds, verifying
+from antiphon.controller.instance import holds
+from antiphon.controller.instance.content import verifying
 from antiphon.controller.instance.event import PeekRequested
 from antiphon.controller.instance.ready import Outbox, live
 from antiphon.controller.instance.state import (

@@ -18,7 +18,7 @@ from antiphon.controller.engine.policy import DEFAULT, Policy
 from antiphon.controller.engine.session import SessionRef
 from antiphon.controller.engine.view import EngineState
 from antiphon.controller.instance.event import StoredInput
-from antiphon.controller.instance.log import CommandLog
+from antiphon.controller.instance.replicas.log import CommandLog
 from antiphon.history.retention import RetentionState
 from antiphon.protocol.command import Peek, UpdateConfiguration
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription

@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import assert_never
 
 from antiphon.controller.instance import (
-    comparing,
     copies,
     holds,
     on_followed,
@@ -25,9 +24,8 @@ from antiphon.controller.instance import (
     on_tick,
     peeks,
     subscribes,
-    syncing,
-    verifying,
 )
+from antiphon.controller.instance.content import comparing, verifying
 from antiphon.controller.instance.event import (
     CompactionDurable,
     CompactionRefused,
@@ -57,6 +55,7 @@ from antiphon.controller.instance.event import (
     WritesAllowed,
 )
 from antiphon.controller.instance.ready import Outbox, Ready, live
+from antiphon.controller.instance.replicas import syncing
 from antiphon.controller.instance.state import State
 from antiphon.protocol.command import CancelPeek
 from antiphon.protocol.errors import RemoteProtocolError

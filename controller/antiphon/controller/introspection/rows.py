@@ -16,7 +16,7 @@ from antiphon.controller.engine.decision import Decision, Sync
 from antiphon.controller.instance.state import State
 from antiphon.controller.introspection.system import SCHEMAS, SystemCollection
 from antiphon.controller.named_holds import CatalogHold
-from antiphon.controller.sql.constants import batch_of
+from antiphon.controller.sql.algebra.constants import batch_of
 from antiphon.controller.status import InstanceStatus, ReplicaStatus
 from antiphon.history.journal import record_of, sent_of
 from antiphon.history.store import StoredCommand

@@ -14,12 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, TypeVar
 
 from antiphon.controller.catalog import Catalog
-from antiphon.controller.sql.named import (
-    CollectionRead,
-    key_rows,
-    plan_collection_read,
-    plan_collection_subscribe,
-)
 from antiphon.controller.sql.planner import plan_statement, split_statements
 from antiphon.controller.sql.statement import (
     Inspect,
@@ -29,6 +23,12 @@ from antiphon.controller.sql.statement import (
     Statement,
     StatementText,
     Subscribe,
+)
+from antiphon.controller.sql.statements.named import (
+    CollectionRead,
+    key_rows,
+    plan_collection_read,
+    plan_collection_subscribe,
 )
 
 K = TypeVar("K")

@@ -13,49 +13,49 @@ import pyarrow as pa
 from sqlglot import exp
 
 from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
-from antiphon.controller.sql.constants import batch_of
-from antiphon.controller.sql.copy import plan_copy
-from antiphon.controller.sql.cursor import Cursor
-from antiphon.controller.sql.ddl import plan_create
-from antiphon.controller.sql.dialect import parse
-from antiphon.controller.sql.dml import plan_delete, plan_update
-from antiphon.controller.sql.drop import plan_drop
-from antiphon.controller.sql.explain import (
+from antiphon.controller.sql.algebra.constants import batch_of
+from antiphon.controller.sql.binding.relation import Context
+from antiphon.controller.sql.binding.scope import Inseparable
+from antiphon.controller.sql.explaining.explain import (
     column_names,
     describe_collection,
     explain_finishing,
     explain_plan,
 )
-from antiphon.controller.sql.explain_analyze import plan_explain_analyze
-from antiphon.controller.sql.explain_joins import JoinReasons
-from antiphon.controller.sql.insert import plan_insert
-from antiphon.controller.sql.introspect import (
+from antiphon.controller.sql.explaining.explain_analyze import plan_explain_analyze
+from antiphon.controller.sql.explaining.explain_joins import JoinReasons
+from antiphon.controller.sql.parsing.cursor import Cursor
+from antiphon.controller.sql.parsing.dialect import parse
+from antiphon.controller.sql.parsing.source import Source, near_miss
+from antiphon.controller.sql.parsing.split import split_statements
+from antiphon.controller.sql.queries.introspect import (
     catalog_of,
     find_system,
     inspection,
     subscription,
 )
-from antiphon.controller.sql.item_names import find_relation
-from antiphon.controller.sql.optimize import optimized
-from antiphon.controller.sql.query import QueryLowering, named_schema
-from antiphon.controller.sql.reading import (
-    finishing_of,
-    read_of,
-    select_statement,
-    subscribe_of,
-)
-from antiphon.controller.sql.relation import Context
-from antiphon.controller.sql.scope import Inseparable
-from antiphon.controller.sql.setting import plan_alter_system
-from antiphon.controller.sql.show import plan_show
-from antiphon.controller.sql.source import Source, near_miss
-from antiphon.controller.sql.split import split_statements
+from antiphon.controller.sql.queries.query import QueryLowering, named_schema
+from antiphon.controller.sql.rewriting.optimize import optimized
 from antiphon.controller.sql.statement import (
     Read,
     Rows,
     Statement,
     StatementText,
 )
+from antiphon.controller.sql.statements.copy import plan_copy
+from antiphon.controller.sql.statements.ddl import plan_create
+from antiphon.controller.sql.statements.dml import plan_delete, plan_update
+from antiphon.controller.sql.statements.drop import plan_drop
+from antiphon.controller.sql.statements.insert import plan_insert
+from antiphon.controller.sql.statements.item_names import find_relation
+from antiphon.controller.sql.statements.reading import (
+    finishing_of,
+    read_of,
+    select_statement,
+    subscribe_of,
+)
+from antiphon.controller.sql.statements.setting import plan_alter_system
+from antiphon.controller.sql.statements.show import plan_show
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.command import IndexTarget
 from antiphon.protocol.errors import (

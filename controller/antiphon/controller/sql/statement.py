@@ -4,7 +4,7 @@ A statement is planned against one catalog and is valid for that catalog's versi
 ids taken from `catalog.next_id`. Plan it again when the catalog has moved.
 
 `antiphon.controller.sql.planner` makes them: `split_statements(text)` gives the pieces of a text,
-`plan_statement(piece, catalog)` plans one. `antiphon.controller.sql.named` serves the calls that
+`plan_statement(piece, catalog)` plans one. `sql.statements.named` serves the calls that
 name a collection instead of writing SQL.
 
 What the planner cannot know is left open, and said so: times (`as_of` of a dataflow is START,
@@ -115,7 +115,7 @@ class Insert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsertSelect:
-    """Read, then append `antiphon.controller.sql.change.inserted_rows`."""
+    """Read, then append `antiphon.controller.sql.statements.change.inserted_rows`."""
 
     item: CatalogItem
     read: Read  # its answer has exactly the item's columns
@@ -125,7 +125,7 @@ class InsertSelect:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
     """INSERT ... ON CONFLICT DO UPDATE: read at the latest time, then append
-    `antiphon.controller.sql.change.merged_rows`, if `read.sources` are unchanged since.
+    `antiphon.controller.sql.statements.change.merged_rows`, if `read.sources` are unchanged since.
 
     The answer says whether a row was there; then it has the item's columns as they are, or nulls,
     and the same columns as they shall be.
@@ -138,7 +138,7 @@ class Merge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Read at the latest time, then append `antiphon.controller.sql.change.updated_rows`, if
+    """Read at the latest time, then append `sql.statements.change.updated_rows`, if
     `read.sources` are unchanged since.
 
     The answer has the item's columns as they are, then the same columns as they shall be.
@@ -151,7 +151,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delete:
-    """Read at the latest time, then append `antiphon.controller.sql.change.deleted_rows`, if
+    """Read at the latest time, then append `sql.statements.change.deleted_rows`, if
     `read.sources` are unchanged since. The answer has the item's columns."""
 
     item: CatalogItem

@@ -32,7 +32,6 @@ from antiphon.controller.request import (
     ResultFetched,
     StatementReceived,
 )
-from antiphon.controller.sql.change import deleted_rows, inserted_rows, merged_rows, updated_rows
 from antiphon.controller.sql.statement import (
     DataStatement,
     Delete,
@@ -40,6 +39,12 @@ from antiphon.controller.sql.statement import (
     InsertSelect,
     Merge,
     Update,
+)
+from antiphon.controller.sql.statements.change import (
+    deleted_rows,
+    inserted_rows,
+    merged_rows,
+    updated_rows,
 )
 from antiphon.history.store import Append, AppendApplied, AppendRefused
 from antiphon.protocol.delta import decode_batch

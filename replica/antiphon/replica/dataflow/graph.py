@@ -9,11 +9,11 @@ from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.outer_sides import filling_order
 from antiphon.protocol.plan import Plan, imports_of, schema_of
 from antiphon.protocol.schema import Schema
-from antiphon.replica.dataflow.builder import Graph, Node
+from antiphon.replica.dataflow.building.builder import Graph, Node
+from antiphon.replica.dataflow.building.render import render
+from antiphon.replica.dataflow.columns.zset import Zset, concat_rows
 from antiphon.replica.dataflow.operators.imported import Imported
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.render import render
-from antiphon.replica.dataflow.zset import Zset, concat_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from antiphon.protocol.schema import Schema
-from antiphon.replica.dataflow.batch import Batch, build_batch
-from antiphon.replica.dataflow.equality import equal_rows
-from antiphon.replica.dataflow.groups import group_rows
-from antiphon.replica.dataflow.spine import Spine, probe_keys
-from antiphon.replica.dataflow.words import key_words
-from antiphon.replica.dataflow.zset import Zset, concat_rows
+from antiphon.replica.dataflow.arrangements.batch import Batch, build_batch
+from antiphon.replica.dataflow.arrangements.spine import Spine, probe_keys
+from antiphon.replica.dataflow.columns.equality import equal_rows
+from antiphon.replica.dataflow.columns.groups import group_rows
+from antiphon.replica.dataflow.columns.words import key_words
+from antiphon.replica.dataflow.columns.zset import Zset, concat_rows
 
 
 class Overwrites:

@@ -13,9 +13,9 @@ from antiphon.protocol.buffers import values_of
 from antiphon.protocol.expression import Call
 from antiphon.protocol.row_hash import hash_rows, interval_words
 from antiphon.protocol.schema import BOOLEAN, TypeKind
+from antiphon.replica.dataflow.columns.sort_codes import order_codes
 from antiphon.replica.dataflow.expressions.frame import Frame, everywhere
 from antiphon.replica.dataflow.expressions.vector import Mask, Vector, both_valid
-from antiphon.replica.dataflow.sort_codes import order_codes
 
 _NESTED: Final = (TypeKind.LIST, TypeKind.STRUCT)
 _ARROW: Final = (TypeKind.TEXT, TypeKind.BYTEA, TypeKind.UUID, TypeKind.DECIMAL)

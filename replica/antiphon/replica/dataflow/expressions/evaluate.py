@@ -14,28 +14,13 @@ from antiphon.protocol.expression import (
     Expression,
     Literal,
 )
-from antiphon.replica.dataflow.expressions import (
-    arithmetic,
-    bits,
-    casts,
-    code_points,
-    compare,
-    conditional,
-    encodings,
-    list_order,
-    list_search,
-    list_text,
-    lists,
-    mathematics,
-    numeric,
-    regexps,
-    structs,
-    temporal_fields,
-    temporal_values,
-    textual,
-    time_zones,
-)
+from antiphon.replica.dataflow.expressions import compare, conditional
+from antiphon.replica.dataflow.expressions.casting import casts, list_text
 from antiphon.replica.dataflow.expressions.frame import Frame
+from antiphon.replica.dataflow.expressions.nested import list_order, list_search, lists, structs
+from antiphon.replica.dataflow.expressions.numbers import arithmetic, bits, mathematics, numeric
+from antiphon.replica.dataflow.expressions.text import code_points, encodings, regexps, textual
+from antiphon.replica.dataflow.expressions.times import temporal_fields, temporal_values, time_zones
 from antiphon.replica.dataflow.expressions.vector import Vector
 
 _LAZY: Final[dict[str, Callable[[Frame, Call, conditional.Evaluate], Vector]]] = {

@@ -9,12 +9,12 @@ import numpy as np
 
 from antiphon.protocol.buffers import valid_of
 from antiphon.protocol.row_hash import Words
-from antiphon.replica.dataflow.batch import Batch
-from antiphon.replica.dataflow.intake import Change
+from antiphon.replica.dataflow.arrangements.batch import Batch
+from antiphon.replica.dataflow.arrangements.intake import Change
+from antiphon.replica.dataflow.arrangements.spine import Spine
+from antiphon.replica.dataflow.columns.words import key_words
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.spine import Spine
-from antiphon.replica.dataflow.words import key_words
-from antiphon.replica.dataflow.zset import Zset
 
 
 class Arranged(Protocol):

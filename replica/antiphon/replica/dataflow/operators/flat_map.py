@@ -14,13 +14,13 @@ import pyarrow as pa
 from antiphon.protocol import plan
 from antiphon.protocol.buffers import array_of
 from antiphon.protocol.errors import NotServed
+from antiphon.replica.dataflow.columns.gather import Rows, index_of, taken, taken_rows
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.expressions.evaluate import check, evaluate
 from antiphon.replica.dataflow.expressions.frame import Frame
-from antiphon.replica.dataflow.gather import Rows, index_of, taken, taken_rows
 from antiphon.replica.dataflow.operators.linear import error_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.operators.table_functions import FUNCTIONS, Spread
-from antiphon.replica.dataflow.zset import Zset
 
 
 class FlatMap(Operator):

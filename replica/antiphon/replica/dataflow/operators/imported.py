@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.protocol.ids import CollectionId
-from antiphon.replica.dataflow.batch import Batch
-from antiphon.replica.dataflow.intake import Change
+from antiphon.replica.dataflow.arrangements.batch import Batch
+from antiphon.replica.dataflow.arrangements.intake import Change
+from antiphon.replica.dataflow.arrangements.reading import Reading
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.operators.arrange import Arranged, change_by
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.reading import Reading
-from antiphon.replica.dataflow.zset import Zset
 
 
 class Imported(Operator, Arranged):

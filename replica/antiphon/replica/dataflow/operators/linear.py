@@ -11,11 +11,11 @@ from antiphon.protocol.buffers import array_of
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.literal_array import literal_array
 from antiphon.protocol.plan import Constant
+from antiphon.replica.dataflow.columns.zset import Diffs, Zset, concat_rows, without_errors
 from antiphon.replica.dataflow.expressions.evaluate import check, columns_of, evaluate
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.expressions.vector import Mask, Vector
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.zset import Diffs, Zset, concat_rows, without_errors
 
 
 class Source(Operator):

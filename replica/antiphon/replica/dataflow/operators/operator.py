@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antiphon.replica.dataflow.zset import Zset
+from antiphon.replica.dataflow.columns.zset import Zset
 
 
 class Step:

@@ -25,8 +25,8 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.ids import CollectionId
+from antiphon.replica.dataflow.columns.zset import Zset, concat_rows, without_errors
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.zset import Zset, concat_rows, without_errors
 
 ROUNDS_MAX: Final = 1_000  # a recursion that is deeper is taken for one without an end
 ROWS_MAX: Final = 20_000_000  # that all rounds gain together, for the same reason

@@ -21,7 +21,7 @@ from antiphon.protocol.limits import SERIES_ROWS_MAX
 from antiphon.protocol.plan import TableFunction
 from antiphon.protocol.schema import arrow_type
 from antiphon.replica.dataflow.expressions.frame import Frame
-from antiphon.replica.dataflow.expressions.temporal import DAY_US, parts_of, shift
+from antiphon.replica.dataflow.expressions.times.temporal import DAY_US, parts_of, shift
 from antiphon.replica.dataflow.expressions.vector import Mask, Vector, both_valid
 
 Numbers = npt.NDArray[np.int64]

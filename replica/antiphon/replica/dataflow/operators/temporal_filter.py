@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from antiphon.protocol.buffers import values_of
-from antiphon.replica.dataflow.operators.calendar import Calendar, Seconds
+from antiphon.replica.dataflow.columns.zset import Zset, concat_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
-from antiphon.replica.dataflow.zset import Zset, concat_rows
+from antiphon.replica.dataflow.operators.reducing.calendar import Calendar, Seconds
 
 MILLISECONDS = 1_000
 MICROSECONDS = 1_000_000

@@ -1,0 +1,1 @@
+"""Whether replicas hold the same content, and what is done if not."""

@@ -1,0 +1,1 @@
+"""Plans and typed expressions as values: taken apart, put together, folded."""

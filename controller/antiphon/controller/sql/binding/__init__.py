@@ -1,0 +1,1 @@
+"""What a name means and which type an expression has: scopes, relations, coercion."""

@@ -1,0 +1,1 @@
+"""From text to the parser's tree, and what is read of it: statements, words, places, values."""

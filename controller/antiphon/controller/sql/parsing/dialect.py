@@ -1,0 +1,260 @@
+"""Parsing with sqlglot: PostgreSQL's grammar, less what would lose what the user wrote.
+
+Two changes. Functions come out as written, name and arguments, because sqlglot's own catalogue
+rewrites some into others. And an interval keeps its text: sqlglot drops what follows the first
+unit of `interval '1 day 2:00'`.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, ClassVar, Final
+
+from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
+from sqlglot.parsers.postgres import PostgresParser
+from sqlglot.tokenizer_core import Token, TokenType
+
+from antiphon.controller.sql.parsing.source import Source
+from antiphon.protocol.errors import InvalidSql
+
+# Functions with a grammar of their own: `extract(year from x)` and the like.
+_SPECIAL_FORMS: Final = ("CAST", "EXTRACT", "OVERLAY", "POSITION", "SUBSTRING", "TRIM")
+_INTERVAL_FIELDS: Final = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
+
+
+class _Parser(PostgresParser):
+    FUNCTIONS: ClassVar = {}
+    FUNCTION_PARSERS: ClassVar = {
+        name: parse
+        for name, parse in PostgresParser.FUNCTION_PARSERS.items()
+        if name in _SPECIAL_FORMS
+    }
+
+    # A parameter is none of ours, and `a[:b]` has one of two places.
+    PLACEHOLDER_PARSERS: ClassVar = {
+        token: parse
+        for token, parse in PostgresParser.PLACEHOLDER_PARSERS.items()
+        if token != TokenType.COLON
+    }
+
+    def _parse_function_call(self, *args: Any, **options: Any) -> exp.Expr | None:
+        """As ever, with a place for calls without arguments, such as `current_date`."""
+        token = self._curr
+        found: exp.Expr | None = super()._parse_function_call(*args, **options)
+        if found is not None and token and not found.meta.get("start"):
+            found.update_positions(token)
+        return found
+
+    def _parse_unnest(self, *args: Any, **options: Any) -> exp.Unnest | None:
+        """As ever, with its place."""
+        token = self._curr
+        found: exp.Unnest | None = super()._parse_unnest(*args, **options)
+        counted = found is not None and isinstance(found.args.get("offset"), exp.Expr)
+        if counted and self._prev and self._prev.token_type != TokenType.R_PAREN:
+            self.raise_error("WITH OFFSET is WITH ORDINALITY")  # another dialect's
+        return found.update_positions(token) if found is not None and token else found
+
+    def _parse_in(self, *args: Any, **options: Any) -> exp.In:
+        """As ever, and VALUES is a query."""
+        found: exp.In = super()._parse_in(*args, **options)
+        if len(found.expressions) == 1 and isinstance(found.expressions[0], exp.Values):
+            query = exp.Subquery(this=found.expressions[0])
+            return self.expression(exp.In(this=found.this, query=query))
+        return found
+
+    def _parse_lateral(self) -> exp.Lateral | None:
+        """As ever, with its place."""
+        token = self._curr
+        found: exp.Lateral | None = super()._parse_lateral()
+        return found.update_positions(token) if found is not None and token else found
+
+    def _parse_types(self, check_func: bool = False, *args: Any, **options: Any) -> exp.Expr | None:
+        """As ever, and `ROW (a int, ...)` as another word for STRUCT."""
+        following = self._next
+        is_row = self._curr and self._curr.text.upper() == "ROW" and not check_func
+        if is_row and following and following.token_type == TokenType.L_PAREN:
+            self._advance(2)
+            fields = self._parse_csv(lambda: self._parse_struct_types(type_required=True))
+            self._match_r_paren()
+            kind = exp.DataType(this=exp.DType.STRUCT, expressions=fields, nested=True)
+            while self._match_pair(TokenType.L_BRACKET, TokenType.R_BRACKET):
+                kind = exp.DataType(this=exp.DType.ARRAY, expressions=[kind], nested=True)
+            return kind
+        found: exp.Expr | None = super()._parse_types(check_func, *args, **options)
+        return found
+
+    def _parse_bracket(self, this: exp.Expr | None = None) -> exp.Expr | None:
+        """As ever, but what stands before a bracket is kept: the parser drops it before a brace,
+        and takes a subscript of whatever is called array or list for a list of its own."""
+        if this is None or self._curr is None:
+            made: exp.Expr | None = super()._parse_bracket(this)
+            return made
+        if self._curr.token_type == TokenType.L_BRACE:
+            self.raise_error("Unexpected token")
+        before = self._tokens[self._index - 2] if self._index > 1 else None
+        qualified = before is not None and before.token_type == TokenType.DOT
+        is_word = self._prev.token_type == TokenType.ARRAY
+        if (
+            self._curr.token_type != TokenType.L_BRACKET
+            or this.name.upper() not in self.ARRAY_CONSTRUCTORS
+            or (is_word and not qualified)
+        ):
+            made = super()._parse_bracket(this)
+            return made
+        self._advance()
+        places = self._parse_csv(self._parse_bracket_key_value)
+        if not self._match(TokenType.R_BRACKET):
+            self.raise_error("Expected ]")
+        return self._parse_bracket(self.expression(exp.Bracket(this=this, expressions=places)))
+
+    def _parse_interval(
+        self, require_interval: bool = True, parse_function_unit: bool = True
+    ) -> exp.Interval | None:
+        """`INTERVAL 'text' [field [TO field]]`, with the text as it stands."""
+        following = self._next
+        if not (self._curr and self._curr.token_type == TokenType.INTERVAL):
+            return None
+        if not (following and following.token_type == TokenType.STRING):
+            return None
+        self._advance(2)
+        node = exp.Interval(this=exp.Literal.string(following.text))
+        node.update_positions(following)
+        if self._curr and self._curr.text.upper() in _INTERVAL_FIELDS:
+            unit = exp.Var(this=self._curr.text.upper())
+            self._advance()
+            if self._match_text_seq("TO"):
+                unit = exp.Var(this=f"{unit.this} TO {self._curr.text.upper()}")
+                self._advance()
+            node.set("unit", unit)
+        return node
+
+
+class AntiphonDialect(Postgres):
+    """PostgreSQL's lexical rules with the parser above."""
+
+    INDEX_OFFSET = 0  # subscripts as they are written
+    parser_class = _Parser  # type: ignore[assignment]  # declared as its own base class
+
+
+_DIALECT: Final = AntiphonDialect()
+
+
+def tokenize(source: Source) -> list[Token]:
+    """
+    Raises:
+        InvalidSql: an unterminated string, a stray character.
+    """
+    try:
+        return list(_DIALECT.tokenize(source.piece.text))
+    except SqlglotError as error:
+        raise source.invalid(None, _plain(str(error))) from None
+
+
+def parse(source: Source, start: int = 0, stop: int | None = None) -> exp.Expr:
+    """One statement: the text from offset `start` to `stop`, positions kept.
+
+    Raises:
+        InvalidSql: it does not parse; with the place.
+    """
+    # Blanks instead of a slice: offsets stay those of the whole statement.
+    text = source.piece.text
+    if start:
+        text = "".join("\n" if c == "\n" else " " for c in text[:start]) + text[start:]
+    text = text if stop is None else text[:stop]
+    try:
+        tokens = _DIALECT.tokenize(text)
+        _check_commas(source, tokens)
+        _check_words(source, tokens)
+        parser = _DIALECT.parser(error_level=ErrorLevel.IMMEDIATE)
+        parsed = parser.parse(tokens, text)
+    except ParseError as error:
+        raise _parse_error(source, error) from None
+    except SqlglotError as error:
+        raise source.invalid(start, _plain(str(error))) from None
+    except RecursionError:
+        raise source.invalid(start, "the statement is nested too deeply") from None
+    if len(parsed) != 1 or parsed[0] is None:
+        raise source.invalid(start, "expected one statement")
+    return parsed[0]
+
+
+def parse_type(source: Source, start: int, stop: int) -> exp.DataType:
+    """The name of a type that stands at [start, stop)."""
+    text = source.piece.text[start:stop]
+    try:
+        parsed = exp.DataType.build(text, dialect=_DIALECT)
+    except (SqlglotError, ValueError):
+        raise source.invalid(start, f"{text!r} is not the name of a type") from None
+    return parsed
+
+
+# What may not stand after a comma: the parser skips an empty element without a word.
+_ENDS_A_LIST: Final = frozenset(
+    {
+        TokenType.COMMA, TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.FROM,
+        TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.HAVING, TokenType.LIMIT,
+        TokenType.UNION,
+    }
+)  # fmt: skip
+
+
+_BEGINS_A_LIST: Final = frozenset(
+    {
+        TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.SELECT,
+        TokenType.FROM, TokenType.GROUP_BY,
+        TokenType.ORDER_BY, TokenType.VALUES,
+    }
+)  # fmt: skip
+
+
+def _check_commas(source: Source, tokens: list[Token]) -> None:
+    for index, token in enumerate(tokens):
+        if token.token_type == TokenType.COMMA:
+            following = tokens[index + 1] if index + 1 < len(tokens) else None
+            before = tokens[index - 1].token_type if index else TokenType.SELECT
+            empty_before = before in _BEGINS_A_LIST
+            if empty_before or following is None or following.token_type in _ENDS_A_LIST:
+                raise source.invalid(token.start, 'syntax error near ","')
+
+
+def _check_words(source: Source, tokens: list[Token]) -> None:
+    """Refuse the words that the parser passes over in silence."""
+    for token, following in pairwise([*tokens, None]):
+        kind = None if following is None else following.token_type
+        if token is None:
+            continue
+        if token.token_type == TokenType.ARRAY and kind not in _OPENS_AN_ARRAY:
+            raise source.unsupported(token.start, "ARRAY after a type", "; write int[]")
+        if token.text.upper() == "MAP" and kind == TokenType.L_BRACE:
+            raise source.unsupported(token.start, "a map")
+
+
+_OPENS_AN_ARRAY: Final = (TokenType.L_BRACKET, TokenType.L_PAREN, TokenType.LT)
+
+
+def _parse_error(source: Source, error: ParseError) -> InvalidSql:
+    if not error.errors:
+        return source.invalid(None, _plain(str(error)))
+    detail = error.errors[0]
+    near = str(detail.get("highlight") or "")
+    line, column = int(detail.get("line") or 1), int(detail.get("col") or 1)
+    message = "syntax error" + (f' near "{near}"' if near else "")
+    description = _plain(str(detail.get("description") or ""))
+    if description.startswith("Required keyword"):
+        message += ": something is missing here"
+    elif description and "Unexpected token" not in description:
+        message += f": {description[0].lower()}{description[1:].rstrip('.')}"
+    lines = source.piece.text.split("\n")
+    offset = sum(len(text) + 1 for text in lines[: line - 1]) + max(column - max(len(near), 1), 0)
+    return source.invalid(min(offset, len(source.piece.text)), message)
+
+
+def _plain(message: str) -> str:
+    """The first line, without terminal colours."""
+    first = message.split("\n", 1)[0]
+    while "\x1b[" in first:
+        before, _, after = first.partition("\x1b[")
+        first = before + after.partition("m")[2]
+    return first.strip()

@@ -1,0 +1,315 @@
+"""Reading values of every type from text, and writing some back: PostgreSQL's input formats.
+
+Used for literals without a type (`'2026-01-01'` beside a date), casts of literals, and `INSERT`.
+Raises `ValueError` with a message for people; callers add the place.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import Final
+
+from antiphon.controller.sql.parsing.nested_text import read_nested
+from antiphon.protocol.expression import Interval, Value
+from antiphon.protocol.schema import INTEGERS, Type, TypeKind
+
+INTEGER_BITS: Final = MappingProxyType({TypeKind.INT16: 16, TypeKind.INT32: 32, TypeKind.INT64: 64})
+MICROSECONDS: Final = 1_000_000
+DAY_MICROSECONDS: Final = 86_400 * MICROSECONDS
+_EPOCH: Final = date(1970, 1, 1)
+_EPOCH_TIME: Final = datetime(1970, 1, 1)
+_WIDE: Final = Context(prec=80)
+
+_TRUE: Final = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
+_FALSE: Final = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"})
+_INTEGER: Final = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_DATE: Final = re.compile(r"(\d{4,6})-(\d{1,2})-(\d{1,2})", re.ASCII)
+_TIMESTAMP: Final = re.compile(
+    r"(\d{4,6}-\d{1,2}-\d{1,2})"
+    r"(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?"
+    r"\s*(Z|z|UTC|utc|[+-]\d{2}(?::?\d{2})?)?",
+    re.ASCII,
+)
+_FLOAT_NAMES: Final = MappingProxyType(
+    {
+        "nan": math.nan, "infinity": math.inf, "inf": math.inf, "+infinity": math.inf,
+        "-infinity": -math.inf, "-inf": -math.inf,
+    }
+)  # fmt: skip
+
+
+def read_value(text: str, kind: Type) -> Value:
+    """`text` as a value of `kind`.
+
+    Raises:
+        ValueError: it is none, or does not fit.
+    """
+    if kind.is_nested:
+        return read_nested(text, kind, read_value)
+    reader = _READERS.get(kind.kind)
+    if reader is None:
+        raise ValueError(f"a literal cannot be read as {kind}")
+    if kind.kind is TypeKind.TEXT:
+        return text
+    try:
+        return reader(text.strip(), kind)
+    except (ArithmeticError, OverflowError) as error:
+        raise ValueError(f'"{text}" is out of range for {kind}') from error
+
+
+def fit_integer(value: int, kind: Type) -> int:
+    half = 1 << (INTEGER_BITS[kind.kind] - 1)
+    if not -half <= value < half:
+        raise ValueError(f"{value} is out of range for {kind}")
+    return value
+
+
+def fit_decimal(value: Decimal, kind: Type) -> Decimal:
+    """Rounded half away from zero to the type's scale.
+
+    Raises:
+        ValueError: more digits before the point than the type has.
+    """
+    if not value.is_finite():
+        raise ValueError(f"{value} is not a value of {kind}")
+    rounded = value.quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP, _WIDE)
+    if len(rounded.as_tuple().digits) > kind.precision and rounded:
+        raise ValueError(f"{value} is out of range for {kind}")
+    # Without a negative zero; every other operator would round to the context's 28 digits.
+    return _WIDE.plus(rounded)
+
+
+def write_value(value: Value, kind: Type) -> str | None:
+    """`value` as its cast to text gives it, or None where the replica alone knows how."""
+    match kind.kind:
+        case TypeKind.BOOLEAN:
+            return "true" if value else "false"
+        case TypeKind.TEXT:
+            return str(value)
+        case TypeKind.DECIMAL:
+            assert isinstance(value, Decimal), f"not a decimal: {value!r}"
+            return f"{value:f}"
+        case TypeKind.DATE:
+            assert isinstance(value, int), f"not a date: {value!r}"
+            return (_EPOCH + timedelta(days=value)).isoformat()
+        case _ if kind.kind in INTEGERS:
+            return str(value)
+        case _:
+            return None
+
+
+def _boolean(text: str, kind: Type) -> Value:
+    folded = text.lower()
+    if folded in _TRUE:
+        return True
+    if folded in _FALSE:
+        return False
+    raise _not(text, kind)
+
+
+def _integer(text: str, kind: Type) -> Value:
+    if not _INTEGER.fullmatch(text):
+        raise _not(text, kind)
+    return fit_integer(int(text), kind)
+
+
+def _decimal(text: str, kind: Type) -> Value:
+    if not _NUMBER.fullmatch(text):
+        raise _not(text, kind)
+    try:
+        return fit_decimal(Decimal(text), kind)
+    except InvalidOperation:
+        raise ValueError(f"{text} is out of range for {kind}") from None
+
+
+def _float(text: str, kind: Type) -> Value:
+    named = _FLOAT_NAMES.get(text.lower())
+    if named is not None:
+        return named
+    if not _NUMBER.fullmatch(text):
+        raise _not(text, kind)
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is out of range for {kind}")
+    return value
+
+
+def _date(text: str, kind: Type) -> Value:
+    match = _DATE.fullmatch(text)
+    if match is None:
+        # A timestamp's date is a date too.
+        whole = _TIMESTAMP.fullmatch(text)
+        match = _DATE.fullmatch(whole.group(1)) if whole is not None else None
+    if match is None:
+        raise _not(text, kind)
+    year, month, day = (int(part) for part in match.groups())
+    return _days(year, month, day, text)
+
+
+def _days(year: int, month: int, day: int, text: str) -> int:
+    try:
+        return (date(year, month, day) - _EPOCH).days
+    except ValueError:
+        raise ValueError(f'date out of range: "{text}"') from None
+
+
+def _timestamp(text: str, kind: Type) -> Value:
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise _not(text, kind)
+    day, hour, minute, second, fraction, zone = match.groups()
+    year, month, day_of_month = (int(part) for part in day.split("-"))
+    days = _days(year, month, day_of_month, text)
+    hours, minutes, seconds = int(hour or 0), int(minute or 0), int(second or 0)
+    if hours > 23 or minutes > 59 or seconds > 59:
+        raise ValueError(f'time out of range: "{text}"')
+    clock = (hours * 60 + minutes) * 60 + seconds
+    micros = days * DAY_MICROSECONDS + clock * MICROSECONDS + int((fraction or "").ljust(6, "0"))
+    if zone is not None and kind.kind is TypeKind.TIMESTAMPTZ:
+        micros -= _zone_seconds(zone) * MICROSECONDS
+    return micros
+
+
+def _zone_seconds(zone: str) -> int:
+    if zone.lower() in ("z", "utc"):
+        return 0
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
+    return -seconds if zone[0] == "-" else seconds
+
+
+def _uuid(text: str, kind: Type) -> Value:
+    try:
+        return uuid.UUID(text).bytes
+    except ValueError:
+        raise _not(text, kind) from None
+
+
+def _bytea(text: str, kind: Type) -> Value:
+    if text.startswith("\\x"):
+        try:
+            return bytes.fromhex(text[2:])
+        except ValueError:
+            raise _not(text, kind) from None
+    return text.encode()
+
+
+_UNITS: Final[Mapping[str, tuple[int, int, int]]] = MappingProxyType(
+    {
+        # months, days, microseconds
+        "year": (12, 0, 0), "yr": (12, 0, 0), "y": (12, 0, 0), "decade": (120, 0, 0),
+        "century": (1200, 0, 0), "month": (1, 0, 0), "mon": (1, 0, 0), "week": (0, 7, 0),
+        "w": (0, 7, 0), "day": (0, 1, 0), "d": (0, 1, 0), "hour": (0, 0, 3600 * MICROSECONDS),
+        "hr": (0, 0, 3600 * MICROSECONDS), "h": (0, 0, 3600 * MICROSECONDS),
+        "minute": (0, 0, 60 * MICROSECONDS), "min": (0, 0, 60 * MICROSECONDS),
+        "m": (0, 0, 60 * MICROSECONDS), "second": (0, 0, MICROSECONDS),
+        "sec": (0, 0, MICROSECONDS), "s": (0, 0, MICROSECONDS), "millisecond": (0, 0, 1000),
+        "ms": (0, 0, 1000), "microsecond": (0, 0, 1), "us": (0, 0, 1),
+    }
+)  # fmt: skip
+_PART: Final = re.compile(
+    r"\s*(?:(?P<sign>[+-])?(?P<hours>\d+):(?P<minutes>\d{1,2})(?::(?P<seconds>\d{1,2}(?:\.\d+)?))?"
+    r"|(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))\s*(?P<unit>[a-zA-Z]*))",
+    re.ASCII,
+)
+
+
+def read_interval(text: str, default_unit: str | None = None) -> Interval:
+    """`1 year 2 mons -3 days 04:05:06.7 ago` and shorter; `default_unit` for a bare number.
+
+    Raises:
+        ValueError
+    """
+    rest = text.strip().lower()
+    ago = rest.endswith("ago")
+    rest = rest.removesuffix("ago").removeprefix("@").strip()
+    months, days, micros = Decimal(0), Decimal(0), Decimal(0)
+    position = 0
+    if not rest:
+        raise ValueError(f'"{text}" is not an interval')
+    while position < len(rest):
+        part = _PART.match(rest, position)
+        if part is None:
+            raise ValueError(f'"{text}" is not an interval')
+        position = part.end()
+        while position < len(rest) and rest[position].isspace():
+            position += 1
+        if part["hours"] is not None:
+            clock = int(part["hours"]) * 3600 + int(part["minutes"]) * 60
+            span = clock * MICROSECONDS + Decimal(part["seconds"] or 0) * MICROSECONDS
+            micros += -span if part["sign"] == "-" else span
+            continue
+        if not part["unit"] and position < len(rest):
+            raise ValueError(f'"{text}" is not an interval')  # `2026-02-03` is none
+        unit = part["unit"] or (default_unit or "second").lower()
+        known = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))
+        if known is None:
+            raise ValueError(f'"{unit}" is not a unit of an interval')
+        number = Decimal(part["number"])
+        months += number * known[0]
+        days += number * known[1]
+        micros += number * known[2]
+    return _carry_fractions(months, days, micros, -1 if ago else 1)
+
+
+def _carry_fractions(months: Decimal, days: Decimal, micros: Decimal, sign: int) -> Interval:
+    """Fractions flow down: 30 days to a month, 24 hours to a day."""
+    whole_months = int(months)
+    days += (months - whole_months) * 30
+    whole_days = int(days)
+    micros += (days - whole_days) * DAY_MICROSECONDS
+    rounded = int(micros.quantize(Decimal(1), ROUND_HALF_UP))
+    # Stored as 32-bit months and days, and 64-bit nanoseconds.
+    if max(abs(whole_months), abs(whole_days)) >= 1 << 31 or abs(rounded) * 1000 >= 1 << 63:
+        raise ValueError("interval out of range")
+    return Interval(months=sign * whole_months, days=sign * whole_days, microseconds=sign * rounded)
+
+
+def _interval(text: str, kind: Type) -> Value:
+    return read_interval(text)
+
+
+def to_datetime(micros: int) -> datetime:
+    """A naive time of a timestamp, for calendar arithmetic.
+
+    Raises:
+        OverflowError: outside the years 1 to 9999.
+    """
+    return _EPOCH_TIME + timedelta(microseconds=micros)
+
+
+def from_datetime(moment: datetime) -> int:
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return (moment - _EPOCH_TIME) // timedelta(microseconds=1)
+
+
+def _not(text: str, kind: Type) -> ValueError:
+    return ValueError(f'"{text}" is not a value of type {kind}')
+
+
+_READERS: Final[Mapping[TypeKind, Callable[[str, Type], Value]]] = MappingProxyType(
+    {
+        TypeKind.BOOLEAN: _boolean,
+        TypeKind.INT16: _integer,
+        TypeKind.INT32: _integer,
+        TypeKind.INT64: _integer,
+        TypeKind.FLOAT32: _float,
+        TypeKind.FLOAT64: _float,
+        TypeKind.DECIMAL: _decimal,
+        TypeKind.TEXT: lambda text, kind: text,
+        TypeKind.BYTEA: _bytea,
+        TypeKind.DATE: _date,
+        TypeKind.TIMESTAMP: _timestamp,
+        TypeKind.TIMESTAMPTZ: _timestamp,
+        TypeKind.INTERVAL: _interval,
+        TypeKind.UUID: _uuid,
+    }
+)

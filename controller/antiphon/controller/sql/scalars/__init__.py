@@ -1,0 +1,1 @@
+"""Scalar expressions: from the parser's tree to typed ones, by the functions that SQL has."""

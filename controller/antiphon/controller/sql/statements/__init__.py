@@ -1,0 +1,1 @@
+"""One statement from its text: what it defines, changes, reads, shows or sets."""

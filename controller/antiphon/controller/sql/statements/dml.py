@@ -1,0 +1,207 @@
+"""UPDATE and DELETE: the affected rows are read like any query's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
+from antiphon.controller.sql.algebra.plans import computed, projected
+from antiphon.controller.sql.binding.coercion import assign
+from antiphon.controller.sql.binding.relation import Context
+from antiphon.controller.sql.parsing.dialect import parse
+from antiphon.controller.sql.parsing.source import Source, Spot, near_miss
+from antiphon.controller.sql.parsing.syntax import expect_only, is_row, name_of
+from antiphon.controller.sql.queries.query import NO_TABLES, QueryLowering
+from antiphon.controller.sql.queries.select import SelectLowering
+from antiphon.controller.sql.rewriting.optimize import optimized
+from antiphon.controller.sql.scalars.scalar import Scalars
+from antiphon.controller.sql.statement import Delete, Read, Statement, Update
+from antiphon.controller.sql.statements.defaults import default_of, is_default
+from antiphon.controller.sql.statements.reading import read_of
+from antiphon.protocol.dataflow import UNFINISHED
+from antiphon.protocol.expression import ColumnReference, Expression
+from antiphon.protocol.plan import Distinct, Get, Join, JoinKind, Plan, SortKey, TopK
+from antiphon.protocol.schema import Column, Schema
+
+
+def plan_delete(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
+    node = parse(source)
+    if not isinstance(node, exp.Delete):
+        raise source.unsupported(node, type(node).__name__.upper())
+    expect_only(source, node, "this", "using", "where")
+    item, lowering = _affected(source, node, node.args.get("using") or (), catalog, now_us)
+    rows: Plan = computed(lowering.plan, _current(item))
+    if node.args.get("using"):
+        rows = _joined_to(item, JoinKind.SEMI, Distinct(input=rows))
+    plan = optimized(rows, catalog, maintained=False)
+    return Delete(item=item, read=whole_read(plan, item.schema, catalog))
+
+
+def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
+    node = parse(source)
+    if not isinstance(node, exp.Update):
+        raise source.unsupported(node, type(node).__name__.upper())
+    expect_only(source, node, "this", "expressions", "from_", "where")
+    others = node.args.get("from_")
+    beside = () if others is None else (others.this,)
+    item, lowering = _affected(source, node, beside, catalog, now_us)
+    scalars = lowering.scalars("UPDATE")
+    keeps_key = item.kind is ItemKind.FEED
+    changed = assignments(source, item, node.expressions, scalars, keeps_key=keeps_key)
+    lowering.refuse_grouping(node, "UPDATE")
+    lowering.join_values()
+    current = _current(item)
+    future = [lowering.place(changed.get(index, column)) for index, column in enumerate(current)]
+    rows = computed(lowering.plan, [*current, *future])
+    if beside:
+        rows = _once(item, rows)
+    plan = optimized(rows, catalog, maintained=False)
+    return Update(item=item, read=whole_read(plan, both_schema(item), catalog))
+
+
+def assignments(
+    source: Source,
+    item: CatalogItem,
+    parts: Sequence[exp.Expr],
+    scalars: Scalars,
+    *,
+    keeps_key: bool,
+) -> dict[int, Expression]:
+    """What SET gives to columns, by their place.
+
+    Raises:
+        InvalidSql: an unknown column, or one that is set twice.
+        UnsupportedSql: what is set is no column by its own name; or one of the key, where that
+            says which row it is.
+    """
+    schema = item.schema
+    changed: dict[int, Expression] = {}
+    for target, node in (pair for part in parts for pair in _pairs(source, part)):
+        name = _column_name(source, target)
+        index = schema.index_of(name)
+        if index is None:
+            hint = near_miss(name, schema.names)
+            raise source.invalid(target, f'column "{name}" does not exist{hint}')
+        if index in changed:
+            raise source.invalid(target, f'column "{name}" is set twice')
+        if keeps_key and index in item.key_columns:
+            what = "a change of a feed's key (delete and insert)"
+            if item.kind is not ItemKind.FEED:
+                what = "a change of the key in ON CONFLICT"
+            raise source.unsupported(target, what)
+        if is_default(node):
+            changed[index] = default_of(item, index, scalars.now_us)
+            continue
+        column = schema.columns[index]
+        changed[index] = assign(source, node, scalars.typed(node), column.type, column.name)
+    return changed
+
+
+def _pairs(source: Source, part: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
+    """Each column, and what it gets."""
+    if not isinstance(part, exp.EQ):
+        raise source.unsupported(part, "SET of what is no assignment")
+    if not isinstance(part.this, exp.Tuple):
+        return [(part.this, part.expression)]
+    if not is_row(part.expression):
+        hint = "; write a row, (a, b) = (1, 2), or one subquery for each"
+        raise source.unsupported(part, "SET of several columns to what is no row", hint)
+    targets, values = part.this.expressions, part.expression.expressions
+    if len(targets) != len(values):
+        raise source.invalid(part, f"SET of {len(targets)} columns to {len(values)} values")
+    return list(zip(targets, values, strict=True))
+
+
+def _column_name(source: Source, target: exp.Expr) -> str:
+    """Raises UnsupportedSql: what is set is not a column by its own name."""
+    if isinstance(target, exp.Bracket):
+        raise source.unsupported(target, "SET of an element", "; set the whole column")
+    if isinstance(target, exp.Dot) or target.args.get("table") is not None:
+        hint = "; name the column alone, and set the whole of it"
+        raise source.unsupported(target, "SET of a field, or of a name with a dot", hint)
+    if not isinstance(target, exp.Column):
+        raise source.unsupported(target, "SET of what is no column")
+    return name_of(target.this)
+
+
+def check_changeable(source: Source, spot: Spot, item: CatalogItem) -> None:
+    """Raises InvalidSql: it is neither a table nor a feed."""
+    if item.kind not in (ItemKind.TABLE, ItemKind.FEED):
+        raise source.invalid(
+            spot,
+            f'"{item.name}" is a {KIND_NAMES[item.kind]}; only tables and feeds can be changed',
+        )
+
+
+def whole_read(plan: Plan, schema: Schema, catalog: Catalog) -> Read:
+    return read_of(plan, schema, UNFINISHED, catalog)
+
+
+def both_schema(item: CatalogItem) -> Schema:
+    """The columns as they are, then as they shall be."""
+    future = tuple(Column(name=f"new_{c.name}", type=c.type) for c in item.schema.columns)
+    return Schema(item.schema.columns + future)
+
+
+def _affected(
+    source: Source,
+    node: exp.Expr,
+    beside: Sequence[exp.Expr],
+    catalog: Catalog,
+    now_us: int | None,
+) -> tuple[CatalogItem, SelectLowering]:
+    """The item, and its rows for which WHERE is true, beside those of what else is read."""
+    table = node.this
+    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+        raise source.unsupported(node, "a target that is not a table")
+    item = catalog.find(name_of(table.this))
+    context = Context(
+        source=source, catalog=catalog, place=type(node).__name__.upper(), now_us=now_us
+    )
+    select = exp.Select(
+        expressions=[exp.Star()], from_=exp.From(this=table.copy()), joins=_commas(beside)
+    )
+    lowering = QueryLowering(context=context).open_select(select, NO_TABLES, None)
+    assert item is not None, "FROM found it"
+    check_changeable(source, table, item)
+    lowering.where(node.args.get("where"))
+    return item, lowering
+
+
+def _commas(beside: Sequence[exp.Expr]) -> list[exp.Expr]:
+    """What is read beside the table, each after a comma, with the joins that it brings along."""
+    joins: list[exp.Expr] = []
+    for item in beside:
+        alone = item.copy()
+        brought = alone.args.get("joins") or []
+        alone.set("joins", None)
+        joins += [exp.Join(this=alone), *brought]
+    return joins
+
+
+def _current(item: CatalogItem) -> list[ColumnReference]:
+    """The columns of the item, which stands first in FROM."""
+    return [ColumnReference(index=i, type=kind) for i, kind in enumerate(item.schema.types)]
+
+
+def _once(item: CatalogItem, rows: Plan) -> Plan:
+    """Of several new rows for one row the least, so that it is changed once; and as often as it
+    is there."""
+    width = len(item.schema)
+    order_by = tuple(
+        SortKey(column=i, descending=False, nulls_first=False) for i in range(width, 2 * width)
+    )
+    chosen = TopK(input=rows, group_by=tuple(range(width)), order_by=order_by, limit=1)
+    return projected(
+        _joined_to(item, JoinKind.INNER, chosen),
+        (*range(width), *range(2 * width, 3 * width)),
+    )
+
+
+def _joined_to(item: CatalogItem, kind: JoinKind, rows: Plan) -> Plan:
+    """The item's rows that are among the first columns of `rows`, each as often as it is there."""
+    keys = tuple(_current(item))
+    own = Get(collection=item.id, schema=item.schema)
+    return Join(kind=kind, left=own, right=rows, left_keys=keys, right_keys=keys, nulls_match=True)

@@ -1,0 +1,1 @@
+"""Collections sorted by key, at all their times: batches, spines of them, traces on these."""

@@ -1,0 +1,167 @@
+"""Merging sorted runs, a bounded number of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from antiphon.protocol.row_hash import Words
+from antiphon.replica.dataflow.arrangements.batch import (
+    FORGOTTEN,
+    Batch,
+    sorted_batch,
+    sorted_order,
+)
+from antiphon.replica.dataflow.columns.column_builder import ColumnBuilder
+from antiphon.replica.dataflow.columns.radix import RadixBuilder, radix_builder
+from antiphon.replica.dataflow.columns.zset import Diffs
+
+
+class Merge:
+    """Several batches becoming one. They stay readable until `result` takes their place.
+
+    Times at or before `since` are forgotten, so that updates which only differed by them cancel;
+    None: there are no times, or all stay.
+    """
+
+    def __init__(self, inputs: Sequence[Batch], since: int | None) -> None:
+        self.inputs = tuple(inputs)
+        self._since = since
+        self._positions = [0] * len(inputs)
+        self._row_count = sum(len(batch) for batch in inputs)
+        self._done_rows = 0
+        self._written = 0
+        self._ranks: Words | None = None
+        self._builders: list[ColumnBuilder] = []
+        self._radix: RadixBuilder | None = None
+        self.result: Batch | None = None
+
+    @property
+    def rows_left(self) -> int:
+        return self._row_count - self._done_rows
+
+    def work(self, fuel_rows: int) -> int:
+        """Merge about `fuel_rows` rows; returns how many. `result` is set when none are left."""
+        assert self.result is None, "the merge is done"
+        if self._done_rows == 0 and self._row_count <= fuel_rows:
+            self.result = self._merged([slice(0, len(batch)) for batch in self.inputs])
+            self._done_rows = self._row_count
+            return self._row_count
+        if self._ranks is None:
+            self._allocate()
+        done = 0
+        while done < fuel_rows and self._done_rows < self._row_count:
+            part = self._next_part(min(fuel_rows - done, 1 << 18))
+            rows = sum(piece.stop - piece.start for piece in part)
+            self._append(part)
+            done += rows
+            self._done_rows += rows
+        if self._done_rows == self._row_count:
+            self._finish()
+        return done
+
+    def _next_part(self, rows: int) -> list[slice]:
+        """Where each input's next stretch ends: all ranks below one cut, about `rows` in sum."""
+        left = [len(b) - p for b, p in zip(self.inputs, self._positions, strict=True)]
+        longest = max(range(len(left)), key=left.__getitem__)
+        share = max(1, rows * left[longest] // max(1, sum(left)))
+        ends = [len(batch) for batch in self.inputs]
+        if share < left[longest]:
+            ranks = self.inputs[longest].ranks
+            cut = ranks[self._positions[longest] + share]
+            # A run of one rank longer than the share is taken whole, or nothing would move.
+            whole = bool(cut == ranks[self._positions[longest]])
+            ends = [_position(batch.ranks, cut, after=whole) for batch in self.inputs]
+        parts = [slice(p, e) for p, e in zip(self._positions, ends, strict=True)]
+        self._positions = ends
+        return parts
+
+    def _merged(self, parts: list[slice]) -> Batch:
+        pieces = self._pieces(parts)
+        ranks, diffs, times = self._joined(pieces)
+        merged = sorted_batch(ranks, _columns(pieces), diffs, times, runs=True)
+        return self._timeless(merged)
+
+    def _pieces(self, parts: list[slice]) -> list[tuple[Batch, slice]]:
+        pieces = [(b, p) for b, p in zip(self.inputs, parts, strict=True) if p.stop > p.start]
+        assert pieces, "a part without rows"
+        return pieces
+
+    def _joined(self, pieces: list[tuple[Batch, slice]]) -> tuple[Words, Diffs, Words | None]:
+        """(ranks, diffs, times) of the pieces, one after another."""
+        times = None
+        if any(batch.times is not None for batch, _ in pieces):
+            times = np.concatenate([_times(b, p) for b, p in pieces])
+            if self._since is not None:
+                times[times <= np.uint64(self._since)] = FORGOTTEN
+        ranks = np.concatenate([b.ranks[p] for b, p in pieces])
+        return ranks, np.concatenate([b.diffs[p] for b, p in pieces]), times
+
+    def _timeless(self, batch: Batch) -> Batch:
+        times = batch.times
+        if times is None or bool((times != FORGOTTEN).any()):
+            return batch
+        return Batch(batch.ranks, batch.columns, batch.diffs, radix=batch.radix)
+
+    def _allocate(self) -> None:
+        count = self._row_count
+        self._radix = radix_builder(count)
+        self._ranks = np.empty(count, np.uint64)
+        self._diffs = np.empty(count, np.int64)
+        self._times: Words | None = None
+        if any(batch.times is not None for batch in self.inputs):
+            self._times = np.empty(count, np.uint64)
+        for index, column in enumerate(self.inputs[0].columns):
+            size = sum(batch.columns[index].nbytes for batch in self.inputs)
+            self._builders.append(ColumnBuilder(column.type, count, size))
+
+    def _append(self, parts: list[slice]) -> None:
+        """Merge a stretch, straight to where it belongs."""
+        assert self._ranks is not None, "nothing was allocated"
+        pieces = self._pieces(parts)
+        ranks, diffs, times = self._joined(pieces)
+        order, ranks, diffs = sorted_order(ranks, lambda: _columns(pieces), diffs, times, runs=True)
+        place = slice(self._written, self._written + len(order))
+        self._ranks[place] = ranks
+        if self._radix is not None:
+            self._radix.append(ranks)
+        self._diffs[place] = diffs
+        if self._times is not None:
+            self._times[place] = FORGOTTEN if times is None else times[order]
+        for index, builder in enumerate(self._builders):
+            builder.append_rows([_column(b, p, index) for b, p in pieces], order)
+        self._written += len(order)
+
+    def _finish(self) -> None:
+        assert self._ranks is not None, "nothing was allocated"
+        count = self._written
+        columns = tuple(builder.finish() for builder in self._builders)
+        times = None if self._times is None else self._times[:count]
+        radix = None if self._radix is None else self._radix.finish()
+        self.result = self._timeless(
+            Batch(self._ranks[:count], columns, self._diffs[:count], times, radix=radix)
+        )
+        self._builders = []
+
+
+def _column(batch: Batch, part: slice, index: int) -> pa.Array:
+    return batch.columns[index].slice(part.start, part.stop - part.start)
+
+
+def _columns(pieces: list[tuple[Batch, slice]]) -> tuple[pa.Array, ...]:
+    return tuple(
+        pa.concat_arrays([_column(b, p, index) for b, p in pieces])
+        for index in range(len(pieces[0][0].columns))
+    )
+
+
+def _times(batch: Batch, part: slice) -> Words:
+    if batch.times is None:
+        return np.full(part.stop - part.start, FORGOTTEN)
+    return batch.times[part]
+
+
+def _position(ranks: Words, cut: np.uint64, *, after: bool) -> int:
+    return int(np.searchsorted(ranks, cut, "right" if after else "left"))

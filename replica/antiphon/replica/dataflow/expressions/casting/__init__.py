@@ -1,0 +1,1 @@
+"""From one type to another, text among them."""

@@ -1,0 +1,1 @@
+"""Numbers: arithmetic, decimals, bits."""

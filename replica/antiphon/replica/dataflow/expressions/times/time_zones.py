@@ -1,0 +1,71 @@
+"""AT TIME ZONE: what clocks show somewhere, and which instant that was.
+
+As in PostgreSQL, a time that clocks skip is read by the offset before the change, and one that they
+show twice is the later of the two. The rules are those of the system's time zone database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from antiphon.protocol.buffers import array_of, values_of
+from antiphon.protocol.expression import Call
+from antiphon.protocol.schema import TypeKind
+from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
+from antiphon.replica.dataflow.expressions.times.temporal import OVERFLOW
+from antiphon.replica.dataflow.expressions.vector import Vector
+
+Instants = npt.NDArray[np.int64]
+
+# From year 1 to year 9999, less a day on each side: beyond, no zone has rules.
+_FIRST: Final = -62_135_510_400_000_000
+_LAST: Final = 253_402_214_400_000_000
+
+
+def _at_zone(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+    """timezone(zone, timestamptz) is a timestamp, timezone(zone, timestamp) a timestamptz."""
+    zone, value = arguments[0].literal, arguments[1]
+    assert zone is not None, "the zone is a literal"
+    name = str(zone.value)
+    inside = (value.values >= _FIRST) & (value.values <= _LAST)
+    fail_valid(frame, call, ~inside, value.valid, OVERFLOW, f"{value.type} out of range")
+    given = np.where(inside, value.values, 0)
+    try:
+        found = (
+            _shown(given, name) if value.type.kind is TypeKind.TIMESTAMPTZ else _was(given, name)
+        )
+    except pa.ArrowInvalid:
+        # The planner knew it: this machine's database is another one.
+        every = np.ones(frame.count, np.bool_)
+        message = f'time zone "{name}" is not known here'
+        fail_valid(frame, call, every, value.valid, "invalid_parameter_value", message)
+        found = given
+    return Vector.of_values(call.type, found, value.valid)
+
+
+def _shown(instants: Instants, zone: str) -> Instants:
+    """What clocks in the zone show at these instants."""
+    shown = pc.local_timestamp(array_of(instants, pa.timestamp("us", zone)))
+    return _numbers(shown)
+
+
+def _was(local: Instants, zone: str) -> Instants:
+    """The instants at which clocks in the zone show this."""
+    clocks = array_of(local, pa.timestamp("us"))
+    near = pc.assume_timezone(clocks, zone, ambiguous="latest", nonexistent="earliest")
+    # Of a time that is skipped, `near` is the last instant before; its offset is the one wanted.
+    offset = _numbers(pc.local_timestamp(near)) - _numbers(near)
+    return local - offset
+
+
+def _numbers(array: pa.Array) -> Instants:
+    return np.asarray(values_of(array.cast(pa.int64())), np.int64)
+
+
+FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {"timezone": _at_zone}

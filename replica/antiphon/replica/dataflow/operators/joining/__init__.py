@@ -1,0 +1,1 @@
+"""Rows that are put together with others."""

@@ -1,0 +1,1 @@
+"""Rows that are grouped: what is kept for each group."""

@@ -1,0 +1,1 @@
+"""Rows that are seen among their partition: window functions, ranking, top-k."""

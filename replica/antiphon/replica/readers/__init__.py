@@ -1,0 +1,1 @@
+"""Whoever reads a dataflow: peeks, subscribes, copies, and the store for materialized views."""

@@ -1,0 +1,1 @@
+"""Rebuild sessions, and what other replicas' rebuilds ask of this one."""

@@ -1,0 +1,1 @@
+"""What a replica says of itself: progress, news of dataflows, digests, memory, profiles."""

@@ -1,0 +1,1 @@
+"""Whose turn it is, in slices, and who is at rest and costs nothing."""

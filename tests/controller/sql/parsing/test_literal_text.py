@@ -1,0 +1,145 @@
+"""Values are read from text as PostgreSQL reads them."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.controller.sql.parsing.literal_text import (
+    from_datetime,
+    read_interval,
+    read_value,
+    to_datetime,
+    write_value,
+)
+from antiphon.protocol.expression import Interval
+from antiphon.protocol.schema import (
+    BOOLEAN,
+    BYTEA,
+    DATE,
+    FLOAT64,
+    INT16,
+    INT64,
+    TEXT,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    UUID,
+    Type,
+    decimal,
+)
+
+DAY = 86_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("yes", BOOLEAN, True),
+        ("off", BOOLEAN, False),
+        (" -12 ", INT16, -12),
+        ("1.005", decimal(4, 2), Decimal("1.01")),
+        ("-1.005", decimal(4, 2), Decimal("-1.01")),
+        ("-0.001", decimal(4, 2), Decimal("0.00")),
+        ("9" * 38, decimal(38, 0), Decimal("9" * 38)),
+        (
+            "-" + "9" * 20 + "." + "9" * 18,
+            decimal(38, 18),
+            Decimal("-" + "9" * 20 + "." + "9" * 18),
+        ),
+        ("1e3", FLOAT64, 1000.0),
+        ("-Infinity", FLOAT64, -math.inf),
+        ("1970-01-02", DATE, 1),
+        ("1970-01-02 05:00", DATE, 1),
+        ("1969-12-31", DATE, -1),
+        ("1970-01-02 00:00:01.5", TIMESTAMP, DAY + 1_500_000),
+        ("1970-01-02T00:00", TIMESTAMP, DAY),
+        ("1970-01-02 02:00:00+02", TIMESTAMPTZ, DAY),
+        ("1970-01-01 22:30:00-01:30", TIMESTAMPTZ, DAY),
+        ("1970-01-02 00:00:00Z", TIMESTAMPTZ, DAY),
+        ("1970-01-02 03:00:00+03", TIMESTAMP, DAY + 3 * 3_600_000_000),
+        ("\\x00ff", BYTEA, b"\x00\xff"),
+        ("00000000-0000-0000-0000-000000000001", UUID, b"\x00" * 15 + b"\x01"),
+        (" as it is ", TEXT, " as it is "),
+    ],
+)
+def test_text_is_read_as_a_value(text: str, kind: Type, value: object) -> None:
+    assert read_value(text, kind) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("maybe", BOOLEAN),
+        ("1.5", INT64),
+        ("32768", INT16),
+        ("1000", decimal(4, 2)),
+        ("nan", decimal(4, 2)),
+        ("1e999", FLOAT64),
+        ("2026-02-30", DATE),
+        ("2026-01-01 25:00", TIMESTAMP),
+        ("yesterday", TIMESTAMP),
+        ("\\xzz", BYTEA),
+        ("123", UUID),
+    ],
+)
+def test_what_is_no_value_is_an_error(text: str, kind: Type) -> None:
+    with pytest.raises(ValueError, match=r"value|range|integer|number"):
+        read_value(text, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "interval"),
+    [
+        ("1 day", Interval(days=1)),
+        ("1 year 2 mons -3 days", Interval(months=14, days=-3)),
+        ("1 day 2:03:04.5", Interval(days=1, microseconds=7_384_500_000)),
+        ("-00:30", Interval(microseconds=-1_800_000_000)),
+        ("90 minutes", Interval(microseconds=5_400_000_000)),
+        ("1.5 months", Interval(months=1, days=15)),
+        ("1.5 days", Interval(days=1, microseconds=43_200_000_000)),
+        ("@ 2 weeks ago", Interval(days=-14)),
+        ("3", Interval(microseconds=3_000_000)),
+    ],
+)
+def test_intervals_are_read_part_by_part(text: str, interval: Interval) -> None:
+    assert read_interval(text) == interval
+
+
+def test_a_bare_number_takes_the_unit_that_follows() -> None:
+    assert read_interval("3", "DAY") == Interval(days=3)
+
+
+def test_an_unknown_unit_is_named() -> None:
+    with pytest.raises(ValueError, match="fortnight"):
+        read_interval("1 fortnight")
+    with pytest.raises(ValueError, match="not an interval"):
+        read_interval("")
+    with pytest.raises(ValueError, match="not an interval"):
+        read_interval("2026-02-03")
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_integers_come_back_from_their_text(value: int) -> None:
+    assert read_value(write_value(value, INT64) or "", INT64) == value
+
+
+@given(st.integers(-10_000 * 366, 2_900_000))
+def test_dates_come_back_from_their_text(days: int) -> None:
+    days = max(days, -719_162)  # year 1
+    days = min(days, 2_932_896)  # the end of 9999
+    assert read_value(write_value(days, DATE) or "", DATE) == days
+
+
+@given(st.integers(-(10**15), 10**15))
+def test_timestamps_come_back_from_the_calendar(micros: int) -> None:
+    assert from_datetime(to_datetime(micros)) == micros
+
+
+def test_only_some_types_have_a_text_here() -> None:
+    assert write_value(1.5, FLOAT64) is None
+    assert write_value(True, BOOLEAN) == "true"
+    assert write_value(Decimal("1.50"), decimal(3, 2)) == "1.50"
