@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.protocol.command import AllowCompaction
 from antiphon.protocol.dataflow import (
     SubscribeExport,
 )
@@ -11,12 +12,13 @@ from antiphon.protocol.response import (
     Dropped,
     Frontiers,
 )
-from antiphon.replica.held import REPORT_WAIT_MS
+from antiphon.replica.held import COMPACTIONS_MAX, REPORT_WAIT_MS
 from antiphon.replica.ports import ReadSnapshot
 from tests.replica.bench import (
     Bench,
     S,
     X,
+    compact,
     counted,
     filled,
     schedule,
@@ -107,3 +109,41 @@ def test_who_starts_late_reads_what_was_read_for_those_before() -> None:
     bench.send(*(read_index(number, view, time) for number, view in enumerate(views)))
     expected = bench.store.content(TABLE, time)
     assert [counted(answer) for answer in bench.answers().values()] == [expected] * 3
+
+
+def test_many_traces_forget_a_few_at_a_time() -> None:
+    """A thousand views that move together must not keep a read waiting."""
+    bench = Bench()
+    first, *others = [CollectionId(100 + number) for number in range(2 * COMPACTIONS_MAX + 1)]
+    every = [first, *others]
+    bench.connect(*map(index, every), *map(schedule, every))
+    bench.run()
+    bench.tick(30, ((4, "d"), 1))
+    bench.run()
+
+    def behind() -> int:
+        found = map(bench.worker._held.installed.find, every)
+        return sum(e is not None and e.kept is not None and e.kept.since == at(10) for e in found)
+
+    assert behind() == len(every)
+    bench.send(AllowCompaction(collection=first, frontier=at(20), others=tuple(others)))
+    assert behind() == len(every) - COMPACTIONS_MAX
+    assert bench.last.busy
+    bench.send(read_index(1, others[-1], 25))
+    bench.run()
+    assert behind() == 0
+    assert not bench.last.busy
+    assert counted(bench.answers()[peek_id(1)])[(4, "d")] == 0
+
+
+def test_a_trace_that_goes_before_its_turn_is_not_told_to_forget() -> None:
+    bench = Bench()
+    every = [CollectionId(100 + number) for number in range(2 * COMPACTIONS_MAX)]
+    bench.connect(*map(index, every), *map(schedule, every))
+    bench.run()
+    bench.tick(30, ((4, "d"), 1))
+    allowed = AllowCompaction(collection=every[0], frontier=at(20), others=tuple(every[1:]))
+    bench.send(allowed, compact(every[-1], None))
+    bench.run()
+    assert bench.dropped() == [every[-1]]
+    assert not bench.last.busy

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from antiphon.protocol.command import BaseSource
@@ -35,6 +36,8 @@ STORED = (CollectionKind.TABLE, CollectionKind.FEED)
 # Nobody waits for how far a filled dataflow is, and a report costs as much as a small tick: so it
 # waits for the ticks that follow.
 REPORT_WAIT_MS: Final = 50
+# Traces that are told to forget in one step, at some 10 us each.
+COMPACTIONS_MAX: Final = 64
 
 
 class Held:
@@ -60,6 +63,7 @@ class Held:
         self._urgent: dict[CollectionId, InstalledExport] = {}  # those that somebody waits for
         self._report_at_ms: int | None = None  # when what moved is due; None: nothing has
         self._compacting: dict[CollectionId, InstalledExport] = {}  # what may have to forget
+        self._held_back: dict[CollectionId, InstalledExport] = {}  # of that, where a peek waits
         self._number = 0
 
     def number(self) -> int:
@@ -323,17 +327,23 @@ class Held:
         if self.installed.find(export.collection) is export:
             self._compacting[export.collection] = export
 
-    def compact(self) -> None:
-        """Lets traces forget. Stays due where a waiting peek holds something back."""
-        due, self._compacting = self._compacting, {}
-        for collection, export in due.items():
+    def compact(self) -> bool:
+        """Lets traces forget, a few at a time: a thousand that move together keep no read waiting.
+        What a waiting peek holds back is tried again. True: there is more to do at once."""
+        due = [*self._held_back.items(), *islice(self._compacting.items(), COMPACTIONS_MAX)]
+        self._held_back = {}
+        for collection, export in due:
+            self._compacting.pop(collection, None)
+            if self.installed.find(collection) is not export:
+                continue
             held = self.peeks.hold(collection)
             if export.compact(held):
                 self.installed.compacted(export.owner)
                 if export.kept is not None and not export.kept.is_idle:
                     self.agenda.untidy(export.owner)
             if not held.is_closed:
-                self._compacting[collection] = export
+                self._held_back[collection] = export
+        return bool(self._compacting)
 
     def _answer(self, response: PeekResponse) -> None:
         self.responses.append(response)
@@ -349,7 +359,7 @@ class Held:
         if export.copy is not None:
             export.copy.abandon()
             self.copies.pop(export.collection, None)
-        for noted in (self._moved, self._urgent, self._compacting):
+        for noted in (self._moved, self._urgent, self._compacting, self._held_back):
             noted.pop(export.collection, None)
         if self.installed.remove_export(export):
             self.stop_reading(export.owner)

@@ -376,7 +376,7 @@ class Worker:
         ]
         if connection is not None and connection.initialized:
             wakes.append(held.report(now_ms))
-        held.compact()
+        self._busy = held.compact() or self._busy
         wakes.append(held.inputs.settle(now_ms))
         progress = self._progress_news(now_ms)
         if self._progress_due and self._progress_at_ms is not None:
