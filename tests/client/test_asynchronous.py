@@ -308,10 +308,10 @@ async def test_replicas_are_added_explained_and_removed(
     assert control.requests["RemoveReplica"][0].name == "r9"
 
 
-async def test_calls_after_close_fail_as_ours(control: FakeControl) -> None:
+async def test_calls_after_close_say_that_it_is_closed(control: FakeControl) -> None:
     client = await connect_async(control.address, patience_s=0)
     await client.close()
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(InvalidArgument, match="the client is closed"):
         await client.status()
 
 

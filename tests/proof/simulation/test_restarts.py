@@ -14,7 +14,7 @@ from antiphon.protocol.facts import ReplicaFacts
 from antiphon.replica.front import Front
 
 SEEDS = range(1, 9)
-SEEDS_UNTIL_FOUND = 25
+SEEDS_UNTIL_FOUND = 40
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
