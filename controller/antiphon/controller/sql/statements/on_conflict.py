@@ -25,7 +25,7 @@ from antiphon.controller.sql.queries.query import NO_TABLES, QueryLowering
 from antiphon.controller.sql.rewriting.optimize import optimized
 from antiphon.controller.sql.statement import Merge, Statement
 from antiphon.controller.sql.statements.dml import assignments, both_schema, whole_read
-from antiphon.protocol.expression import Branch, Call, Case, ColumnReference, Expression
+from antiphon.protocol.expression import Branch, Call, Case, ColumnReference, Expression, Value
 from antiphon.protocol.plan import Constant, Get, Join, JoinKind, Plan, SortKey, TopK
 from antiphon.protocol.schema import BOOLEAN, Column, Schema
 
@@ -120,10 +120,10 @@ def unless_present(catalog: Catalog, item: CatalogItem, rows: Plan) -> Plan:
 def _first_of_each(item: CatalogItem, rows: Plan) -> Plan:
     """One row of each key: the first that is written, or of a query's the least."""
     if isinstance(rows, Constant):
-        kept: dict[tuple[object, ...], tuple[tuple[object, ...], int]] = {}
+        kept: dict[tuple[Value, ...], tuple[tuple[Value, ...], int]] = {}
         for values, _ in rows.rows:
             kept.setdefault(tuple(values[index] for index in item.key_columns), (values, 1))
-        return Constant(schema=rows.schema, rows=tuple(kept.values()))  # type: ignore[arg-type]
+        return Constant(schema=rows.schema, rows=tuple(kept.values()))
     others = [i for i in range(len(item.schema)) if i not in item.key_columns]
     order_by = tuple(SortKey(column=i, descending=False, nulls_first=False) for i in others)
     return TopK(input=rows, group_by=item.key_columns, order_by=order_by, limit=1)
