@@ -9,7 +9,6 @@ from antiphon.controller.sql.binding.types import (
     assignable,
     average_type,
     castable,
-    common_of,
     common_type,
     sum_type,
     type_from_sql,
@@ -125,12 +124,6 @@ def test_impossible_types_are_invalid(text: str) -> None:
 def test_two_types_have_one_in_common_or_none(left: Type, right: Type, common: Type | None) -> None:
     assert common_type(left, right) == common
     assert common_type(right, left) == common
-
-
-def test_several_types_have_one_in_common() -> None:
-    assert common_of([INT16, INT32, decimal(3, 1)]) == decimal(11, 1)
-    assert common_of([INT16, TEXT]) is None
-    assert common_of([]) is None
 
 
 @pytest.mark.parametrize(

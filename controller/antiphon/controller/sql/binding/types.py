@@ -6,7 +6,7 @@ numeric(38, s), quotients and averages numeric(38, 16), and a value that does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -207,16 +207,6 @@ def parts_of_type(kind: Type, count: int) -> Sequence[Type]:
     if kind.element is not None:
         return (kind.element,) * count
     return [field.type for field in kind.fields] if len(kind.fields) == count else ()
-
-
-def common_of(types: Iterable[Type]) -> Type | None:
-    """`common_type` of several; None also when there are none."""
-    result: Type | None = None
-    for kind in types:
-        result = kind if result is None else common_type(result, kind)
-        if result is None:
-            return None
-    return result
 
 
 def _common_numeric(left: Type, right: Type) -> Type:
