@@ -207,13 +207,19 @@ class Replay:
             f" {now_s - kill.at_s:.1f} s after the kill"
         )
 
+    def _all_back(self, status: wire.GetStatusResponse) -> bool:
+        """Every replica is ready, and none is still shown as the process that was killed: its
+        death is noticed a moment later."""
+        gone = None if self._run.kill is None else self._run.kill.process_id
+        return _all_ready(status) and all(r.process_id != gone for r in status.replicas)
+
     async def _check(self, place: str, *, subscriptions: bool) -> None:
         """Compares every view on each replica, at one time, with DuckDB over the same data."""
         run = self._run
         run.phase = "comparing"
         assert self._sent, "something was sent"
         at = self._sent[-1].time
-        await self._until(_all_ready, COME_BACK_TIMEOUT_S, "a replica did not come back")
+        await self._until(self._all_back, COME_BACK_TIMEOUT_S, "a replica did not come back")
         state = self._events.state_after(run.sent)
         expected = await asyncio.to_thread(self._expected, state)
         for replica in [r.name for r in run.status.replicas]:
@@ -259,6 +265,7 @@ class Replay:
             self._alive()
             try:
                 self._run.status = await self._client.status()
+                self._watch_killed()
                 if reached(self._run.status):
                     return
             except AntiphonError as error:
