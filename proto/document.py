@@ -28,7 +28,8 @@ from antiphon.protocol.describe import kebab
 from antiphon.protocol.failure import ERRORS
 from antiphon.protocol.io.status import CODES
 from antiphon.protocol.response import RESPONSES
-from antiphon.protocol.stage import Stage, may_respond, next_stage
+from antiphon.protocol.stage import Stage
+from antiphon.protocol.transitions import may_respond, next_stage
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
 HEAD: Final = """# The compute protocol

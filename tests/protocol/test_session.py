@@ -48,7 +48,8 @@ from antiphon.protocol.response import (
     Status,
 )
 from antiphon.protocol.session import ControllerSession, ReplicaSession
-from antiphon.protocol.stage import Stage, may_respond, next_stage
+from antiphon.protocol.stage import Stage
+from antiphon.protocol.transitions import may_respond, next_stage
 from tests.protocol import strategies
 from tests.protocol.scripts import (
     CLAIM,

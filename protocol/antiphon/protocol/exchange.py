@@ -27,7 +27,8 @@ from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.ids import NO_POSITION, Position
 from antiphon.protocol.ledger import Ledger
 from antiphon.protocol.response import Response, Status
-from antiphon.protocol.stage import Stage, may_respond, next_stage
+from antiphon.protocol.stage import Stage
+from antiphon.protocol.transitions import may_respond, next_stage
 
 
 @dataclass(slots=True)

@@ -41,7 +41,8 @@ from antiphon.protocol.limits import (
 )
 from antiphon.protocol.response import Draining, PeekResponse, Response, Status
 from antiphon.protocol.session import ReplicaSession
-from antiphon.protocol.stage import Stage, may_respond
+from antiphon.protocol.stage import Stage
+from antiphon.protocol.transitions import may_respond
 from antiphon.protocol.version import SPOKEN, VersionRange
 from antiphon.replica.installing.reconcile import Verdict
 from antiphon.replica.ports import (

@@ -57,7 +57,8 @@ from antiphon.protocol.response import (
     SubscribeDropped,
     SubscribeResponse,
 )
-from antiphon.protocol.stage import Stage, may_respond, next_stage
+from antiphon.protocol.stage import Stage
+from antiphon.protocol.transitions import may_respond, next_stage
 
 RULE_NUMBERS: Final = (
     "1", "10", "11", "12", "22", "28", "40", "41", "42", "49", "D1", "D2", "D3",
