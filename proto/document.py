@@ -20,7 +20,7 @@ from antiphon.protocol import (
     greeting,
     ledger,
     limits,
-    stage,
+    transitions,
     version,
 )
 from antiphon.protocol.command import COMMANDS, Command, FramingCommand, WorkCommand
@@ -50,7 +50,7 @@ def render() -> str:
         (
             HEAD,
             "## Stages\n",
-            _prose(stage),
+            _prose(transitions),
             "### Which command may come when\n",
             "The stage that follows. Empty: illegal; the stream is closed, nothing has changed.\n",
             _table(
