@@ -75,6 +75,8 @@ SELECT median(a), percentile_cont(0.9) WITHIN GROUP (ORDER BY b) FROM t;
 -- Of two values: covariance, correlation, the line that fits best; from exact sums, without drift.
 SELECT origin, covar_pop(dep_delay, distance), regr_count(dep_delay, distance), regr_sxy(dep_delay, distance) FROM flights GROUP BY origin;
 SELECT corr(dep_delay, distance), regr_slope(dep_delay, distance), regr_intercept(dep_delay, distance), regr_r2(dep_delay, distance) FROM flights;
+-- The value that stands where another is largest or least, among rows that have both; of several such values the largest or least.
+SELECT origin, max_by(dest, id) AS last, min_by(hour, id) FILTER (WHERE distance > 500) AS far FROM flights GROUP BY origin;
 -- Several groupings at once.
 SELECT a, b, grouping(a, b), count(*) FROM t GROUP BY ROLLUP (a, b);
 SELECT a, b, sum(a) FROM t GROUP BY GROUPING SETS ((a), (b), ());

@@ -310,12 +310,15 @@ class Writer:
     def aggregate(self, columns: list[Column]) -> Column:
         name = self.pick(
             "count", "sum", "min", "max", "avg", "array_agg", "string_agg", "mode", "stddev",
-            "bool_and", "percentile_cont", "bit_xor", "any_value", "sum",
+            "bool_and", "percentile_cont", "bit_xor", "any_value", "sum", "max_by",
         )  # fmt: skip
         if name == "string_agg":
             return f"string_agg({self.value(columns, 's', 1)}, ',')", "s"
         if name == "bool_and":
             return f"{self.pick('bool_and', 'bool_or')}({self.value(columns, 'b', 1)})", "b"
+        if name == "max_by":
+            kind, by = self.kind(columns), self.value(columns, self.kind(columns), 1)
+            return f"{self.pick('max_by', 'min_by')}({self.value(columns, kind, 1)}, {by})", kind
         if name == "bit_xor":
             return f"bit_xor({self.value(columns, 'i', 1)})", "i"
         if name == "percentile_cont":

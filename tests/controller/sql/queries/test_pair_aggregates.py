@@ -18,6 +18,10 @@ NUMBERS = st.none() | st.one_of(
     st.floats(-1e120, 1e120), st.integers(-9, 9).map(float), st.sampled_from([1e-150, 1e17, 0.1])
 )
 PAIRS = st.tuples(NUMBERS, NUMBERS)
+KEYED = st.tuples(
+    st.integers(0, 1), st.sampled_from([None, "a", "b", "c"]),
+    st.sampled_from([None, 0.0, 1.5, math.inf, math.nan]),
+)  # fmt: skip
 QUERY = "SELECT covar_pop(y, x), covar_samp(y, x), regr_count(y, x), corr(y, x) FROM r"
 
 
@@ -55,3 +59,31 @@ def test_every_covariance_is_the_exact_one(ticks: list[tuple[list[tuple], int]])
         assert same(sample, wanted[1])
         assert count == wanted[2]
         assert likeness is None or -1 <= likeness <= 1
+
+
+def ordered(value: float) -> tuple[bool, float]:
+    """As SQL orders floats: NaN is above all."""
+    return math.isnan(value), value
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.lists(KEYED, max_size=4), st.integers(0, 3)), max_size=6))
+def test_of_equal_keys_the_value_decides(ticks: list[tuple[list[tuple], int]]) -> None:  # type: ignore[type-arg]
+    world = World()
+    world.run("CREATE TABLE r (g int, v text, k double precision)")
+    table = world.catalog.find("r")
+    assert table is not None
+    view = View(world, "SELECT g, max_by(v, k), arg_min(v, k) FROM r GROUP BY g")
+    present: list[tuple[int, str | None, float | None]] = []
+    kinds = (pa.int32(), pa.string(), pa.float64())
+    for come, gone in [*ticks, ([], 99)]:
+        going, present = present[:gone], [*present[gone:], *come]
+        changes = [*going, *come]
+        columns = tuple(pa.array([row[i] for row in changes], k) for i, k in enumerate(kinds))
+        diffs = np.array([-1] * len(going) + [1] * len(come), np.int64)
+        view.step({table.id: Zset(columns, diffs).consolidated()} if changes else {})
+        wanted = []
+        for group in sorted({g for g, _, _ in present}):
+            both = [(ordered(k), v) for g, v, k in present if group == g and v and k is not None]
+            wanted.append((group, max(both)[1] if both else None, min(both)[1] if both else None))
+        assert sorted(view.rows()) == wanted

@@ -4,3 +4,7 @@ select g, regr_count(y, f), regr_avgx(y, f), regr_avgy(y, f), regr_sxx(y, f), re
 select g, covar_pop(x, y) filter (where b) + 1, regr_count(x, y) filter (where o > 2) from r group by g;
 select id, covar_pop(o, y) over (partition by g order by id rows between 3 preceding and current row) + 1 from r;
 select id, covar_samp(o, f) over (partition by g order by id) + 1, regr_count(y, o) over (partition by g) from r;
+select g, max_by(s, id), min_by(x, id), max_by(day, id) filter (where b), arg_min(n, id) filter (where o > 2) from r group by g;
+select arg_max(f, id), max_by(id, x * 100 + id), min_by(b, id) from r where x < 10;
+select g, max_by(s, ts), max_by(id, s || id::text), max_by(y, n * 1000000 + id) from (select *, ts + id * interval '1 us' as ts from r) q(id, g, o, x, y, f, n, s, t, day, b, ts) group by g;
+select id, max_by(s, id) over (partition by g order by id rows between 3 preceding and 1 preceding), min_by(o, id) over (order by id rows between 1 preceding and 1 following) from r;

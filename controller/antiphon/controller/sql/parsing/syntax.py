@@ -12,8 +12,9 @@ from antiphon.controller.sql.parsing.source import Source
 # Aggregates of two values.
 PAIR_NAMES: Final = frozenset(
     {
-        "corr", "covar_pop", "covar_samp", "regr_avgx", "regr_avgy", "regr_count",
-        "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy",
+        "arg_max", "arg_min", "corr", "covar_pop", "covar_samp", "max_by", "min_by", "regr_avgx",
+        "regr_avgy", "regr_count", "regr_intercept", "regr_r2", "regr_slope", "regr_sxx",
+        "regr_sxy", "regr_syy",
     }
 )  # fmt: skip
 AGGREGATE_NAMES: Final = frozenset(

@@ -1,32 +1,72 @@
-"""Aggregates of two values: covariance, correlation, and the line that fits best.
+"""Aggregates of two values, over the rows that have both: covariance, correlation, the line that
+fits best, and one value where the other is the largest or least.
 
-All follow from covariances, variances, averages and counts of the rows that have both values, each
-of which is kept exactly. As in SQL the first argument is the dependent one: `regr_slope(y, x)`.
+The former follow from covariances, variances, averages and counts, each of which is kept exactly.
+As in SQL the first argument is the dependent one: `regr_slope(y, x)`. The latter are the largest or
+least of structs (y, x): the value decides which of several rows is meant, not who came first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from sqlglot import exp
 
-from antiphon.controller.sql.algebra.expressions import all_of, any_of
+from antiphon.controller.sql.algebra.expressions import all_of, any_of, null
 from antiphon.controller.sql.algebra.fold import fold
 from antiphon.controller.sql.binding.coercion import cast, coerce
+from antiphon.controller.sql.binding.types import check_depth
 from antiphon.controller.sql.parsing.syntax import PAIR_NAMES, expect_only, function_name
 from antiphon.controller.sql.scalars.functions import call
 from antiphon.controller.sql.scalars.scalar import Scalars
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
 from antiphon.protocol.plan import Aggregate, AggregateFunction
-from antiphon.protocol.schema import BOOLEAN, FLOAT64, INT64, Column, Type, struct_of
+from antiphon.protocol.schema import BOOLEAN, FLOAT64, INT32, INT64, Column, Type, struct_of
 
 _F = AggregateFunction
+# `max_by(value, key)`: of the row with the largest key the value.
+_EXTREMES: Final = MappingProxyType(
+    {"max_by": _F.MAX, "arg_max": _F.MAX, "min_by": _F.MIN, "arg_min": _F.MIN}
+)
+
+
+class Pair(Protocol):
+    """A call."""
+
+    @property
+    def read(self) -> tuple[Expression, ...]:
+        """What it reads of each row."""
+
+    def over(self, place: Callable[[Aggregate], Expression]) -> Expression:
+        """Its value, made of aggregates that `place` puts somewhere."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """A call. `y`, `x`: its arguments, null in rows that have not both."""
+class _Extreme:
+    """`both`: structs (key, value), null in rows that have not both."""
+
+    function: AggregateFunction
+    both: Expression
+    filter: Expression | None
+
+    @property
+    def read(self) -> tuple[Expression, ...]:
+        return (self.both,) if self.filter is None else (self.both, self.filter)
+
+    def over(self, place: Callable[[Aggregate], Expression]) -> Expression:
+        kind = self.both.type
+        aggregate = Aggregate(
+            function=self.function, arguments=(self.both,), type=kind, filter=self.filter
+        )
+        return call("field", [place(aggregate), Literal(value=1, type=INT32)], kind.fields[1].type)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """`y`, `x`: the arguments, null in rows that have not both."""
 
     name: str
     y: Expression
@@ -36,12 +76,9 @@ class Pair:
 
     @property
     def read(self) -> tuple[Expression, ...]:
-        """What it reads of each row."""
         return (self.y, self.x) if self.filter is None else (self.y, self.x, self.filter)
 
     def over(self, place: Callable[[Aggregate], Expression]) -> Expression:
-        """Its value, made of aggregates that `place` puts somewhere."""
-
         def aggregate(function: AggregateFunction, value: Expression, kind: Type) -> Expression:
             return place(
                 Aggregate(function=function, arguments=(value,), type=kind, filter=self.filter)
@@ -93,8 +130,8 @@ def _is_zero(value: Expression) -> Expression:
 
 def _unless(condition: Expression, value: Expression) -> Expression:
     """Null where the condition is true."""
-    nothing = Branch(condition=condition, value=Literal(value=None, type=FLOAT64))
-    return Case(branches=(nothing,), otherwise=value, type=FLOAT64)
+    nothing = Branch(condition=condition, value=null(value.type))
+    return fold(Case(branches=(nothing,), otherwise=value, type=value.type))
 
 
 def _within_one(value: Expression) -> Expression:
@@ -132,16 +169,24 @@ def pair_of(scalars: Scalars, node: exp.Expr) -> Pair:
         raise source.unsupported(node, f"{name} with DISTINCT or ORDER BY")
     if len(nodes) != 2:
         raise source.invalid(node, f"{name} takes 2 arguments")
+    if name in _EXTREMES:
+        value, key = (scalars.lower(part) for part in nodes)
+        kind = struct_of(Column(name="key", type=key.type), Column(name="value", type=value.type))
+        check_depth(source, node, kind)
+        return _Extreme(_EXTREMES[name], _where_both((key, value), kind), condition)
     y, x = (
         coerce(source, part, scalars.typed(part), FLOAT64, f"the argument of {name}")
         for part in nodes
     )
-    unknown = any_of([call("is_null", [value], BOOLEAN) for value in (y, x)])
-
-    def where_both(value: Expression) -> Expression:
-        nothing = Branch(condition=unknown, value=Literal(value=None, type=value.type))
-        return Case(branches=(nothing,), otherwise=value, type=value.type)
-
     kind = struct_of(Column(name="y", type=FLOAT64), Column(name="x", type=FLOAT64))
-    both = where_both(call("struct", [y, x], kind))
-    return Pair(name, fold(where_both(y)), fold(where_both(x)), fold(both), condition)
+    both = _where_both((y, x), kind)
+    return _Fitted(name, _unless(_is_missing(x), y), _unless(_is_missing(y), x), both, condition)
+
+
+def _where_both(values: tuple[Expression, Expression], kind: Type) -> Expression:
+    """A struct of the values, null where one of them is."""
+    return _unless(any_of([_is_missing(value) for value in values]), call("struct", values, kind))
+
+
+def _is_missing(value: Expression) -> Expression:
+    return call("is_null", [value], BOOLEAN)
