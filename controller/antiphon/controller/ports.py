@@ -94,12 +94,14 @@ class AppendReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoneReply:
-    """A statement without rows."""
+    """A statement is done. `returned`: the rows of a change's RETURNING, of the schema that the
+    statement names; `row_count` counts what was changed."""
 
     tag: str
     row_count: int = 0
     time: int | None = None
     notices: tuple[str, ...] = ()
+    returned: pa.RecordBatch | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,6 +142,24 @@ async def test_every_kind_of_statement(system: tuple[Controller, Client]) -> Non
     assert len(await client.sql("EXPLAIN SELECT * FROM totals WHERE customer = 'a'")) > 0
 
 
+async def test_a_change_returns_its_rows_and_the_same_when_it_is_retried(
+    system: tuple[Controller, Client],
+) -> None:
+    _, client = system
+    written = await client.sql(
+        "INSERT INTO orders VALUES (1, 'a', 10), (2, 'b', 20) RETURNING id, upper(customer) AS c"
+    )
+    assert written == [{"id": 1, "c": "A"}, {"id": 2, "c": "B"}]
+    change = "UPDATE orders SET amount = amount + 1 WHERE id = 1 RETURNING amount, old.amount AS o"
+    producer = pb.Producer(producer_id=b"r" * 16, sequence=1)
+    assert await client.sql(change, producer=producer) == [{"amount": 11, "o": 10}]
+    assert await client.sql("DELETE FROM orders RETURNING id") in (
+        [{"id": 1}, {"id": 2}], [{"id": 2}, {"id": 1}],
+    )  # fmt: skip
+    assert await client.sql(change, producer=producer) == [{"amount": 11, "o": 10}]
+    assert await client.sql("SELECT * FROM orders") == []
+
+
 async def test_reads_by_key_by_time_and_by_replica(system: tuple[Controller, Client]) -> None:
     _, client = system
     first = await client.append("orders", id=[1], customer=["a"], amount=[10])

@@ -12,3 +12,8 @@ INSERT INTO stock AS s VALUES (1, 'third', 4), (7, 'third', 4) ON CONFLICT (id) 
 UPDATE stock SET n = stock.n + m.n, kind = 'moved' FROM moved m WHERE m.id = stock.id AND m.n > 1;
 UPDATE stock SET kind = DEFAULT WHERE id IN (SELECT max(id) FROM stock);
 DELETE FROM stock USING moved m WHERE m.id = stock.id AND m.n = 1;
+-- RETURNING: an answer of the very rows that were written or deleted, by the same statement. `old` and `new` are a row as it was and as it is.
+INSERT INTO stock (id, kind) VALUES (8, 'late'), (9, 'late') RETURNING id, n + 1 AS next;
+INSERT INTO stock VALUES (9, 'later', 2), (10, 'later', 2) ON CONFLICT (id) DO UPDATE SET n = excluded.n RETURNING *;
+UPDATE stock SET n = n + 1 WHERE kind = 'late' RETURNING id, n;
+DELETE FROM stock WHERE kind = 'later' RETURNING id;

@@ -116,7 +116,10 @@ def describe(statement: Statement, world: World) -> list[str]:
             shown = [f"drop {item}" for item in statement.items]
             return [*shown, *(f"notice: {notice}" for notice in statement.notices)]
         case Insert():
-            return [f"append to {statement.item}", *batch_lines(statement.rows)]
+            lines = [f"append to {statement.item}", *batch_lines(statement.rows)]
+            if statement.returning is not None and statement.returning.rows is not None:
+                lines += ["return", *batch_lines(statement.returning.rows)]
+            return lines
         case InsertSelect() | Merge() | Update() | Delete():
             tag = statement.tag.lower()
             return [f"{tag} {statement.item}", *read_lines(statement.read, world)]

@@ -47,6 +47,7 @@ from antiphon.controller.sql.statements.change import (
     deleted_rows,
     inserted_rows,
     merged_rows,
+    returned_rows,
     updated_rows,
 )
 from antiphon.protocol.codec.plan import plan_from_bytes
@@ -113,6 +114,17 @@ class World:
                 self._append(item.id, deleted_rows(statement, self.answer(statement.read)))
             case _:
                 pass
+
+    def plan(self, text: str) -> Statement:
+        return plan_one(text, self.catalog)
+
+    def returned(
+        self, statement: Insert | InsertSelect | Merge | Update | Delete
+    ) -> pa.RecordBatch | None:
+        """What RETURNING of a change gives, if it is performed now."""
+        if isinstance(statement, Insert):
+            return None if statement.returning is None else statement.returning.rows
+        return returned_rows(statement, self.answer(statement.read))
 
     def _append(self, item: CollectionId, rows: pa.RecordBatch) -> None:
         schema = self.catalog.get(item).schema

@@ -18,6 +18,7 @@ from antiphon.protocol.errors import (
     ComputeError,
     DataError,
     DuplicateKey,
+    LimitExceeded,
     ReadConflict,
     ReplicaFailed,
     Unavailable,
@@ -201,6 +202,95 @@ def test_a_retried_change_is_applied_once(world: World) -> None:
         answer_update(world)
         world.run()
     assert rows(world) == [(1, 11), (2, 20)]
+
+
+def returned(world: World, request: int) -> list[dict[str, object]]:
+    reply = world.reply(request)
+    assert isinstance(reply, DoneReply), reply
+    assert reply.returned is not None
+    found: list[dict[str, object]] = reply.returned.to_pylist()
+    return found
+
+
+def test_a_change_answers_with_what_it_wrote_once_it_is_durable(world: World) -> None:
+    request = world.begin("UPDATE t SET v = v + 1 WHERE k = 1 RETURNING old.v AS was, v")
+    row = {"k": 1, "v": 10, "new k": 1, "new v": 11, "was": 10, "now": 11}
+    world.answer("r1", world.peeks("r1")[-1], [row])
+    assert request not in world.ports.replies, "not before it is durable"
+    world.run()
+    assert returned(world, request) == [{"was": 10, "v": 11}]
+    assert rows(world) == [(1, 11), (2, 20)]
+
+
+def test_known_rows_are_returned_without_a_replica() -> None:
+    world = World()
+    world.sql("CREATE TABLE t (k bigint PRIMARY KEY, v bigint)")
+    request = world.begin("INSERT INTO t VALUES (1, 10), (2, 20) RETURNING k + 1 AS next")
+    world.run()
+    assert returned(world, request) == [{"next": 2}, {"next": 3}]
+    refused = world.begin("INSERT INTO t VALUES (1, 10) RETURNING k")
+    world.run()
+    assert isinstance(error_of(world, refused), DuplicateKey)
+
+
+def test_nothing_found_returns_no_rows(world: World) -> None:
+    request = world.begin("DELETE FROM t WHERE k = 99 RETURNING k")
+    world.answer("r1", world.peeks("r1")[-1], [])
+    world.run()
+    assert returned(world, request) == []
+
+
+def test_more_than_the_caller_takes_changes_nothing(world: World) -> None:
+    request = world.begin("DELETE FROM t RETURNING k", rows_max=1)
+    world.answer("r1", world.peeks("r1")[-1], [{"k": k, "v": 10 * k, "r": k} for k in (1, 2)])
+    world.run()
+    assert isinstance(error_of(world, request), LimitExceeded)
+    inserted = world.begin("INSERT INTO t VALUES (3, 3), (4, 4) RETURNING k", rows_max=1)
+    world.run()
+    assert isinstance(error_of(world, inserted), LimitExceeded)
+    assert rows(world) == [(1, 10), (2, 20)]
+
+
+DELETED = "DELETE FROM t WHERE k = 1 RETURNING v"
+
+
+def retried(world: World, statement: str) -> int:
+    """A change whose answer was lost, and others after it; the request of its second attempt, whose
+    read finds nothing any more."""
+    producer = ProducerSequence(producer_id=ProducerId(b"p" * 16), sequence=1)
+    world.begin(statement, producer=producer)
+    world.answer("r1", world.peeks("r1")[-1], [{"k": 1, "v": 10, "r": 10}])
+    world.run()
+    world.sql("INSERT INTO t VALUES (1, 99)")
+    request = world.begin(statement, producer=producer)
+    world.answer("r1", world.peeks("r1")[-1], [{"k": 1, "v": 99, "r": 99}])
+    world.run()
+    return request
+
+
+def test_a_retried_change_returns_what_its_first_attempt_did(world: World) -> None:
+    request = retried(world, DELETED)
+    again = world.peeks("r1")[-1]
+    assert again.time is not None
+    assert again.time < world.driver.timeline_upper - 1, "as the table was before it"
+    world.answer("r1", again, [{"k": 1, "v": 10, "r": 10}])
+    world.run()
+    assert returned(world, request) == [{"v": 10}]
+    assert rows(world) == [(1, 99), (2, 20)]
+
+
+def test_what_cannot_be_told_again_is_said_to_be_done(world: World) -> None:
+    clocked = retried(world, DELETED + " AS now")
+    gone = retried(world, DELETED.replace("1", "2"))
+    failure = Failure(code="since_violation", message="that is gone")
+    peek = world.peeks("r1")[-1]
+    world.respond("r1", PeekResponse(peek_id=peek.peek_id, result=failure))
+    for request in (clocked, gone):
+        reply = world.reply(request)
+        assert isinstance(reply, DoneReply)
+        assert reply.returned is None
+        assert reply.tag == "DELETE 1"
+        assert "an earlier attempt" in reply.notices[0]
 
 
 def test_a_large_read_is_fetched(world: World) -> None:

@@ -20,6 +20,7 @@ from antiphon.controller.io.planning import (
 from antiphon.controller.ports import DoneReply, HoldReply, SubscribeReply
 from antiphon.controller.request import HoldRequested, ReadOptions
 from antiphon.controller.sql.statement import (
+    DataStatement,
     Inspect,
     InspectChanges,
     Select,
@@ -31,7 +32,7 @@ from antiphon.controller.statements.show import schema_of
 from antiphon.history.store import ProducerSequence
 from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto, schema_to_proto
 from antiphon.protocol.dataflow import Export, SubscribeExport
-from antiphon.protocol.delta import decode_batch, delta_schema
+from antiphon.protocol.delta import decode_batch, delta_schema, encode_batch
 from antiphon.protocol.errors import (
     InvalidArgument,
     ReadConflict,
@@ -108,6 +109,14 @@ class Execution:
         reply = await self._calls.ask(statement, version, options, producer)
         if not isinstance(reply, DoneReply):
             raise RemoteProtocolError(f"{type(reply).__name__} answers a statement without rows")
+        returning = statement.returning if isinstance(statement, DataStatement) else None
+        if returning is not None and reply.returned is not None:
+            schema = returning.schema
+            yield _announcement(arrow_schema(schema), schema)
+            returned = pb.ResultBatch(
+                batch=encode_batch(reply.returned), row_count=reply.returned.num_rows
+            )
+            yield pb.ExecuteResponse(batch=returned)
         done = pb.StatementDone(
             tag=reply.tag, row_count=reply.row_count, time=reply.time, notices=reply.notices
         )

@@ -7,7 +7,6 @@ look-up and no thread. A collection that is named is planned without one: there 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Final, Generic, TypeVar
 
 from antiphon.controller.catalog import Catalog
 from antiphon.controller.sql.planner import plan_statement, split_statements
+from antiphon.controller.sql.queries.clock import CLOCK_WORDS
 from antiphon.controller.sql.statement import (
     Inspect,
     InspectChanges,
@@ -38,8 +38,6 @@ PLANS_KEPT_MAX: Final = 512
 CACHED_TEXT_MAX: Final = 16_384  # characters; longer texts are data, and do not come again
 CACHED_COLUMNS_MAX: Final = 256  # of a named collection, for the same reason
 _KEPT: Final = (Select, Subscribe, Rows, Inspect, InspectChanges)
-# What may ask for the time of the statement, which no plan of before has right.
-_CLOCK: Final = re.compile(r"now|current_|localtime|clock|today", re.IGNORECASE)
 
 __all__ = ["Planning", "plan_collection_subscribe", "split_statements"]
 
@@ -79,7 +77,8 @@ class Planning:
         found = self._plans.get(key)
         if found is not None:
             return found
-        asks_clock = _CLOCK.search(text.text) is not None
+        # What is asked of the clock no plan of before has right.
+        asks_clock = CLOCK_WORDS.search(text.text) is not None
         now_ms = time.time_ns() // 1_000_000  # a column's default may ask for it
         statement = await asyncio.get_running_loop().run_in_executor(
             self._pool, lambda: plan_statement(text, catalog, now_ms=now_ms)

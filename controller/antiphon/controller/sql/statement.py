@@ -105,20 +105,37 @@ class AlterSystem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Returning:
+    """What a change answers with: a row for each that it writes, or deletes. `rows`: where they are
+    known when it is planned. `is_clocked`: it may say what the time of the statement was, so that
+    another attempt would not say the same."""
+
+    schema: Schema
+    is_clocked: bool
+    rows: pa.RecordBatch | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Insert:
     """`rows`: the item's columns, then `antiphon_diff`; ready to append. A feed: upserts."""
 
     item: CatalogItem
     rows: pa.RecordBatch
+    returning: Returning | None = None
     tag: str = "INSERT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsertSelect:
-    """Read, then append `antiphon.controller.sql.statements.change.inserted_rows`."""
+    """Read, then append `antiphon.controller.sql.statements.change.inserted_rows`.
+
+    The answer has the item's columns; here and in all that follow, those of RETURNING, if there is
+    such a clause, stand behind the answer's own.
+    """
 
     item: CatalogItem
-    read: Read  # its answer has exactly the item's columns
+    read: Read
+    returning: Returning | None = None
     tag: str = "INSERT"
 
 
@@ -133,6 +150,7 @@ class Merge:
 
     item: CatalogItem
     read: Read
+    returning: Returning | None = None
     tag: str = "INSERT"
 
 
@@ -146,6 +164,7 @@ class Update:
 
     item: CatalogItem
     read: Read
+    returning: Returning | None = None
     tag: str = "UPDATE"
 
 
@@ -156,6 +175,7 @@ class Delete:
 
     item: CatalogItem
     read: Read
+    returning: Returning | None = None
     tag: str = "DELETE"
 
 

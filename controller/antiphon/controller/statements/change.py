@@ -44,6 +44,7 @@ from antiphon.controller.sql.statements.change import (
     deleted_rows,
     inserted_rows,
     merged_rows,
+    returned_rows,
     updated_rows,
 )
 from antiphon.history.store import Append, AppendApplied, AppendRefused
@@ -53,6 +54,7 @@ from antiphon.protocol.errors import (
     ComputeError,
     LimitExceeded,
     ReadConflict,
+    SinceViolation,
 )
 from antiphon.protocol.ids import CollectionId, PeekId, ReplicaId, show
 from antiphon.protocol.limits import APPEND_BYTES_MAX, APPEND_ROWS_MAX
@@ -74,6 +76,7 @@ class _Run:
     reads: int = 0
     reading: int | None = None  # the internal request of the read that is under way
     reserved: bool = False  # it has asked that others wait
+    applied: AppendApplied | None = None  # by an earlier attempt: what it found is read once more
 
 
 class Changes:
@@ -138,10 +141,21 @@ class Changes:
     def _insert(self, event: StatementReceived, statement: Insert) -> None:
         kernel = self._kernel
 
+        returned = None if statement.returning is None else statement.returning.rows
+        try:
+            _check_returned(event, returned)
+        except LimitExceeded as error:
+            kernel.fail(event.request, error)
+            return
+
         def outcome(result: AppendApplied | AppendRefused) -> None:
             match result:
+                case AppendApplied(duplicate=True) if _is_clocked(statement):
+                    reply = _forgotten(statement, statement.rows.num_rows, result)
+                    kernel.reply(event.request, reply)
                 case AppendApplied(time=time):
-                    _done(kernel, event.request, statement.tag, statement.rows.num_rows, time)
+                    reply = _done(statement, statement.rows.num_rows, time, returned)
+                    kernel.reply(event.request, reply)
                 case AppendRefused(error=error):
                     kernel.fail(event.request, error)
 
@@ -149,10 +163,14 @@ class Changes:
         kernel.append(append, outcome)
 
     def _read(self, run: _Run) -> None:
-        """Ask for the affected rows at the latest time."""
+        """Ask for the affected rows at the latest time; or as they were before an earlier attempt,
+        which nobody had changed until then."""
         kernel, read = self._kernel, run.statement.read
         if any(needed not in kernel.catalog.items for needed in read.imports):
-            self._finish(run, ReplanReply())
+            if run.applied is None:
+                self._finish(run, ReplanReply())
+            else:
+                self._forget(run, run.applied)
             return
         run.reads += 1
         run.reading = kernel.expect(lambda reply: self._on_read(run, reply))
@@ -164,7 +182,7 @@ class Changes:
                 schema=read.schema,
                 finishing=read.finishing,
                 imports=read.imports,
-                time=None,
+                time=None if run.applied is None else run.applied.time - 1,
                 replica=run.event.options.replica,
                 rows_max=APPEND_ROWS_MAX,
                 bytes_max=APPEND_BYTES_MAX,
@@ -177,6 +195,8 @@ class Changes:
                 self._append_change(run, batches, time)
             case StashReply(peek_id=peek_id, replica=replica, time=time):
                 self._fetch(run, peek_id, replica, time)
+            case ErrorReply(error=SinceViolation()) if run.applied is not None:
+                self._forget(run, run.applied)
             case ErrorReply():
                 self._finish(run, reply)
             case _:
@@ -201,11 +221,17 @@ class Changes:
         try:
             answer = _one_batch(batches, arrow_schema(statement.read.schema))
             rows = _changed_rows(statement, answer)
+            returned = returned_rows(statement, answer)
+            _check_returned(run.event, returned)
         except ComputeError as error:
             self._finish(run, ErrorReply(error))
             return
+        if run.applied is not None:
+            reply = _done(statement, answer.num_rows, run.applied.time, returned)
+            self._finish(run, reply)
+            return
         if answer.num_rows == 0 and run.event.producer is None:
-            self._finish(run, DoneReply(tag=f"{statement.tag} 0", time=time))
+            self._finish(run, _done(statement, 0, time, returned))
             return
         # With a producer even nothing is appended: a retry that finds nothing left to change is
         # answered with what its first attempt did, and when.
@@ -218,20 +244,28 @@ class Changes:
         )
         self._kernel.append(
             append,
-            lambda result: self._on_outcome(run, answer.num_rows, result),
+            lambda result: self._on_outcome(run, answer.num_rows, returned, result),
             run.event.request,
         )
 
-    def _on_outcome(self, run: _Run, row_count: int, result: AppendApplied | AppendRefused) -> None:
+    def _on_outcome(
+        self,
+        run: _Run,
+        row_count: int,
+        returned: pa.RecordBatch | None,
+        result: AppendApplied | AppendRefused,
+    ) -> None:
         match result:
+            case AppendApplied(duplicate=True) if _is_clocked(run.statement):
+                self._forget(run, result)
+            case AppendApplied(duplicate=True) if returned is not None:
+                run.applied = result
+                self._read(run)
             case AppendApplied(time=time, row_count=appended, duplicate=duplicate):
                 changed = row_count
                 if duplicate:
                     changed = _changed_count(run.statement, appended, row_count)
-                reply = DoneReply(
-                    tag=f"{run.statement.tag} {changed}", row_count=changed, time=time
-                )
-                self._finish(run, reply)
+                self._finish(run, _done(run.statement, changed, time, returned))
             case AppendRefused(error=ReadConflict()) if run.reads < READS_MAX:
                 if run.event.request in self._runs:
                     self._read_again(run)
@@ -252,6 +286,10 @@ class Changes:
         run.reserved = True  # once: a reservation that ran out is not had again
         sources = run.statement.read.sources
         reservations.wish(request, sources, self._kernel.now_ms, lambda: self._read(run))
+
+    def _forget(self, run: _Run, applied: AppendApplied) -> None:
+        row_count = _changed_count(run.statement, applied.row_count, 0)
+        self._finish(run, _forgotten(run.statement, row_count, applied))
 
     def _finish(self, run: _Run, reply: Reply) -> None:
         self._kernel.reservations.release(run.event.request, self._kernel.now_ms)
@@ -303,9 +341,47 @@ def _one_batch(batches: tuple[bytes, ...], schema: pa.Schema) -> pa.RecordBatch:
     return parts[0] if parts else pa.RecordBatch.from_pylist([], schema=schema)
 
 
-def _done(kernel: Kernel, request: int, tag: str, row_count: int, time: int) -> None:
-    reply = DoneReply(tag=f"{tag} {row_count}", row_count=row_count, time=time)
-    kernel.reply(request, reply)
+def _done(
+    statement: DataStatement, row_count: int, time: int, returned: pa.RecordBatch | None
+) -> DoneReply:
+    tag = f"{statement.tag} {row_count}"
+    return DoneReply(tag=tag, row_count=row_count, time=time, returned=returned)
+
+
+def _is_clocked(statement: DataStatement) -> bool:
+    return statement.returning is not None and statement.returning.is_clocked
+
+
+def _check_returned(event: StatementReceived, returned: pa.RecordBatch | None) -> None:
+    """
+    Raises:
+        LimitExceeded: RETURNING gives more than the caller takes; nothing has been done yet.
+    """
+    if returned is None:
+        return
+    options = event.options
+    for limit, value, found in (
+        ("rows_max", options.rows_max, returned.num_rows),
+        ("bytes_max", options.bytes_max, returned.nbytes),
+    ):
+        if found > value:
+            raise LimitExceeded(
+                f"RETURNING gives {found} {limit.removesuffix('_max')}, more than {limit} = "
+                f"{value}; nothing was changed",
+                limit=limit, value=value, found=found,
+            )  # fmt: skip
+
+
+def _forgotten(statement: DataStatement, row_count: int, applied: AppendApplied) -> DoneReply:
+    """Of an earlier attempt, whose answer was lost for good."""
+    notice = (
+        f"an earlier attempt of the statement took effect at {applied.time}; what it returned "
+        "cannot be told again: read the table"
+    )
+    return DoneReply(
+        tag=f"{statement.tag} {row_count}", row_count=row_count, time=applied.time,
+        notices=(notice,),
+    )  # fmt: skip
 
 
 def _gone(collection: CollectionId) -> CollectionMissing:

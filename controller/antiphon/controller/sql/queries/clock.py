@@ -15,6 +15,7 @@ month before March 28, 23:00, is later than one before March 29, 1:00, and a row
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -32,6 +33,8 @@ from antiphon.controller.sql.scalars.temporal import CLOCK_HINT
 from antiphon.protocol.expression import Expression, Interval, Literal
 from antiphon.protocol.schema import DATE, INTERVAL, TEXT, TIMESTAMP, TIMESTAMPTZ
 
+# What may ask for the time of the statement.
+CLOCK_WORDS: Final = re.compile(r"now|current_|localtime|clock|today", re.IGNORECASE)
 _MIRRORED: Final[Mapping[type[exp.Expr], type[exp.Expr]]] = MappingProxyType(
     {exp.LT: exp.GT, exp.LTE: exp.GTE, exp.GT: exp.LT, exp.GTE: exp.LTE, exp.EQ: exp.EQ}
 )

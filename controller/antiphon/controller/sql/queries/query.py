@@ -382,12 +382,16 @@ def named_schema(query: Query) -> Schema:
     Raises:
         LimitExceeded: they are too many.
     """
-    if len(query.columns) > COLUMNS_MAX:
-        raise too_many_columns(len(query.columns))
-    names = distinct_names([column.name for column in query.columns])
-    return Schema(
-        tuple(
-            Column(name=name, type=c.type, nullable=c.nullable)
-            for name, c in zip(names, query.columns, strict=True)
-        )
-    )
+    return named_schema_of(query.schema().columns)
+
+
+def named_schema_of(columns: Sequence[Column]) -> Schema:
+    """The columns, with names that are all different.
+
+    Raises:
+        LimitExceeded: they are too many.
+    """
+    if len(columns) > COLUMNS_MAX:
+        raise too_many_columns(len(columns))
+    names = distinct_names([column.name for column in columns])
+    return Schema(tuple(replace(c, name=name) for name, c in zip(names, columns, strict=True)))

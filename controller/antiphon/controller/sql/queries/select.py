@@ -177,12 +177,12 @@ class SelectLowering:
         index = self.asked.index(written)
         return ColumnReference(index=SUBQUERIES + index, type=self.values[index].value.type)
 
-    def outputs(self, node: exp.Select) -> list[Output]:
+    def outputs(self, node: exp.Expr, place: str = "SELECT") -> list[Output]:
         """The select list, with `*` spelled out, lowered over the columns of FROM."""
-        scalars = self.scalars("SELECT")
+        scalars = self.scalars(place)
         result: list[Output] = []
         if not node.expressions:
-            raise self.context.source.invalid(node, "SELECT of no columns")
+            raise self.context.source.invalid(node, f"{place} of no columns")
         for item in node.expressions:
             star = isinstance(item, exp.Star)
             if star or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.sql.statement import Delete, InsertSelect, Merge, Update
+from antiphon.history.revision import latest
 from antiphon.protocol.delta import DIFF_COLUMN
 from antiphon.protocol.errors import ConstraintViolation
 from antiphon.protocol.schema import Schema, arrow_schema
@@ -35,17 +37,52 @@ def signed_rows(item: CatalogItem, columns: Sequence[pa.Array], diff: int) -> pa
 
 
 def inserted_rows(statement: InsertSelect, answer: pa.RecordBatch) -> pa.RecordBatch:
-    return signed_rows(statement.item, answer.columns, 1)
+    return signed_rows(statement.item, _own(statement, answer), 1)
+
+
+def returned_rows(
+    statement: InsertSelect | Merge | Update | Delete, answer: pa.RecordBatch
+) -> pa.RecordBatch | None:
+    """What RETURNING says of the rows that were read to be written; None: it is not there."""
+    if statement.returning is None:
+        return None
+    columns = answer.columns[answer.num_columns - len(statement.returning.schema) :]
+    returned = pa.RecordBatch.from_arrays(columns, schema=arrow_schema(statement.returning.schema))
+    if isinstance(statement, InsertSelect):
+        return as_written(statement.item, answer.columns, returned)
+    return returned
+
+
+def as_written(
+    item: CatalogItem, columns: Sequence[pa.Array], returned: pa.RecordBatch
+) -> pa.RecordBatch:
+    """What is returned of those of the inserted rows that stand: of a feed the last of each key."""
+    if item.kind is not ItemKind.FEED:
+        return returned
+    places = pa.array(np.arange(returned.num_rows))
+    names = [str(index) for index in range(len(item.key_columns) + 1)]
+    keyed = pa.RecordBatch.from_arrays([*(columns[i] for i in item.key_columns), places], names)
+    last = latest(keyed, tuple(range(len(item.key_columns)))).column(len(item.key_columns))
+    return returned.take(last.take(pc.sort_indices(last)))
+
+
+def _own(
+    statement: InsertSelect | Merge | Update | Delete, answer: pa.RecordBatch
+) -> list[pa.Array]:
+    """The answer's columns without those of RETURNING."""
+    returned = 0 if statement.returning is None else len(statement.returning.schema)
+    own: list[pa.Array] = answer.columns[: answer.num_columns - returned]
+    return own
 
 
 def deleted_rows(statement: Delete, answer: pa.RecordBatch) -> pa.RecordBatch:
     """A feed: deletes by key, other columns null."""
     item = statement.item
     if item.kind is not ItemKind.FEED:
-        return signed_rows(item, answer.columns, -1)
+        return signed_rows(item, _own(statement, answer), -1)
     columns = [
         column if index in item.key_columns else pa.nulls(answer.num_rows, column.type)
-        for index, column in enumerate(answer.columns)
+        for index, column in enumerate(_own(statement, answer))
     ]
     return signed_rows(item, columns, -1)
 
@@ -54,11 +91,12 @@ def updated_rows(statement: Update, answer: pa.RecordBatch) -> pa.RecordBatch:
     """A table: the old rows at -1, then the new ones at +1. A feed: upserts of the new ones."""
     item = statement.item
     width = len(item.schema)
-    assert answer.num_columns == 2 * width, f"{answer.num_columns} columns for {width}"
-    inserts = signed_rows(item, answer.columns[width:], 1)
+    own = _own(statement, answer)
+    assert len(own) == 2 * width, f"{len(own)} columns for {width}"
+    inserts = signed_rows(item, own[width:], 1)
     if item.kind is ItemKind.FEED:
         return inserts
-    deletes = signed_rows(item, answer.columns[:width], -1)
+    deletes = signed_rows(item, own[:width], -1)
     table = pa.Table.from_batches([deletes, inserts]).combine_chunks()
     batches = table.to_batches()
     return batches[0] if batches else deletes
@@ -73,8 +111,9 @@ def merged_rows(statement: Merge, answer: pa.RecordBatch) -> pa.RecordBatch:
     """
     item = statement.item
     width = len(item.schema)
-    assert answer.num_columns == 1 + 2 * width, f"{answer.num_columns} columns for {width}"
-    future = answer.columns[1 + width :]
+    own = _own(statement, answer)
+    assert len(own) == 1 + 2 * width, f"{len(own)} columns for {width}"
+    future = own[1 + width :]
     _check_keys(item, future)
     inserts = signed_rows(item, future, 1)
     if item.kind is ItemKind.FEED:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
-from antiphon.controller.sql.algebra.plans import computed, projected
+from antiphon.controller.sql.algebra.plans import computed, projected, width_of
 from antiphon.controller.sql.binding.coercion import assign
 from antiphon.controller.sql.binding.relation import Context
 from antiphon.controller.sql.parsing.dialect import parse
@@ -17,9 +18,10 @@ from antiphon.controller.sql.queries.query import NO_TABLES, QueryLowering
 from antiphon.controller.sql.queries.select import SelectLowering
 from antiphon.controller.sql.rewriting.optimize import optimized
 from antiphon.controller.sql.scalars.scalar import Scalars
-from antiphon.controller.sql.statement import Delete, Read, Statement, Update
+from antiphon.controller.sql.statement import Delete, Read, Returning, Statement, Update
 from antiphon.controller.sql.statements.defaults import default_of, is_default
 from antiphon.controller.sql.statements.reading import read_of
+from antiphon.controller.sql.statements.returning import Changed, answer_schema, with_returning
 from antiphon.protocol.dataflow import UNFINISHED
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Distinct, Get, Join, JoinKind, Plan, SortKey, TopK
@@ -30,20 +32,22 @@ def plan_delete(source: Source, catalog: Catalog, now_us: int | None) -> Stateme
     node = parse(source)
     if not isinstance(node, exp.Delete):
         raise source.unsupported(node, type(node).__name__.upper())
-    expect_only(source, node, "this", "using", "where")
+    expect_only(source, node, "this", "using", "where", "returning")
     item, lowering = _affected(source, node, node.args.get("using") or (), catalog, now_us)
-    rows: Plan = computed(lowering.plan, _current(item))
-    if node.args.get("using"):
-        rows = _joined_to(item, JoinKind.SEMI, Distinct(input=rows))
+    clause, beside = node.args.get("returning"), node.args.get("using")
+    rows, shown = _with_returning(lowering, item, clause, _current(item), old=0, new=None)
+    if beside:
+        rows = _once(item, rows)
     plan = optimized(rows, catalog, maintained=False)
-    return Delete(item=item, read=whole_read(plan, item.schema, catalog))
+    read = whole_read(plan, answer_schema(item.schema, shown), catalog)
+    return Delete(item=item, read=read, returning=shown)
 
 
 def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
     node = parse(source)
     if not isinstance(node, exp.Update):
         raise source.unsupported(node, type(node).__name__.upper())
-    expect_only(source, node, "this", "expressions", "from_", "where")
+    expect_only(source, node, "this", "expressions", "from_", "where", "returning")
     others = node.args.get("from_")
     beside = () if others is None else (others.this,)
     item, lowering = _affected(source, node, beside, catalog, now_us)
@@ -54,11 +58,40 @@ def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Stateme
     lowering.join_values()
     current = _current(item)
     future = [lowering.place(changed.get(index, column)) for index, column in enumerate(current)]
-    rows = computed(lowering.plan, [*current, *future])
+    clause = node.args.get("returning")
+    rows, shown = _with_returning(
+        lowering, item, clause, [*current, *future], old=0, new=len(current)
+    )
     if beside:
         rows = _once(item, rows)
     plan = optimized(rows, catalog, maintained=False)
-    return Update(item=item, read=whole_read(plan, both_schema(item), catalog))
+    read = whole_read(plan, answer_schema(both_schema(item), shown), catalog)
+    return Update(item=item, read=read, returning=shown)
+
+
+def _with_returning(
+    lowering: SelectLowering,
+    item: CatalogItem,
+    clause: exp.Expr | None,
+    outputs: Sequence[Expression],
+    *,
+    old: int,
+    new: int | None,
+) -> tuple[Plan, Returning | None]:
+    """The outputs, and behind them what RETURNING asks for, if it is there."""
+    if clause is None:
+        return computed(lowering.plan, outputs), None
+    scope, width = lowering.relation.scope, len(item.schema)
+    own = [column for column in scope.columns if column.index < width]
+    beside = [column for column in scope.columns if column.index >= width]
+    name = own[0].qualifier
+    assert name is not None, "the table stands first in FROM"
+    changed = Changed(
+        item=item, name=name, kept=len(outputs), old=old, new=new,
+        plan=computed(lowering.plan, [*outputs, *(column.reference for column in beside)]),
+        beside=[replace(c, index=len(outputs) + at) for at, c in enumerate(beside)],
+    )  # fmt: skip
+    return with_returning(lowering.context, clause, changed)
 
 
 def assignments(
@@ -187,21 +220,20 @@ def _current(item: CatalogItem) -> list[ColumnReference]:
 
 
 def _once(item: CatalogItem, rows: Plan) -> Plan:
-    """Of several new rows for one row the least, so that it is changed once; and as often as it
-    is there."""
-    width = len(item.schema)
-    order_by = tuple(
-        SortKey(column=i, descending=False, nulls_first=False) for i in range(width, 2 * width)
-    )
-    chosen = TopK(input=rows, group_by=tuple(range(width)), order_by=order_by, limit=1)
-    return projected(
-        _joined_to(item, JoinKind.INNER, chosen),
-        (*range(width), *range(2 * width, 3 * width)),
-    )
-
-
-def _joined_to(item: CatalogItem, kind: JoinKind, rows: Plan) -> Plan:
-    """The item's rows that are among the first columns of `rows`, each as often as it is there."""
+    """The item's rows that are among the first columns of `rows`, each as often as it is there; of
+    several that differ in what stands behind them the least, so that a row is changed once."""
+    width, whole = len(item.schema), width_of(rows)
+    kind = JoinKind.SEMI
+    chosen: Plan = Distinct(input=rows)
+    if whole > width:
+        order_by = tuple(
+            SortKey(column=i, descending=False, nulls_first=False) for i in range(width, whole)
+        )
+        kind = JoinKind.INNER
+        chosen = TopK(input=rows, group_by=tuple(range(width)), order_by=order_by, limit=1)
     keys = tuple(_current(item))
     own = Get(collection=item.id, schema=item.schema)
-    return Join(kind=kind, left=own, right=rows, left_keys=keys, right_keys=keys, nulls_match=True)
+    found = Join(
+        kind=kind, left=own, right=chosen, left_keys=keys, right_keys=keys, nulls_match=True
+    )
+    return projected(found, (*range(width), *range(2 * width, width + whole)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from antiphon.controller.catalog import Catalog, CatalogItem
+from antiphon.controller.sql.algebra.constants import batch_of
 from antiphon.controller.sql.algebra.expressions import null
 from antiphon.controller.sql.algebra.plans import ONE_ROW, computed
 from antiphon.controller.sql.binding.coercion import assign, explicit_cast
@@ -17,20 +18,17 @@ from antiphon.controller.sql.parsing.dialect import parse
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.queries.query import QueryLowering
 from antiphon.controller.sql.rewriting.optimize import optimized
-from antiphon.controller.sql.statement import Insert, InsertSelect, Statement
-from antiphon.controller.sql.statements.change import signed_rows
+from antiphon.controller.sql.statement import Insert, InsertSelect, Returning, Statement
+from antiphon.controller.sql.statements.change import as_written, signed_rows
 from antiphon.controller.sql.statements.column_definitions import positions_of
 from antiphon.controller.sql.statements.defaults import default_of, is_constant, with_defaults
 from antiphon.controller.sql.statements.dml import check_changeable, whole_read
+from antiphon.controller.sql.statements.insert_tail import Tail, tail_of
 from antiphon.controller.sql.statements.item_names import find_relation
-from antiphon.controller.sql.statements.on_conflict import (
-    Conflict,
-    conflict_in,
-    unless_present,
-    with_merge,
-)
+from antiphon.controller.sql.statements.on_conflict import conflict_of, unless_present, with_merge
+from antiphon.controller.sql.statements.returning import Changed, answer_schema, with_returning
 from antiphon.controller.sql.statements.values import read_rows
-from antiphon.protocol.errors import ConstraintViolation, InvalidSql
+from antiphon.protocol.errors import ConstraintViolation
 from antiphon.protocol.expression import Expression, Literal, Value
 from antiphon.protocol.literal_array import literal_array
 from antiphon.protocol.plan import Constant, Plan
@@ -79,24 +77,24 @@ def plan_insert(source: Source, cursor: Cursor, catalog: Catalog, now_us: int | 
         defaults=defaults, now_us=now_us,
     )  # fmt: skip
     query_start = cursor.peek().start
-    conflict, stop = conflict_in(source, query_start, item)
+    tail = tail_of(source, query_start)
     if cursor.accept("DEFAULT", "VALUES"):
         if positions != tuple(range(len(item.schema))):
             raise source.invalid(query_start, "DEFAULT VALUES takes no list of columns")
-        return _planned(target, computed(ONE_ROW, target.defaults), conflict)
+        return _planned(target, computed(ONE_ROW, target.defaults), tail)
     if cursor.accept("VALUES"):
         given = [item.schema.columns[index] for index in positions]
         meant = [target.defaults[index] for index in positions]
-        plain = read_rows(source.until(stop), cursor.peek().start, given, meant)
+        plain = read_rows(source.until(tail.stop), cursor.peek().start, given, meant)
         if plain is not None and is_constant(target.missing):
             columns, count = plain
             whole = _whole_columns(target, columns, count)
-            if conflict is None:
+            if tail.conflict is None and tail.returning is None:
                 return _insert_rows(item, whole)
-            return _planned(target, _constant(item, whole), conflict)
-    if cursor.at_end:
+            return _planned(target, _constant(item, whole), tail)
+    if cursor.peek().start >= tail.stop:
         raise cursor.unexpected("VALUES or a query")
-    return _planned(target, _query(target, query_start, stop), conflict)
+    return _planned(target, _query(target, query_start, tail.stop), tail)
 
 
 def _is_query(cursor: Cursor) -> bool:
@@ -134,11 +132,7 @@ def _constant(item: CatalogItem, columns: Sequence[list[Value]]) -> Constant:
 def _query(target: _Target, start: int, stop: int) -> Plan:
     """The rows of a query, with all columns of the table."""
     source, item = target.source, target.item
-    try:
-        node = parse(source, start, stop)
-    except InvalidSql:
-        _refuse_clauses(source)
-        raise
+    node = parse(source, start, stop)
     context = Context(source=source, catalog=target.catalog, place="INSERT", now_us=target.now_us)
     wanted: tuple[Type, ...] = ()
     if isinstance(node, exp.Values):
@@ -173,25 +167,30 @@ def _query(target: _Target, start: int, stop: int) -> Plan:
     return computed(query.finished(), outputs)
 
 
-def _planned(target: _Target, rows: Plan, conflict: Conflict | None) -> Statement:
+def _planned(target: _Target, rows: Plan, tail: Tail) -> Statement:
     """The statement that inserts the rows of a plan."""
-    catalog, item = target.catalog, target.item
-    if conflict is not None and conflict.updates:
-        return with_merge(target.source, catalog, item, target.alias, rows, conflict, target.now_us)
-    if conflict is not None:
+    source, catalog, item = target.source, target.catalog, target.item
+    if tail.conflict is not None:
+        conflict = conflict_of(source, tail.stop, tail.conflict, item)
+        if conflict.updates:
+            return with_merge(
+                source, catalog, item, target.alias, rows, conflict, tail.returning, target.now_us
+            )
         rows = unless_present(catalog, item, rows)
+    shown: Returning | None = None
+    width = len(item.schema)
+    if tail.returning is not None:
+        context = Context(source=source, catalog=catalog, place="INSERT", now_us=target.now_us)
+        changed = Changed(item=item, name=target.alias, plan=rows, kept=width, old=None, new=0)
+        rows, shown = with_returning(context, tail.returning, changed)
     plan = optimized(rows, catalog, maintained=False)
     if isinstance(plan, Constant):
         found = [values for values, count in plan.rows for _ in range(count)]
-        return _insert_rows(item, [[row[i] for row in found] for i in range(len(item.schema))])
-    return InsertSelect(item=item, read=whole_read(plan, item.schema, catalog))
-
-
-def _refuse_clauses(source: Source) -> None:
-    """Name what stands after the rows, if the statement as a whole is SQL."""
-    try:
-        whole = parse(source)
-    except InvalidSql:
-        return
-    if whole.args.get("returning") is not None:
-        raise source.unsupported(whole.args["returning"], "RETURNING in INSERT")
+        made = _insert_rows(item, [[row[i] for row in found] for i in range(width)])
+        if shown is None:
+            return made
+        answer = batch_of(shown.schema, [row[width:] for row in found])
+        answer = as_written(item, made.rows.columns, answer)
+        return replace(made, returning=replace(shown, rows=answer))
+    read = whole_read(plan, answer_schema(item.schema, shown), catalog)
+    return InsertSelect(item=item, read=read, returning=shown)

@@ -6,8 +6,7 @@ changed by what it found; if others change the table meanwhile, it is read again
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from sqlglot import exp
@@ -17,20 +16,17 @@ from antiphon.controller.sql.algebra.expressions import any_of, shift
 from antiphon.controller.sql.algebra.plans import computed, filtered, joined
 from antiphon.controller.sql.binding.relation import Context, Relation
 from antiphon.controller.sql.binding.scope import Scope, ScopeColumn
-from antiphon.controller.sql.parsing.cursor import Cursor
-from antiphon.controller.sql.parsing.dialect import parse
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.parsing.syntax import expect_only, name_of
 from antiphon.controller.sql.queries.query import NO_TABLES, QueryLowering
 from antiphon.controller.sql.rewriting.optimize import optimized
 from antiphon.controller.sql.statement import Merge, Statement
 from antiphon.controller.sql.statements.dml import assignments, both_schema, whole_read
+from antiphon.controller.sql.statements.returning import Changed, answer_schema, with_returning
 from antiphon.protocol.expression import Branch, Call, Case, ColumnReference, Expression, Value
 from antiphon.protocol.plan import Constant, Get, Join, JoinKind, Plan, SortKey, TopK
 from antiphon.protocol.schema import BOOLEAN, Column, Schema
 
-_WORDS: Final = re.compile(r"\bON\s+CONFLICT\b", re.IGNORECASE)
-_BEFORE: Final = "INSERT INTO x SELECT 1 "  # for the parser, in place of what stands there
 _EXCLUDED: Final = "excluded"
 MATCHED: Final = Column(name="matched", type=BOOLEAN)
 
@@ -43,44 +39,12 @@ class Conflict:
     updates: bool
 
 
-def conflict_in(source: Source, start: int, item: CatalogItem) -> tuple[Conflict | None, int]:
-    """The clause behind the rows that begin at `start`, if there is one; and where they end.
+def conflict_of(source: Source, at: int, node: exp.Expr, item: CatalogItem) -> Conflict:
+    """The clause, which stands at `at`.
 
     Raises:
         InvalidSql: it names what is no key, or nothing where something is to be changed.
     """
-    text = source.piece.text
-    if _WORDS.search(text, start) is None:
-        return None, len(text)
-    at = _place(source, start)
-    if at is None:
-        return None, len(text)
-    # Blanks keep the offsets those of the whole statement.
-    alone = Source(replace(source.piece, text=_BEFORE.ljust(at) + text[at:]))
-    whole = parse(alone)
-    if whole.args.get("returning") is not None:
-        raise source.unsupported(whole.args["returning"], "RETURNING in INSERT")
-    node = whole.args.get("conflict")
-    if node is None:
-        raise source.invalid(at, 'syntax error near "ON"')
-    return _checked(source, at, node, item), at
-
-
-def _place(source: Source, start: int) -> int | None:
-    """Where ON CONFLICT stands, outside of brackets and quotes."""
-    cursor, depth = Cursor(source, start), 0
-    while not cursor.at_end:
-        found = cursor.take()
-        depth += {"(": 1, ")": -1}.get(found.upper, 0)
-        if depth == 0 and found.upper == "ON" and cursor.peek().upper == "CONFLICT":
-            # ON in a join may stand before a column of this name.
-            following = Cursor(source, cursor.peek().stop).peek().upper
-            if following in ("(", "DO", "ON"):
-                return found.start
-    return None
-
-
-def _checked(source: Source, at: int, node: exp.Expr, item: CatalogItem) -> Conflict:
     expect_only(source, node, "action", "expressions", "conflict_keys", "where")
     updates = node.args["action"].name.upper() == "DO UPDATE"
     keys = node.args.get("conflict_keys")
@@ -136,6 +100,7 @@ def with_merge(
     alias: str,
     rows: Plan,
     conflict: Conflict,
+    returning: exp.Expr | None,
     now_us: int | None,
 ) -> Statement:
     """DO UPDATE: the rows that come beside those that are there, by key."""
@@ -166,9 +131,13 @@ def with_merge(
         value = lowering.place(changed.get(index, current[index]))
         chosen = Branch(condition=matched, value=value)
         future.append(Case(branches=(chosen,), otherwise=column.reference, type=column.type))
-    answer = optimized(computed(plan, [matched, *current, *future]), catalog, maintained=False)
-    schema = Schema((MATCHED, *both_schema(item).columns))
-    return Merge(item=item, read=whole_read(answer, schema, catalog))
+    plan, shown = computed(plan, [matched, *current, *future]), None
+    if returning is not None:
+        merged = Changed(item=item, name=alias, plan=plan, kept=1 + 2 * width, old=1, new=1 + width)
+        plan, shown = with_returning(context, returning, merged)
+    schema = answer_schema(Schema((MATCHED, *both_schema(item).columns)), shown)
+    read = whole_read(optimized(plan, catalog, maintained=False), schema, catalog)
+    return Merge(item=item, read=read, returning=shown)
 
 
 def _key(item: CatalogItem) -> tuple[ColumnReference, ...]:
