@@ -244,6 +244,20 @@ def test_what_came_and_went_between_two_looks_cannot_be_followed(live: World) ->
     assert follower.look() == "2 came and went between two looks"
 
 
+def test_a_log_that_was_folded_while_it_was_read_cannot_be_followed(live: World) -> None:
+    follower = Follower(live)
+    live.sql("CREATE TABLE u (k bigint)")
+    live.sql("CREATE INDEX ui ON u (k)")
+    live.sql("CREATE MATERIALIZED VIEW m AS SELECT k FROM u")
+    state, opened = follower.driver.kernel.instance.state, live.store.opened()
+    commands = tuple(live.store.commands(Position(state.head + 1)))
+    assert len(commands) > 1
+    assert cannot_follow(state, opened, commands) is None
+    for rest in (commands[1:], ()):
+        reason = cannot_follow(state, opened, rest)
+        assert reason == f"the history after {state.head} was folded while it was read"
+
+
 def test_what_it_no_longer_needs_is_its_lease_to_say(live: World) -> None:
     follower = Follower(live)
     assert needed_from(follower.driver.kernel.instance.state) == 0

@@ -70,8 +70,8 @@ def cannot_follow(state: State, opened: Opened, commands: tuple[StoredCommand, .
         return f"epoch {opened.epoch} has begun"
     if opened.base > state.head:
         return f"the history is folded up to {opened.base}, and was known up to {state.head}"
-    if commands and commands[0].position != state.head + 1:
-        return f"the history goes on at {commands[0].position}, after {state.head}"
+    if len(commands) != opened.head - state.head:  # of a log that has no gaps
+        return f"the history after {state.head} was folded while it was read"
     for shard in opened.shards.values():
         known = state.collections.get(shard.collection)
         if known is not None and known.since.less_than(Frontier(shard.since)):

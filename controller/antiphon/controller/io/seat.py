@@ -266,10 +266,9 @@ class Seat:
         if moment == self._moment and live_address == driver.live_address:
             return
         opened = await store.look(store.read_now)
-        history: list[StoredCommand] = []
+        commands: list[StoredCommand] = []
         if opened.head != state.head:
-            opened, history = await self._read()
-        commands = [command for command in history if command.position > state.head]
+            commands = await store.log(state.head, opened.head)
         reason = cannot_follow(state, opened, tuple(commands))
         if reason is None:
             try:

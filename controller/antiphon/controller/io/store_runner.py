@@ -121,6 +121,12 @@ class StoreRunner:
             lambda: [stored for stored in self._store.history() if stored.position >= start]
         )
 
+    async def log(self, after: Position, last: Position) -> list[StoredCommand]:
+        """The commands at after < position <= last, but none that was folded."""
+        return await self.read(
+            lambda: list(self._store.commands(Position(after + 1), Position(last + 1)))
+        )
+
     async def snapshot(self, collection: CollectionId, as_of: int) -> AsyncIterator[Delta]:
         """Chunk by chunk, as fast as the caller takes them. Raises as the store's reader does."""
         chunks: Iterator[Delta] = await self.read(lambda: self._store.snapshot(collection, as_of))
