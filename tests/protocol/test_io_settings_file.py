@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.protocol.errors import InvalidArgument
-from antiphon.protocol.io.settings_file import settings_table
+from antiphon.protocol.io.settings_file import BadSetting, place_of, settings_table
 
 
 def test_each_part_has_its_table(tmp_path: Path) -> None:
@@ -40,12 +39,28 @@ def test_the_file_of_this_folder_need_not_exist(
 def test_what_nobody_reads_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
     file = tmp_path / "antiphon.toml"
     file.write_bytes(content)
-    with pytest.raises(InvalidArgument, match=why):
+    with pytest.raises(BadSetting, match=why):
         settings_table(file, "client")
 
 
 def test_a_file_that_is_named_must_be_one(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="there is no settings file"):
+    with pytest.raises(BadSetting, match="there is no settings file"):
         settings_table(tmp_path / "nowhere.toml", "client")
-    with pytest.raises(InvalidArgument, match="cannot read"):
+    with pytest.raises(BadSetting, match="cannot read"):
         settings_table(tmp_path, "client")
+
+
+def test_a_setting_is_found_where_the_file_makes_it(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text(
+        "client.token = 'a'\n\n[controller]\n# listen\nlisten = 'a:1'  # here\nlisten_x = 1\n"
+        "[ controller.replicas ]  # far away\nfar = 'b:1'\n[replica]\nlisten='c:1'\n"
+    )
+    for table, name, line in (
+        ("client", "token", 1),
+        ("controller", "listen", 5),
+        ("controller", "replicas", 7),
+        ("replica", "listen", 10),
+    ):
+        assert place_of(file, table, name) == f"file {file}, line {line}"
+    assert place_of(file, "controller", "far") == f"file {file}"

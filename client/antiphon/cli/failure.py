@@ -12,19 +12,23 @@ from typing import Final
 
 from antiphon.client.session import explain
 from antiphon.protocol.errors import (
+    AddressInUse,
     AntiphonError,
     ComputeError,
     ProtocolError,
     StoreLocked,
     Unauthenticated,
 )
+from antiphon.protocol.io.settings_file import BadSetting
 
 FAILURE: Final = 1
+USAGE_ERROR: Final = 2
 LOG_BYTES_MAX: Final = 1 << 20  # of old tracebacks; older ones make room
 
 # What to do, where the error itself cannot know that a person sits at a terminal.
 _ADVICE: Final[dict[type[ComputeError], str]] = {
     Unauthenticated: "pass --token or set ANTIPHON_TOKEN",
+    AddressInUse: "stop who it is, or use another --listen",
     StoreLocked: "stop the other controller, or use another --data",
 }
 
@@ -39,6 +43,8 @@ def state_directory() -> Path:
 
 def describe(error: Exception) -> str:
     """The failure in one line."""
+    if isinstance(error, BadSetting):
+        return explain(error)
     if isinstance(error, ComputeError):
         advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), "")
         line = f"{error.code.replace('_', ' ')}: {explain(error)}"
@@ -59,13 +65,13 @@ def describe(error: Exception) -> str:
 
 
 def report(error: Exception) -> int:
-    """Prints the line, logs the traceback; returns the exit code."""
+    """Prints the line, logs the traceback; returns the exit code: a setting is wrong usage."""
     line = describe(error)
     place = _log(error)
     if not isinstance(error, AntiphonError | OSError) and place is not None:
         line += f"; the traceback is in {place}"
     print(f"antiphon: {line}", file=sys.stderr)
-    return FAILURE
+    return USAGE_ERROR if isinstance(error, BadSetting) else FAILURE
 
 
 def _log(error: Exception) -> Path | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from pydantic import field_validator
+
 from antiphon.cli import output
 from antiphon.client import DEFAULT_ADDRESS, Tls
-from antiphon.protocol.io.settings import CLIENT, CLIENT_NAMES, PartSettings
+from antiphon.protocol.io.settings import CLIENT, CLIENT_NAMES, PartSettings, check_addresses
 
 
 class ClientSettings(PartSettings):
@@ -15,6 +17,11 @@ class ClientSettings(PartSettings):
     table: ClassVar[str] = CLIENT
 
     address: str = DEFAULT_ADDRESS
+
+    @field_validator("address")
+    @classmethod
+    def _are_somewhere(cls, value: str) -> str:
+        return check_addresses(value)
 
     @property
     def tls(self) -> Tls | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from antiphon.controller.engine.policy import (
     BUDGETS,
@@ -23,6 +24,9 @@ from antiphon.history.retention import (
     Bounds,
 )
 from antiphon.protocol.command import SyncDecision
+from antiphon.protocol.errors import InvalidArgument
+from antiphon.protocol.ids import check_replica_name
+from antiphon.protocol.io.channel import check_address
 from antiphon.protocol.io.settings import ServerSettings
 from antiphon.protocol.limits import REPLICAS_MAX, RETAIN_MS
 
@@ -31,6 +35,7 @@ class ControllerConfig(ServerSettings):
     """What each means: docs/configuration.md."""
 
     table: ClassVar[str] = "controller"
+    flags: ClassVar[Mapping[str, str]] = {"local_replicas": "--replicas"}
 
     instance: str = Field(default="main", min_length=1)
     listen: str = "127.0.0.1:6870"
@@ -57,6 +62,17 @@ class ControllerConfig(ServerSettings):
     sync_stall_ms_max: int = Field(default=SYNC_STALL_MS_MAX, ge=0)
     allow_clock_jump: bool = False
     log: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("replicas")
+    @classmethod
+    def _are_names_and_addresses(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, address in value.items():
+            try:
+                check_replica_name(name)
+                check_address(address)
+            except InvalidArgument as error:
+                raise ValueError(error.message) from None
+        return value
 
 
 def policy_of(config: ControllerConfig) -> Policy:

@@ -48,6 +48,7 @@ from antiphon.protocol.errors import (
     AntiphonError,
     ComputeError,
     Internal,
+    InvalidArgument,
     OutcomeUnknown,
     Unavailable,
 )
@@ -226,7 +227,10 @@ class Controller:
         config = self.config
         security = config.server_security()
         self._server = server = create_server([Gate(security)])
-        self.address = listen(server, config.listen, security)
+        try:
+            self.address = listen(server, config.listen, security)
+        except InvalidArgument as error:
+            raise config.refused("listen", error.message) from error
         self._orchestrator = LocalOrchestrator(
             self._replicas,
             reachable(self.address),

@@ -32,7 +32,7 @@ class ClientSecurity:
     def __post_init__(self) -> None:
         """Raises InvalidArgument: no call can carry the token."""
         if self.token is not None:
-            _check_token(self.token)
+            check_token(self.token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class ServerSecurity:
     def __post_init__(self) -> None:
         """Raises InvalidArgument: no call can carry a token."""
         for token in self.tokens:
-            _check_token(token)
+            check_token(token)
 
 
 # gRPC takes any bytes, and says on connecting that nobody is there, or that the port is taken.
@@ -69,7 +69,7 @@ def channel_credentials(security: ClientSecurity) -> grpc.ChannelCredentials | N
         InvalidArgument: half of a pair is missing, or a file is not what it should be.
     """
     _check_pair(security.certificate, security.key)
-    _check_authority(security.authority)
+    check_authority(security.authority)
     if security.authority is None:
         if security.certificate is not None:
             raise InvalidArgument("a client's certificate needs the authority of its servers")
@@ -89,7 +89,7 @@ def server_credentials(security: ServerSecurity) -> grpc.ServerCredentials | Non
             to be checked without TLS.
     """
     _check_pair(security.certificate, security.key)
-    _check_authority(security.authority)
+    check_authority(security.authority)
     if security.peers and security.authority is None:
         raise InvalidArgument("names of peers need the authority that signs them")
     if security.certificate is None or security.key is None:
@@ -106,18 +106,27 @@ def server_credentials(security: ServerSecurity) -> grpc.ServerCredentials | Non
 def _check_pair(certificate: bytes | None, key: bytes | None) -> None:
     if (certificate is None) != (key is None):
         raise InvalidArgument("a certificate and its key come together")
+    check_certificate(certificate)
+    check_key(key)
+
+
+def check_certificate(certificate: bytes | None) -> None:
+    """Raises InvalidArgument; so do those below."""
     if certificate is not None and CERTIFICATE_MARK not in certificate:
         raise InvalidArgument("the certificate is no certificate in PEM")
+
+
+def check_key(key: bytes | None) -> None:
     if key is not None and KEY_MARK not in key:
         raise InvalidArgument("the certificate's key is no private key in PEM")
 
 
-def _check_authority(authority: bytes | None) -> None:
+def check_authority(authority: bytes | None) -> None:
     if authority is not None and CERTIFICATE_MARK not in authority:
         raise InvalidArgument("the authority is no certificate in PEM")
 
 
-def _check_token(token: str) -> None:
+def check_token(token: str) -> None:
     """It travels as the value of a header, which has no other characters."""
     if not (token.isascii() and token.isprintable()):
         raise InvalidArgument("the token has characters other than printable ASCII", name="token")

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from antiphon.protocol.errors import InvalidArgument
 from antiphon.protocol.ids import check_replica_name
-from antiphon.protocol.io.settings import ServerSettings
+from antiphon.protocol.io.settings import ServerSettings, check_addresses
 from antiphon.protocol.limits import WORKER_HUNG_MS
 
 
@@ -39,10 +39,8 @@ class ReplicaConfig(ServerSettings):
 
     @field_validator("controller")
     @classmethod
-    def _is_somewhere(cls, value: str) -> str:
-        if not any(one.strip() for one in value.split(",")):
-            raise ValueError("no controller is named")
-        return value
+    def _are_somewhere(cls, value: str) -> str:
+        return check_addresses(value)
 
     @property
     def controllers(self) -> list[str]:

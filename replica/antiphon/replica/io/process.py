@@ -24,7 +24,7 @@ import grpc
 import structlog
 
 from antiphon.history.io.liveness import LOCK, Liveness
-from antiphon.protocol.errors import DirectoryInUse, Unavailable
+from antiphon.protocol.errors import DirectoryInUse, InvalidArgument, Unavailable
 from antiphon.protocol.ids import RANDOM_ID_BYTES, ConnectionId, Incarnation, ReplicaId
 from antiphon.protocol.io.channel import create_server, listen, open_channel
 from antiphon.protocol.io.health import Health, add_health_and_reflection
@@ -149,7 +149,10 @@ class _Replica:
         compute_pb2_grpc.add_ComputeServicer_to_server(service, server)
         name = compute_pb2.DESCRIPTOR.services_by_name["Compute"].full_name
         health = await add_health_and_reflection(server, (name,))
-        address = listen(server, self._config.listen, security)
+        try:
+            address = listen(server, self._config.listen, security)
+        except InvalidArgument as error:
+            raise self._config.refused("listen", error.message) from error
         await server.start()
         spare_what_is_loaded()
         await health.serve()
