@@ -36,8 +36,9 @@ def standby(count: int = 99) -> list[Planned]:
 def test_addresses_come_in_a_list_or_between_commas() -> None:
     assert split_addresses("a:1, b:2,a:1") == ["a:1", "b:2"]
     assert split_addresses(["a:1", "b:2"]) == ["a:1", "b:2"]
-    with pytest.raises(InvalidArgument):
-        split_addresses(" , ")
+    for nowhere in (" , ", ":", "a:1,b", "a:0"):
+        with pytest.raises(InvalidArgument):
+            split_addresses(nowhere)
 
 
 async def test_what_a_standby_refuses_the_live_one_does(

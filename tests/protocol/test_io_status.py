@@ -108,6 +108,16 @@ async def test_a_long_message_is_cut_and_still_arrives() -> None:
         (grpc.StatusCode.DEADLINE_EXCEEDED, "", errors.LinkTimeout),
         (grpc.StatusCode.CANCELLED, "", errors.OutcomeUnknown),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "too large", errors.OutcomeUnknown),
+        (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "SERVER: Received message larger than max (9 vs. 8)",
+            errors.LimitExceeded,
+        ),
+        (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "CLIENT: Received message larger than max (9 vs. 8)",
+            errors.OutcomeUnknown,
+        ),
         (grpc.StatusCode.UNAUTHENTICATED, "", errors.Unauthenticated),
         (grpc.StatusCode.PERMISSION_DENIED, "", errors.Unauthenticated),
         (grpc.StatusCode.UNIMPLEMENTED, "", errors.NotServed),

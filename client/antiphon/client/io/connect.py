@@ -17,6 +17,7 @@ from antiphon.client.io.loop import background_loop
 from antiphon.client.io.retry import PATIENCE_S, Patience
 from antiphon.protocol.errors import InvalidArgument, NotServed, Unavailable
 from antiphon.protocol.ids import RANDOM_ID_BYTES
+from antiphon.protocol.io.channel import check_address
 from antiphon.protocol.io.security import ClientSecurity
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:6870"
@@ -82,7 +83,9 @@ async def connect_async(
     except Unavailable as error:
         await connection.close()
         raise Unavailable(
-            f"no controller answers at {address}; start one with `antiphon up`", address=address
+            f"no controller answers at {address}: {error.message};"
+            " `antiphon up` starts one, --address or ANTIPHON_ADDRESS say where it is",
+            address=address,
         ) from error
     except NotServed as error:
         await connection.close()
@@ -98,7 +101,7 @@ async def connect_async(
 def split_addresses(address: str | Sequence[str]) -> list[str]:
     """
     Raises:
-        InvalidArgument: there is none, or it is no text.
+        InvalidArgument: there is none, or one that nobody could listen on.
     """
     given: Any = [address] if isinstance(address, str) else address
     if not (isinstance(given, Sequence) and all(isinstance(part, str) for part in given)):
@@ -106,6 +109,8 @@ def split_addresses(address: str | Sequence[str]) -> list[str]:
     found = [one.strip() for part in given for one in part.split(",") if one.strip()]
     if not found:
         raise InvalidArgument("the address of a controller is empty", address=str(address))
+    for one in found:
+        check_address(one)
     return list(dict.fromkeys(found))
 
 

@@ -20,6 +20,7 @@ from antiphon.protocol.errors import (
     AntiphonError,
     ComputeError,
     Internal,
+    LimitExceeded,
     LinkTimeout,
     NotServed,
     OutcomeUnknown,
@@ -136,7 +137,13 @@ def from_rpc_error(error: grpc.RpcError) -> ComputeError:
     code, text = _code_and_text(error)
     match code:
         case grpc.StatusCode.UNAVAILABLE if text.startswith(NEVER_CONNECTED):
-            return Unavailable(text, code=code.name)
+            return Unavailable(_why_unreachable(text), code=code.name)
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if text.startswith(NEVER_READ):
+            return LimitExceeded(
+                f"the request is too large for one message: {text}",
+                limit="MESSAGE_BYTES_MAX",
+                code=code.name,
+            )
         case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
             return Unauthenticated(text, code=code.name)
         case grpc.StatusCode.UNIMPLEMENTED:
@@ -149,6 +156,30 @@ def from_rpc_error(error: grpc.RpcError) -> ComputeError:
 
 # How gRPC's core says that no connection was ever made, so that the request was never sent.
 NEVER_CONNECTED: Final = ("failed to connect to all addresses", "errors resolving ")
+# How it says that a request was larger than what is let out here, or in there.
+NEVER_READ: Final = ("CLIENT: Sent message larger", "SERVER: Received message larger")
+# What a person would call that which it tells of a connection that was never made.
+_UNREACHABLE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Connection refused": "nobody listens there",
+        "errors resolving": "no such host",
+        "WRONG_VERSION_NUMBER": "it is served in the clear there: leave out tls_ca, or have TLS"
+        " served",
+        "CERTIFICATE_VERIFY_FAILED": "the certificate there is not signed by whom tls_ca trusts,"
+        " or is out of date",
+        "Hostname Verification Check failed": "the certificate there does not bear the name that"
+        " was called",
+        "Socket closed": "the connection is closed at once: TLS may be served there, which needs"
+        " tls_ca, or certificates of callers be asked for (tls_certificate, tls_key)",
+        "SETTINGS frame": "what listens there does not speak gRPC",
+        "Handshake read failed": "what listens there does not speak TLS",
+    }
+)
+
+
+def _why_unreachable(text: str) -> str:
+    """What gRPC's core says, in words with a remedy; as it says it, if it is none of these."""
+    return next((words for mark, words in _UNREACHABLE.items() if mark in text), text)
 
 
 def _code_and_text(error: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
