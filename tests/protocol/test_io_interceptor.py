@@ -8,12 +8,18 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from antiphon.protocol.errors import CollectionMissing, ProtocolViolated
+from antiphon.protocol.errors import (
+    CollectionMissing,
+    LimitExceeded,
+    NotServed,
+    ProtocolViolated,
+)
 from antiphon.protocol.io.channel import create_server, listen, open_channel
 from antiphon.protocol.io.health import add_health_and_reflection
 from antiphon.protocol.io.interceptor import Gate
 from antiphon.protocol.io.security import ClientSecurity, ServerSecurity
 from antiphon.protocol.io.status import from_rpc_error
+from antiphon.protocol.limits import MESSAGE_BYTES_MAX
 from antiphon.v1 import command_pb2, compute_pb2, compute_pb2_grpc, response_pb2
 from tests.protocol.serving import SERVICE, Context, Recorder, Served, serving
 
@@ -76,6 +82,42 @@ async def test_bytes_that_are_no_message_are_a_violation_of_the_protocol(method:
     assert error.definite
     assert "the request cannot be read" in error.message
     assert recorder.ends[0][:2] == (method, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+async def test_a_method_that_is_not_served_is_refused_with_details(kind: str) -> None:
+    recorder = Recorder()
+    async with serving(Served(), recorder=recorder) as address, open_channel(address) as channel:
+        method = getattr(channel, kind)(f"/{SERVICE}/Frobnicate")
+        call = method(b"what") if kind.startswith("unary") else method(iter([b"what"]))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await (call if kind.endswith("unary") else call.read())
+    error = from_rpc_error(caught.value)
+    assert isinstance(error, NotServed)
+    assert error.message == f"/{SERVICE}/Frobnicate is not served here"
+    assert "code" not in error.details  # it is ours, not gRPC's own
+    assert recorder.ends[0][1] is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_strangers_do_not_learn_what_is_served() -> None:
+    security = ServerSecurity(tokens=("secret",))
+    async with serving(Served(), security=security) as address, open_channel(address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(f"/{SERVICE}/Frobnicate")(b"")
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_request_above_the_limit_is_refused_and_was_not_done() -> None:
+    large = b"x" * (MESSAGE_BYTES_MAX + 1)
+    async with serving(Served()) as address:
+        unlimited = grpc.aio.insecure_channel(
+            address, options=[("grpc.max_send_message_length", -1)]
+        )
+        async with unlimited, open_channel(address) as limited:
+            for channel in (unlimited, limited):
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await channel.unary_unary(PROBE)(large)
+                assert isinstance(from_rpc_error(caught.value), LimitExceeded)
 
 
 async def test_a_bug_says_nothing_to_the_client_and_all_to_the_observer() -> None:

@@ -20,7 +20,13 @@ from typing import Any, Final, Protocol, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 
-from antiphon.protocol.errors import AntiphonError, Internal, RemoteProtocolError, Unauthenticated
+from antiphon.protocol.errors import (
+    AntiphonError,
+    Internal,
+    NotServed,
+    RemoteProtocolError,
+    Unauthenticated,
+)
 from antiphon.protocol.io.security import OPEN_SERVER, ServerSecurity
 from antiphon.protocol.io.status import abort, code_of
 from antiphon.protocol.io.token import AUTHORIZATION, SCHEME
@@ -79,11 +85,11 @@ class Gate(grpc.aio.ServerInterceptor):
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
+    ) -> Handler:
         method = handler_call_details.method
+        handler = await continuation(handler_call_details)
+        if handler is None:  # gRPC itself would refuse it without our details, and unobserved
+            return _wrapped(_unknown(method), self._watch(method))
         given, watched = self._watched.get(method, (None, handler))
         if given is not handler:  # a service has one handler for each method, for ever
             watched = _wrapped(handler, self._watch(method))
@@ -207,6 +213,15 @@ def _deserializer(deserialize: Any) -> Any:
 def _check(request: Any) -> None:
     if isinstance(request, _Malformed):
         raise RemoteProtocolError(f"the request cannot be read: {request.reason}")
+
+
+def _unknown(method: str) -> Handler:
+    """Stands for what is not there. On the wire all kinds of calls begin alike."""
+
+    async def refuse(requests: Any, context: Context) -> None:
+        raise NotServed(f"{method} is not served here", method=method)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 Watcher: TypeAlias = "Callable[[Context], _Watch]"
