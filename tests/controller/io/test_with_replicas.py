@@ -312,6 +312,8 @@ async def test_a_subscriber_that_died_comes_back_with_its_hold(tmp_path: Path) -
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await hold(client, collection="orders")
         assert isinstance(from_rpc_error(caught.value), errors.InvalidArgument)
+        with pytest.raises(grpc.aio.AioRpcError, match="or of a query, not of both"):
+            await hold(client, collection="totals", query="SELECT * FROM totals")
         await hold(client, release=True)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.control.Subscribe(pb.SubscribeRequest(hold="mine")).read()

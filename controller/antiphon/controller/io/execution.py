@@ -265,6 +265,8 @@ class Execution:
         Raises:
             ComputeError: as `antiphon.controller.statements.holds`.
         """
+        if request.query and request.collection:
+            raise InvalidArgument("a hold is of a collection or of a query, not of both")
         target = request.query or request.collection
         dataflow = None
         if target and not request.release:
