@@ -88,6 +88,11 @@ SELECT a % 2 AS parity, c, count(*) FROM t GROUP BY ALL;
 SELECT id, rank() OVER (PARTITION BY origin ORDER BY distance DESC NULLS LAST, id) FROM flights;
 SELECT id, distance - lag(distance) OVER (PARTITION BY carrier ORDER BY hour, id) FROM flights;
 SELECT id, sum(distance) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) FROM flights;
+-- Lists in the order of the window, and what counts each value of a frame once.
+SELECT id, array_agg(dest) OVER (PARTITION BY origin ORDER BY id ROWS 2 PRECEDING), string_agg(dest, '-') OVER (PARTITION BY carrier ORDER BY id) FROM flights;
+SELECT id, count(DISTINCT dest) OVER (PARTITION BY origin ORDER BY id), sum(DISTINCT distance) OVER (ORDER BY id ROWS 9 PRECEDING), median(dep_delay) OVER (PARTITION BY carrier) FROM flights;
+-- RANGE: by how far values are apart.
+SELECT id, count(*) OVER (PARTITION BY origin ORDER BY hour RANGE BETWEEN INTERVAL '1 day -6 hours' PRECEDING AND CURRENT ROW) FROM flights;
 -- IGNORE NULLS: among the rows that have a value.
 SELECT id, lag(dep_delay IGNORE NULLS) OVER (PARTITION BY origin ORDER BY id), last_value(dep_delay IGNORE NULLS) OVER (ORDER BY id) FROM flights;
 -- The first rows of each group: only these are kept sorted.

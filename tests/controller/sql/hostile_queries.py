@@ -380,7 +380,8 @@ class Writer:
             (f"{self.pick('first_value', 'last_value')}({value}) {over}", kind),
             (f"{self.pick('min', 'max')}({value}) {over}", kind),
             (f"({self.pick('sum', 'avg')}({number}) {over})::float8", "f"),
-            (f"count({value}) {over}", "l"),
+            (f"count({self.pick('', 'distinct ')}{value}) {over}", "l"),
+            (f"array_agg({self.pick('', 'distinct ')}{self.value(columns, 'i', 1)}) {over}", "L"),
         ]
         chosen = self.random.sample(calls, self.random.randrange(1, 3))
         kept = self.kind(columns)

@@ -20,8 +20,11 @@ from antiphon.protocol.expression import Expression, Interval, Literal
 from antiphon.protocol.plan import Frame, FrameExclusion, FrameUnit
 from antiphon.protocol.schema import FLOAT64, INT64, INTERVAL, Type, TypeKind
 
+_DAY_US: Final = 86_400_000_000
 _OFFSET_MAX: Final = (1 << 62) - 1
-_RANGE_DIGITS: Final = 18  # of a decimal order whose distances are computed in 64 bits
+_MOVED_BY_INTERVALS: Final = (
+    TypeKind.DATE, TypeKind.TIMESTAMP, TypeKind.TIMESTAMPTZ, TypeKind.INTERVAL
+)  # fmt: skip
 _EXCLUSIONS: Final[Mapping[str, FrameExclusion]] = MappingProxyType(
     {
         "CURRENT ROW": FrameExclusion.CURRENT_ROW,
@@ -109,18 +112,17 @@ class _Bounds:
                 self.spot, "RANGE with an offset needs exactly one ORDER BY column"
             )
         kind = order[0].type
-        if kind.kind in (TypeKind.DATE, TypeKind.TIMESTAMP, TypeKind.TIMESTAMPTZ):
+        if kind.kind in _MOVED_BY_INTERVALS:
             wanted = INTERVAL
         elif kind.is_float:
             wanted = FLOAT64
         elif kind.is_integer:
             wanted = INT64
-        elif kind.kind is TypeKind.DECIMAL and kind.precision <= _RANGE_DIGITS:
+        elif kind.kind is TypeKind.DECIMAL:
             wanted = kind
         else:
-            hint = "; cast it to numeric(18, ...)" if kind.kind is TypeKind.DECIMAL else ""
             what = f"RANGE with an offset in the order of {kind}"
-            raise source.unsupported(self.spot, what, hint)
+            raise source.unsupported(self.spot, what)
         value = self._constant(node, wanted)
         if _is_negative(source, node, value.value):
             raise source.invalid(self._place(node), f"{self._what} must not be negative")
@@ -146,10 +148,8 @@ class _Bounds:
 
 def _is_negative(source: Source, node: exp.Expr, value: object) -> bool:
     if isinstance(value, Interval):
-        parts = (value.months, value.days, value.microseconds)
-        if min(parts) < 0 < max(parts):
-            raise source.unsupported(node, "RANGE with an interval of mixed signs")
-        return min(parts) < 0
+        days = value.months * 30 + value.days  # as intervals are compared
+        return days * _DAY_US + value.microseconds < 0
     assert isinstance(value, int | float | Decimal), f"not a number: {value!r}"
     if isinstance(value, float) and not isfinite(value):
         raise source.invalid(node, "the offset of RANGE must be finite")

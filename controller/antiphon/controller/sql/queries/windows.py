@@ -15,7 +15,7 @@ from antiphon.controller.sql.binding.coercion import cast, coerce, unify
 from antiphon.controller.sql.binding.scope import WINDOWS, is_window
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.parsing.syntax import expect_only, function_name, is_aggregate, name_of
-from antiphon.controller.sql.queries.aggregates import MOMENTS, aggregate_call
+from antiphon.controller.sql.queries.aggregates import aggregate_call
 from antiphon.controller.sql.queries.ordering import sort_direction
 from antiphon.controller.sql.queries.pair_aggregates import is_pair, pair_of
 from antiphon.controller.sql.queries.window_frame import frame_of
@@ -45,14 +45,8 @@ _VALUES: Final[Mapping[str, tuple[int, int, Type | None]]] = MappingProxyType(
 )
 _PASSING_NULLS: Final = frozenset({"lag", "lead", *_VALUES})
 IGNORING: Final = "_ignoring_nulls"  # how a plan names those that pass nulls over
-# Aggregates of which a frame's value follows from sums, or is one of the frame's own.
-_AGGREGATES: Final = frozenset(
-    {
-        AggregateFunction.COUNT, AggregateFunction.SUM, AggregateFunction.AVG,
-        AggregateFunction.MIN, AggregateFunction.MAX, AggregateFunction.BOOL_AND,
-        AggregateFunction.BOOL_OR, *MOMENTS,
-    }
-)  # fmt: skip
+DISTINCT: Final = "_distinct"  # and those to which a value counts once
+_LISTS: Final = (AggregateFunction.STRING_AGG.name, AggregateFunction.ARRAY_AGG.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +118,7 @@ class Windows:
         if function.name.removesuffix(IGNORING) not in _RANKS:
             frame = frame_of(source, parts.spec, over.order_values, node)
             function = replace(function, frame=frame)
+            _check_exclusion(source, node, function)
         return cast(self._placeholder(source, node, over, function), shown)
 
     def _pair(
@@ -231,15 +226,26 @@ def _function(scalars: Scalars, node: exp.Window) -> tuple[WindowFunction, Type]
 def _aggregate(scalars: Scalars, node: exp.Window, name: str) -> tuple[WindowFunction, Type]:
     call = aggregate_call(scalars, node.this)
     aggregate = call.aggregate
-    if aggregate.distinct:
-        raise scalars.source.unsupported(node, f"{name}(DISTINCT) as a window function")
-    if aggregate.function not in _AGGREGATES:
-        raise scalars.source.unsupported(node, f"{name} as a window function")
+    if call.order_by:
+        hint = "; its values come in the order of the window"
+        raise scalars.source.unsupported(node, f"ORDER BY in {name} over a window", hint)
     function = WindowFunction(
-        name=aggregate.function.name.lower(), arguments=aggregate.arguments, type=aggregate.type,
-        filter=aggregate.filter,
+        name=aggregate.function.name.lower() + DISTINCT * aggregate.distinct,
+        arguments=aggregate.arguments, type=aggregate.type, filter=aggregate.filter,
     )  # fmt: skip
     return function, call.shown
+
+
+def _check_exclusion(source: Source, node: exp.Window, function: WindowFunction) -> None:
+    """
+    Raises:
+        UnsupportedSql: sums over distinct values of what an exclusion leaves of a frame.
+    """
+    if function.frame is None or not function.frame.exclude:
+        return
+    name = function.name.removesuffix(DISTINCT)
+    if name != function.name and name.upper() not in _LISTS:
+        raise source.unsupported(node, f"{name}(DISTINCT) over a frame with EXCLUDE")
 
 
 _Nodes = Sequence[exp.Expr]

@@ -57,20 +57,27 @@ class Gathering:
     with_nulls: bool
 
 
+def check_constant(aggregate: Aggregate) -> None:
+    """
+    Raises:
+        NotServed: an argument that has to be a literal, and is none.
+    """
+    constant = aggregate.arguments[1] if len(aggregate.arguments) > 1 else None
+    wanted = _CONSTANTS.get(aggregate.function)
+    if wanted is not None and not (
+        isinstance(constant, Literal) and isinstance(constant.value, wanted)
+    ):
+        name = aggregate.function.name.lower()
+        raise NotServed(f"{name} without a literal as its second argument", function=name)
+
+
 def gathering_of(source: AggregateInput) -> Gathering:
     """
     Raises:
         NotServed: an argument that has to be a literal, and is none.
     """
     assert source.argument is not None, "there is a value"
-    own = source.aggregate
-    constant = own.arguments[1] if len(own.arguments) > 1 else None
-    wanted = _CONSTANTS.get(own.function)
-    if wanted is not None and not (
-        isinstance(constant, Literal) and isinstance(constant.value, wanted)
-    ):
-        name = own.function.name.lower()
-        raise NotServed(f"{name} without a literal as its second argument", function=name)
+    check_constant(source.aggregate)
     columns = tuple(dict.fromkeys((source.argument, *(key.column for key in source.order_by))))
     keys = [replace(key, column=columns.index(key.column)) for key in source.order_by]
     if all(key.column != 0 for key in keys):
@@ -80,7 +87,7 @@ def gathering_of(source: AggregateInput) -> Gathering:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sorted:
+class Sorted:
     """The distinct rows of some groups in order, as they are in one version. `sizes`: how many
     values each group has."""
 
@@ -95,7 +102,7 @@ class _Sorted:
         np.add.at(found, self.group, self.counts)
         return found
 
-    def once(self) -> _Sorted:
+    def once(self) -> Sorted:
         return replace(self, counts=np.minimum(self.counts, 1))
 
 
@@ -131,16 +138,16 @@ class Gathered:
             column = both.columns[key.column]
             codes += sort_codes(column, descending=key.descending, nulls_first=key.nulls_first)
         order = sorted_rows(group, codes)
-        heads = _heads(order, [group, *codes])
+        first = heads(order, [group, *codes])
         held = np.where(np.arange(len(group)) < len(old_groups), both.diffs, 0)
-        chosen = order[heads]
+        chosen = order[first]
         column = taken(both.columns[0], index_of(chosen))
         versions = []
         for counted in (held, both.diffs):
-            counts = np.add.reduceat(counted[order], heads) if len(heads) else counted
-            versions.append(_Sorted(column, group[chosen], np.maximum(counts, 0), len(groups)))
+            counts = np.add.reduceat(counted[order], first) if len(first) else counted
+            versions.append(Sorted(column, group[chosen], np.maximum(counts, 0), len(groups)))
         return [
-            pa.concat_arrays([_result(version, aggregate) for version in versions])
+            pa.concat_arrays([gathered_value(version, aggregate) for version in versions])
             for aggregate in aggregates
         ]
 
@@ -174,7 +181,7 @@ class Gathered:
         return self._spine.byte_count
 
 
-def _heads(order: Rows, words: Sequence[np.ndarray[tuple[int], np.dtype[np.generic]]]) -> Rows:
+def heads(order: Rows, words: Sequence[np.ndarray[tuple[int], np.dtype[np.generic]]]) -> Rows:
     """Where, in order, a row differs from the one before it in any of these."""
     fresh = np.zeros(len(order), np.bool_)
     fresh[:1] = True
@@ -184,7 +191,7 @@ def _heads(order: Rows, words: Sequence[np.ndarray[tuple[int], np.dtype[np.gener
     return np.flatnonzero(fresh)
 
 
-def _result(rows: _Sorted, aggregate: Aggregate) -> pa.Array:
+def gathered_value(rows: Sorted, aggregate: Aggregate) -> pa.Array:
     """One value for each group; null for a group without any."""
     if aggregate.distinct:
         rows = rows.once()
@@ -192,28 +199,28 @@ def _result(rows: _Sorted, aggregate: Aggregate) -> pa.Array:
         case _F.ARRAY_AGG:
             return _lists(rows)
         case _F.STRING_AGG:
-            separator = _constant(aggregate)
+            separator = constant_of(aggregate)
             return pc.binary_join(_lists(rows), pa.scalar(separator, pa.string()))
         case _F.MODE:
             return _mode(rows)
         case _F.PERCENTILE_CONT:
-            return _interpolated(rows, _constant(aggregate))
+            return _interpolated(rows, constant_of(aggregate))
         case _F.PERCENTILE_DISC:
             sizes = rows.sizes
-            place = np.ceil(_constant(aggregate) * sizes).astype(np.int64) - 1
+            place = np.ceil(constant_of(aggregate) * sizes).astype(np.int64) - 1
             return taken(rows.values, _places(rows, np.maximum(place, 0), sizes))
         case _:
             return _bits(rows, aggregate.function)
 
 
-def _constant(aggregate: Aggregate) -> float | str:
+def constant_of(aggregate: Aggregate) -> float | str:
     literal = aggregate.arguments[1]
     assert isinstance(literal, Literal), "checked when the operator was made"
     assert isinstance(literal.value, float | str), "checked when the operator was made"
     return literal.value
 
 
-def _lists(rows: _Sorted) -> pa.Array:
+def _lists(rows: Sorted) -> pa.Array:
     """The values of each group, each as often as it is there."""
     copies = np.repeat(np.arange(len(rows.counts)), rows.counts)
     sizes = rows.sizes
@@ -224,7 +231,7 @@ def _lists(rows: _Sorted) -> pa.Array:
     return pa.ListArray.from_arrays(ends, taken(rows.values, index_of(copies)))
 
 
-def _places(rows: _Sorted, number: Rows, sizes: Rows) -> pa.Array:
+def _places(rows: Sorted, number: Rows, sizes: Rows) -> pa.Array:
     """The row that has the place `number`, from 0, in each group; null in an empty group."""
     ends = np.cumsum(rows.counts)
     before = np.cumsum(sizes) - sizes
@@ -233,7 +240,7 @@ def _places(rows: _Sorted, number: Rows, sizes: Rows) -> pa.Array:
     return array_of(np.where(some, found, 0), pa.int64(), some)
 
 
-def _interpolated(rows: _Sorted, fraction: float | str) -> pa.Array:
+def _interpolated(rows: Sorted, fraction: float | str) -> pa.Array:
     assert isinstance(fraction, float), "a percentile has a fraction"
     sizes = rows.sizes
     exact = fraction * np.maximum(sizes - 1, 0)
@@ -248,7 +255,7 @@ def _interpolated(rows: _Sorted, fraction: float | str) -> pa.Array:
     return array_of(np.ascontiguousarray(values), pa.float64(), sizes > 0)
 
 
-def _mode(rows: _Sorted) -> pa.Array:
+def _mode(rows: Sorted) -> pa.Array:
     """The value that is there most often; of several the first."""
     most = np.zeros(rows.group_count, np.int64)
     np.maximum.at(most, rows.group, rows.counts)
@@ -258,7 +265,7 @@ def _mode(rows: _Sorted) -> pa.Array:
     return taken(rows.values, array_of(chosen, pa.int64(), most > 0))
 
 
-def _bits(rows: _Sorted, function: AggregateFunction) -> pa.Array:
+def _bits(rows: Sorted, function: AggregateFunction) -> pa.Array:
     counts = rows.counts & 1 if function is _F.BIT_XOR else rows.counts
     kept = np.flatnonzero(counts > 0)
     values = values_of(rows.values)

@@ -2,12 +2,13 @@
 
 Sums, counts and what is made of them are differences of running totals, which are exact (see
 `accumulators`), so a frame costs the same whatever its length. The largest of a frame is found in
-runs whose lengths are powers of two.
+runs whose lengths are powers of two. What needs the rows themselves stands in `window_gathered`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +27,16 @@ from antiphon.replica.dataflow.operators.reducing.co_moments import (
     Side,
     covariance,
 )
+from antiphon.replica.dataflow.operators.reducing.gathered import GATHERED, check_constant
 from antiphon.replica.dataflow.operators.reducing.moments import MOMENTS, Powers, finished
+from antiphon.replica.dataflow.operators.windowing.distinct_frames import FirstRows, running
 from antiphon.replica.dataflow.operators.windowing.window_frames import Stretch
+from antiphon.replica.dataflow.operators.windowing.window_gathered import gathered_over
 from antiphon.replica.dataflow.operators.windowing.window_rows import Mask, Ordered
 
-_RANK_BITS = 32
+DISTINCT: Final = "_distinct"  # how a plan names those to which a value counts once
+_RANK_BITS: Final = 32
+_EXTREMES: Final = (AggregateFunction.MIN, AggregateFunction.MAX)
 
 
 def check_aggregate(function: WindowFunction) -> None:
@@ -39,21 +45,26 @@ def check_aggregate(function: WindowFunction) -> None:
         NotServed: no aggregate, or one that is not evaluated over a frame.
     """
     name = function.name
-    known = name.upper() in AggregateFunction.__members__
+    known = name.removesuffix(DISTINCT).upper() in AggregateFunction.__members__
     if known:
         aggregate = _aggregate(function)
-        extreme = aggregate.function in (AggregateFunction.MIN, AggregateFunction.MAX)
-        known = extreme or aggregate.function in MOMENTS | CO_MOMENTS
+        kind = aggregate.function
+        check_constant(aggregate)
+        known = kind in _EXTREMES or kind in MOMENTS or kind in GATHERED
+        known = known or (kind in CO_MOMENTS and not aggregate.distinct)
         known = known or accumulator_for(aggregate) is not None
+        excludes = function.frame is not None and function.frame.exclude
+        known = known and not (excludes and aggregate.distinct and kind not in GATHERED)
     if not known:
         raise NotServed(f"the window function {name} is not served", function=name)
 
 
 def _aggregate(function: WindowFunction) -> Aggregate:
     return Aggregate(
-        function=AggregateFunction[function.name.upper()],
+        function=AggregateFunction[function.name.removesuffix(DISTINCT).upper()],
         arguments=function.arguments,
         type=function.type,
+        distinct=function.name.endswith(DISTINCT),
     )
 
 
@@ -71,11 +82,14 @@ def aggregate_over(
         counted = values_of(condition)
         valid = valid_of(condition)
         counted = counted if valid is None else counted & valid
-    for argument in arguments:
-        valid = valid_of(argument)
-        counted = counted if valid is None else counted & valid
     aggregate = _aggregate(function)
-    if aggregate.function in (AggregateFunction.MIN, AggregateFunction.MAX):
+    if aggregate.function is not AggregateFunction.ARRAY_AGG:  # it alone takes nulls
+        for argument in arguments:
+            valid = valid_of(argument)
+            counted = counted if valid is None else counted & valid
+    if aggregate.function in GATHERED:
+        return gathered_over(aggregate, arguments[0], counted, frame, rows, errors)
+    if aggregate.function in _EXTREMES:
         smallest = aggregate.function is AggregateFunction.MIN
         return _extreme(arguments[0], counted, frame, rows, smallest=smallest)
     return _summed(aggregate, arguments, counted, frame, errors)
@@ -88,43 +102,66 @@ def _summed(
     frame: list[Stretch],
     errors: Frame,
 ) -> pa.Array:
+    sums = _Sums(arguments, counted, frame, aggregate)
     if aggregate.function in MOMENTS:
-        sums, squares = Powers(aggregate, 1), Powers(aggregate, 2)
-        count, own = _totals(sums, arguments, counted, frame)
-        _, others = _totals(squares, arguments, counted, frame)
-        return finished(count, sums, own, squares, others, errors)
+        powers, squares = Powers(aggregate, 1), Powers(aggregate, 2)
+        count, own = sums.of(powers)
+        return finished(count, powers, own, squares, sums.of(squares)[1], errors)
     if aggregate.function in CO_MOMENTS:
         products, sides = Products(aggregate), (Side(aggregate, 0), Side(aggregate, 1))
-        count, own = _totals(products, arguments, counted, frame)
-        (_, first), (_, second) = (_totals(side, arguments, counted, frame) for side in sides)
+        count, own = sums.of(products)
+        first, second = (sums.of(side)[1] for side in sides)
         return covariance(aggregate, count, sides, (first, second), products, own, errors)
     accumulator = accumulator_for(aggregate)
     assert accumulator is not None, "checked when the operator was made"
-    count, own = _totals(accumulator, arguments, counted, frame)
+    count, own = sums.of(accumulator)
     return accumulator.finish(count, count > 0, own, errors)
 
 
-def _totals(
-    accumulator: Accumulator, arguments: Sequence[pa.Array], counted: Mask, frame: list[Stretch]
-) -> tuple[Numbers, Numbers]:
-    """For the frame of each row: how many values it has, and the accumulator's numbers."""
-    diffs = counted.astype(np.int64)
-    if arguments:
-        low, high = accumulator.room_for(arguments[0], diffs)
-        if low or high:
-            accumulator.grow(low, high)
-    # The count, then a row of numbers for each limb; the first column is the total of nothing.
-    totals = np.zeros((1 + accumulator.width, len(diffs) + 1), np.int64)
-    totals[0, 1:] = diffs
-    if arguments:
-        accumulator.contribute(arguments[0], diffs, totals[1:, 1:].T)
-    np.cumsum(totals, axis=1, out=totals)
-    numbers = np.zeros((1 + accumulator.width, len(diffs)), np.int64)
-    for start, end in frame:
-        numbers += totals[:, end] - totals[:, start]
-    own = numbers[1:].T
-    accumulator.normalise(own)
-    return numbers[0], own
+class _Sums:
+    """Exact sums over the frame of each row."""
+
+    def __init__(
+        self,
+        arguments: Sequence[pa.Array],
+        counted: Mask,
+        frame: list[Stretch],
+        aggregate: Aggregate,
+    ) -> None:
+        self._arguments = arguments
+        self._diffs = counted.astype(np.int64)
+        self._frame = frame
+        self._first: FirstRows | None = None
+        if aggregate.distinct:
+            assert len(frame) == 1, "checked when the operator was made"
+            self._first = FirstRows(order_codes(arguments[0]), counted)
+
+    def of(self, accumulator: Accumulator) -> tuple[Numbers, Numbers]:
+        """For the frame of each row: how many values it has, and the accumulator's numbers."""
+        diffs, arguments = self._diffs, self._arguments
+        if arguments:
+            low, high = accumulator.room_for(arguments[0], diffs)
+            if low or high:
+                accumulator.grow(low, high)
+        # The count, then a row of numbers for each limb.
+        terms = np.zeros((1 + accumulator.width, len(diffs)), np.int64)
+        terms[0] = diffs
+        if arguments:
+            accumulator.contribute(arguments[0], diffs, terms[1:].T)
+        numbers = self._summed(terms)
+        own = numbers[1:].T
+        accumulator.normalise(own)
+        return numbers[0], own
+
+    def _summed(self, terms: Numbers) -> Numbers:
+        if self._first is not None:
+            ((start, end),) = self._frame
+            return self._first.sums(terms, start, end)
+        totals = running(terms)
+        numbers = np.zeros(terms.shape, np.int64)
+        for start, end in self._frame:
+            numbers += totals[:, end] - totals[:, start]
+        return numbers
 
 
 def _extreme(

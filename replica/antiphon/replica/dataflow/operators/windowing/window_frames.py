@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from antiphon.protocol.buffers import array_of, valid_of, values_of
 from antiphon.protocol.errors import NotServed
 from antiphon.protocol.expression import Interval, Literal
 from antiphon.protocol.plan import Frame, FrameExclusion, FrameUnit, SortKey
-from antiphon.protocol.row_hash import Words
+from antiphon.protocol.row_hash import Words, interval_words
 from antiphon.protocol.schema import TypeKind
 from antiphon.replica.dataflow.columns.gather import Rows
 from antiphon.replica.dataflow.columns.sort_codes import order_codes
@@ -22,6 +25,7 @@ from antiphon.replica.dataflow.operators.windowing.window_rows import Ordered
 
 Stretch = tuple[Rows, Rows]  # [start, end) of each row; never end < start
 _FAR: Final = 1 << 40  # rows: farther than any partition reaches
+_SHORT_DIGITS: Final = 18  # a decimal's that are computed with in 64 bits
 _INT64: Final = np.iinfo(np.int64)
 
 
@@ -59,11 +63,11 @@ def _has_distance(frame: Frame) -> bool:
 
 
 def _measurable(kind: pa.DataType) -> bool:
-    if pa.types.is_decimal(kind):
-        return bool(kind.precision <= 18)
     return bool(
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_interval(kind)
         or pa.types.is_date(kind)
         or pa.types.is_timestamp(kind)
     )
@@ -121,12 +125,13 @@ class _Measure:
         nulls_first = ~self._valid[rows.starts] if rows.count else self._valid
         self._starts = np.where(nulls_first, rows.ends - some, rows.starts)
         self._ends = self._starts + some
+        self._wide = _wide(self._column)
         self._codes = self._directed(order_codes(_instants(self._column)))
 
     def bound(self, side: int, distance: Literal, of_nulls: Rows, *, after: bool) -> Rows:
         """The first row at or after the value at the distance (`after`: behind all up to it)."""
         subtract = (side < 0) != self._descending
-        codes = self._directed(order_codes(_moved(self._column, distance, -1 if subtract else 1)))
+        own, codes = self._compared(distance, subtract=subtract)
         low, high = self._starts.copy(), self._ends.copy()
         last = max(len(low) - 1, 0)
         while True:
@@ -134,13 +139,56 @@ class _Measure:
             if not open_.any():
                 return np.where(self._valid, low, of_nulls)
             middle = (low + high) >> 1
-            here = self._codes[np.minimum(middle, last)]
+            here = own[np.minimum(middle, last)]
             beyond = here <= codes if after else here < codes
             low = np.where(open_ & beyond, middle + 1, low)
             high = np.where(open_ & ~beyond, middle, high)
 
+    def _compared(self, distance: Literal, *, subtract: bool) -> tuple[Words, Words]:
+        """Codes of the values, and of what is at the distance of each."""
+        if self._wide is None:
+            moved = _moved(self._column, distance, -1 if subtract else 1)
+            return self._codes, self._directed(order_codes(moved))
+        move = pc.subtract if subtract else pc.add
+        moved = move(self._wide, _wide_distance(distance, self._wide.type))
+        # Ranks: they mean something among each other alone.
+        both = order_codes(pa.concat_arrays([self._wide.cast(moved.type), moved]))
+        own, codes = np.split(self._directed(both), 2)
+        return own, codes
+
     def _directed(self, codes: Words) -> Words:
         return ~codes if self._descending else codes
+
+
+def _wide(column: pa.Array) -> pa.Array | None:
+    """Long decimals, and intervals in nanoseconds, as decimals that any distance can be added to;
+    None of all other types."""
+    kind = column.type
+    if pa.types.is_interval(kind):
+        valid = valid_of(column)
+        days, rest = (
+            array_of(part, pa.int64(), valid) for part in interval_words(values_of(column))
+        )
+        whole = pc.multiply(days.cast(pa.decimal128(19, 0)), pa.scalar(Decimal(DAY_US * 1000)))
+        return pc.add(whole, rest.cast(pa.decimal128(19, 0))).cast(pa.decimal256(38, 0))
+    if pa.types.is_decimal(kind) and kind.precision > _SHORT_DIGITS:
+        return column.cast(pa.decimal256(38, kind.scale))
+    return None
+
+
+def _wide_distance(distance: Literal, kind: pa.DataType) -> pa.Scalar:
+    """Cut after the last digit and to twice the largest value: no two values differ by a fraction
+    of the former, nor by more than the latter."""
+    value = distance.value
+    if isinstance(value, Interval):
+        days = value.months * 30 + value.days
+        units = (days * DAY_US + value.microseconds) * 1000
+    else:
+        assert isinstance(value, int | Decimal), "a distance of exact numbers is one"
+        units = min(int(Fraction(value) * 10**kind.scale), 2 * 10**kind.precision)
+    return pa.scalar(
+        Decimal(f"{units}E-{kind.scale}"), pa.decimal256(kind.precision + 1, kind.scale)
+    )
 
 
 def _instants(column: pa.Array) -> pa.Array:

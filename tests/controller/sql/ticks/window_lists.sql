@@ -1,0 +1,13 @@
+select id, array_agg(o) over (partition by g order by id), string_agg(s, ',') over (partition by g order by id rows between 2 preceding and 1 following) from r;
+select id, array_agg(s) over (order by id rows between 3 preceding and 1 preceding), string_agg(s, '') over (order by id desc rows 1 preceding), array_agg(x) over (partition by b order by id range between 3 preceding and 2 preceding) from r;
+select id, array_agg(id) over (order by id rows between 2 preceding and 2 following exclude current row), string_agg(s, '-') filter (where o > 2) over (partition by g order by id) from r;
+select id, list_sort(array_agg(distinct o) filter (where o is not null) over (partition by g order by id)), count(distinct o) over (partition by g order by id) from r;
+select id, count(distinct o) over (order by id rows between 4 preceding and 1 following), sum(distinct x) over (partition by g order by id), sum(distinct n) over (order by id rows 3 preceding) from r;
+select id, count(distinct s) filter (where o > 1) over (order by id), avg(distinct y) over (partition by b order by id rows between 5 preceding and current row), count(distinct x) over (partition by g) from r;
+select id, count(distinct o) over (order by o), sum(distinct o) over (partition by g order by o range between 1 preceding and current row), count(distinct b) over () from r;
+select id, median(x) over (partition by g order by id rows 3 preceding), median(f) over (partition by g) from r;
+select id, bit_xor(o) over (order by id rows 2 preceding), bit_and(y) over (partition by g), bit_or(x) over (order by id) from r;
+select id, var_pop(distinct o) over (partition by g order by id), stddev(distinct y) over (order by id rows 5 preceding) from r;
+select id, count(*) over (order by ts range between interval '1 month -29 days' preceding and interval '2 days -12 hours' following), sum(o) over (order by day desc range between interval '1 month -10 days' preceding and interval '1 month -3 days' following) from r;
+select id, count(*) over (order by n::numeric(38, 2) range between 0.5 preceding and 1.255 following), sum(o) over (partition by g order by x::numeric(38, 0) * 10000000000 desc range between 20000000000 preceding and current row) from r;
+select id, sum(o) over (order by ts - timestamp '2024-01-30' range between interval '12 hours' preceding and interval '1 day -1 hour' following), count(*) over (partition by g order by x * interval '1 second' + o * interval '1 day' desc range interval '1 day' preceding) from r where x < 100;
