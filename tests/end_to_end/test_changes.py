@@ -34,3 +34,27 @@ def test_a_change_answers_with_its_rows(up: Up) -> None:
     said = json.loads(done.stdout)
     assert said["tag"] == "DELETE 2"
     assert sorted(row["gone"] for row in said["rows"]) == ["b", "c"]
+
+
+def test_a_table_is_made_of_a_query_and_views_of_the_table(up: Up) -> None:
+    with up.ready() as client:
+        client.script("""
+            CREATE TABLE t (id bigint PRIMARY KEY, x text);
+            INSERT INTO t SELECT i, 'x' || i % 3 FROM generate_series(1, 300) AS s(i);
+        """)
+        made = client.sql("CREATE TABLE counted AS SELECT x, count(*) AS n FROM t GROUP BY x")
+        assert (made.tag, made.row_count) == ("SELECT 3", 3)
+        client.script("""
+            CREATE VIEW most AS SELECT max(n) AS most, count(*) AS rows FROM counted;
+            CREATE INDEX most_kept ON most (most);
+        """)
+        assert client.sql("SELECT * FROM most").rows() == [(100, 3)]
+        client.sql("INSERT INTO counted VALUES ('y', 101)")
+        assert client.sql("SELECT * FROM most").rows() == [(101, 4)]
+        explained = client.sql("EXPLAIN DELETE FROM counted WHERE n < 5").rows()
+        assert "Delete from table counted" in explained[0][0]
+        assert client.sql("SELECT count(*) FROM counted").scalar() == 4
+    up.kill()
+    up.start()
+    with up.ready() as client:
+        assert client.sql("SELECT * FROM most").rows() == [(101, 4)]

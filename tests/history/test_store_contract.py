@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pyarrow as pa
 import pytest
 
 from antiphon.history.digest import EMPTY_DIGEST, extend
@@ -13,6 +16,7 @@ from antiphon.history.store import (
     Committed,
     Fence,
     NewCommand,
+    NewShard,
     Tick,
 )
 from antiphon.protocol.command import UpdateConfiguration
@@ -20,9 +24,12 @@ from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.errors import (
     CollectionExists,
     CollectionMissing,
+    ComputeError,
+    ConstraintViolation,
     EpochFenced,
     InvalidArgument,
     NotComplete,
+    ReadConflict,
     StaleFacts,
     UpperMismatch,
 )
@@ -259,6 +266,45 @@ def test_a_dropped_shard_is_gone_with_its_content_and_its_keys(disk: Disk) -> No
     again.commit(new_shards=(shard(other, CollectionKind.TABLE, 0),))
     again.append(12, other, inserted((1, "a")))
     assert again.content(other, 12) == [(1, "a", 1)]
+
+
+def filled(batch: pa.RecordBatch, time: int, *unchanged: CollectionId) -> NewShard:
+    """A table with content that was made of these tables, as they were at `time`."""
+    content = Append(
+        collection=CollectionId(9), rows=batch, unchanged=unchanged, unchanged_since=time
+    )
+    return replace(shard(CollectionId(9), CollectionKind.TABLE), content=content)
+
+
+def test_a_table_is_there_with_its_content_or_not_at_all(disk: Disk) -> None:
+    driver = disk.open()
+    driver.commit(new_shards=SHARDS)
+    driver.append(10, TABLE, inserted((1, "a"), (2, "b")))
+    driver.append(20, BAG, inserted((7, "x")))
+    driver.commit(new_shards=(filled(inserted((1, "a"), (1, "a")), 15, TABLE),))
+    for found in (driver, disk.open()):
+        assert found.content(CollectionId(9), 14) == []
+        assert found.content(CollectionId(9), 15) == [(1, "a", 2)]
+    assert entries_of(disk.open().store.listen(CollectionId(9), 1, 21)) == [(1, "a", 15, 2)]
+
+
+@pytest.mark.parametrize(
+    ("new", "error"),
+    [
+        (filled(inserted((1, "a")), 9, TABLE), ReadConflict),
+        (filled(inserted((1, "a")), 11), InvalidArgument),
+        (filled(inserted((None, "a")), 10), ConstraintViolation),
+        (filled(inserted((1, "a")), 10, CollectionId(99)), CollectionMissing),
+        (replace(filled(inserted((1, "a")), 10), unique_key=(0,)), InvalidArgument),
+        (replace(filled(inserted((1, "a")), 10), kind=CollectionKind.FEED), InvalidArgument),
+    ],
+)
+def test_content_that_cannot_be_refuses_the_table(
+    driver: Driver, new: NewShard, error: type[ComputeError]
+) -> None:
+    driver.append(10, TABLE, inserted((1, "a")))
+    assert isinstance(driver.refuse(new_shards=(new,)), error)
+    driver.commit(new_shards=(shard(CollectionId(9), CollectionKind.TABLE),))
 
 
 def test_the_compaction_map_only_advances_and_forgets_what_is_closed(disk: Disk) -> None:

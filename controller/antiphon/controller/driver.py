@@ -121,7 +121,7 @@ class Driver:
         )
         self._following = Following(self._kernel)
         self._definitions = Definitions(self._kernel)
-        self._changes = Changes(self._kernel)
+        self._changes = Changes(self._kernel, self._definitions)
         self._reads = Reads(self._kernel)
         self._members = Members(self._kernel)
         self._write_back = WriteBack(self._kernel)
@@ -244,6 +244,8 @@ class Driver:
                 self._reads.select(event, statement)
             case Insert() | InsertSelect() | Merge() | Update() | Delete():
                 self._changes.begin(event, statement)
+            case CreateTable(content=InsertSelect() as content):
+                self._changes.create(event, statement, content)
             case (
                 CreateTable() | CreateFeed() | CreateView() | CreateMaterializedView()
                 | CreateIndex() | DropItems() | AlterSystem()

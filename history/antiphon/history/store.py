@@ -67,12 +67,18 @@ class StoredCommand:
 class NewShard:
     """A collection's durable content. `unique_key`: columns that the store keeps unique (tables);
     a feed's `unique_key` says which columns identify an overwritten row. Complete and empty at time
-    0: a materialized view's own upper starts at [1]."""
+    0: a materialized view's own upper starts at [1].
+
+    `content`: what a table holds from the start. Nobody can have read the table before, so the rows
+    are there from `content.unchanged_since` on, a complete time: what they were made of is then as
+    they say. If it has changed since, or they cannot be in the table, the whole submission is
+    refused."""
 
     collection: CollectionId
     kind: CollectionKind  # TABLE, FEED or MATERIALIZED_VIEW
     schema: Schema
     unique_key: tuple[int, ...] = ()
+    content: Append | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from antiphon.history.store import (
 )
 from antiphon.history.tables import ProducerEntry, Tables
 from antiphon.protocol.consolidate import consolidate_many
+from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import (
     CollectionExists,
@@ -104,6 +105,7 @@ class Prepared:
     submission: Submission
     created: Mapping[CollectionId, Shard]
     groups: Mapping[CollectionId, Group]
+    filled: Mapping[CollectionId, Delta]  # what those that are created hold from the start
 
 
 def prepare(state: State, submission: Submission) -> Prepared:
@@ -113,8 +115,9 @@ def prepare(state: State, submission: Submission) -> Prepared:
         EpochFenced: another claim owns the store.
         StaleFacts: the head is not `expected_head`.
         UpperMismatch: the tick's time is before the timeline's upper.
-        CollectionExists, CollectionMissing, InvalidArgument, SchemaMismatch, LimitExceeded: a part
-            that makes no sense.
+        ReadConflict: what the content of a new table was made of has changed.
+        CollectionExists, CollectionMissing, InvalidArgument, SchemaMismatch, ConstraintViolation,
+        LimitExceeded: a part that makes no sense.
     """
     if submission.fence != state.fence:
         raise EpochFenced(
@@ -134,7 +137,32 @@ def prepare(state: State, submission: Submission) -> Prepared:
         if shard is None or append.collection in submission.dropped_shards:
             raise shards.missing(append.collection)
         shards.check_shard_append(shard, append)
-    return Prepared(submission, created, _groups(state, created, submission))
+    filled = _filled(state, created, submission)
+    return Prepared(submission, created, _groups(state, created, submission), filled)
+
+
+def _filled(
+    state: State, created: Mapping[CollectionId, Shard], submission: Submission
+) -> Mapping[CollectionId, Delta]:
+    filled: dict[CollectionId, Delta] = {}
+    for new in submission.new_shards:
+        content = new.content
+        if content is None:
+            continue
+        shard, time = created[new.collection], content.unchanged_since
+        if shard.kind is not CollectionKind.TABLE or shard.unique_key or content.producer:
+            raise InvalidArgument("only a table without a key has content from the start")
+        if not 0 <= time < state.timeline_upper:
+            raise InvalidArgument(f"content at {time}, which is not before {state.timeline_upper}")
+        for collection in content.unchanged:
+            _check_unchanged(state, collection, time)
+        group = Group(shard, [(0, content)])
+        problem = group.problem(0)
+        if problem is not None:
+            raise problem
+        group.apply(0)
+        filled[new.collection] = group.delta(time)
+    return filled
 
 
 def _groups(
@@ -223,8 +251,12 @@ def perform(state: State, tables: Tables, prepared: Prepared) -> Committed:
     if submission.fold_to is not None:
         _fold(state, tables, submission.fold_to)
     for new in submission.new_shards:
-        state.shards[new.collection] = prepared.created[new.collection]
+        shard = prepared.created[new.collection]
+        state.shards[new.collection] = shard
         tables.add_shard(new)
+        if new.content is not None and (rows := prepared.filled[new.collection].rows):
+            shard.changed = new.content.unchanged_since
+            tables.add_run(new.collection, Side.ROWS, (shard.changed, shard.changed), rows)
     for collection in submission.dropped_shards:
         del state.shards[collection]
         tables.drop_shard(collection)

@@ -17,3 +17,5 @@ INSERT INTO stock (id, kind) VALUES (8, 'late'), (9, 'late') RETURNING id, n + 1
 INSERT INTO stock VALUES (9, 'later', 2), (10, 'later', 2) ON CONFLICT (id) DO UPDATE SET n = excluded.n RETURNING *;
 UPDATE stock SET n = n + 1 WHERE kind = 'late' RETURNING id, n;
 DELETE FROM stock WHERE kind = 'later' RETURNING id;
+-- A table of what a query gives, with all of its rows or not there at all.
+CREATE TABLE late AS SELECT id, n FROM stock WHERE kind = 'late';

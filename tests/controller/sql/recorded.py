@@ -108,6 +108,10 @@ def changes_catalog(statement: Statement) -> bool:
 
 def describe(statement: Statement, world: World) -> list[str]:
     match statement:
+        case CreateTable(content=content) if content is not None:
+            if isinstance(content, Insert):
+                return [item_line(statement.item), *batch_lines(content.rows)]
+            return [item_line(statement.item), *read_lines(content.read, world)]
         case CreateTable() | CreateFeed() | CreateView():
             return [item_line(statement.item)]
         case CreateMaterializedView() | CreateIndex():

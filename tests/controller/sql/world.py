@@ -91,8 +91,16 @@ class World:
     def perform(self, statement: Statement) -> None:
         match statement:
             case CreateTable(item=item) | CreateFeed(item=item):
+                content = statement.content if isinstance(statement, CreateTable) else None
+                read = self.answer(content.read) if isinstance(content, InsertSelect) else None
                 self.catalog = self.catalog.apply([AddItem(item)])
                 self.content[item.id] = Zset.empty(item.schema)
+                match content:
+                    case Insert(rows=rows):
+                        self._append(item.id, rows)
+                    case InsertSelect():
+                        assert read is not None, "it was read before"
+                        self._append(item.id, inserted_rows(content, read))
             case CreateView(item=item, replaces=replaced):
                 gone = [] if replaced is None else [RemoveItem(replaced)]
                 self.catalog = self.catalog.apply([*gone, AddItem(item)])

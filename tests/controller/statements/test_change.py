@@ -293,6 +293,67 @@ def test_what_cannot_be_told_again_is_said_to_be_done(world: World) -> None:
         assert "an earlier attempt" in reply.notices[0]
 
 
+COPIED = "CREATE TABLE made AS SELECT k, v FROM t WHERE v > 5"
+
+
+def answer_copy(world: World) -> None:
+    world.answer("r1", world.peeks("r1")[-1], [{"k": 1, "v": 10}, {"k": 2, "v": 20}])
+
+
+def test_a_table_comes_with_all_that_the_query_gave(world: World) -> None:
+    request = world.begin(COPIED)
+    answer_copy(world)
+    assert world.driver.catalog.find("made") is None, "not before it is durable"
+    world.run()
+    reply = world.reply(request)
+    assert isinstance(reply, DoneReply)
+    assert (reply.tag, reply.row_count) == ("SELECT 2", 2)
+    assert [row["k"] for row in world.content("made")] == [1, 2]
+    again = world.restart()
+    assert [row["k"] for row in again.content("made")] == [1, 2]
+
+
+def test_a_table_of_what_is_known_needs_no_replica() -> None:
+    world = World()
+    reply = world.sql("CREATE TABLE made AS VALUES (1), (2)")
+    assert isinstance(reply, DoneReply)
+    assert reply.tag == "SELECT 2"
+    assert len(world.content("made")) == 2
+    world.sql("INSERT INTO made VALUES (3)")
+    assert len(world.content("made")) == 3
+
+
+def test_a_table_is_made_of_one_moment(world: World) -> None:
+    request = world.begin(COPIED)
+    world.append("t", [{"k": 3, "v": 30}])
+    world.run()
+    answer_copy(world)
+    world.run()
+    assert world.driver.catalog.find("made") is None, "what it read has changed"
+    answer_copy(world)
+    world.run()
+    assert isinstance(world.reply(request), DoneReply)
+    assert len(world.content("made")) == 2
+
+
+def test_a_table_whose_name_was_taken_meanwhile_is_planned_again(world: World) -> None:
+    request = world.begin(COPIED)
+    world.sql("CREATE TABLE made (a int)")
+    answer_copy(world)
+    world.run()
+    assert world.reply(request) == ReplanReply()
+    assert world.content("made") == []
+
+
+def test_an_error_in_the_query_makes_no_table(world: World) -> None:
+    request = world.begin("CREATE TABLE made AS SELECT v / 0 AS x FROM t")
+    failure = Failure(code="data_error", message="division by zero")
+    peek = world.peeks("r1")[-1]
+    world.respond("r1", PeekResponse(peek_id=peek.peek_id, result=failure))
+    assert isinstance(error_of(world, request), DataError)
+    assert world.driver.catalog.find("made") is None
+
+
 def test_a_large_read_is_fetched(world: World) -> None:
     request = world.begin("DELETE FROM t")
     peek = world.peeks("r1")[-1]

@@ -9,7 +9,6 @@ import re
 from dataclasses import replace
 from typing import Final
 
-import pyarrow as pa
 from sqlglot import exp
 
 from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
@@ -23,6 +22,7 @@ from antiphon.controller.sql.explaining.explain import (
     explain_plan,
 )
 from antiphon.controller.sql.explaining.explain_analyze import plan_explain_analyze
+from antiphon.controller.sql.explaining.explain_change import explain_change, target_line
 from antiphon.controller.sql.explaining.explain_joins import JoinReasons
 from antiphon.controller.sql.parsing.cursor import Cursor
 from antiphon.controller.sql.parsing.dialect import parse
@@ -37,7 +37,8 @@ from antiphon.controller.sql.queries.introspect import (
 from antiphon.controller.sql.queries.query import QueryLowering, named_schema
 from antiphon.controller.sql.rewriting.optimize import optimized
 from antiphon.controller.sql.statement import (
-    Read,
+    CreateTable,
+    DataStatement,
     Rows,
     Statement,
     StatementText,
@@ -57,7 +58,6 @@ from antiphon.controller.sql.statements.reading import (
 from antiphon.controller.sql.statements.setting import plan_alter_system
 from antiphon.controller.sql.statements.show import plan_show
 from antiphon.protocol.codec.plan import plan_from_bytes
-from antiphon.protocol.command import IndexTarget
 from antiphon.protocol.errors import (
     ComputeError,
     UnsupportedSql,
@@ -71,6 +71,7 @@ __all__ = [
 ]
 
 _QUERIES: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
+_CHANGES: Final = frozenset({"INSERT", "UPDATE", "DELETE", "CREATE"})
 _KNOWN: Final = (
     "CREATE", "DROP", "INSERT", "UPDATE", "DELETE", "SELECT", "WITH", "VALUES", "TABLE",
     "SUBSCRIBE", "SHOW", "EXPLAIN", "ALTER", "COPY",
@@ -127,7 +128,7 @@ def _plan(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
             return plan_delete(source, catalog, now_us)
         case "CREATE":
             cursor.take()
-            return plan_create(source, cursor, catalog)
+            return plan_create(source, cursor, catalog, now_us)
         case "DROP":
             cursor.take()
             return plan_drop(source, cursor, catalog)
@@ -232,7 +233,7 @@ def _snapshot_option(source: Source, stop: int) -> tuple[bool, int]:
     return wanted, match.start()
 
 
-# EXPLAIN ([PLAN] [FOR] (query | [kind] name) | ANALYZE [kind] name)
+# EXPLAIN ([PLAN] [FOR] (query | change | [kind] name) | ANALYZE [kind] name)
 
 
 def _plan_explain(
@@ -254,10 +255,17 @@ def _plan_explain(
         plan = optimized(query.plan, catalog, maintained=False)
         finish = explain_finishing(finishing_of(query), column_names(plan))
         read = read_of(plan, named_schema(query), finishing_of(query), catalog)
-        lines = [_target_line(read, catalog), *([] if finish is None else [finish])]
+        lines = [target_line(read, catalog), *([] if finish is None else [finish])]
         if context.inspects:
             lines[0] = "Evaluate once, at the controller"
         return _lines([*lines, *explain_plan(plan, catalog)])
+    if cursor.peek().upper in _CHANGES:
+        # Blanks keep the offsets those of the whole statement.
+        text = source.piece.text
+        alone = Source(replace(source.piece, text=" " * start + text[start:]))
+        change = _plan(alone, catalog, now_us)
+        if isinstance(change, DataStatement | CreateTable):
+            return _lines(explain_change(change, catalog))
     if cursor.peek().upper in _KNOWN:
         raise source.unsupported(start, f"EXPLAIN {cursor.peek().upper}")
     for words in (("MATERIALIZED", "VIEW"), ("VIEW",), ("INDEX",)):
@@ -285,15 +293,6 @@ def _explain_item(item: CatalogItem, catalog: Catalog) -> list[str]:
     for index in catalog.indexes_on(item.id):
         lines.append(f"  kept by {describe_collection(index.id, catalog)}")
     return [*lines, *explain_plan(plan, catalog, JoinReasons(plan, catalog, item))]
-
-
-def _target_line(read: Read, catalog: Catalog) -> str:
-    if not isinstance(read.target, IndexTarget):
-        return "Evaluate once"
-    shown = describe_collection(read.target.collection, catalog)
-    if read.target.keys is None:
-        return f"Read all of {shown}"
-    return f"Look up {pa.ipc.open_stream(read.target.keys).read_all().num_rows} keys in {shown}"
 
 
 def _lines(lines: list[str]) -> Rows:

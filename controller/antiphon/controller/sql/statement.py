@@ -45,9 +45,11 @@ class Read:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable:
-    """`item.key_columns`: the primary key, maybe none."""
+    """`item.key_columns`: the primary key, maybe none. `content`: AS, what it holds from the start;
+    of the item that is yet to be."""
 
     item: CatalogItem
+    content: Insert | InsertSelect | None = None
     tag: str = "CREATE TABLE"
 
 

@@ -1,10 +1,10 @@
 """Statements that change data, and appends that come without SQL.
 
-`INSERT ... VALUES` appends at once. `UPDATE`, `DELETE`, `INSERT ... SELECT` and what says `ON
-CONFLICT` read first, at the latest time, and append on the condition that what they read from has
-not changed since; if it has, they read again. So they are serialisable with everything else, and
-nothing is locked, but for a statement that was overtaken several times: appends of others then wait
-until it is through.
+`INSERT ... VALUES` appends at once. `UPDATE`, `DELETE`, `INSERT ... SELECT`, `CREATE TABLE AS` and
+what says `ON CONFLICT` read first, at the latest time, and append on the condition that what they
+read from has not changed since; if it has, they read again. So they are serialisable with
+everything else, and nothing is locked, but for a statement that was overtaken several times:
+appends of others then wait until it is through.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from antiphon.controller.request import (
     StatementReceived,
 )
 from antiphon.controller.sql.statement import (
+    CreateTable,
     DataStatement,
     Delete,
     Insert,
@@ -47,6 +48,7 @@ from antiphon.controller.sql.statements.change import (
     returned_rows,
     updated_rows,
 )
+from antiphon.controller.statements.definition import Definitions
 from antiphon.history.store import Append, AppendApplied, AppendRefused
 from antiphon.protocol.delta import decode_batch
 from antiphon.protocol.errors import (
@@ -73,6 +75,7 @@ class _Run:
 
     event: StatementReceived
     statement: ReadingStatement
+    creates: CreateTable | None = None  # the table that the rows are for
     reads: int = 0
     reading: int | None = None  # the internal request of the read that is under way
     reserved: bool = False  # it has asked that others wait
@@ -82,8 +85,9 @@ class _Run:
 class Changes:
     """Performs data statements; any number at a time."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, definitions: Definitions) -> None:
         self._kernel = kernel
+        self._definitions = definitions
         self._runs: dict[int, _Run] = {}  # by the caller's request
         self._fetching: dict[int, Callable[[ResultFetched], None]] = {}
 
@@ -119,6 +123,14 @@ class Changes:
                 self._read(run)
             case _:
                 assert_never(statement)
+
+    def create(
+        self, event: StatementReceived, statement: CreateTable, content: InsertSelect
+    ) -> None:
+        """CREATE TABLE AS: read, then create the table with what was found, whole."""
+        run = _Run(event, content, creates=statement)
+        self._runs[event.request] = run
+        self._read(run)
 
     def cancel(self, request: int) -> bool:
         """The caller is gone. A read is given up; an append that waits is still made, and its
@@ -230,6 +242,17 @@ class Changes:
             reply = _done(statement, answer.num_rows, run.applied.time, returned)
             self._finish(run, reply)
             return
+        if run.creates is not None:
+            content = Append(
+                collection=statement.item.id,
+                rows=rows,
+                unchanged=statement.read.sources,
+                unchanged_since=time,
+            )
+            self._definitions.begin(
+                run.event, run.creates, content, lambda reply: self._on_created(run, reply)
+            )
+            return
         if answer.num_rows == 0 and run.event.producer is None:
             self._finish(run, _done(statement, 0, time, returned))
             return
@@ -266,17 +289,27 @@ class Changes:
                 if duplicate:
                     changed = _changed_count(run.statement, appended, row_count)
                 self._finish(run, _done(run.statement, changed, time, returned))
-            case AppendRefused(error=ReadConflict()) if run.reads < READS_MAX:
-                if run.event.request in self._runs:
-                    self._read_again(run)
-            case AppendRefused(error=ReadConflict()):
-                error = ReadConflict(
-                    f"what the statement read was changed by others {READS_MAX} times in a row",
-                    reads=READS_MAX,
-                )
-                self._finish(run, ErrorReply(error))
             case AppendRefused(error=error):
-                self._finish(run, ErrorReply(error))
+                self._on_refused(run, error)
+
+    def _on_created(self, run: _Run, reply: Reply | None) -> None:
+        match reply:
+            case ErrorReply(error=error):
+                self._on_refused(run, error)
+            case _:
+                self._finish(run, reply)
+
+    def _on_refused(self, run: _Run, error: ComputeError) -> None:
+        if not isinstance(error, ReadConflict):
+            self._finish(run, ErrorReply(error))
+        elif run.reads >= READS_MAX:
+            conflict = ReadConflict(
+                f"what the statement read was changed by others {READS_MAX} times in a row",
+                reads=READS_MAX,
+            )
+            self._finish(run, ErrorReply(conflict))
+        elif run.event.request in self._runs:
+            self._read_again(run)
 
     def _read_again(self, run: _Run) -> None:
         request, reservations = run.event.request, self._kernel.reservations
@@ -291,10 +324,11 @@ class Changes:
         row_count = _changed_count(run.statement, applied.row_count, 0)
         self._finish(run, _forgotten(run.statement, row_count, applied))
 
-    def _finish(self, run: _Run, reply: Reply) -> None:
+    def _finish(self, run: _Run, reply: Reply | None) -> None:
+        """`reply` None: it was given already."""
         self._kernel.reservations.release(run.event.request, self._kernel.now_ms)
         # Absent: the caller went away meanwhile.
-        if self._runs.pop(run.event.request, None) is not None:
+        if self._runs.pop(run.event.request, None) is not None and reply is not None:
             self._kernel.reply(run.event.request, reply)
 
 

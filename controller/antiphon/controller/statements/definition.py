@@ -8,7 +8,7 @@ statement that was planned on an older catalog is planned again, for it holds na
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -22,7 +22,7 @@ from antiphon.controller.instance.event import (
 )
 from antiphon.controller.instance.ready import NumberedEntry
 from antiphon.controller.kernel import Kernel
-from antiphon.controller.ports import DoneReply, ErrorReply, ReplanReply
+from antiphon.controller.ports import DoneReply, ErrorReply, ReplanReply, Reply
 from antiphon.controller.request import StatementReceived
 from antiphon.controller.sql.statement import (
     AlterSystem,
@@ -33,12 +33,14 @@ from antiphon.controller.sql.statement import (
     CreateTable,
     CreateView,
     DropItems,
+    Insert,
 )
-from antiphon.history.store import CatalogChange, Committed, Completion, NewShard, Refused
+from antiphon.history.store import Append, CatalogChange, Committed, Completion, NewShard, Refused
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
 from antiphon.protocol.frontier import CLOSED
 from antiphon.protocol.ids import CollectionId, Position
 
+OnEnd = Callable[[Reply | None], None]
 SHARD_KINDS = (ItemKind.TABLE, ItemKind.FEED, ItemKind.MATERIALIZED_VIEW)
 
 
@@ -56,14 +58,15 @@ class Definition:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def define(statement: CatalogStatement, now_ms: int) -> Definition:
-    """The definition of a statement that is performed now."""
+def define(statement: CatalogStatement, now_ms: int, content: Append | None = None) -> Definition:
+    """The definition of a statement that is performed now; `content`: of the table it makes."""
     match statement:
         case CreateTable(item=item) | CreateFeed(item=item):
             added, kind = _added(item, now_ms), item.collection_kind
             assert kind is not None, "tables and feeds are collections"
             stored = StoredInput(collection=item.id, kind=kind, schema=item.schema)
-            return Definition(changes=(added,), stored=(stored,), new_shards=(_shard(item),))
+            shard = replace(_shard(item), content=content)
+            return Definition(changes=(added,), stored=(stored,), new_shards=(shard,))
         case AlterSystem(values=values):
             return Definition(changes=(), settings=values)
         case CreateView(item=item, replaces=replaced):
@@ -98,29 +101,74 @@ def _shard(item: CatalogItem) -> NewShard:
     return NewShard(collection=item.id, kind=kind, schema=item.schema, unique_key=unique)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    """A statement, the rows that its table holds from the start, and who hears what became of it:
+    None if that was replied already."""
+
+    event: StatementReceived
+    statement: CatalogStatement
+    content: Append | None
+    on_end: OnEnd
+
+    @property
+    def done(self) -> DoneReply:
+        """What is said once it is durable."""
+        if self.content is None:
+            return DoneReply(tag=self.statement.tag)
+        row_count = self.content.rows.num_rows
+        time = self.content.unchanged_since
+        return DoneReply(tag=f"SELECT {row_count}", row_count=row_count, time=time)
+
+
 class Definitions:
     """Performs catalog statements, in order of arrival, one at a time."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._queue: deque[tuple[StatementReceived, CatalogStatement]] = deque()
+        self._queue: deque[_Waiting] = deque()
         self._busy = False
 
-    def begin(self, event: StatementReceived, statement: CatalogStatement) -> None:
-        self._queue.append((event, statement))
+    def begin(
+        self,
+        event: StatementReceived,
+        statement: CatalogStatement,
+        content: Append | None = None,
+        on_end: OnEnd | None = None,
+    ) -> None:
+        """`content`: what a new table holds, which was read for it. `on_end`: hears the reply in
+        place of the caller."""
+
+        def reply(reply: Reply | None) -> None:
+            if reply is not None:
+                self._kernel.reply(event.request, reply)
+
+        self._queue.append(
+            _Waiting(event=event, statement=statement, content=content, on_end=on_end or reply)
+        )
         self._next()
 
     def _next(self) -> None:
         while self._queue and not self._busy:
-            event, statement = self._queue.popleft()
-            if event.catalog_version != self._kernel.catalog.version:
-                self._kernel.reply(event.request, ReplanReply())
+            waiting = self._queue.popleft()
+            if waiting.event.catalog_version != self._kernel.catalog.version:
+                waiting.on_end(ReplanReply())
                 continue
-            self._perform(event, statement)
+            self._perform(self._with_known_content(waiting))
 
-    def _perform(self, event: StatementReceived, statement: CatalogStatement) -> None:
-        kernel = self._kernel
-        definition = define(statement, kernel.now_ms)
+    def _with_known_content(self, waiting: _Waiting) -> _Waiting:
+        """With the rows that were known when it was planned, as of now."""
+        match waiting.statement:
+            case CreateTable(item=item, content=Insert(rows=rows)):
+                time = self._kernel.oracle.read_time
+                content = Append(collection=item.id, rows=rows, unchanged_since=time)
+                return replace(waiting, content=content)
+            case _:
+                return waiting
+
+    def _perform(self, waiting: _Waiting) -> None:
+        kernel, event, statement = self._kernel, waiting.event, waiting.statement
+        definition = define(statement, kernel.now_ms, waiting.content)
         numbered = kernel.step(
             InstallRequested(
                 request=event.request,
@@ -131,7 +179,8 @@ class Definitions:
             )
         )
         if event.request not in kernel.instance.state.installs:
-            return  # refused, and replied
+            waiting.on_end(None)  # refused, and replied
+            return
         self._busy = True
         after = kernel.catalog.apply(definition.changes)
 
@@ -141,10 +190,10 @@ class Definitions:
                 case Committed():
                     # Replicas may have come and gone meanwhile; items change one by one, here.
                     kernel.catalog = after.with_replicas(kernel.catalog.replicas)
-                    self._on_durable(event, statement, definition, numbered, completion)
+                    self._on_durable(waiting, definition, numbered, completion)
                 case Refused(error=error):
                     kernel.step(InstallRefused(request=event.request))
-                    kernel.reply(event.request, ErrorReply(error))
+                    waiting.on_end(ErrorReply(error))
             self._next()
 
         kernel.submit(
@@ -159,8 +208,7 @@ class Definitions:
 
     def _on_durable(
         self,
-        event: StatementReceived,
-        statement: CatalogStatement,
+        waiting: _Waiting,
         definition: Definition,
         numbered: tuple[NumberedEntry, ...],
         committed: Committed,
@@ -168,14 +216,13 @@ class Definitions:
         first = committed.head - len(numbered) + 1
         self._kernel.step(
             InstallDurable(
-                request=event.request,
+                request=waiting.event.request,
                 positions=tuple(Position(first + at) for at in range(len(numbered))),
                 head=committed.head,
                 head_digest=committed.digest,
             )
         )
-        reply = DoneReply(tag=statement.tag, notices=definition.notices)
-        self._kernel.reply(event.request, reply)
+        waiting.on_end(replace(waiting.done, notices=definition.notices))
 
 
 def _row(change: Change) -> CatalogChange:

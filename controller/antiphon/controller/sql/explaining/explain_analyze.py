@@ -21,6 +21,9 @@ def plan_explain_analyze(source: Source, cursor: Cursor, catalog: Catalog) -> Se
     """After EXPLAIN ANALYZE: [kind] name."""
     if cursor.peek().upper in ("SELECT", "WITH", "VALUES", "TABLE", "("):
         raise source.unsupported(cursor.peek().start, "EXPLAIN ANALYZE of a query")
+    if cursor.peek().upper in ("INSERT", "UPDATE", "DELETE", "CREATE"):
+        what = "EXPLAIN ANALYZE of a change"
+        raise source.unsupported(cursor.peek().start, what, "; EXPLAIN shows how it is planned")
     for words in _KINDS:
         if cursor.accept(*words):
             break

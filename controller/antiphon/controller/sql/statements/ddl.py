@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
-from antiphon.controller.sql.binding.naming import NAMELESS
-from antiphon.controller.sql.binding.relation import Context, Query
-from antiphon.controller.sql.parsing.cursor import Cursor, check_new_name
+from antiphon.controller.sql.binding.relation import Context
+from antiphon.controller.sql.parsing.cursor import Cursor
 from antiphon.controller.sql.parsing.dialect import parse
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.queries.query import QueryLowering
@@ -25,19 +23,19 @@ from antiphon.controller.sql.statement import (
 from antiphon.controller.sql.statements.column_definitions import (
     key_positions,
     read_columns,
-    too_many_columns,
 )
 from antiphon.controller.sql.statements.item_names import find_relation, read_kind, with_article
 from antiphon.controller.sql.statements.reading import dataflow_of
+from antiphon.controller.sql.statements.table_as import begins_as, plan_table_as
+from antiphon.controller.sql.statements.view_columns import view_schema
 from antiphon.protocol.codec.plan import plan_to_bytes
 from antiphon.protocol.dataflow import Export, IndexExport, MaterializedViewExport
 from antiphon.protocol.errors import CollectionExists, DependencyExists
-from antiphon.protocol.limits import COLUMNS_MAX
 from antiphon.protocol.plan import Get, imports_of
 from antiphon.protocol.schema import Column, Schema
 
 
-def plan_create(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
+def plan_create(source: Source, cursor: Cursor, catalog: Catalog, now_us: int | None) -> Statement:
     """The statement after CREATE."""
     start = cursor.peek().start
     replaces = cursor.accept("OR", "REPLACE")
@@ -56,7 +54,9 @@ def plan_create(source: Source, cursor: Cursor, catalog: Catalog) -> Statement:
     if kind is ItemKind.INDEX:
         return _create_index(source, cursor, catalog, exists_is_fine)
     name = cursor.new_name(f"the {KIND_NAMES[kind]}")
-    if kind in (ItemKind.TABLE, ItemKind.FEED):
+    if kind is ItemKind.TABLE and begins_as(cursor):
+        made: Statement = plan_table_as(source, cursor, catalog, name, now_us)
+    elif kind in (ItemKind.TABLE, ItemKind.FEED):
         made = _create_stored(source, cursor, catalog, kind, name)
     else:
         made = _create_view(source, cursor, catalog, kind, name)
@@ -109,9 +109,13 @@ def _create_stored(
 ) -> Statement:
     start = cursor.peek().start
     if cursor.peek().upper == "AS":
-        raise source.unsupported(start, "CREATE TABLE ... AS", "; use CREATE MATERIALIZED VIEW")
+        raise source.unsupported(start, "CREATE FEED ... AS", "; create it, and INSERT a query")
     found = read_columns(source, cursor)
     key = found.key
+    if cursor.peek().upper == "AS":
+        raise source.invalid(
+            start, "CREATE TABLE ... AS takes the names of columns, not their types"
+        )
     if not cursor.at_end:
         raise source.unsupported(cursor.peek().start, f"{cursor.peek().text} after the columns")
     if kind is ItemKind.FEED and not key:
@@ -163,35 +167,6 @@ def _create_view(
         plan=dataflow.plan, depends_on=tuple(sorted({*used, *imports})),
     )  # fmt: skip
     return CreateMaterializedView(item=item, dataflow=dataflow)
-
-
-def view_schema(
-    source: Source, start: int, query: Query, names: Sequence[tuple[str, int]] = ()
-) -> Schema:
-    """The columns of a view, by the given names or the query's own.
-
-    Raises:
-        InvalidSql: a name that is given twice, reserved or missing.
-    """
-    if len(names) > len(query.columns):
-        raise source.invalid(
-            names[0][1], f"{len(names)} column names for {len(query.columns)} columns"
-        )
-    given = [name for name, _ in names]
-    given += [column.name for column in query.columns[len(given) :]]
-    for index, name in enumerate(given):
-        check_new_name(source, names[index][1] if index < len(names) else start, name)
-        if name in given[:index]:
-            hint = " (give it one with AS)" if name == NAMELESS else ""
-            raise source.invalid(start, f'two columns are called "{name}"{hint}')
-    if len(given) > COLUMNS_MAX:
-        raise too_many_columns(len(given))
-    return Schema(
-        tuple(
-            Column(name=name, type=c.type, nullable=c.nullable)
-            for name, c in zip(given, query.columns, strict=True)
-        )
-    )
 
 
 # Indexes.

@@ -184,6 +184,14 @@ def _planned(target: _Target, rows: Plan, tail: Tail) -> Statement:
         changed = Changed(item=item, name=target.alias, plan=rows, kept=width, old=None, new=0)
         rows, shown = with_returning(context, tail.returning, changed)
     plan = optimized(rows, catalog, maintained=False)
+    return insertion_of(item, plan, catalog, shown)
+
+
+def insertion_of(
+    item: CatalogItem, plan: Plan, catalog: Catalog, shown: Returning | None = None
+) -> Insert | InsertSelect:
+    """What appends the rows of an optimised plan: the item's columns, and those of RETURNING."""
+    width = len(item.schema)
     if isinstance(plan, Constant):
         found = [values for values, count in plan.rows for _ in range(count)]
         made = _insert_rows(item, [[row[i] for row in found] for i in range(width)])
