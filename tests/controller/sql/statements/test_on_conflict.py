@@ -55,6 +55,33 @@ def test_a_subquery_may_read_the_row_that_was_there(world: World) -> None:
     assert rows(world) == [(1, 2, "x"), (2, 5, None)]
 
 
+def test_every_nan_is_one_key() -> None:
+    world = World()
+    world.run("CREATE TABLE d (x double precision PRIMARY KEY, n int)")
+    world.run("INSERT INTO d VALUES ('NaN', 1), ('NaN', 2), (0.0, 3) ON CONFLICT DO NOTHING")
+    world.run("INSERT INTO d VALUES ('NaN', 4), (-0.0, 5), (1, 6) ON CONFLICT DO NOTHING")
+    nan = "(SELECT x FROM d WHERE n = 1)"
+    world.run(f"INSERT INTO d SELECT {nan}, 7 ON CONFLICT DO NOTHING")
+    merged = "ON CONFLICT (x) DO UPDATE SET n = d.n + 10 * excluded.n"
+    world.run(f"INSERT INTO d VALUES ('NaN', 8), (-0.0, 9) {merged}")
+    assert sorted(n for _, n in world.select("SELECT * FROM d")) == [6, 81, 93]
+    for twice in ("('NaN', 1), ('NaN', 2)", "(0.0, 1), (-0.0, 2)"):
+        with pytest.raises(ConstraintViolation, match="the same key"):
+            world.run(f"INSERT INTO d VALUES {twice} {merged}")
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_what_was_written_twice_is_one_row(indexed: bool, world: World) -> None:
+    if indexed:
+        world.run("CREATE INDEX k_id ON k (id)")
+    for _ in range(2):
+        world.run("INSERT INTO k VALUES (3, 1, 'c'), (3, 1, 'c') ON CONFLICT DO NOTHING")
+    assert rows(world) == [(1, 0, "x"), (2, 5, None), (3, 1, "c")]
+    same = "VALUES (3, 1, 'c'), (3, 1, 'c') ON CONFLICT (id) DO UPDATE SET n = 2"
+    with pytest.raises(ConstraintViolation, match="the same key"):
+        world.run(f"INSERT INTO k {same}")
+
+
 def test_nulls_are_checked_in_what_a_row_becomes(world: World) -> None:
     with pytest.raises(ConstraintViolation, match="NOT NULL"):
         world.run("INSERT INTO k VALUES (1, 1, '-') ON CONFLICT (id) DO UPDATE SET n = NULL")

@@ -13,6 +13,7 @@ from antiphon.controller.sql.statement import Delete, InsertSelect, Merge, Updat
 from antiphon.history.revision import latest
 from antiphon.protocol.delta import DIFF_COLUMN
 from antiphon.protocol.errors import ConstraintViolation
+from antiphon.protocol.row_hash import hash_rows
 from antiphon.protocol.schema import Schema, arrow_schema
 
 _DIFF_FIELD = pa.field(DIFF_COLUMN, pa.int64(), nullable=False)
@@ -127,8 +128,8 @@ def merged_rows(statement: Merge, answer: pa.RecordBatch) -> pa.RecordBatch:
 
 def _check_keys(item: CatalogItem, columns: Sequence[pa.Array]) -> None:
     names = [item.schema.columns[index].name for index in item.key_columns]
-    keys = pa.table([columns[index] for index in item.key_columns], names=names)
-    if keys.group_by(names).aggregate([]).num_rows < keys.num_rows:
+    words = np.stack(hash_rows([columns[index] for index in item.key_columns]))
+    if np.unique(words, axis=1).shape[1] < words.shape[1]:
         raise ConstraintViolation(
             f'two rows for "{item.name}" have the same key ({", ".join(names)}), and ON CONFLICT '
             "DO UPDATE changes a row once; leave one of them out",

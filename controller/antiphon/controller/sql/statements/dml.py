@@ -221,7 +221,8 @@ def _current(item: CatalogItem) -> list[ColumnReference]:
 
 def _once(item: CatalogItem, rows: Plan) -> Plan:
     """The item's rows that are among the first columns of `rows`, each as often as it is there; of
-    several that differ in what stands behind them the least, so that a row is changed once."""
+    several that differ in what stands behind them the least, so that a row is changed once. Where
+    there is a key each is there once, and need not be looked for again."""
     width, whole = len(item.schema), width_of(rows)
     kind = JoinKind.SEMI
     chosen: Plan = Distinct(input=rows)
@@ -229,8 +230,10 @@ def _once(item: CatalogItem, rows: Plan) -> Plan:
         order_by = tuple(
             SortKey(column=i, descending=False, nulls_first=False) for i in range(width, whole)
         )
-        kind = JoinKind.INNER
-        chosen = TopK(input=rows, group_by=tuple(range(width)), order_by=order_by, limit=1)
+        kind, group_by = JoinKind.INNER, item.key_columns or tuple(range(width))
+        chosen = TopK(input=rows, group_by=group_by, order_by=order_by, limit=1)
+    if item.key_columns:
+        return chosen
     keys = tuple(_current(item))
     own = Get(collection=item.id, schema=item.schema)
     found = Join(

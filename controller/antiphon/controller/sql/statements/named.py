@@ -14,7 +14,8 @@ from antiphon.controller.sql.queries.introspect import system_relation
 from antiphon.controller.sql.rewriting.optimize import optimized
 from antiphon.controller.sql.statement import Inspect, InspectChanges, Select, Subscribe
 from antiphon.controller.sql.statements.column_definitions import too_many_columns
-from antiphon.controller.sql.statements.reading import key_stream, read_of, subscribe_of
+from antiphon.controller.sql.statements.key_lookup import key_stream
+from antiphon.controller.sql.statements.reading import read_of, subscribe_of
 from antiphon.protocol.arrow_stream import read_stream
 from antiphon.protocol.command import IndexTarget
 from antiphon.protocol.dataflow import UNFINISHED

@@ -6,6 +6,7 @@ changed by what it found; if others change the table meanwhile, it is read again
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,7 +87,7 @@ def _first_of_each(item: CatalogItem, rows: Plan) -> Plan:
     if isinstance(rows, Constant):
         kept: dict[tuple[Value, ...], tuple[tuple[Value, ...], int]] = {}
         for values, _ in rows.rows:
-            kept.setdefault(tuple(values[index] for index in item.key_columns), (values, 1))
+            kept.setdefault(tuple(_one_nan(values[i]) for i in item.key_columns), (values, 1))
         return Constant(schema=rows.schema, rows=tuple(kept.values()))
     others = [i for i in range(len(item.schema)) if i not in item.key_columns]
     order_by = tuple(SortKey(column=i, descending=False, nulls_first=False) for i in others)
@@ -138,6 +139,11 @@ def with_merge(
     schema = answer_schema(Schema((MATCHED, *both_schema(item).columns)), shown)
     read = whole_read(optimized(plan, catalog, maintained=False), schema, catalog)
     return Merge(item=item, read=read, returning=shown)
+
+
+def _one_nan(value: Value) -> Value:
+    """The value, equal to itself: every NaN is the same key."""
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
 def _key(item: CatalogItem) -> tuple[ColumnReference, ...]:
