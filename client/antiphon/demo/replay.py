@@ -18,7 +18,7 @@ from antiphon.demo.data import Year
 from antiphon.demo.events import HOUR_US, Events
 from antiphon.demo.meter import Pace, Sent, ViewMeter
 from antiphon.demo.views import CREATE_FEED, FEED, TABLES, VIEWS
-from antiphon.protocol.errors import AntiphonError, Unavailable
+from antiphon.protocol.errors import AntiphonError, ReplicaFailed, Unavailable
 from antiphon.protocol.stage import Stage
 from antiphon.v1 import control_pb2 as wire
 
@@ -197,7 +197,10 @@ class Replay:
             return
         replica = next((r for r in self._run.status.replicas if r.name == kill.replica), None)
         now_s = time.monotonic()
-        if replica is None or not _is_ready(replica) or replica.process_id == kill.process_id:
+        # Its death is noticed a moment later, and by the one before the other: without a process it
+        # may be shown as connected still.
+        is_another = replica is not None and replica.process_id not in (0, kill.process_id)
+        if replica is None or not _is_ready(replica) or not is_another:
             if kill.noticed_s is None and (replica is None or replica.link != "connected"):
                 kill.noticed_s = now_s
             return
@@ -207,24 +210,18 @@ class Replay:
             f" {now_s - kill.at_s:.1f} s after the kill"
         )
 
-    def _all_back(self, status: wire.GetStatusResponse) -> bool:
-        """Every replica is ready, and none is still shown as the process that was killed: its
-        death is noticed a moment later."""
-        gone = None if self._run.kill is None else self._run.kill.process_id
-        return _all_ready(status) and all(r.process_id != gone for r in status.replicas)
-
     async def _check(self, place: str, *, subscriptions: bool) -> None:
         """Compares every view on each replica, at one time, with DuckDB over the same data."""
         run = self._run
         run.phase = "comparing"
         assert self._sent, "something was sent"
         at = self._sent[-1].time
-        await self._until(self._all_back, COME_BACK_TIMEOUT_S, "a replica did not come back")
+        await self._until(_all_ready, COME_BACK_TIMEOUT_S, "a replica did not come back")
         state = self._events.state_after(run.sent)
         expected = await asyncio.to_thread(self._expected, state)
         for replica in [r.name for r in run.status.replicas]:
             for view in VIEWS:
-                actual = await self._client.peek(view.name, as_of=at, replica=replica)
+                actual = await self._ask(view.name, replica, at)
                 verdict = compare(view, replica, actual, expected[view.name])
                 run.verdicts.append((place, verdict))
                 self._tell(verdict)
@@ -232,6 +229,18 @@ class Replay:
             await self._check_subscriptions(place, at, expected)
         equal = sum(v.is_equal for p, v in run.verdicts if p == place)
         self._say(f"compared with DuckDB {place}, at time {at}: {equal} comparisons equal")
+
+    async def _ask(self, view: str, replica: str, at: int) -> pa.Table:
+        """What one replica holds. Its link may be lost at any moment, be it that it was killed just
+        now, or that the machine is busy; nothing was done then, so it is asked again."""
+        deadline_s = time.monotonic() + COME_BACK_TIMEOUT_S
+        while True:
+            try:
+                return await self._client.peek(view, as_of=at, replica=replica)
+            except ReplicaFailed:
+                if time.monotonic() > deadline_s:
+                    raise
+            await asyncio.sleep(POLL_S)
 
     async def _check_subscriptions(
         self, place: str, at: int, expected: dict[str, pa.Table]
