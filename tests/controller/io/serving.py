@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -19,6 +19,9 @@ from antiphon.protocol.io.security import ClientSecurity
 from antiphon.v1 import control_pb2 as pb
 from antiphon.v1.collections_pb2_grpc import CollectionsStub
 from antiphon.v1.control_pb2_grpc import ControlStub
+
+PATIENCE_S: Final = 100.0  # for what must come, on however busy a machine
+LOG_BYTES_SHOWN: Final = 3_000
 
 Row = dict[str, Any]
 
@@ -71,7 +74,7 @@ class Client:
             ready = [r for r in status.replicas if r.link == "connected"]
             return len(ready) >= replicas and status.mode == "publish_healthy"
 
-        await until(reached, 60, f"{replicas} replicas are ready")
+        await until(reached, f"{replicas} replicas are ready")
 
 
 def _rows(batch: bytes, schema: pa.Schema) -> list[Row]:
@@ -87,15 +90,15 @@ def arrow_stream(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-async def until(reached: Callable[[], Any], timeout_s: float, what: str) -> None:
-    deadline_s = time.monotonic() + timeout_s
+async def until(reached: Callable[[], Any], what: str) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
     while True:
         found = reached()
         if asyncio.iscoroutine(found):
             found = await found
         if found:
             return
-        assert time.monotonic() < deadline_s, f"not within {timeout_s} s: {what}"
+        assert time.monotonic() < deadline_s, f"not within {PATIENCE_S:g} s: {what}"
         await asyncio.sleep(0.02)
 
 
@@ -110,5 +113,9 @@ async def serving(
         client = Client(controller.address, token)
         try:
             yield controller, client
+        except BaseException:
+            for log in sorted(data.glob("replicas/*/log")):  # pytest shows it with the failure
+                print(log, log.read_text(errors="replace")[-LOG_BYTES_SHOWN:], sep="\n")
+            raise
         finally:
             await client.channel.close()

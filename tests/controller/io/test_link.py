@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog.testing
 
 from antiphon.controller.instance.event import LinkLost, ResponsesReceived
 from antiphon.controller.io import link as module
@@ -35,10 +38,10 @@ from antiphon.protocol.ids import (
     ReplicaId,
     SessionId,
 )
-from antiphon.protocol.limits import BATCH_MESSAGES_MAX
+from antiphon.protocol.limits import BATCH_MESSAGES_MAX, RECONNECT_BACKOFF_MIN_MS
 from antiphon.protocol.response import Draining
 from tests.controller.io.compute_server import ScriptedReplica
-from tests.controller.io.serving import until
+from tests.controller.io.serving import PATIENCE_S, until
 
 R1 = ReplicaId("r1")
 
@@ -105,7 +108,7 @@ async def post() -> AsyncIterator[Post]:
 
 async def connect(post: Post, replica: ScriptedReplica) -> None:
     post.links.connect(R1, replica.address)
-    await until(lambda: len(replica.heard) >= 2, 5, "a session")
+    await until(lambda: len(replica.heard) >= 2, "a session")
 
 
 async def test_a_probe_then_a_session_that_begins_with_hello(
@@ -123,7 +126,7 @@ async def test_what_is_ready_shares_a_batch_and_keeps_its_order(
     await connect(post, replica)
     for number in range(1, 501):
         post.links.send(R1, (live(number),))
-    await until(lambda: len(replica.heard) == 502, 5, "all commands")
+    await until(lambda: len(replica.heard) == 502, "all commands")
     told = [c.collection for c in replica.heard if isinstance(c, Schedule)]
     assert told == list(range(1, 501))
     # As few as hold so many, the greeting, and what left while the others still came.
@@ -139,11 +142,11 @@ async def test_a_cancellation_leaves_with_what_follows_or_soon_alone(
     post.links.send(R1, (cancel,))
     await asyncio.sleep(0)
     post.links.send(R1, (live(1),))
-    await until(lambda: len(replica.heard) == 4, 5, "both")
+    await until(lambda: len(replica.heard) == 4, "both")
     assert [type(command) for command in replica.heard[2:]] == [CancelPeek, Schedule]
     assert replica.batches == batches + 1
     post.links.send(R1, (cancel,))
-    await until(lambda: len(replica.heard) == 5, 5, "the cancellation")
+    await until(lambda: len(replica.heard) == 5, "the cancellation")
     assert isinstance(replica.heard[-1], CancelPeek)
 
 
@@ -153,7 +156,7 @@ async def test_responses_come_back_and_those_of_other_connections_do_not(
     await connect(post, replica)
     replica.say(Draining(reason="stale"), connection_id=ConnectionId(b"x" * 16))
     replica.say(Draining(reason="mine"))
-    await until(lambda: post.of(ResponsesReceived), 5, "a response")
+    await until(lambda: post.of(ResponsesReceived), "a response")
     (event,) = post.of(ResponsesReceived)
     assert isinstance(event, ResponsesReceived)
     assert event.responses == (Draining(reason="mine"),)
@@ -164,8 +167,20 @@ async def test_silence_has_a_deadline(
 ) -> None:
     monkeypatch.setattr(module, "HEARTBEAT_SILENCE_MS", 200)
     await connect(post, replica)
-    await until(post.lost, 5, "the loss")
+    await until(post.lost, "the loss")
     assert "silent" in post.lost()[0]
+
+
+async def test_who_was_stopped_takes_nobody_for_silent(
+    post: Post, replica: ScriptedReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that slept: what was said meanwhile is yet to be read."""
+    monkeypatch.setattr(module, "HEARTBEAT_SILENCE_MS", 2_000)
+    await connect(post, replica)
+    time.sleep(2.2)  # all that runs on this loop
+    replica.say(Draining(reason="mine"))
+    await until(lambda: post.of(ResponsesReceived), "a response")
+    assert post.lost() == []
 
 
 async def test_a_hung_up_session_comes_back_with_another_connection(
@@ -174,7 +189,7 @@ async def test_a_hung_up_session_comes_back_with_another_connection(
     await connect(post, replica)
     first = replica.connection_id
     replica.hang_up()
-    await until(lambda: replica.sessions == 2 and len(replica.heard) >= 2, 5, "another session")
+    await until(lambda: replica.sessions == 2 and len(replica.heard) >= 2, "another session")
     assert replica.connection_id != first
     assert len(post.lost()) == 1
 
@@ -183,25 +198,25 @@ async def test_a_replica_that_dies_after_connecting_is_called_ever_more_rarely(
     post: Post, replica: ScriptedReplica
 ) -> None:
     """Number 77."""
-    post.links.connect(R1, replica.address)
+    with structlog.testing.capture_logs() as logs:
+        post.links.connect(R1, replica.address)
 
-    async def hang_up_always() -> None:
-        while True:
+        def waits() -> list[dict[str, Any]]:
             replica.hang_up()
-            await asyncio.sleep(0.005)
+            return [entry for entry in logs if entry["event"] == "link.waits"]
 
-    crashing = asyncio.ensure_future(hang_up_always())
-    await asyncio.sleep(2.0)
-    crashing.cancel()
-    assert 2 <= replica.sessions <= 12, "each wait is at least 0.1 s, and they grow"
+        await until(lambda: len(waits()) >= 5, "five waits")
+    found = waits()[:5]
+    assert [wait["attempt"] for wait in found] == [1, 2, 3, 4, 5], "each may be longer"
+    assert min(wait["seconds"] for wait in found) >= RECONNECT_BACKOFF_MIN_MS / 1000
 
 
 async def test_a_replica_that_is_not_there_is_waited_for(post: Post, tmp_path: Path) -> None:
     post.links.connect(R1, f"unix:{tmp_path}/later")
-    await until(post.lost, 5, "a failed probe")
+    await until(post.lost, "a failed probe")
     replica = ScriptedReplica()
     await replica.start(f"unix:{tmp_path}/later")
-    await until(lambda: replica.sessions == 1, 10, "a session")
+    await until(lambda: replica.sessions == 1, "a session")
     await replica.stop()
 
 
@@ -210,7 +225,7 @@ async def test_a_refused_replica_is_probed_again_and_told_nothing(
 ) -> None:
     post.refusal = "of another instance"
     post.links.connect(R1, replica.address)
-    await until(lambda: replica.probes >= 2, 10, "another probe")
+    await until(lambda: replica.probes >= 2, "another probe")
     assert replica.sessions == 0
 
 
@@ -219,7 +234,7 @@ async def test_somebody_else_at_the_address_is_not_our_replica(
 ) -> None:
     replica.facts = replace(replica.facts, replica=ReplicaId("r2"))
     post.links.connect(R1, replica.address)
-    await until(post.lost, 5, "the refusal")
+    await until(post.lost, "the refusal")
     assert "is replica r2" in post.lost()[0]
     assert replica.sessions == 0
 
@@ -230,7 +245,7 @@ async def test_who_falls_too_far_behind_is_disconnected(
     monkeypatch.setattr(module, "SEND_QUEUE_COMMANDS_MAX", 1_000)
     await connect(post, replica)
     post.links.send(R1, tuple(live(number) for number in range(1, 1_100)))
-    await until(post.lost, 5, "the loss")
+    await until(post.lost, "the loss")
     assert "behind" in post.lost()[0]
 
 
@@ -239,9 +254,9 @@ async def test_closing_says_why_and_disconnecting_says_nothing(
 ) -> None:
     await connect(post, replica)
     post.links.close(R1, "it broke the protocol")
-    await until(post.lost, 5, "the loss")
+    await until(post.lost, "the loss")
     assert post.lost() == ["it broke the protocol"]
-    await until(lambda: replica.sessions == 2, 5, "another session")
+    await until(lambda: replica.sessions == 2, "another session")
     post.links.disconnect(R1)
     await asyncio.sleep(0.05)
     assert len(post.lost()) == 1
@@ -255,7 +270,7 @@ async def test_a_stashed_result_is_fetched_whole_or_not_at_all(
     post.links.fetch(R1, PeekId(b"1" * 16), -1)
     post.links.fetch(R1, PeekId(b"0" * 16), -2)
     post.links.fetch(ReplicaId("r9"), PeekId(b"1" * 16), -3)
-    await until(lambda: len(post.of(ResultFetched)) == 3, 5, "three answers")
+    await until(lambda: len(post.of(ResultFetched)) == 3, "three answers")
     answers = {e.request: e for e in post.of(ResultFetched) if isinstance(e, ResultFetched)}
     assert answers[-1].batches == (b"\0", b"\1", b"\2")
     assert answers[-2].error is not None
@@ -267,7 +282,7 @@ async def test_stopping_is_quick_whatever_the_replica_does(
 ) -> None:
     await connect(post, replica)
     replica.reads = False
-    await asyncio.wait_for(post.links.stop(), 1.0)
+    await asyncio.wait_for(post.links.stop(), PATIENCE_S)
 
 
 async def test_what_is_owed_after_the_end_goes_nowhere(

@@ -57,6 +57,7 @@ PROBE_DEADLINE_S: Final = 5.0
 LOCAL_BACKOFF_MAX_S: Final = 1.0
 CANCEL_WAIT_S: Final = 0.005  # until a cancellation leaves alone
 STABLE_SESSION_S: Final = 10.0  # a session that lasted so long ends a row of failures
+SILENT_LOOKS_MAX: Final = 10  # without a word between them, in HEARTBEAT_SILENCE_MS: it is dead
 
 Post = Callable[[DriverEvent], None]
 
@@ -347,7 +348,7 @@ class _Session:
         self._wake = asyncio.Event()
         self._wakes_soon = False
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard_count = 0
 
     def enqueue(self, commands: Sequence[Sent]) -> None:
         self._queue.extend(commands)
@@ -408,7 +409,7 @@ class _Session:
     async def _read(self, call: Any, post: Post) -> None:
         try:
             async for message in call:
-                self._heard_at = asyncio.get_running_loop().time()
+                self._heard_count += 1
                 connection_id, responses = responses_from_batch(message)
                 if connection_id != self.connection_id:
                     continue
@@ -423,14 +424,14 @@ class _Session:
             self.end(_reason(error))
 
     async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        deadline_s = HEARTBEAT_SILENCE_MS / 1000
-        while True:
-            silent_s = loop.time() - self._heard_at
-            if silent_s >= deadline_s:
-                self.end(f"it was silent for {deadline_s:.0f} s")
-                return
-            await asyncio.sleep(deadline_s - silent_s)
+        """What counts is looks without a word, not time: if we were stopped, or the machine slept,
+        what the replica said meanwhile is yet to be read."""
+        heard_count = silent_looks = 0
+        while silent_looks < SILENT_LOOKS_MAX:
+            await asyncio.sleep(HEARTBEAT_SILENCE_MS / 1000 / SILENT_LOOKS_MAX)
+            silent_looks = silent_looks + 1 if self._heard_count == heard_count else 0
+            heard_count = self._heard_count
+        self.end(f"it was silent for {HEARTBEAT_SILENCE_MS / 1000:.0f} s")
 
 
 def _found(error: BaseException) -> str:
