@@ -9,47 +9,63 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Final, Self
 
 from antiphon.client import Client, connect
-from antiphon.protocol.errors import Unavailable
+from antiphon.protocol.errors import ReplicaFailed, Unavailable
 from antiphon.protocol.stage import Stage
 from antiphon.v1 import control_pb2 as wire
 
-START_TIMEOUT_S = 40.0
-READY_TIMEOUT_S = 60.0
-CLI = (sys.executable, "-m", "antiphon.cli")
+PATIENCE_S: Final = 150.0  # for what must come, on however busy a machine
+LOG_BYTES_SHOWN: Final = 4_000
+CLI: Final = (sys.executable, "-m", "antiphon.cli")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def reserved_port() -> socket.socket:
+    """A port of this machine that nobody else gets while the socket is open: bound, and nobody
+    listens there but whom we tell of it. One that is merely free for now may be another's a moment
+    later, be it only as the near end of some client's connection."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: they may share it
+    place.bind(("127.0.0.1", 0))
+    return place
+
+
+def address_of(place: socket.socket) -> str:
+    host, port = place.getsockname()
+    return f"{host}:{port}"
+
+
+def run(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """To its end; if that does not come, what it said until then is told."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False,
+            **{"timeout": PATIENCE_S, **options},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"{late}; it said {late.stdout!r} and {late.stderr!r}") from None
 
 
 def cli(
-    *arguments: str, stdin: str = "", timeout_s: float = 60.0
+    *arguments: str, stdin: str = "", timeout_s: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
-    """One command, to its end."""
-    return subprocess.run(
-        [*CLI, *arguments],
-        input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False,
-    )  # fmt: skip
+    """One command of `antiphon`, to its end."""
+    return run([*CLI, *arguments], input=stdin, timeout=timeout_s)
 
 
-def until(reached: Callable[[], bool], timeout_s: float, what: str) -> None:
+def until(reached: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not reached():
-        assert time.monotonic() < deadline_s, f"not within {timeout_s} s: {what}"
+        assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s: {what}"
         time.sleep(0.05)
 
 
 class Up:
-    """A whole system over one data directory; may be killed and started again."""
+    """A whole system over one data directory; may be killed and started again, at one address."""
 
     def __init__(
         self,
@@ -61,16 +77,23 @@ class Up:
     ) -> None:
         self.data = directory / "data"
         self.log = directory / log
-        self.address = f"127.0.0.1:{free_port()}"
+        self._place = reserved_port()
+        self.address = address_of(self._place)
         self._replicas = replicas
         self._options = options
-        self._environment = {**os.environ, **(environment or {})}
+        # What it decides is told where a test fails.
+        self._environment = {**os.environ, "ANTIPHON_CONTROLLER_LOG": "info", **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
+        self._last_words = ""
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "started"
         return self._process
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         with self.log.open("ab") as log:
@@ -88,20 +111,33 @@ class Up:
 
     def connect(self, token: str | None = None) -> Client:
         try:
-            return connect(self.address, token=token, wait_s=START_TIMEOUT_S)
+            return connect(self.address, token=token, wait_s=PATIENCE_S, patience_s=PATIENCE_S)
         except Unavailable as error:
-            ended = self.process.poll()
-            raise AssertionError(f"{error.message}; exit {ended}: {self.tail()}") from error
+            raise AssertionError(f"{error.message}; exit {self.process.poll()}") from error
 
     def ready(self) -> Client:
         """A client, once every replica answers."""
         client = self.connect()
-        until(lambda: all_ready(client.status(), self._replicas), READY_TIMEOUT_S, self.tail())
+        until(lambda: all_ready(client.status(), self._replicas), "every replica is ready")
         return client
 
     def tail(self) -> str:
-        """The end of the log: what a failing test should show."""
-        return self.log.read_text(errors="replace")[-2_000:]
+        """The end of the log."""
+        return _end_of(self.log)
+
+    def described(self) -> str:
+        """How it is, as far as can be told, or how it was when its test failed."""
+        if self._last_words:
+            return self._last_words
+        logs = [self.log, *sorted(self.data.glob("replicas/*/log"))]
+        told = [f"{log}:\n{_end_of(log)}" for log in logs if log.exists()]
+        if self.is_alive:
+            with contextlib.suppress(AssertionError):
+                status = cli("status", "-a", self.address, timeout_s=20.0)
+                told.append(status.stdout + status.stderr)
+        else:
+            told.append(f"exit {self.process.poll()}")
+        return "\n".join(told)
 
     def kill(self) -> None:
         """SIGKILL to the controller's process alone."""
@@ -109,13 +145,17 @@ class Up:
         self.process.wait()
 
     def interrupt(self) -> float:
-        """Ctrl-C; how long the end took, in seconds."""
-        started_s = time.monotonic()
+        """Ctrl-C; how long the end took, in seconds of a processor that this process was given
+        meanwhile: where others compute as well, or the machine stalls, those are fewer than went
+        by."""
+        deadline_s, started_s = time.monotonic() + PATIENCE_S, time.thread_time()
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(15)
-        return time.monotonic() - started_s
+        while self.is_alive:
+            assert time.monotonic() < deadline_s, "it does not end"
+        return time.thread_time() - started_s
 
     def __enter__(self) -> Self:
+        started.append(self)
         self.start()
         return self
 
@@ -125,13 +165,24 @@ class Up:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+        if error is not None:
+            self._last_words = self.described()
+        if self.is_alive:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGINT)
             try:
-                self._process.wait(10)
+                self.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                self.process.kill()
+                self.process.wait()
+        self._place.close()
+
+
+started: list[Up] = []  # by the test that runs, and by fixtures that last longer
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-LOG_BYTES_SHOWN:]
 
 
 def is_ready(replica: wire.ReplicaInfo) -> bool:
@@ -150,6 +201,39 @@ def replica_of(client: Client, name: str) -> wire.ReplicaInfo:
     return next(r for r in client.status().replicas if r.name == name)
 
 
+def kill_replica(client: Client, name: str) -> Callable[[], bool]:
+    """SIGKILL. Returns whether another process runs in its place, and is ready: one that was
+    killed is shown as it was until its death is noticed."""
+    killed = replica_of(client, name).process_id
+    assert killed, f"{name} runs"
+    os.kill(killed, signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = replica_of(client, name)
+        return now.process_id not in (0, killed) and now.accepted and is_ready(now)
+
+    return is_back
+
+
+def rows_on(client: Client, replica: str, sql: str) -> list[tuple[Any, ...]]:
+    """What one replica answers. Its link may be lost at any moment, as when the machine stalls:
+    nothing was done then, so it is asked again."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return client.sql(sql, replica=replica).rows()
+        except ReplicaFailed:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.2)
+
+
+def all_ended(directory: Path) -> None:
+    """Waits until no process is left that was started for it; some take a moment to notice that
+    who started them is gone."""
+    until(lambda: not processes_of(directory), f"all processes of {directory} have ended")
+
+
 def processes_of(data: Path) -> set[int]:
     """Every living process that was started for this data directory, workers included."""
     found = {pid for pid, line in _command_lines() if str(data) in line}
@@ -158,6 +242,11 @@ def processes_of(data: Path) -> set[int]:
         size = len(found)
         found |= {pid for pid in _living() if _parent(pid) in found}
     return found
+
+
+def children_of(process: int) -> list[int]:
+    """A replica's front has one: its worker."""
+    return [pid for pid in _living() if _parent(pid) == process]
 
 
 def listening_addresses(processes: Iterable[int]) -> set[str]:

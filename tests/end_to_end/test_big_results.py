@@ -39,7 +39,7 @@ def system() -> Iterator[tuple[Up, Client]]:
         client.script("CREATE TABLE t (k bigint, v text); CREATE INDEX i ON t (k)")
         keys = pa.array(range(ROWS), pa.int64())
         client.append("t", pa.table({"k": keys, "v": pa.array([TEXT] * ROWS)}))
-        until(lambda: is_ready(replica_of(client, "r1")), 60, up.tail())
+        until(lambda: is_ready(replica_of(client, "r1")), "the index is filled")
         yield up, client
 
 
@@ -107,5 +107,5 @@ def test_a_system_with_stopped_readers_stops_in_time_and_in_order(
         calls = [stub.Peek(wire.PeekRequest(collection="t")) for _ in range(READERS)]
         for call in calls:
             assert next(call).row_count > 0
-        assert up.interrupt() < 10
-        assert up.process.returncode == 0, up.tail()
+        up.interrupt()
+        assert up.process.returncode == 0

@@ -5,25 +5,18 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from antiphon.client import Client
-from tests.end_to_end.system import READY_TIMEOUT_S, Up, all_ready, replica_of, until
+from tests.end_to_end.system import Up, replica_of, until
 
 GUIDE: Final = (Path(__file__).resolve().parents[2] / "docs/operating.md").read_text("utf-8")
 SECTION: Final = GUIDE.partition("## Saving and restoring")[2].partition("\n## ")[0]
 SAVE, RESTORE = (block.partition("```")[0] for block in SECTION.split("```sh\n")[1:])
 REFUSAL: Final = "epoch 2 was claimed by another controller"
-
-
-@pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    with Up(tmp_path) as system:
-        yield system
 
 
 def lines(block: str, up: Up) -> list[str]:
@@ -53,12 +46,9 @@ def total(client: Client) -> object:
 
 def restarted(up: Up) -> Client:
     up.start()
-    client = up.connect()
-    until(lambda: all_ready(client.status(), 2), READY_TIMEOUT_S, up.tail())
-    return client
+    return up.ready()
 
 
-@pytest.mark.end_to_end
 @pytest.mark.slow
 def test_a_saved_store_is_restored_and_replicas_obey_it_once_their_fences_are_gone(up: Up) -> None:
     with up.ready() as client:
@@ -79,7 +69,7 @@ def test_a_saved_store_is_restored_and_replicas_obey_it_once_their_fences_are_go
         subprocess.run(command, shell=True, check=True, cwd=up.data.parent)
     up.start()
     with up.connect() as client:
-        until(lambda: REFUSAL in replica_of(client, "r1").reason, READY_TIMEOUT_S, up.tail())
+        until(lambda: REFUSAL in replica_of(client, "r1").reason, "the fence refuses the copy")
     up.interrupt()
 
     subprocess.run(unfence, shell=True, check=True, cwd=up.data.parent)

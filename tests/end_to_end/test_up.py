@@ -19,11 +19,13 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from antiphon.protocol.errors import DuplicateKey, Unauthenticated
 from tests.end_to_end.system import (
     CLI,
+    PATIENCE_S,
     Up,
+    all_ended,
     cli,
-    free_port,
     listening_addresses,
     processes_of,
+    run,
     until,
 )
 
@@ -31,10 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def example(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return run([sys.executable, *arguments], cwd=ROOT)
 
 
 def test_it_says_where_it_listens_and_what_to_type_next(up: Up) -> None:
@@ -64,7 +63,7 @@ def test_a_restart_finds_everything(up: Up) -> None:
         names = [c.name for c in client.collections()]
         assert len(before[1]) == 49
     up.interrupt()
-    assert not processes_of(up.data)
+    all_ended(up.data)
     up.start()
     with up.ready() as client:
         assert [sorted(client.sql(read).rows()) for read in reads] == before
@@ -76,7 +75,7 @@ def test_a_restart_finds_everything(up: Up) -> None:
 
 def test_ctrl_c_stops_everything_within_two_seconds(up: Up) -> None:
     seconds = []
-    # The machine may be busy with other things: one of three ends in time.
+    # The system's own processes may be held up, and nobody else: one of three ends in time.
     for number in range(3):
         with up.ready() as client:
             client.sql(f"CREATE TABLE t{number} (id bigint)")
@@ -86,8 +85,8 @@ def test_ctrl_c_stops_everything_within_two_seconds(up: Up) -> None:
                 next(iter(changes))
                 assert len(processes_of(up.data)) >= 3
                 seconds.append(up.interrupt())
-        assert up.process.returncode == 0, up.tail()
-        assert not processes_of(up.data)
+        assert up.process.returncode == 0
+        all_ended(up.data)
         if seconds[-1] < 2.0:
             return
         up.start()
@@ -110,7 +109,8 @@ def test_a_wrong_token_is_refused_and_the_right_one_let_in(tmp_path: Path) -> No
     with Up(tmp_path, environment={"ANTIPHON_TOKEN": "secret"}) as up:
         with up.connect(token="secret") as client:
             until(
-                lambda: all(r.link == "connected" for r in client.status().replicas), 60, up.tail()
+                lambda: all(r.link == "connected" for r in client.status().replicas),
+                "both replicas are let in",
             )
         for token in (None, "guess"):
             with pytest.raises(Unauthenticated):
@@ -130,12 +130,12 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         done = cli("up", "--data", str(tmp_path / "data"), "--listen", address)
     assert done.returncode == 1
     assert address in done.stderr.splitlines()[-1]
-    assert not processes_of(tmp_path)
+    all_ended(tmp_path)
 
 
 def test_a_store_with_a_living_controller_is_refused(up: Up) -> None:
     with up.ready() as client:
-        done = cli("up", "--data", str(up.data), "--listen", f"127.0.0.1:{free_port()}")
+        done = cli("up", "--data", str(up.data), "--listen", "127.0.0.1:0")
         assert done.returncode == 1
         assert "store locked" in done.stderr.splitlines()[-1]
         assert client.status().epoch == 1  # and the first goes on
@@ -151,7 +151,7 @@ def test_bad_settings_are_one_clear_line(tmp_path: Path) -> None:
 
 def test_a_path_too_long_for_sockets_is_told_before_anything_starts(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
-    done = cli("up", "--data", str(deep), "--listen", f"127.0.0.1:{free_port()}")
+    done = cli("up", "--data", str(deep), "--listen", "127.0.0.1:0")
     assert done.returncode == 1
     assert "shorter --data" in done.stderr
     assert not deep.exists()
@@ -161,8 +161,8 @@ def test_it_ends_with_the_process_that_started_it(up: Up) -> None:
     up.ready().close()
     assert up.process.stdin is not None
     up.process.stdin.close()
-    assert up.process.wait(10) == 0
-    until(lambda: not processes_of(up.data), 5, up.tail())
+    assert up.process.wait(PATIENCE_S) == 0
+    all_ended(up.data)
 
 
 def test_a_stock_client_lists_services_and_reads_the_status_by_reflection(up: Up) -> None:
@@ -185,7 +185,7 @@ def test_a_stock_client_lists_services_and_reads_the_status_by_reflection(up: Up
             request_serializer=ask.SerializeToString,
             response_deserializer=answer.FromString,
         )
-        status = call(ask(), timeout=10)
+        status = call(ask(), timeout=PATIENCE_S)
     assert [replica.name for replica in status.replicas] == ["r1", "r2"]
     assert status.epoch == 1
 
@@ -247,5 +247,5 @@ def test_a_closed_reader_ends_a_command_quietly(up: Up) -> None:
     )
     assert producer.stdout is not None
     producer.stdout.close()
-    _, error = producer.communicate(timeout=60)
+    _, error = producer.communicate(timeout=PATIENCE_S)
     assert b"Traceback" not in error
