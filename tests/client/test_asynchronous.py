@@ -278,15 +278,12 @@ async def test_nobody_there_is_told_with_what_to_do() -> None:
         await connect_async("127.0.0.1:1")
 
 
-async def test_a_controller_that_comes_up_later_is_waited_for(control: FakeControl) -> None:
-    await control.stop()
-    waiting = asyncio.create_task(connect_async(control.address, wait_s=10))
+async def test_a_controller_that_comes_up_later_is_waited_for(tmp_path: Path) -> None:
+    later = FakeControl()
+    later.address = f"unix:{tmp_path / 'socket'}"  # a free port might be taken meanwhile
+    waiting = asyncio.create_task(connect_async(later.address, wait_s=100))
     await asyncio.sleep(0.2)
-    async with FakeControl() as later:
-        later.address = control.address
-    restarted = FakeControl()
-    restarted.address = control.address
-    async with restarted, await waiting as client:
+    async with later, await waiting as client:
         assert (await client.status()).instance == "main"
 
 

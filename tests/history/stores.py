@@ -36,7 +36,7 @@ from antiphon.protocol.schema import INT64, TEXT, Column, Schema, arrow_schema
 
 TABLE, FEED, VIEW, BAG = (CollectionId(number) for number in (1, 2, 3, 4))
 SCHEMA = Schema((Column(name="id", type=INT64, nullable=False), Column(name="name", type=TEXT)))
-WAIT_S = 30
+WAIT_S = 100  # on however busy a machine
 
 Row = tuple[Any, ...]
 

@@ -25,6 +25,7 @@ from tests.history.stores import (
     CHECKED,
     SHARDS,
     TABLE,
+    WAIT_S,
     SqliteDriver,
     inserted,
     open_queued,
@@ -120,7 +121,7 @@ def test_a_promoted_standby_fences_the_controller_before_it(tmp_path: Path) -> N
     # Until the old one has ended it may answer reads. Then the new one takes the lock, in a second.
     assert not store._liveness.is_held
     old.store.close()  # type: ignore[union-attr]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WAIT_S
     while not store._liveness.is_held and time.monotonic() < deadline:
         time.sleep(0.05)
     with pytest.raises(StoreLocked):
@@ -148,7 +149,7 @@ def test_a_writer_that_was_fenced_in_the_middle_of_a_group_refuses_all_of_it(
     store = old.store
     for _ in range(10):
         store.submit(old.submission(new_shards=SHARDS))  # type: ignore[union-attr]
-    completions = [old._answers.get(timeout=10) for _ in range(10)]
+    completions = [old._answers.get(timeout=WAIT_S) for _ in range(10)]
     assert all(isinstance(each, Refused) for each in completions)
     assert not any(isinstance(each, Committed) for each in completions)
     assert new.read().shards == {}
@@ -171,11 +172,16 @@ def test_liveness_is_one_at_a_time_and_ends_with_release(tmp_path: Path) -> None
 def test_a_promotion_waits_until_the_older_process_has_ended(tmp_path: Path) -> None:
     old = driver(tmp_path)
     new, _ = open_queued(tmp_path, standby=True)
-    ending = threading.Timer(0.2, old.store.close)  # type: ignore[union-attr]
-    ending.start()
-    new.promote(wait_s=30)
+    is_told = threading.Event()
+
+    def end() -> None:
+        is_told.set()
+        old.store.close()  # type: ignore[union-attr]
+
+    threading.Timer(0.2, end).start()
+    new.promote(wait_s=WAIT_S)
     assert new._liveness.is_held
-    assert ending.finished.is_set()
+    assert is_told.is_set()
     new.close()
 
 
@@ -264,6 +270,6 @@ def test_a_controller_and_its_standby_may_begin_a_directory_together(tmp_path: P
         ]
         for process in both:
             process.start()
-        assert [said.get(timeout=30) for _ in both] == ["", ""]
+        assert [said.get(timeout=WAIT_S) for _ in both] == ["", ""]
         for process in both:
-            process.join(30)
+            process.join(WAIT_S)

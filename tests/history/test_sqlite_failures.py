@@ -24,6 +24,7 @@ from tests.history.stores import (
     CHECKED,
     SHARDS,
     TABLE,
+    WAIT_S,
     SqliteDriver,
     inserted,
     open_queued,
@@ -81,7 +82,7 @@ def test_everything_that_waits_with_a_failed_commit_is_indefinite(tmp_path: Path
         submission = driver.submission(catalog=())
         tokens.append(submission.token)
         driver.store.submit(submission)  # type: ignore[union-attr]
-    completions = [driver._answers.get(timeout=10) for _ in tokens]
+    completions = [driver._answers.get(timeout=WAIT_S) for _ in tokens]
     assert [each.token for each in completions] == tokens
     for each in completions:
         assert isinstance(each, Refused)
@@ -134,7 +135,7 @@ def test_a_full_queue_refuses_in_turn(tmp_path: Path, monkeypatch: pytest.Monkey
     gate = Event()
 
     def commit(connection: sqlite3.Connection) -> None:
-        gate.wait(30)
+        gate.wait(WAIT_S)
         commit_transaction(connection)
 
     driver = SqliteDriver(*open_queued(tmp_path, commit=commit))
@@ -142,7 +143,7 @@ def test_a_full_queue_refuses_in_turn(tmp_path: Path, monkeypatch: pytest.Monkey
     for _ in range(count):
         driver.store.submit(driver.submission())  # type: ignore[union-attr]
     gate.set()
-    completions = [driver._answers.get(timeout=30) for _ in range(count)]
+    completions = [driver._answers.get(timeout=WAIT_S) for _ in range(count)]
     assert [each.token for each in completions] == list(range(1, count + 1))
     refused = [each for each in completions if isinstance(each, Refused)]
     assert refused

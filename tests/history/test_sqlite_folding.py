@@ -17,13 +17,23 @@ from antiphon.history.io.sqlite.layout import DATABASE
 from antiphon.history.io.sqlite.rows import RunState
 from antiphon.history.store import Append, AppendApplied, ProducerSequence
 from antiphon.protocol.ids import CollectionId, ProducerId
-from tests.history.stores import BAG, FEED, SHARDS, TABLE, SqliteDriver, inserted, open_queued, rows
+from tests.history.stores import (
+    BAG,
+    FEED,
+    SHARDS,
+    TABLE,
+    WAIT_S,
+    SqliteDriver,
+    inserted,
+    open_queued,
+    rows,
+)
 
 RUNS = "SELECT count(*) FROM run"
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WAIT_S
     while not holds():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)

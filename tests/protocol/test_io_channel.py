@@ -40,7 +40,7 @@ async def idle() -> AsyncIterator[grpc.aio.Server]:
 async def probe(address: str) -> compute_pb2.ReplicaStatus:
     async with open_channel(address) as channel:
         stub = compute_pb2_grpc.ComputeStub(channel)
-        return await stub.Probe(compute_pb2.ProbeRequest(), timeout=10)
+        return await stub.Probe(compute_pb2.ProbeRequest(), timeout=100)
 
 
 async def test_port_zero_becomes_a_real_port() -> None:
@@ -173,8 +173,10 @@ async def test_a_slow_reader_holds_the_writer_back() -> None:
         call.cancel()
 
 
-async def test_a_stopped_server_is_noticed_at_once() -> None:
-    async with serving(Served()) as address, open_channel(address) as channel:
+async def test_a_stopped_server_is_noticed_at_once(tmp_path: Path) -> None:
+    # A port would be free again, for anybody.
+    path = f"unix:{tmp_path / 'socket'}"
+    async with serving(Served(), path) as address, open_channel(address) as channel:
         stub = compute_pb2_grpc.ComputeStub(channel)
         await stub.Probe(compute_pb2.ProbeRequest())
     with pytest.raises(grpc.aio.AioRpcError) as caught:

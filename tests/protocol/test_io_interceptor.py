@@ -29,7 +29,7 @@ FETCH = f"/{SERVICE}/FetchResult"
 
 async def ended(recorder: Recorder) -> None:
     """Once a handler has ended, which a client may learn before the server does."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(100):
         while not recorder.ends:
             await asyncio.sleep(0.01)
 

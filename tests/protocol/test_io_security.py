@@ -37,7 +37,7 @@ async def reached(server: ServerSecurity, client: ClientSecurity) -> str:
         open_channel(address, client) as channel,
     ):
         stub = compute_pb2_grpc.ComputeStub(channel)
-        status = await stub.Probe(compute_pb2.ProbeRequest(), timeout=10)
+        status = await stub.Probe(compute_pb2.ProbeRequest(), timeout=100)
         return status.replica
 
 

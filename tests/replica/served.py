@@ -56,7 +56,7 @@ try:
 except AntiphonError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
-PATIENCE_S = 20.0
+PATIENCE_S = 100.0  # for what must come, on however busy a machine
 
 
 class Collections(collections_pb2_grpc.CollectionsServicer):
@@ -181,7 +181,10 @@ class Connection:
                 await self._arrived.wait()
             return found
 
-        return await asyncio.wait_for(watch(), PATIENCE_S)
+        try:
+            return await asyncio.wait_for(watch(), PATIENCE_S)
+        except TimeoutError:
+            raise AssertionError(f"nothing more came than {self.responses[-5:]}") from None
 
     async def end(self) -> Any:
         """How the stream ended: the typed error, or None."""
@@ -224,6 +227,9 @@ class Served:
         self.process: subprocess.Popen[bytes] | None = None
         self._controller = controller
         self._connections: list[Connection] = []
+        self._open()
+
+    def _open(self) -> None:
         self._channel = open_channel(self.address)
         self.stub = compute_pb2_grpc.ComputeStub(self._channel)
 
@@ -245,6 +251,9 @@ class Served:
 
     async def start(self, watch_stdin: bool = False) -> None:
         self.spawn(watch_stdin)
+        # What connected to an earlier process may not have noticed yet that it is gone.
+        await self._channel.close()
+        self._open()
         await asyncio.wait_for(self._channel.channel_ready(), PATIENCE_S)
 
     async def facts(self) -> ReplicaFacts:

@@ -8,7 +8,7 @@ import os
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ from tests.replica.scripted import (
     rows_of,
     sent,
 )
-from tests.replica.served import Connection, Served, served
+from tests.replica.served import PATIENCE_S, Connection, Served, served
 
 X = CollectionId(7)
 S = transient(1)
@@ -131,13 +131,19 @@ async def worker_of(replica: Served) -> int:
     return int(worker)
 
 
-async def is_gone(process: int) -> bool:
-    for _ in range(100):
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return True
+async def until(reached: Callable[[], bool], what: str) -> None:
+    for _ in range(int(PATIENCE_S / 0.05)):
+        if reached():
+            return
         await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {PATIENCE_S:g} s: {what}")
+
+
+def is_gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
     return False
 
 
@@ -181,11 +187,12 @@ async def test_a_subscribe_and_a_view_follow_together(shared: Served) -> None:
     ))  # fmt: skip
     store = shared.collections.store
     assert total(batches(session.responses), 34) == store.content(TABLE, 34)
-    for _ in range(200):
+
+    def is_written() -> bool:
         shard = store.shards.get(CollectionId(8))
-        if shard is not None and shard.upper.time == 35:
-            break
-        await asyncio.sleep(0.05)
+        return shard is not None and shard.upper.time == 35
+
+    await until(is_written, "the view is written")
     assert store.content(CollectionId(8), 34) == store.content(TABLE, 34)
 
 
@@ -238,7 +245,7 @@ async def test_the_fence_survives_kill_9_and_the_replica_comes_back(replica: Ser
     worker = await worker_of(replica)
     replica.process.send_signal(signal.SIGKILL)
     assert isinstance(await session.end(), OutcomeUnknown)
-    assert await is_gone(worker), "no worker outlives its front"
+    await until(lambda: is_gone(worker), "no worker outlives its front")
     await replica.exited()
     await replica.start()
     after = await replica.facts()
@@ -283,7 +290,7 @@ async def test_a_worker_that_hangs_is_ended_with_its_replica(
     assert isinstance(error, Unavailable)
     assert "its worker was silent for" in error.message
     assert await replica.exited() == CRASHED
-    assert await is_gone(worker)
+    await until(lambda: is_gone(worker), "the worker has ended")
 
 
 async def test_sigterm_is_announced_and_ends_both_processes(replica: Served) -> None:
@@ -295,7 +302,7 @@ async def test_sigterm_is_announced_and_ends_both_processes(replica: Served) -> 
     assert isinstance(await session.end(), Unavailable)
     assert await replica.exited() == OK
     assert any(isinstance(response, Draining) for response in session.responses)
-    assert await is_gone(worker)
+    await until(lambda: is_gone(worker), "the worker has ended")
 
 
 async def test_a_replica_ends_with_its_parent(replica: Served) -> None:
@@ -389,8 +396,6 @@ async def test_two_replicas_cannot_share_a_data_directory(shared: Served) -> Non
 
 async def test_an_idle_session_stays_and_the_next_command_is_heard(shared: Served) -> None:
     session = await connected(shared)
-    await asyncio.sleep(2.5)
-    beats = [r for r in session.responses if isinstance(r, Status)]
-    assert len(beats) >= 2
+    await session.until(lambda responses: sum(isinstance(r, Status) for r in responses) >= 3)
     await session.say(sent(read_index(1, X, 15)))
     await session.until(answer_to(1))

@@ -93,7 +93,7 @@ async def test_queries_that_end_leave_room_for_others(
                 return False
             return True
 
-        await until(has_room, 30, "the subscribe's place is free again")
+        await until(has_room, "the subscribe's place is free again")
 
 
 async def _room(client: Client) -> None:
@@ -108,7 +108,7 @@ async def test_a_decision_is_said_in_the_same_words_everywhere(tmp_path: Path) -
         async with serving(tmp_path, Engine(), replicas=replicas) as (_, client):
             await client.sql("CREATE TABLE t (k bigint); CREATE INDEX i ON t (k)")
             replica.hang_up()
-            await until(lambda: replica.sessions >= 2, 30, "it is opened a second session")
+            await until(lambda: replica.sessions >= 2, "it is opened a second session")
             status = await client.status()
             explained = await client.control.ExplainReplica(pb.ExplainReplicaRequest(name="r1"))
             rows = await client.sql("SELECT reason FROM antiphon.decisions WHERE replica = 'r1'")

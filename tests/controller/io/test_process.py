@@ -81,7 +81,7 @@ async def test_stopping_waits_for_no_subscriber_and_may_be_repeated(tmp_path: Pa
     async with serving(tmp_path) as (controller, client):
         await client.sql("CREATE TABLE t (k bigint)")
         subscribe = client.control.Subscribe(pb.SubscribeRequest(collection="t"))
-        await until(lambda: controller.driver.status().subscribes_active, 5, "a subscribe")
+        await until(lambda: controller.driver.status().subscribes_active, "a subscribe")
         async with asyncio.timeout(30):
             await controller.stop()
         assert (await refused(subscribe.read())).code == "unavailable"
@@ -92,7 +92,7 @@ async def test_a_query_to_subscribe_to_is_read_as_the_client_wrote_it(tmp_path: 
     async with serving(tmp_path) as (controller, client):
         await client.sql("CREATE TABLE t (k bigint)")
         begun = client.control.Subscribe(pb.SubscribeRequest(query="SELECT k FROM t -- all of it"))
-        await until(lambda: controller.driver.status().subscribes_active, 5, "a subscribe")
+        await until(lambda: controller.driver.status().subscribes_active, "a subscribe")
         begun.cancel()
         for query, place in (
             ("SELECT nope FROM t", "line 1:8:"),

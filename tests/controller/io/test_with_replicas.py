@@ -24,9 +24,13 @@ from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import ReplicaId
 from antiphon.protocol.io.status import from_rpc_error
 from antiphon.v1 import control_pb2 as pb
-from tests.controller.io.serving import Client, arrow_stream, serving, until
+from tests.controller.io.serving import Client, Row, arrow_stream, serving, until
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.end_to_end,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(600, method="signal"),
+]
 
 SCHEMA = """
 CREATE TABLE orders (id bigint PRIMARY KEY, customer text, amount bigint);
@@ -70,7 +74,23 @@ async def replaced(client: Client, name: str, process_id: int) -> None:
     async def reached() -> bool:
         return process_of(await client.status(), name) not in (0, process_id)
 
-    await until(reached, 30, f"another process of {name}")
+    await until(reached, f"another process of {name}")
+
+
+async def answer_of(client: Client, sql: str, replica: str) -> list[Row]:
+    """What one replica answers, as soon as it does: its link may be lost at any moment."""
+    found: list[list[Row]] = []
+
+    async def answered() -> bool:
+        try:
+            found.append(await client.sql(sql, replica=replica))
+        except grpc.aio.AioRpcError as error:
+            if not isinstance(from_rpc_error(error), errors.ReplicaFailed):
+                raise
+        return bool(found)
+
+    await until(answered, f"{replica} answers")
+    return found[0]
 
 
 class Subscriber:
@@ -109,7 +129,7 @@ class Subscriber:
             assert not self._task.done(), self._task
             return self.upper is not None and self.upper.passes(time)
 
-        await until(reached, 60, f"the subscriber passes {time}")
+        await until(reached, f"the subscriber passes {time}")
 
     def stop(self) -> None:
         self._call.cancel()
@@ -246,7 +266,7 @@ async def test_killed_replicas_lose_and_double_nothing(
     assert subscriber.content() == {tuple(row.values()): 1 for row in totals}
     subscriber.stop()
     for name in ("r1", "r2"):
-        (row,) = await client.sql("SELECT count(*) AS n FROM orders", replica=name)
+        (row,) = await answer_of(client, "SELECT count(*) AS n FROM orders", name)
         assert row["n"] == written
 
 
@@ -258,14 +278,14 @@ async def test_a_frozen_replica_is_noticed_and_the_other_answers(
     os.kill(process_id, signal.SIGSTOP)
     try:
         await client.append("orders", id=[1], customer=["a"], amount=[1])
-        (row,) = await asyncio.wait_for(client.sql("SELECT n FROM totals"), 5)
+        (row,) = await client.sql("SELECT n FROM totals")
         assert row == {"n": 1}
 
         async def noticed() -> bool:
             status = await client.status()
             return any(r.name == "r1" and r.link != "connected" for r in status.replicas)
 
-        await until(noticed, 15, "the silence")
+        await until(noticed, "the silence")
     finally:
         os.kill(process_id, signal.SIGCONT)
     await client.ready(2)
@@ -359,21 +379,21 @@ async def test_a_thousand_flaps_leave_no_task_pin_hold_or_session(
             active = sum(view.active is not None for view in state.sync.views)
             return holds, len(state.retention.pins), active, len(state.peeks)
 
-        await until(calm, 30, "r1 is up to date")
+        await until(calm, "r1 is up to date")
         before, tasks, connections = counts(), len(asyncio.all_tasks()), replica.connections
         for flap in range(1_000):
-            session = link._session
-            assert session is not None
             if flap % 10 == 0:  # the others end before they have begun
-                await until(calm, 30, "r1 is back")
+                await until(calm, "r1 is back")
+            await until(lambda: link._session is not None, "a session")
+            session = link._session
             session.end("a flap")
             while link._session in (None, session) or link.phase != "connected":
                 await asyncio.sleep(0.001)
-        await until(calm, 30, "r1 is back")
+        await until(calm, "r1 is back")
         assert replica.connections - connections >= 1_000
-        assert await client.sql("SELECT id FROM orders", replica="r1") == [{"id": 1}]
+        assert await answer_of(client, "SELECT id FROM orders", "r1") == [{"id": 1}]
         assert counts() == before
-        await until(lambda: len(asyncio.all_tasks()) <= tasks, 30, "no task is left")
+        await until(lambda: len(asyncio.all_tasks()) <= tasks, "no task is left")
 
 
 async def test_flapping_connections_leave_nothing_behind_and_send_nothing_twice(
@@ -392,10 +412,10 @@ async def test_flapping_connections_leave_nothing_behind_and_send_nothing_twice(
         )
 
     async def calm() -> bool:
-        await client.sql("SELECT * FROM totals", replica="r1")
+        await answer_of(client, "SELECT * FROM totals", "r1")
         return all(each.is_open and each.accepted for each in state.replicas.values())
 
-    await until(calm, 30, "both are up to date")
+    await until(calm, "both are up to date")
     tasks, held, decided = len(asyncio.all_tasks()), holders(), len(replica.decisions)
     for flap in range(6):
         connections = replica.connections
@@ -406,14 +426,14 @@ async def test_flapping_connections_leave_nothing_behind_and_send_nothing_twice(
         async def is_back(after: int = connections) -> bool:
             return replica.connections > after and replica.is_open and replica.accepted
 
-        await until(is_back, 30, "r1 is back")
-    assert await client.sql("SELECT total FROM totals WHERE customer = 'c'", replica="r1") == [
-        {"total": 6}
-    ]
+        await until(is_back, "r1 is back")
+    found = await answer_of(client, "SELECT total FROM totals WHERE customer = 'c'", "r1")
+    assert found == [{"total": 6}]
     reasons = [record.decision.code for record in list(replica.decisions)[decided:]]
-    assert reasons == ["at_head"] * 6
+    assert len(reasons) >= 6  # a machine that stalls may add to them
+    assert set(reasons) == {"at_head"}
     assert state.peeks == {}
     assert set(state.retention.pins) == {"r1", "r2"}
     assert all(view.active is None for view in state.sync.views)
-    assert holders() == held
-    await until(lambda: len(asyncio.all_tasks()) <= tasks, 30, "no task is left")
+    await until(lambda: holders() == held, "no hold is left")
+    await until(lambda: len(asyncio.all_tasks()) <= tasks, "no task is left")

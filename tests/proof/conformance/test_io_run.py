@@ -70,7 +70,7 @@ async def test_once_the_replica_is_gone_the_rest_fails_at_once() -> None:
             address,
             collections_listen=controller,
             only=["22", "23", "24", "25"],
-            patience_s=1.0,
+            patience_s=5.0,
             progress=end,
         )
         await asyncio.gather(*ending)

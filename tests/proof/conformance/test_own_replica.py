@@ -12,8 +12,9 @@ import pytest
 
 from antiphon.proof.conformance import Report, Verdict, run
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600, method="signal")]
 
+PATIENCE_S: Final = 50.0  # on however busy a machine
 # What a replica may leave out: state that is kept over a reconnection, and suffixes.
 MAY_BE_MISSING: Final = {"57", "58", "D7"}
 
@@ -62,6 +63,7 @@ async def report_of_our_own() -> Report:
                 process.address,
                 collections_listen=process.controller,
                 restart=process.restart,
+                patience_s=PATIENCE_S,
             )
         finally:
             process.kill()

@@ -46,7 +46,7 @@ CAUGHT = {
 
 
 async def test_our_own_controller_conforms() -> None:
-    report = await report_of(Fault.NONE, patience_s=20.0)
+    report = await report_of(Fault.NONE)
     assert report.conforms, report.rows()
     assert report.count(Verdict.PASS) == len(CHECKS)
 
