@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Two cores may be shared by much else: slowness of the machine is no property of the code.
@@ -16,3 +17,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Connections that tests cut on purpose are news to gRPC; it reads this before it is first imported.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_directory(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Commands that fail log their traceback there, and not in the folder of who runs the tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
