@@ -7,7 +7,10 @@ from antiphon.controller.instance.event import Ticked
 from antiphon.controller.ports import AppendReply, DoneReply
 from antiphon.history.retention import Bounds
 from antiphon.protocol.command import CreateDataflow, InitializationComplete, Peek
+from antiphon.protocol.facts import DataflowFacts
+from antiphon.protocol.fingerprint import fingerprint_of
 from antiphon.protocol.frontier import Frontier
+from antiphon.protocol.ids import ReplicaId
 from antiphon.protocol.response import Frontiers
 from tests.controller.world import World
 
@@ -145,3 +148,37 @@ def test_writes_go_on_in_order() -> None:
     reply = after.reply(request)
     assert isinstance(reply, AppendReply)
     assert reply.time >= before
+
+
+def test_what_a_replica_has_yet_to_read_stays_until_it_is_heard_of() -> None:
+    """It still fills its view from times that nobody else needs any more."""
+    world = World()
+    world.sql("CREATE TABLE t (k bigint PRIMARY KEY, v bigint)")
+    world.sql("CREATE INDEX i ON t (v)")
+    (create,) = [c for c in world.connect("r1") if isinstance(c, CreateDataflow)]
+    head = world.store.opened()
+    for number in range(3):
+        world.append("t", [{"k": number, "v": 1}])
+        world.pass_time(20_000)
+    after = world.restart()
+    after.pass_time(5_000)
+    after.pass_time(5_000)
+    dataflow = create.dataflow
+    filling = DataflowFacts(
+        exports=(dataflow.exports[0].collection,),
+        fingerprint=fingerprint_of(dataflow),
+        since=dataflow.as_of,
+        upper=dataflow.as_of,
+        hydrated=False,
+    )
+    told = after.connect(
+        "r1",
+        instance_id=head.instance_id,
+        history_id=head.history_id,
+        applied_position=head.head,
+        command_digest=head.head_digest,
+        dataflows=(filling,),
+    )
+    assert not [c for c in told if isinstance(c, CreateDataflow)], "it goes on"
+    state = after.driver.kernel.instance.state
+    assert state.replicas[ReplicaId("r1")].decisions[-1].decision.code == "at_head"

@@ -85,8 +85,6 @@ def cannot_follow(state: State, opened: Opened, commands: tuple[StoredCommand, .
 def needed_from(state: State) -> int:
     """The earliest time of stored content that this instance may still ask for: its lease."""
     times = [
-        collection.since.time
-        for collection in state.collections.values()
-        if collection.is_stored or collection.kind is CollectionKind.MATERIALIZED_VIEW
+        collection.since.time for collection in state.collections.values() if collection.is_in_store
     ]
     return min((time for time in times if time is not None), default=0)

@@ -90,6 +90,8 @@ class Kernel:
         ownership_ms: int | None = None,
     ) -> None:
         self.instance = instance
+        state = instance.state
+        state.unheard_until_ms = world.clock.now_ms() + state.config.replica_gone_ms
         self.oracle = oracle
         self.catalog = catalog
         self.fence = fence

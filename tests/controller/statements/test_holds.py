@@ -33,7 +33,7 @@ MINUTE_MS = 60_000
 
 def start(*, view: bool = False) -> World:
     """With a view its table's since stands still, for no replica writes it."""
-    world = World(retain_ms=RETAIN_MS)
+    world = World(retain_ms=RETAIN_MS, replica_gone_ms=0)  # nor is one waited for
     world.sql("CREATE TABLE t (k bigint)")
     if view:
         world.sql("CREATE MATERIALIZED VIEW m AS SELECT k FROM t WHERE k > 0")

@@ -110,8 +110,9 @@ def _named(name: str) -> Holder:
     return Holder(HoldKind.NAMED, name.encode())
 
 
-def advance(state: State) -> list[Collection]:
+def advance(state: State, *, awaits_facts: bool = False) -> list[Collection]:
     """Move every since as far as policy and holds allow. Returns what moved, dependants first.
+    `awaits_facts`: what replicas have yet to read from the store is not known; all of it stays.
 
     O(collections and holds), a few comparisons for each; a beat calls it, not a tick.
     """
@@ -122,7 +123,7 @@ def advance(state: State) -> list[Collection]:
     )
     # Dependants have larger ids than what they need, so each sees its dependants' new since.
     for _, collection in sorted(state.collections.items(), reverse=True):
-        if collection.dropped_at is not None:
+        if collection.dropped_at is not None or (awaits_facts and collection.is_in_store):
             continue
         since = collection.since.time
         assert since is not None, "only a drop closes a since, and it removes the collection"

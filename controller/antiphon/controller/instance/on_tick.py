@@ -12,7 +12,6 @@ from antiphon.controller.instance.event import CompactionDurable
 from antiphon.controller.instance.ready import CompactionEntry, Outbox, allowing
 from antiphon.controller.instance.replicas import retaining
 from antiphon.controller.instance.state import State
-from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.ids import CollectionId
 
 
@@ -40,9 +39,9 @@ def _release_gone_replicas(state: State, now_ms: int) -> None:
 
 def _beat(state: State, out: Outbox, now_ms: int) -> None:
     state.last_beat_ms = now_ms
-    state.moved = False
+    state.moved = awaits_facts = state.awaits_facts(now_ms)
     retaining.fold(state, out)
-    moved = holds.advance(state)
+    moved = holds.advance(state, awaits_facts=awaits_facts)
     if not moved:
         return
     compaction = {c.id: c.since for c in moved if not c.is_stored}
@@ -50,7 +49,7 @@ def _beat(state: State, out: Outbox, now_ms: int) -> None:
     for collection in moved:
         time = collection.since.time
         assert time is not None, "only a drop closes a since"
-        if collection.is_stored or collection.kind is CollectionKind.MATERIALIZED_VIEW:
+        if collection.is_in_store:
             since[collection.id] = time
     state.compaction_in_flight = True
     out.entries.append(CompactionEntry(compaction=compaction, since=since))

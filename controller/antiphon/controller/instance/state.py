@@ -126,7 +126,13 @@ class Collection:
 
     @property
     def is_stored(self) -> bool:
+        """Clients write it."""
         return self.dataflow is None
+
+    @property
+    def is_in_store(self) -> bool:
+        """Whoever writes it, others read it from the store."""
+        return self.is_stored or self.kind is CollectionKind.MATERIALIZED_VIEW
 
 
 class LinkState(Enum):
@@ -386,6 +392,8 @@ class State:
     # The latest merged configuration of the history, and where it stands.
     configuration: tuple[Position, UpdateConfiguration] | None = None
     moved: bool = True  # something may allow compaction since the last beat
+    # So long replicas that were there before this controller began may come back to it.
+    unheard_until_ms: int = 0
     last_beat_ms: int = 0
     compaction_in_flight: bool = False
     retention: RetentionState = field(init=False)
@@ -411,6 +419,12 @@ class State:
     @property
     def read_time(self) -> int:
         return self.timeline_upper - 1
+
+    def awaits_facts(self, now_ms: int) -> bool:
+        """Whether a replica from before this controller may have yet to read what its inputs were:
+        it, or none at all, has told what it holds."""
+        told = self.replicas and all(r.facts is not None for r in self.replicas.values())
+        return not told and now_ms < self.unheard_until_ms
 
     def open_replicas(self) -> Iterator[Replica]:
         return (replica for replica in self.replicas.values() if replica.is_open)
