@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.controller.ports import DoneReply, Reply
 from antiphon.history.store import Committed, Completion, Refused
-from antiphon.protocol.errors import InvalidArgument, LimitExceeded, StorePoisoned
+from antiphon.protocol.errors import LimitExceeded, StoreFull, StorePoisoned
 from antiphon.protocol.ids import NO_POSITION
 from tests.controller.world import World
 
@@ -33,7 +33,7 @@ def test_a_poisoned_store_is_a_fault_and_a_refusal_is_none() -> None:
     kernel.submit(lambda _: None)
     kernel.submit(lambda _: None)
     world.store.crash()
-    world.handle(Refused(token=1, error=InvalidArgument("no")))
+    world.handle(Refused(token=1, error=StoreFull("no space")))
     assert world.driver.fault is None
     world.handle(Refused(token=2, error=StorePoisoned("a sync failed")))
     assert isinstance(world.driver.fault, StorePoisoned)

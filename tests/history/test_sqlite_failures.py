@@ -18,7 +18,7 @@ from antiphon.history.journal import new_command
 from antiphon.history.limits import SUBMISSIONS_QUEUED_MAX
 from antiphon.history.store import Append, Committed, Completion, Refused, Tick
 from antiphon.protocol.command import UpdateConfiguration
-from antiphon.protocol.errors import LimitExceeded, StorePoisoned, VersionMismatch
+from antiphon.protocol.errors import LimitExceeded, StoreFull, StorePoisoned, VersionMismatch
 from antiphon.protocol.ids import Epoch, InstanceId, Position
 from tests.history.stores import (
     CHECKED,
@@ -90,27 +90,41 @@ def test_everything_that_waits_with_a_failed_commit_is_indefinite(tmp_path: Path
     driver.store.close()  # type: ignore[union-attr]
 
 
-def test_a_full_disk_poisons_and_leaves_a_readable_store(tmp_path: Path) -> None:
+def test_a_full_disk_refuses_what_is_written_and_takes_it_once_there_is_space(
+    tmp_path: Path,
+) -> None:
     driver = SqliteDriver(*open_queued(tmp_path))
     driver.commit(new_shards=SHARDS)
     driver.append(10, TABLE, inserted((1, "a")))
     connection = driver.store._writer._connection  # type: ignore[union-attr]
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-    refused = None
-    for time in range(11, 60):
-        completion = driver.submit(
-            tick=driver_tick(time, inserted(*((time * 1_000 + at, "x" * 50) for at in range(100))))
-        )
+    refused, upper = [], 11
+    while len(refused) < 5:
+        completion = driver.submit(tick=hundred(upper))
         if isinstance(completion, Refused):
-            refused = completion.error
-            break
-    assert isinstance(refused, StorePoisoned)
+            refused.append(completion.error)
+        else:
+            assert not refused, "a disk without space takes nothing that needs it"
+            upper += 1
+        assert len(driver.content(TABLE, upper - 1)) == 1 + 100 * (upper - 11)
+    for error in refused:
+        assert isinstance(error, StoreFull)
+        assert error.definite
+        assert "free space" in error.message
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert isinstance(driver.submit(tick=hundred(upper)), Committed)  # the very same, as its keys
+    assert len(driver.content(TABLE, upper)) == 1 + 100 * (upper - 10)
     driver.store.close()  # type: ignore[union-attr]
     again = SqliteDriver(*open_queued(tmp_path))
-    upper = again.opened.timeline_upper
-    assert len(again.content(TABLE, upper - 1)) == 1 + 100 * (upper - 11)
+    again.store.verify()
+    assert again.opened.timeline_upper == upper + 1
+    assert len(again.content(TABLE, upper)) == 1 + 100 * (upper - 10)
     again.store.close()  # type: ignore[union-attr]
+
+
+def hundred(time: int) -> object:
+    return driver_tick(time, inserted(*((time * 1_000 + at, "x" * 50) for at in range(100))))
 
 
 def driver_tick(time: int, batch: object) -> object:

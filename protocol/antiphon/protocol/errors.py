@@ -236,6 +236,12 @@ class UpperMismatch(ComputeError):
     code = "upper_mismatch"
 
 
+class StoreFull(ComputeError):
+    """There is no space for what was to be written: nothing was, and reads go on."""
+
+    code = "store_full"
+
+
 class ClockJumped(ComputeError):
     """The wall clock went ahead by more than is believable; allow it if it is right."""
 

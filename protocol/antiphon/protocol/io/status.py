@@ -69,6 +69,7 @@ CODES: Final[Mapping[type[ComputeError], grpc.StatusCode]] = MappingProxyType(
         errors.StoreLocked: grpc.StatusCode.FAILED_PRECONDITION,
         errors.DirectoryInUse: grpc.StatusCode.FAILED_PRECONDITION,
         errors.Standby: grpc.StatusCode.UNAVAILABLE,
+        errors.StoreFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
         errors.UpperMismatch: grpc.StatusCode.ABORTED,
         errors.ClockJumped: grpc.StatusCode.FAILED_PRECONDITION,
         errors.ReadConflict: grpc.StatusCode.ABORTED,

@@ -50,16 +50,18 @@ class Maintenance:
         self._has_garbage = True
         self._forgot_at = 0
         self._has_failed = False
-        # What a fold of an earlier process left unfinished.
-        self._execute(
-            "UPDATE run SET state = ? WHERE state = ?", (RunState.GARBAGE, RunState.BUILDING)
-        )
+        self._has_unfinished = True
 
     @property
     def is_due(self) -> bool:
         if self._has_failed:
             return False
-        return self._fold is not None or bool(self._tables.to_fold) or self._has_garbage
+        return (
+            self._has_unfinished
+            or self._fold is not None
+            or bool(self._tables.to_fold)
+            or self._has_garbage
+        )
 
     def give_up(self) -> None:
         """Do nothing any more: what was not folded is still exact, only slower to read."""
@@ -77,7 +79,9 @@ class Maintenance:
                 # Another claim owns the store, and has its own idea of what runs there are.
                 self.give_up()
                 return
-            if self._fold is not None:
+            if self._has_unfinished:
+                self._forget_unfinished()
+            elif self._fold is not None:
                 self._continue_fold(self._fold)
             elif self._tables.to_fold:
                 self._begin_fold()
@@ -88,6 +92,13 @@ class Maintenance:
             if self._connection.in_transaction:
                 self._execute("ROLLBACK")
             self._execute("PRAGMA synchronous = FULL")
+
+    def _forget_unfinished(self) -> None:
+        """What a fold of before has left, in an earlier process or on a disk that was full."""
+        self._execute(
+            "UPDATE run SET state = ? WHERE state = ?", (RunState.GARBAGE, RunState.BUILDING)
+        )
+        self._has_unfinished = False
 
     def _begin_fold(self) -> None:
         collection = next(iter(self._tables.to_fold))

@@ -5,14 +5,17 @@ lone submission waits for nobody, and under load a sync is shared by many. A gro
 transaction. A submission is decided before any of it is written, so a refused one leaves nothing to
 undo; the keys of an append, which are checked by writing them, have a savepoint of their own.
 
-A failed statement, commit or sync poisons the writer: what the disk holds is then unknown until the
-store is opened again, so everything is refused from there on, as indefinite. Reads go on.
+A full disk refuses the group, and nothing of it has happened: SQLite wrote no commit, so its log
+ends before it. Any other failed statement, commit or sync poisons the writer: what the disk holds
+is then unknown until the store is opened again, so everything is refused from there on, as
+indefinite. Reads go on in both cases.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -21,7 +24,7 @@ import structlog
 
 from antiphon.history.io.liveness import Liveness
 from antiphon.history.io.sqlite.folding import Maintenance
-from antiphon.history.io.sqlite.rows import read_fence
+from antiphon.history.io.sqlite.rows import read_fence, read_state
 from antiphon.history.io.sqlite.tables import SqliteTables
 from antiphon.history.limits import (
     GROUP_SUBMISSIONS_MAX,
@@ -30,12 +33,13 @@ from antiphon.history.limits import (
 )
 from antiphon.history.store import Committed, Completion, Refused, Submission
 from antiphon.history.transaction import State, perform, prepare
-from antiphon.protocol.errors import ComputeError, LimitExceeded, StorePoisoned
+from antiphon.protocol.errors import ComputeError, LimitExceeded, StoreFull, StorePoisoned
 
 Deliver = Callable[[tuple[Completion, ...]], None]
 Commit = Callable[[sqlite3.Connection], None]
 
 LIVENESS_RETRY_S: Final = 1.0
+FULL_REST_S: Final = 1.0  # of maintenance, whose work needs space before it gives any back
 
 _log = structlog.get_logger(__name__)
 
@@ -66,6 +70,8 @@ class Writer:
         self._tables = SqliteTables(connection, state)
         self._maintenance = Maintenance(connection, state, self._tables)
         self._poison: str | None = None
+        self._is_full = False
+        self._rests_until_s = 0.0
         self._queue: SimpleQueue[Submission | Refused | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -90,7 +96,11 @@ class Writer:
         group_count = 0
         is_open = True
         while is_open:
-            maintains = self._maintenance.is_due and self._poison is None
+            maintains = (
+                self._maintenance.is_due
+                and self._poison is None
+                and time.monotonic() >= self._rests_until_s
+            )
             group, is_open = self._next_group(wait=not maintains)
             if group:
                 completions = self._write(group)
@@ -122,15 +132,14 @@ class Writer:
         return group, False
 
     def _write(self, group: list[Submission | Refused]) -> tuple[Completion, ...]:
+        refuse = self._refused_as_poisoned
         if self._poison is None:
             try:
                 return self._transact(group)
             except Exception as error:
-                self._poisoned(error)
-        return tuple(
-            entry if isinstance(entry, Refused) else self._refused_as_poisoned(entry)
-            for entry in group
-        )
+                if self._has_recovered_from(error):
+                    refuse = _refused_as_full
+        return tuple(entry if isinstance(entry, Refused) else refuse(entry) for entry in group)
 
     def _transact(self, group: list[Submission | Refused]) -> tuple[Completion, ...]:
         completions: list[Completion] = []
@@ -154,6 +163,7 @@ class Writer:
         if wrote:
             self._tables.flush(self._state)
             self._commit(self._connection)
+            self._is_full = False
         else:
             self._connection.execute("ROLLBACK")
         # A claim that was fenced stays alive until it is closed: only then is it sure that this
@@ -164,10 +174,31 @@ class Writer:
         try:
             self._maintenance.step()
         except sqlite3.Error as error:
-            self._poisoned(error)
+            self._has_recovered_from(error)
         except Exception:
             _log.exception("maintenance of the store stopped; writing goes on")
             self._maintenance.give_up()
+
+    def _has_recovered_from(self, error: Exception) -> bool:
+        """Whether nothing has happened, and the writer goes on: the disk was full, and what the
+        group has left in memory is read again from what is true. Otherwise it is poisoned."""
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+            self._poisoned(error)
+            return False
+        if not self._is_full:  # once: the log may stand on the same disk
+            _log.error("store.full", remedy="free space; what was refused was not done")
+        self._is_full = True
+        self._rests_until_s = time.monotonic() + FULL_REST_S
+        try:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            self._state = read_state(self._connection)
+            self._tables = SqliteTables(self._connection, self._state)
+            self._maintenance = Maintenance(self._connection, self._state, self._tables)
+        except Exception as failure:
+            self._poisoned(failure)
+            return False
+        return True
 
     def _poisoned(self, error: Exception) -> None:
         self._poison = f"{type(error).__name__}: {error}"
@@ -182,3 +213,10 @@ class Writer:
             cause=self._poison,
         )
         return Refused(token=submission.token, error=error)
+
+
+def _refused_as_full(submission: Submission) -> Refused:
+    return Refused(
+        token=submission.token,
+        error=StoreFull("the disk of the store is full: nothing was written; free space there"),
+    )
