@@ -15,8 +15,13 @@ from antiphon.protocol.schema import TEXT, TIMESTAMP, TIMESTAMPTZ, arrow_type
 from antiphon.replica.dataflow.expressions.evaluate import evaluate
 from antiphon.replica.dataflow.expressions.frame import Frame
 
-ZONES = ["America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Etc/GMT+2"]
-MOMENTS = st.datetimes(dt.datetime(1975, 1, 1), dt.datetime(2036, 1, 1))
+ZONES = ["America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Etc/GMT+2",
+         "America/Santiago", "Africa/Casablanca", "Europe/Dublin"]  # fmt: skip
+MOMENTS = st.one_of(
+    st.datetimes(dt.datetime(1975, 1, 1), dt.datetime(2150, 1, 1)),
+    st.datetimes(dt.datetime(2037, 10, 1), dt.datetime(2039, 1, 1)),
+    st.datetimes(dt.datetime(1975, 1, 1), dt.datetime(9998, 1, 1)),
+)
 
 
 def at_zone(zone, values, kind):
@@ -62,8 +67,11 @@ def test_what_clocks_show_is_an_instant(zone, shown):
     [
         (dt.datetime(2024, 3, 10, 2, 30), dt.datetime(2024, 3, 10, 7, 30, tzinfo=dt.UTC)),
         (dt.datetime(2024, 11, 3, 1, 30), dt.datetime(2024, 11, 3, 6, 30, tzinfo=dt.UTC)),
+        (dt.datetime(2053, 3, 9, 2, 30), dt.datetime(2053, 3, 9, 7, 30, tzinfo=dt.UTC)),
+        (dt.datetime(2053, 11, 2, 1, 30), dt.datetime(2053, 11, 2, 6, 30, tzinfo=dt.UTC)),
+        (dt.datetime(2400, 7, 1, 12, 0), dt.datetime(2400, 7, 1, 16, 0, tzinfo=dt.UTC)),
     ],
-    ids=["skipped", "doubled"],
+    ids=["skipped", "doubled", "skipped by rules", "doubled by rules", "summer by rules"],
 )
 def test_times_that_clocks_skip_and_show_twice(shown, instant):
     assert at_zone("America/New_York", [shown], TIMESTAMP) == ([instant], [])

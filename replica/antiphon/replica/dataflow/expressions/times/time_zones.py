@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
+from zoneinfo import ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from antiphon.protocol.expression import Call
 from antiphon.protocol.schema import TypeKind
 from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
 from antiphon.replica.dataflow.expressions.times.temporal import OVERFLOW
+from antiphon.replica.dataflow.expressions.times.zone_rules import RULES_BEGIN, rules_of
 from antiphon.replica.dataflow.expressions.vector import Vector
 
 Instants = npt.NDArray[np.int64]
@@ -37,16 +39,26 @@ def _at_zone(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     fail_valid(frame, call, ~inside, value.valid, OVERFLOW, f"{value.type} out of range")
     given = np.where(inside, value.values, 0)
     try:
-        found = (
-            _shown(given, name) if value.type.kind is TypeKind.TIMESTAMPTZ else _was(given, name)
-        )
-    except pa.ArrowInvalid:
+        found = _read(given, name, is_instant=value.type.kind is TypeKind.TIMESTAMPTZ)
+    except (pa.ArrowInvalid, ZoneInfoNotFoundError):
         # The planner knew it: this machine's database is another one.
         every = np.ones(frame.count, np.bool_)
         message = f'time zone "{name}" is not known here'
         fail_valid(frame, call, every, value.valid, "invalid_parameter_value", message)
         found = given
     return Vector.of_values(call.type, found, value.valid)
+
+
+def _read(times: Instants, zone: str, *, is_instant: bool) -> Instants:
+    """Instants as what clocks show, or the other way round."""
+    late = times >= RULES_BEGIN
+    listed = np.where(late, 0, times)
+    found = _shown(listed, zone) if is_instant else _was(listed, zone)
+    if late.any():
+        rules = rules_of(zone)
+        found = found.copy()
+        found[late] = rules.shown(times[late]) if is_instant else rules.instants(times[late])
+    return found
 
 
 def _shown(instants: Instants, zone: str) -> Instants:

@@ -1,0 +1,18 @@
+SELECT id, lower(s), upper(w), length(s), char_length(w), character_length(s), octet_length(w) FROM r;
+SELECT id, substring(s, 2), substring(s, 1, 3), substr(w, 2, 2), substring(s FROM -1 FOR 4) FROM r;
+SELECT id, trim(s), btrim(w, ' -'), ltrim(s, 'a '), rtrim(w), trim(both 'a' FROM s) FROM r;
+SELECT id, replace(s, 'a', 'bb'), replace(s, w, '-'), strpos(s, 'a'), strpos(s, w), position('b' IN s) FROM r;
+SELECT id, left(s, 2), left(s, -1), right(w, 3), right(w, -2), left(s, g), right(s, -g) FROM r;
+SELECT id, lpad(s, 6, 'ab'), rpad(w, 5, '-'), lpad(s, 2), rpad(w, g) FROM r;
+SELECT id, starts_with(s, 'a'), starts_with(s, w), reverse(replace(s, 'e' || chr(769), 'e')) FROM r;
+SELECT id, repeat(s, 2), repeat(w, g), md5(s), concat(s, NULL, w, g), s || w FROM r;
+SELECT id, ascii(s), regexp_like(s, '[0-9]'), regexp_replace(s, 'a', 'X'), regexp_replace(w, '[a-z]', '', 'g') FROM r WHERE s <> '';
+SELECT id, regexp_match(s, '(a)(b)') IS NULL, s LIKE '%a_', s NOT LIKE 'a%', s ILIKE '%B%', w SIMILAR TO '(a|B)+' FROM r;
+SELECT id, s ~ 'a.*1', s !~ '^ ', s ~* 'AB', quote_nullable(w) FROM r;
+SELECT id, decode(encode(convert_to(s, 'UTF8'), 'base64'), 'base64') = convert_to(s, 'UTF8') FROM r;
+SELECT id, s < w, s >= w, greatest(s, w), least(s, w, 'b'), nullif(s, w), coalesce(s, w, 'none') FROM r;
+SELECT id, split_part(s, 'a', 1), split_part(s, 'a', 2), split_part(w, '-', -1) FROM r;
+SELECT g, min(s), max(w), count(DISTINCT lower(s)), string_agg(left(s, 1), '' ORDER BY id) FROM r GROUP BY g;
+SELECT lower(s) AS k, count(*), max(length(w)) FROM r GROUP BY k;
+SELECT x.id, y.id FROM r x JOIN r y ON upper(x.s) = upper(y.w) AND x.id <> y.id;
+SELECT id, num_nonnulls(s, w, g), g::text || s, (s = w)::text, length(s)::smallint FROM r;
