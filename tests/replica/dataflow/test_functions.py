@@ -134,6 +134,7 @@ CASES = [
     ("floor", (FLOAT64,), (-2.5,), FLOAT64, -3.0),
     ("ceil", (FLOAT64,), (2.1,), FLOAT64, 3.0),
     ("sign", (FLOAT64,), (-2.5,), FLOAT64, -1.0),
+    ("sign", (FLOAT64,), (NAN,), FLOAT64, 0.0),
     ("sign", (N2,), (D("-2.50"),), N2, D("-1.00")),
     ("sqrt", (FLOAT64,), (9.0,), FLOAT64, 3.0),
     ("sqrt", (FLOAT64,), (-1.0,), FLOAT64, Fails("invalid_argument_for_power_function")),

@@ -71,7 +71,8 @@ def _sign(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     if value.type.kind is TypeKind.DECIMAL:
         signs = pc.sign(value.array).cast(pa.decimal128(19, 0))
         return decimals.fit(frame, "sign", signs, call.type)
-    signs = np.sign(value.values).astype(value.values.dtype)
+    # NaN has no sign: zero, as PostgreSQL says.
+    signs = np.nan_to_num(np.sign(value.values)).astype(value.values.dtype)
     return _as(frame, call, Vector.of_values(value.type, signs, value.valid))
 
 
