@@ -261,6 +261,15 @@ def test_the_status_says_how_far_a_hydration_is(
     assert hydration(progress) == said
 
 
+def test_the_status_names_what_cannot_run() -> None:
+    status = wire.GetStatusResponse()
+    status.replicas.add(name="r1").collections.add(name="v", failed=True)
+    printed = Console(width=100, file=io.StringIO())
+    printed.print(render(status, width=100))
+    assert isinstance(printed.file, io.StringIO)
+    assert "cannot run, and a read says why" in printed.file.getvalue()
+
+
 @pytest.mark.usefixtures("control")
 def test_the_status_names_replicas_stages_and_frontiers(
     capsys: pytest.CaptureFixture[str],

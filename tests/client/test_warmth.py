@@ -70,6 +70,12 @@ def test_a_newest_view_that_is_never_filled_does_not_hold_it_up() -> None:
     assert looks == [waits_for("b"), waits_for("c"), (), (), ()]
 
 
+def test_what_cannot_run_is_not_waited_for() -> None:
+    fails = replica("a", "bc")
+    fails.collections[1].failed = True
+    assert Warmth().awaited(standby(fails)) == waits_for("c")
+
+
 def test_what_was_dropped_meanwhile_is_not_waited_for() -> None:
     warmth = Warmth()
     assert warmth.awaited(standby(replica("a", "b"))) == waits_for("b")

@@ -180,11 +180,17 @@ def _collections(status: wire.GetStatusResponse) -> list[tuple[str, str, str, st
     rows = []
     for replica in status.replicas:
         for c in replica.collections:
-            state = "hydrated" if c.hydrated else hydration(c.progress)
+            state = _state(c)
             frontier = c.write_frontier
             at = str(frontier.time) if frontier.HasField("time") else "closed"
             rows.append((c.name or str(c.collection), replica.name, state, at, f"{c.lag_ms} ms"))
     return sorted(rows)
+
+
+def _state(collection: wire.ReplicaCollectionInfo) -> str:
+    if collection.failed:
+        return "cannot run, and a read says why"
+    return "hydrated" if collection.hydrated else hydration(collection.progress)
 
 
 def hydration(progress: response_pb2.HydrationProgress) -> str:

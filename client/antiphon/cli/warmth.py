@@ -77,6 +77,7 @@ class Warmth:
             c.name
             for c in replica.collections
             if c.collection in wanted.collections
+            and not c.failed  # nor will it be filled; the next controller finds it the same
             and not _is_there(c, upper - c.lag_ms >= wanted.upper)
         )
         if unfilled:

@@ -30,6 +30,7 @@ class CollectionStatus:
     hydrated: bool
     lag_ms: int  # behind the timeline's upper; 0: up to date
     progress: HydrationProgress | None
+    failed: bool = False  # its dataflow cannot run there; reads say why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,8 @@ def _collection_status(
     catalog: Catalog,
 ) -> CollectionStatus:
     item = catalog.items.get(collection)
-    progress = replica.status.hydration if replica.status is not None else ()
+    status = replica.status
+    progress = status.hydration if status is not None else ()
     reached = installed.output_frontier.time
     return CollectionStatus(
         collection=collection,
@@ -173,4 +175,5 @@ def _collection_status(
         hydrated=installed.hydrated,
         lag_ms=0 if reached is None else max(state.timeline_upper - reached, 0),
         progress=next((p for p in progress if p.collection == collection), None),
+        failed=status is not None and collection in status.failed,
     )

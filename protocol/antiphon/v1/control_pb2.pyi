@@ -520,10 +520,13 @@ class ReplicaCollectionInfo(_message.Message):
     HYDRATED_FIELD_NUMBER: _builtins.int
     LAG_MS_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     name: _builtins.str
     hydrated: _builtins.bool
     lag_ms: _builtins.int
+    failed: _builtins.bool
+    """Its dataflow cannot run there, and fills no more; reads say why."""
     @_builtins.property
     def write_frontier(self) -> _types_pb2.Frontier: ...
     @_builtins.property
@@ -537,10 +540,11 @@ class ReplicaCollectionInfo(_message.Message):
         hydrated: _builtins.bool = ...,
         lag_ms: _builtins.int = ...,
         progress: _response_pb2.HydrationProgress | None = ...,
+        failed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress", "write_frontier", b"write_frontier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "hydrated", b"hydrated", "lag_ms", b"lag_ms", "name", b"name", "progress", b"progress", "write_frontier", b"write_frontier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "failed", b"failed", "hydrated", b"hydrated", "lag_ms", b"lag_ms", "name", b"name", "progress", b"progress", "write_frontier", b"write_frontier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -111,6 +111,16 @@ def test_hydration_of_each_dataflow_on_each_replica(world: World) -> None:
     )  # fmt: skip
 
 
+def test_what_cannot_run_is_no_hydration_that_takes_long(world: World) -> None:
+    status = Status(
+        stage=Stage.READ_WRITE, applied_position=Position(1), durable_position=Position(0),
+        failed=(world.id("i"),),
+    )  # fmt: skip
+    assert [row["failed"] for row in rows(world, SystemCollection.HYDRATION)] == [False]
+    world.respond("r1", status)
+    assert [row["failed"] for row in rows(world, SystemCollection.HYDRATION)] == [True]
+
+
 def test_what_dataflows_look_up_together_as_a_replica_has_told(world: World) -> None:
     assert rows(world, SystemCollection.ARRANGEMENTS) == []
     told = ArrangementState(

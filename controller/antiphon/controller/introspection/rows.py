@@ -164,6 +164,7 @@ def _hydration(moment: Moment) -> Iterator[Row]:
                 one.name,
                 installed[one.collection].scheduled,
                 one.hydrated,
+                one.failed,
                 None if progress is None else progress.rows_done,
                 None if progress is None else progress.rows_total,
                 one.lag_ms,

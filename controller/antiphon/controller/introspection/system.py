@@ -90,6 +90,7 @@ SCHEMAS: Final = {
         name=_TEXT,
         scheduled=_BOOLEAN,
         hydrated=_BOOLEAN,
+        failed=_BOOLEAN,
         rows_done=_INT_OR_NULL,
         rows_total=_INT_OR_NULL,
         lag_ms=_INT,

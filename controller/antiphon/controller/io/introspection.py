@@ -212,6 +212,7 @@ def _collection(found: CollectionStatus) -> pb.ReplicaCollectionInfo:
         write_frontier=frontier_to_proto(found.write_frontier),
         hydrated=found.hydrated,
         lag_ms=found.lag_ms,
+        failed=found.failed,
         progress=None
         if progress is None
         else response_pb2.HydrationProgress(
