@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import pyarrow as pa
 
 from antiphon.controller.ports import Reply, RowsReply
@@ -14,6 +17,10 @@ from antiphon.controller.statements.show import (
 from antiphon.protocol.delta import decode_batch
 from antiphon.protocol.schema import INT64, Schema, arrow_schema
 from tests.controller.world import World
+
+CONFIGURATION: Final = (Path(__file__).resolve().parents[3] / "docs/configuration.md").read_text(
+    "utf-8"
+)
 
 
 def rows(reply: Reply, schema: Schema) -> list[dict[str, object]]:
@@ -39,6 +46,11 @@ def test_settings_are_shown_in_order() -> None:
     names = [str(row["name"]) for row in shown]
     assert names == sorted(names)
     assert {"name": "retain_ms", "value": "7"} in shown
+    assert {"name": "state_bytes_max", "value": "none"} in shown
+    assert all(f"`{name}`" in CONFIGURATION for name in names), "each is documented"
+    world.sql("ALTER SYSTEM SET state_bytes_max = 5")
+    (limit,) = rows(world.reply(world.begin("SHOW state_bytes_max")), SETTINGS_SCHEMA)
+    assert limit["value"] == "5"
 
 
 def test_the_columns_of_an_answer_are_known_beforehand() -> None:

@@ -17,6 +17,7 @@ from antiphon.controller.sql.statement import (
     Statement,
 )
 from antiphon.controller.status import InstanceStatus
+from antiphon.protocol.limits import STATE_BYTES_MAX
 from antiphon.protocol.schema import BOOLEAN, INT64, TEXT, Column, Schema, arrow_schema
 
 REPLICAS_SCHEMA: Final = Schema(
@@ -59,11 +60,12 @@ def show_settings(statement: ShowSettings, state: State) -> Rows:
     """All settings, or the one that was asked for; with what cannot be changed while it runs."""
     update = None if state.configuration is None else state.configuration[1]
     settings = {
-        "beat_ms": str(state.config.beat_ms),
         "read_only": str(state.config.read_only).lower(),
         **state.config.configuration,
         **values_in_force(state.given, update),
     }
+    if settings["state_bytes_max"] == str(STATE_BYTES_MAX):
+        settings["state_bytes_max"] = "none"
     wanted = sorted(settings) if statement.name is None else [statement.name]
     rows = [{"name": name, "value": settings[name]} for name in wanted]
     batch = pa.RecordBatch.from_pylist(rows, schema=arrow_schema(SETTINGS_SCHEMA))
