@@ -30,10 +30,18 @@ class Files:
     ) -> AsyncIterator[Part]:
         """See `FilePort.read`. Parsing runs off the event loop."""
         parts = _open(Path(path), schema, file_format, nulls)
+        reading: asyncio.Future[Part | None] | None = None
         try:
-            while (part := await asyncio.to_thread(next, parts, None)) is not None:
+            while True:
+                reading = asyncio.ensure_future(asyncio.to_thread(next, parts, None))
+                part = await asyncio.shield(reading)
+                if part is None:
+                    return
                 yield part
         finally:
+            # Whoever is cancelled leaves a thread inside, which reads its part to the end.
+            if reading is not None:
+                await asyncio.wait((reading,))
             parts.close()
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-STOP_TIMEOUT_S: Final = 1.0  # at interpreter exit; the thread is a daemon, so it never hangs us
+STOP_TIMEOUT_S: Final = 1.0  # for what is cancelled; the thread is a daemon, and never hangs us
 
 
 class BackgroundLoop:
@@ -31,13 +31,23 @@ class BackgroundLoop:
         self._loop.run_forever()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Its result or its error. An interrupt of the wait cancels it."""
+        """Its result or its error. An interrupt of the wait cancels it, and waits until it has
+        ended: what it held is then free to be closed."""
         assert threading.current_thread() is not self._thread, "this would wait for itself"
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        ended = threading.Event()
+
+        async def whole() -> T:
+            try:
+                return await coroutine
+            finally:
+                ended.set()
+
+        future = asyncio.run_coroutine_threadsafe(whole(), self._loop)
         try:
             return future.result()
         except BaseException:
             future.cancel()
+            ended.wait(STOP_TIMEOUT_S)
             raise
 
     def stop(self) -> None:
