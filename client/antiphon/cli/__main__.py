@@ -1,5 +1,5 @@
 """`python -m antiphon.cli`: the `antiphon` command without its script."""
 
-from antiphon.cli.main import main
+from antiphon.cli.entry import main
 
 main()

@@ -15,7 +15,9 @@ conformance_app = typer.Typer(
 
 @conformance_app.command("replica")
 def conformance_replica(
-    address: Annotated[str, typer.Argument(metavar="HOST:PORT|unix:PATH")],
+    address: Annotated[
+        str, typer.Argument(help="Where it listens.", metavar="HOST:PORT|unix:PATH")
+    ],
     collections_listen: Annotated[
         str,
         typer.Option(
@@ -47,7 +49,9 @@ def conformance_replica(
 
 @conformance_app.command("controller")
 def conformance_controller(
-    address: Annotated[str, typer.Argument(metavar="HOST:PORT|unix:PATH")],
+    address: Annotated[
+        str, typer.Argument(help="Where it listens.", metavar="HOST:PORT|unix:PATH")
+    ],
     replicas_host: Annotated[
         str,
         typer.Option(

@@ -44,6 +44,10 @@ def release(settings: Settings, name: str) -> None:
     """Lets go of a named hold."""
     with connected(settings) as client:
         client.release_hold(name)
+    if settings.json:
+        output.print_json({"hold": name, "released": True})
+    else:
+        print(f"the hold {name} was released")
 
 
 def follow(

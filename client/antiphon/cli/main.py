@@ -7,7 +7,6 @@ traceback of a bug goes to the log file, never to the terminal.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -15,22 +14,23 @@ from typing import Annotated, Any, Final
 import typer
 
 from antiphon.cli.conformance_app import conformance_app
+from antiphon.cli.entry import INTERRUPTED
 from antiphon.cli.options import (
     Address,
     Config,
     Data,
     Json,
+    Listen,
     Replica,
     StandBy,
     Token,
     WatchStdin,
+    time_of,
 )
 from antiphon.cli.reasons import explain_app, history_app
-from antiphon.protocol.frontier import TIME_MAX
 
 USAGE_ERROR: Final = 2
 FAILURE: Final = 1
-INTERRUPTED: Final = 128 + signal.SIGINT
 
 app = typer.Typer(
     name="antiphon",
@@ -57,7 +57,7 @@ def up(
     replicas: Annotated[
         int | None, typer.Option("--replicas", min=0, help="How many to run.")
     ] = None,
-    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
+    listen: Listen = None,
     standby: StandBy = False,
     watch_stdin: WatchStdin = False,
     token: Token = None,
@@ -80,7 +80,7 @@ def up(
 @app.command()
 def controller(
     data: Data = None,
-    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
+    listen: Listen = None,
     standby: StandBy = False,
     token: Token = None,
     config: Config = None,
@@ -111,10 +111,14 @@ def promote(
 @replica_app.callback()
 def replica(
     context: typer.Context,
-    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT|unix:PATH")] = None,
+    listen: Listen = None,
     data: Data = None,
-    controller: Annotated[str | None, typer.Option(metavar="ADDR")] = None,
-    name: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    controller: Annotated[
+        str | None, typer.Option(help="Where the controller is.", metavar="ADDR")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Its name, the same after each restart.", metavar="NAME")
+    ] = None,
     watch_stdin: WatchStdin = False,
     token: Token = None,
     config: Config = None,
@@ -135,7 +139,7 @@ def replica(
     )
 
 
-ReplicaName = Annotated[str, typer.Argument(metavar="NAME")]
+ReplicaName = Annotated[str, typer.Argument(help="The replica's name.", metavar="NAME")]
 
 
 @replica_app.command("add")
@@ -199,7 +203,7 @@ def sql(
     ] = None,
     as_of: Annotated[
         int | None,
-        typer.Option("--as-of", help="Read at this time.", metavar="TIME", min=0, max=TIME_MAX),
+        typer.Option("--as-of", help="Read at this time.", metavar="TIME", parser=time_of),
     ] = None,
     replica: Replica = "",
     address: Address = None,
@@ -245,7 +249,7 @@ def subscribe(
     target: Annotated[str, typer.Argument(help="A name or a SELECT.", metavar="TARGET")],
     from_frontier: Annotated[
         int | None,
-        typer.Option("--from", help="Go on after this time.", metavar="TIME", min=0, max=TIME_MAX),
+        typer.Option("--from", help="Go on after this time.", metavar="TIME", parser=time_of),
     ] = None,
     snapshot: Annotated[bool, typer.Option(help="Begin with the content so far.")] = True,
     progress: Annotated[bool, typer.Option("--progress", help="Print times too.")] = False,
@@ -284,11 +288,12 @@ def release_hold(
     address: Address = None,
     token: Token = None,
     config: Config = None,
+    json: Json = False,
 ) -> None:
     """Let go of the place that a subscriber kept."""
     from antiphon.cli import follow, query
 
-    settings = query.Settings(address=address, token=token, config=config, json=False)
+    settings = query.Settings(address=address, token=token, config=config, json=json)
     follow.release(settings, name)
 
 

@@ -14,7 +14,9 @@ explain_app = typer.Typer(help="Why things are as they are.", no_args_is_help=Tr
 
 @history_app.command("show")
 def history_show(
-    from_position: Annotated[int, typer.Option("--from", min=1, metavar="POSITION")] = 1,
+    from_position: Annotated[
+        int, typer.Option("--from", help="Begin there.", min=1, metavar="POSITION")
+    ] = 1,
     limit: Annotated[int, typer.Option("--limit", min=0, help="0: all.")] = 0,
     reduced: Annotated[bool, typer.Option("--reduced", help="Only what still matters.")] = False,
     address: Address = None,
@@ -41,7 +43,7 @@ def history_status(
 
 @explain_app.command("replica")
 def explain_replica(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="The replica's name.", metavar="NAME")],
     address: Address = None,
     token: Token = None,
     config: Config = None,
