@@ -72,6 +72,9 @@ SELECT count(DISTINCT b), sum(b) FILTER (WHERE a > 1), bool_or(c = 'x') FROM t;
 -- Aggregates that need the rows of their group, in an order.
 SELECT a, string_agg(c, ',' ORDER BY c, b) FROM t GROUP BY a;
 SELECT median(a), percentile_cont(0.9) WITHIN GROUP (ORDER BY b) FROM t;
+SELECT origin, percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY dep_delay) FROM flights GROUP BY origin;
+-- The place that a row would have in a group.
+SELECT c, rank(3) WITHIN GROUP (ORDER BY a), cume_dist(3) WITHIN GROUP (ORDER BY b) FROM t GROUP BY c;
 -- Of two values: covariance, correlation, the line that fits best; from exact sums, without drift.
 SELECT origin, covar_pop(dep_delay, distance), regr_count(dep_delay, distance), regr_sxy(dep_delay, distance) FROM flights GROUP BY origin;
 SELECT corr(dep_delay, distance), regr_slope(dep_delay, distance), regr_intercept(dep_delay, distance), regr_r2(dep_delay, distance) FROM flights;

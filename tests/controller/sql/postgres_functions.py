@@ -71,7 +71,10 @@ _REFERENCES: Final[dict[str, tuple[Callable[..., Any], list[str], str]]] = {
     "regexp_count": (lambda text, sought: text.count(sought), ["VARCHAR"] * 2, "INTEGER"),
 }
 # Calls that the two write in another way.
+_PLACE: Final = r"\((\w+)\) WITHIN GROUP \(ORDER BY (\w+)\)"
 _SPELLINGS: Final = (
+    (rf"\brank{_PLACE}", r"(1 + count(*) FILTER (WHERE \2 < \1))"),
+    (rf"\bcume_dist{_PLACE}", r"((1 + count(*) FILTER (WHERE \2 <= \1)) / (1e0 + count(*)))"),
     (r"encode\(convert_to\((\w+), 'UTF8'\), 'base64'\)", r"base64_of(\1)"),
     (r"encode\(sha256\(convert_to\((\w+), 'UTF8'\)\), 'hex'\)", r"sha256(\1)"),
     (r"\bregexp_substr\(", "regexp_extract("),

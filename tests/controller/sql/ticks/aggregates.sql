@@ -15,3 +15,4 @@ select s, sum(distinct x), avg(distinct n), count(distinct b), min(distinct f) f
 select k, string_agg(s, ',' order by s) from (select s, row_number() over (order by id) % 2 as k from r) q group by k;
 select g, stddev(x), stddev_samp(n), stddev_pop(f), variance(o), var_samp(y), var_pop(x) from r group by g;
 select variance(x) filter (where b), stddev_pop(distinct y), var_pop(n) from r;
+select g, percentile_cont(array[0.25, 0.9]) within group (order by x), percentile_disc(array[0, 0.5, 1]) within group (order by id) from r group by g;

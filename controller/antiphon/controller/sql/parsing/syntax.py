@@ -27,6 +27,8 @@ AGGREGATE_NAMES: Final = frozenset(
         "grouping",
     }
 )  # fmt: skip
+# Followed by WITHIN GROUP: the place that a row would have.
+HYPOTHETICAL_NAMES: Final = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 
 SET_RETURNING_NAMES: Final = frozenset(
     {"unnest", "generate_series", "string_to_table", "regexp_split_to_table"}
@@ -230,7 +232,7 @@ def aggregates_in(select: exp.Select) -> bool:
         windows_in(select)
         or sets_in(select)
         or any(
-            isinstance(found, exp.Anonymous) and function_name(found) in AGGREGATE_NAMES
+            isinstance(found, exp.WithinGroup) or is_aggregate(found)
             for found in _own_nodes(select)
         )
     )

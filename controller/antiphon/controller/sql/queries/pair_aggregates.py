@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 
 from sqlglot import exp
 
-from antiphon.controller.sql.algebra.expressions import all_of, any_of, null
-from antiphon.controller.sql.algebra.fold import fold
+from antiphon.controller.sql.algebra.expressions import all_of, any_of
 from antiphon.controller.sql.binding.coercion import cast, coerce
 from antiphon.controller.sql.binding.types import check_depth
 from antiphon.controller.sql.parsing.syntax import PAIR_NAMES, expect_only, function_name
+from antiphon.controller.sql.queries.aggregate_calls import AggregateCall, Composed, unless
 from antiphon.controller.sql.scalars.functions import call
 from antiphon.controller.sql.scalars.scalar import Scalars
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
@@ -31,17 +31,6 @@ _F = AggregateFunction
 _EXTREMES: Final = MappingProxyType(
     {"max_by": _F.MAX, "arg_max": _F.MAX, "min_by": _F.MIN, "arg_min": _F.MIN}
 )
-
-
-class Pair(Protocol):
-    """A call."""
-
-    @property
-    def read(self) -> tuple[Expression, ...]:
-        """What it reads of each row."""
-
-    def over(self, place: Callable[[Aggregate], Expression]) -> Expression:
-        """Its value, made of aggregates that `place` puts somewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +45,16 @@ class _Extreme:
     def read(self) -> tuple[Expression, ...]:
         return (self.both,) if self.filter is None else (self.both, self.filter)
 
-    def over(self, place: Callable[[Aggregate], Expression]) -> Expression:
+    def over(self, place: Callable[[AggregateCall], Expression]) -> Expression:
         kind = self.both.type
         aggregate = Aggregate(
             function=self.function, arguments=(self.both,), type=kind, filter=self.filter
         )
-        return call("field", [place(aggregate), Literal(value=1, type=INT32)], kind.fields[1].type)
+        return call(
+            "field",
+            [place(AggregateCall(aggregate, kind)), Literal(value=1, type=INT32)],
+            kind.fields[1].type,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +71,10 @@ class _Fitted:
     def read(self) -> tuple[Expression, ...]:
         return (self.y, self.x) if self.filter is None else (self.y, self.x, self.filter)
 
-    def over(self, place: Callable[[Aggregate], Expression]) -> Expression:
+    def over(self, place: Callable[[AggregateCall], Expression]) -> Expression:
         def aggregate(function: AggregateFunction, value: Expression, kind: Type) -> Expression:
-            return place(
-                Aggregate(function=function, arguments=(value,), type=kind, filter=self.filter)
-            )
+            own = Aggregate(function=function, arguments=(value,), type=kind, filter=self.filter)
+            return place(AggregateCall(own, kind))
 
         def real(function: AggregateFunction, value: Expression) -> Expression:
             return aggregate(function, value, FLOAT64)
@@ -104,20 +96,20 @@ class _Fitted:
                 value = {"regr_sxx": of_x, "regr_syy": of_y, "regr_sxy": together}[self.name]
                 return _real("multiply", value, count)
             case "regr_slope":
-                return _unless(_is_zero(of_x), _real("divide", together, of_x))
+                return unless(_is_zero(of_x), _real("divide", together, of_x))
             case "regr_intercept":
                 slope = _real("divide", together, of_x)
                 risen = _real("multiply", slope, real(_F.AVG, self.x))
                 start = _real("subtract", real(_F.AVG, self.y), risen)
-                return _unless(_is_zero(of_x), start)
+                return unless(_is_zero(of_x), start)
         spread = _real("multiply", call("sqrt", [of_x], FLOAT64), call("sqrt", [of_y], FLOAT64))
         likeness = _within_one(_real("divide", together, spread))
         if self.name == "corr":
-            return _unless(any_of([_is_zero(of_x), _is_zero(of_y)]), likeness)
+            return unless(any_of([_is_zero(of_x), _is_zero(of_y)]), likeness)
         assert self.name == "regr_r2", f"no aggregate of two values: {self.name}"
         level = Branch(condition=_is_zero(of_y), value=Literal(value=1.0, type=FLOAT64))
         square = _real("multiply", likeness, likeness)
-        return _unless(_is_zero(of_x), Case(branches=(level,), otherwise=square, type=FLOAT64))
+        return unless(_is_zero(of_x), Case(branches=(level,), otherwise=square, type=FLOAT64))
 
 
 def _real(function: str, left: Expression, right: Expression) -> Expression:
@@ -126,12 +118,6 @@ def _real(function: str, left: Expression, right: Expression) -> Expression:
 
 def _is_zero(value: Expression) -> Expression:
     return call("equal", [value, Literal(value=0.0, type=FLOAT64)], BOOLEAN)
-
-
-def _unless(condition: Expression, value: Expression) -> Expression:
-    """Null where the condition is true."""
-    nothing = Branch(condition=condition, value=null(value.type))
-    return fold(Case(branches=(nothing,), otherwise=value, type=value.type))
 
 
 def _within_one(value: Expression) -> Expression:
@@ -154,7 +140,7 @@ def is_pair(node: exp.Expr) -> bool:
     return isinstance(inner, exp.Anonymous) and function_name(inner) in PAIR_NAMES
 
 
-def pair_of(scalars: Scalars, node: exp.Expr) -> Pair:
+def pair_of(scalars: Scalars, node: exp.Expr) -> Composed:
     """
     Raises:
         UnsupportedSql: a form of the call that is not served.
@@ -180,12 +166,12 @@ def pair_of(scalars: Scalars, node: exp.Expr) -> Pair:
     )
     kind = struct_of(Column(name="y", type=FLOAT64), Column(name="x", type=FLOAT64))
     both = _where_both((y, x), kind)
-    return _Fitted(name, _unless(_is_missing(x), y), _unless(_is_missing(y), x), both, condition)
+    return _Fitted(name, unless(_is_missing(x), y), unless(_is_missing(y), x), both, condition)
 
 
 def _where_both(values: tuple[Expression, Expression], kind: Type) -> Expression:
     """A struct of the values, null where one of them is."""
-    return _unless(any_of([_is_missing(value) for value in values]), call("struct", values, kind))
+    return unless(any_of([_is_missing(value) for value in values]), call("struct", values, kind))
 
 
 def _is_missing(value: Expression) -> Expression:

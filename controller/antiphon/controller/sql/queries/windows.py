@@ -15,14 +15,13 @@ from antiphon.controller.sql.binding.coercion import cast, coerce, unify
 from antiphon.controller.sql.binding.scope import WINDOWS, is_window
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.parsing.syntax import expect_only, function_name, is_aggregate, name_of
-from antiphon.controller.sql.queries.aggregates import aggregate_call
+from antiphon.controller.sql.queries.aggregate_calls import AggregateCall, aggregate_call
 from antiphon.controller.sql.queries.ordering import sort_direction
 from antiphon.controller.sql.queries.pair_aggregates import is_pair, pair_of
 from antiphon.controller.sql.queries.window_frame import frame_of
 from antiphon.controller.sql.scalars.scalar import Scalars
 from antiphon.protocol.expression import ColumnReference, Expression, Literal
 from antiphon.protocol.plan import (
-    Aggregate,
     AggregateFunction,
     Plan,
     SortKey,
@@ -128,7 +127,8 @@ class Windows:
         source = scalars.source
         frame = frame_of(source, spec, over.order_values, node)
 
-        def place(aggregate: Aggregate) -> Expression:
+        def place(call: AggregateCall) -> Expression:
+            aggregate = call.aggregate
             function = WindowFunction(
                 name=aggregate.function.name.lower(), arguments=aggregate.arguments,
                 type=aggregate.type, filter=aggregate.filter, frame=frame,
