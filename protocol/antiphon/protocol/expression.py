@@ -80,7 +80,8 @@ ARITHMETIC: Final = ("add", "subtract", "multiply", "divide", "modulo", "negate"
 NUMERIC: Final = (
     "round", "floor", "ceil", "truncate", "sqrt", "cbrt", "power", "exp", "ln", "log10", "sign",
     "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh",
-    "atanh", "cot", "sind", "cosd", "tand", "cotd", "log2", "gcd", "lcm", "factorial", "bit_count",
+    "atanh", "cot", "sind", "cosd", "tand", "cotd", "asind", "acosd", "atand", "atan2d", "log2",
+    "gcd", "lcm", "factorial", "bit_count",
     "width_bucket",
     "quotient",  # of decimals, cut to a whole number
 )  # fmt: skip

@@ -103,6 +103,16 @@ tand(135) -- -1
 tand(180) -- 0
 cotd(45) -- 1
 tand(90) -- Infinity
+asind(0.5) -- 30
+asind(-1) -- -90
+acosd(0.5) -- 60
+acosd(-0.5) -- 120
+acosd(1) -- 0
+atand(1) -- 45
+atan2d(1, -1) -- 135
+atan2d(0, -1) -- 180
+asind(1.5) -- error: input is out of range
+acosd('nan'::float8) -- NaN
 sind('infinity') -- error: input is out of range
 sinh(1000) -- Infinity
 atanh(1) -- Infinity
@@ -120,6 +130,7 @@ make_timestamp(1900, 1, 1, 0, 0, 60) -- 1900-01-01 00:01:00
 make_timestamptz(2013, 7, 15, 8, 15, 23.5, 'America/New_York') -- 2013-07-15 12:15:23.5+00
 make_interval(days => 10, secs => 1.5) -- 10 days 00:00:01.5
 make_interval(1, 2, 3, 4, 5, 6, 7.8) -- 1 year 2 mons 25 days 05:06:07.8
+make_interval(years => 178956971) -- error: interval out of range
 make_interval() -- 00:00:00
 date_bin('15 minutes', timestamp '2020-02-11 15:44:17', timestamp '2001-01-01') -- 2020-02-11 15:30:00
 date_bin('15 minutes', timestamp '2020-02-11 15:44:17', timestamp '2001-01-01 00:02:30') -- 2020-02-11 15:32:30

@@ -176,11 +176,12 @@ def _counted(test: str) -> Builder:
 
 _REALS: Final = (
     "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "cot", "sind", "cosd", "tand", "cotd",
-    "log2",
+    "asind", "acosd", "atand", "log2",
 )  # fmt: skip
 NUMERIC_FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
     {
         **{name: real(name) for name in _REALS},
+        "atan2d": fixed("atan2d", FLOAT64, FLOAT64, FLOAT64),
         "div": _div,
         "gcd": _divisors("gcd"),
         "lcm": _divisors("lcm"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -12,7 +12,7 @@ from antiphon.controller.sql.parsing.source import Source, Spot
 from antiphon.controller.sql.scalars import temporal
 from antiphon.controller.sql.scalars.functions import Arguments, Builder, call, fixed, moment
 from antiphon.controller.sql.scalars.text_functions import text_literal
-from antiphon.protocol.expression import Branch, Case, Expression, Literal
+from antiphon.protocol.expression import Branch, Case, Expression, Interval, Literal, Value
 from antiphon.protocol.schema import (
     BOOLEAN,
     DATE,
@@ -24,6 +24,8 @@ from antiphon.protocol.schema import (
     TIMESTAMPTZ,
 )
 
+_INT32_MAX: Final = 2**31 - 1
+_SECONDS_FAR: Final = 1e12  # with these, hours and minutes of 32 bits fit an interval
 _PARTS: Final = (INT32, INT32, INT32, INT32, INT32, FLOAT64)  # year to second
 # The parameters of functions whose arguments may be named.
 NAMED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -56,7 +58,24 @@ def _make_interval(arguments: Arguments) -> Expression:
     parts += [
         Literal(value=0.0 if kind == FLOAT64 else 0, type=kind) for kind in kinds[len(parts) :]
     ]
+    made = _interval([part.value if isinstance(part, Literal) else None for part in parts])
+    if made is not None:  # a constant, so that it can be added to the clock
+        return Literal(value=made, type=INTERVAL)
     return call("make_interval", parts, INTERVAL)
+
+
+def _interval(parts: Sequence[Value]) -> Interval | None:
+    """Of constants that make one; None of others: replicas say what is wrong with those."""
+    *whole, seconds = parts
+    if not isinstance(seconds, float) or not all(isinstance(part, int) for part in whole):
+        return None
+    years, months, weeks, days, hours, minutes = (int(str(part)) for part in whole)
+    months, days = years * 12 + months, weeks * 7 + days
+    fits = max(abs(months), abs(days)) <= _INT32_MAX and abs(seconds) < _SECONDS_FAR
+    if not fits:
+        return None
+    time = (hours * 60 + minutes) * 60_000_000 + round(seconds * 1e6)
+    return Interval(months=months, days=days, microseconds=time)
 
 
 def _date_bin(arguments: Arguments) -> Expression:

@@ -83,6 +83,32 @@ def _cotd(degrees: Floats) -> Floats:
     return found + 0.0
 
 
+def _asind(sine: Floats) -> Floats:
+    """Exact at halves: the arc is measured in that of a half, from the end that is near."""
+    size = np.abs(sine)
+    near = np.arcsin(size) / math.asin(0.5) * 30
+    far = 90 - np.arccos(size) / math.acos(0.5) * 60
+    return np.copysign(np.where(size <= 0.5, near, far), sine)
+
+
+def _acosd(cosine: Floats) -> Floats:
+    size = np.abs(cosine)
+    near = 90 - np.arcsin(size) / math.asin(0.5) * 30
+    far = np.arccos(size) / math.acos(0.5) * 60
+    found = np.where(size <= 0.5, near, far)
+    return np.where(cosine < 0, 180 - found, found)
+
+
+def _atand(tangent: Floats) -> Floats:
+    found: Floats = np.arctan(tangent) / math.atan(1) * 45
+    return found
+
+
+def _atan2d(y: Floats, x: Floats) -> Floats:
+    found: Floats = np.arctan2(y, x) / math.atan2(1, 1) * 45
+    return found
+
+
 _TAN_45: Final = float((_first_sine(np.array([45.0])) / _first_cosine(np.array([45.0])))[0])
 
 
@@ -166,6 +192,10 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "cosd": real(_cosd, INFINITE),
     "tand": real(_tand, INFINITE, may_be_infinite=True),
     "cotd": real(_cotd, INFINITE, may_be_infinite=True),
+    "asind": real(_asind, OUTSIDE),
+    "acosd": real(_acosd, OUTSIDE),
+    "atand": real(_atand),
+    "atan2d": real(_atan2d),
     "log2": logarithm(np.log2),
     "gcd": _gcd,
     "lcm": _lcm,
