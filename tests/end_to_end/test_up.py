@@ -7,6 +7,8 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -32,16 +34,25 @@ from tests.end_to_end.system import (
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Up]:
+    """One for all tests that leave it as it is: a start takes seconds."""
+    with tempfile.TemporaryDirectory(prefix="ap-") as directory:
+        with Up(Path(directory)) as system:
+            system.ready().close()
+            yield system
+        all_ended(Path(directory))
+
+
 def example(*arguments: str) -> subprocess.CompletedProcess[str]:
     return run([sys.executable, *arguments], cwd=ROOT)
 
 
-def test_it_says_where_it_listens_and_what_to_type_next(up: Up) -> None:
-    up.ready().close()
-    said = up.log.read_text()
-    assert up.address in said
+def test_it_says_where_it_listens_and_what_to_type_next(lasting: Up) -> None:
+    said = lasting.log.read_text()
+    assert lasting.address in said
     assert "antiphon sql" in said
-    done = cli("sql", "-a", up.address, "-c", "SELECT 6 * 7 AS answer")
+    done = cli("sql", "-a", lasting.address, "-c", "SELECT 6 * 7 AS answer")
     assert (done.returncode, done.stdout) == (0, "answer\n42\n"), done.stderr
 
 
@@ -93,16 +104,14 @@ def test_ctrl_c_stops_everything_within_two_seconds(up: Up) -> None:
     raise AssertionError(f"it took {seconds} s")
 
 
-def test_only_loopback_listens(up: Up) -> None:
-    up.ready().close()
-    assert listening_addresses(processes_of(up.data)) == {"127.0.0.1"}
+def test_only_loopback_listens(lasting: Up) -> None:
+    assert listening_addresses(processes_of(lasting.data)) == {"127.0.0.1"}
 
 
-def test_the_data_directory_is_the_users_alone(up: Up) -> None:
-    up.ready().close()
-    assert stat.S_IMODE(up.data.stat().st_mode) == 0o700
+def test_the_data_directory_is_the_users_alone(lasting: Up) -> None:
+    assert stat.S_IMODE(lasting.data.stat().st_mode) == 0o700
     for name in ("r1", "r2"):
-        assert stat.S_IMODE((up.data / "replicas" / name).stat().st_mode) == 0o700
+        assert stat.S_IMODE((lasting.data / "replicas" / name).stat().st_mode) == 0o700
 
 
 def test_a_wrong_token_is_refused_and_the_right_one_let_in(tmp_path: Path) -> None:
@@ -133,9 +142,9 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     all_ended(tmp_path)
 
 
-def test_a_store_with_a_living_controller_is_refused(up: Up) -> None:
-    with up.ready() as client:
-        done = cli("up", "--data", str(up.data), "--listen", "127.0.0.1:0")
+def test_a_store_with_a_living_controller_is_refused(lasting: Up) -> None:
+    with lasting.ready() as client:
+        done = cli("up", "--data", str(lasting.data), "--listen", "127.0.0.1:0")
         assert done.returncode == 1
         assert "store locked" in done.stderr.splitlines()[-1]
         assert client.status().epoch == 1  # and the first goes on
@@ -145,7 +154,7 @@ def test_a_store_with_a_living_controller_is_refused(up: Up) -> None:
 def test_bad_settings_are_one_clear_line(tmp_path: Path) -> None:
     for options in (["--listen", "nowhere"], ["--config", "absent.toml"]):
         done = cli("up", "--data", str(tmp_path / "data"), *options)
-        assert done.returncode == 1, options
+        assert done.returncode == 2, options
         assert done.stderr.count("\n") == 1, done.stderr
 
 
@@ -165,9 +174,8 @@ def test_it_ends_with_the_process_that_started_it(up: Up) -> None:
     all_ended(up.data)
 
 
-def test_a_stock_client_lists_services_and_reads_the_status_by_reflection(up: Up) -> None:
-    up.ready().close()
-    with grpc.insecure_channel(up.address) as channel:
+def test_a_stock_client_lists_services_and_reads_the_status_by_reflection(lasting: Up) -> None:
+    with grpc.insecure_channel(lasting.address) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         services = set(database.get_services())
         assert {
@@ -190,9 +198,8 @@ def test_a_stock_client_lists_services_and_reads_the_status_by_reflection(up: Up
     assert status.epoch == 1
 
 
-def test_the_commands_work_together(up: Up, tmp_path: Path) -> None:
-    up.ready().close()
-    at = ("-a", up.address)
+def test_the_commands_work_together(lasting: Up, tmp_path: Path) -> None:
+    at = ("-a", lasting.address)
     script = "CREATE TABLE s (id bigint PRIMARY KEY, region text); CREATE MATERIALIZED VIEW v AS\n"
     script += "SELECT region, count(*) AS n FROM s GROUP BY region;"
     assert cli("sql", *at, stdin=script).returncode == 0
@@ -222,26 +229,23 @@ def test_the_commands_work_together(up: Up, tmp_path: Path) -> None:
         (["examples/raw_grpc.py"], "'answer': 42"),
     ],
 )
-def test_the_examples_run(up: Up, arguments: list[str], expected: str) -> None:
-    up.ready().close()
-    done = example(*arguments, up.address)
+def test_the_examples_run(lasting: Up, arguments: list[str], expected: str) -> None:
+    done = example(*arguments, lasting.address)
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
 
 
-def test_the_dashboard_example_follows_the_quickstart(up: Up) -> None:
-    up.ready().close()
-    first = example("examples/quickstart.py", up.address)
+def test_the_dashboard_example_follows_the_quickstart(lasting: Up) -> None:
+    first = example("examples/quickstart.py", lasting.address)
     assert first.returncode == 0, first.stderr
-    done = example("examples/dashboard.py", up.address, "1")
+    done = example("examples/dashboard.py", lasting.address, "1")
     assert done.returncode == 0, done.stderr
     assert "'north'" in done.stdout
 
 
-def test_a_closed_reader_ends_a_command_quietly(up: Up) -> None:
-    up.ready().close()
+def test_a_closed_reader_ends_a_command_quietly(lasting: Up) -> None:
     producer = subprocess.Popen(
-        [*CLI, "sql", "-a", up.address, "-c", "SHOW ALL; SELECT 1; SELECT 2"],
+        [*CLI, "sql", "-a", lasting.address, "-c", "SHOW ALL; SELECT 1; SELECT 2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
