@@ -23,9 +23,10 @@ from antiphon.replica.dataflow.columns.radix import Radix, radix_of
 from antiphon.replica.dataflow.columns.words import key_words, row_words
 from antiphon.replica.dataflow.columns.zset import Diffs
 
-_ROW_BITS: Final = np.uint64(40)  # shift that leaves 24 bits of the row hash
-KEY_MASK: Final = np.uint64(0xFFFFFFFFFF000000)
-ROW_MASK: Final = np.uint64(0x0000000000FFFFFF)
+# Arrays without a dimension, with which a small call costs half of what it does with a scalar.
+_ROW_BITS: Final = np.array(40, np.uint64)  # shift that leaves 24 bits of the row hash
+KEY_MASK: Final = np.array(0xFFFFFFFFFF000000, np.uint64)
+ROW_MASK: Final = np.array(0x0000000000FFFFFF, np.uint64)
 FORGOTTEN: Final = np.uint64(0)  # the time of what no reader can date any more
 
 

@@ -33,13 +33,13 @@ _MERGED_EACH: Final = 12
 _SLICE_ROWS_MIN: Final = 2_048
 _SORTED_AS: Final = 2  # rows merged in the time in which one is sorted
 _BATCHES_MAX: Final = 16  # beyond it an insert merges by itself: a reader never meets more
-_WITHIN_KEY: Final = np.array([ROW_MASK], np.uint64)
-_WITHIN_RANK: Final = np.array([0], np.uint64)
-_ONE: Final = np.uint64(1)
+_WITHIN_KEY: Final = ROW_MASK
+_WITHIN_RANK: Final = np.array(0, np.uint64)
+_ONE: Final = np.array(1, np.uint64)
 _TEXT_BYTES_MAX: Final = 2**31 - 1  # what one Arrow text column can hold
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: as a Zset
 class Matches:
     """Of one batch: which probe found which row. The keys' hashes agree; the keys may not."""
 

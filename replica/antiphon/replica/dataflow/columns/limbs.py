@@ -18,10 +18,11 @@ from antiphon.protocol.buffers import packed
 Limbs = npt.NDArray[np.int64]
 LIMB_BITS: Final = 32
 _MASK: Final = np.int64(0xFFFFFFFF)
-# As arrays of one element, with which a small call costs half of what it does with a scalar.
-_LOW: Final = np.array([0xFFFFFFFF], np.int64)
-_LIMB: Final = np.array([LIMB_BITS], np.int64)
-_HALF: Final = np.array([1 << 31], np.int64)
+# Arrays without a dimension, with which a small call costs half of what it does with a scalar.
+_LOW: Final = np.array(0xFFFFFFFF)
+_LIMB: Final = np.array(LIMB_BITS)
+_HALF: Final = np.array(1 << 31)
+_SIGN: Final = np.array(63)
 _FEW_ROWS: Final = 1_024
 _STEP_DIGITS: Final = 9  # 10^9 < 2^30: a limb times it fits 63 bits
 

@@ -27,13 +27,13 @@ _INTEGERS: Final = frozenset(
         lib.Type_TIMESTAMP,
     }
 )
-# Odd, so that multiplying by it is one-to-one; neighbours land far from each other. An array of one
-# element: with it a small call costs half of what it does with a numpy scalar.
-_SPREAD: Final = np.array([0x9E3779B97F4A7C15], np.uint64)
+# Odd, so that multiplying by it is one-to-one; neighbours land far from each other. An array without
+# a dimension: with it a small call costs half of what it does with a scalar.
+_SPREAD: Final = np.array(0x9E3779B97F4A7C15, np.uint64)
 _NULL_WORD: Final = np.uint64(0x6A09E667F3BCC909)
 _NULL_HIGH: Final = np.uint64(0xBB67AE8584CAA73B)
 _COLUMN_STEP: Final = 0xD1342543DE82EF95
-_FOLD: Final = np.array([32], np.uint64)
+_FOLD: Final = np.array(32, np.uint64)
 
 
 def key_words(columns: Sequence[pa.Array], count: int) -> Words:
@@ -104,7 +104,7 @@ def _set_nulls(words: Words, column: pa.Array) -> None:
 def _weights(count: int) -> list[Words]:
     while len(_WEIGHTS) < count:
         step = (2 * len(_WEIGHTS) + 1) * _COLUMN_STEP % (1 << 64)
-        _WEIGHTS.append(np.array([step], np.uint64))
+        _WEIGHTS.append(np.array(step, np.uint64))
     return _WEIGHTS[:count]
 
 
