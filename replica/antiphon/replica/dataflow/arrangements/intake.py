@@ -19,7 +19,7 @@ _ROWS_MAX: Final = 8_192
 _PARTS_MAX: Final = 48
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: as a Zset
 class Change:
     """Rows in any order. `words`: of their keys, if known."""
 
