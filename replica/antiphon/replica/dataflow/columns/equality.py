@@ -14,6 +14,7 @@ from pyarrow import lib
 from antiphon.protocol.buffers import values_of
 from antiphon.protocol.row_hash import hash_rows
 from antiphon.replica.dataflow.columns.gather import Rows, index_of, taken
+from antiphon.replica.dataflow.columns.limbs import words_of
 
 # Type ids.
 _FLOATS: Final = (lib.Type_FLOAT, lib.Type_DOUBLE)
@@ -83,7 +84,7 @@ def _equal_column(
             return same
         if kind == lib.Type_DECIMAL128 and left.type == right.type:
             words: npt.NDArray[np.bool_] = (
-                _words_of(left)[left_rows] == _words_of(right)[right_rows]
+                words_of(left)[left_rows] == words_of(right)[right_rows]
             ).all(axis=1)
             return words
         if kind in _TEXTS and left.type == right.type:
@@ -94,12 +95,6 @@ def _equal_column(
     first_high, first_low = hash_rows([_taken(left, left_rows)])
     second_high, second_low = hash_rows([_taken(right, right_rows)])
     return np.asarray((first_high == second_high) & (first_low == second_low))
-
-
-def _words_of(column: pa.Array) -> npt.NDArray[np.int64]:
-    """A decimal128's values, two words each."""
-    raw = np.frombuffer(column.buffers()[1], np.int64, 2 * len(column), 16 * column.offset)
-    return raw.reshape(-1, 2)
 
 
 def _comparable(kind: int) -> bool:

@@ -36,20 +36,19 @@ def normalise(limbs: Limbs) -> None:
         low &= _LOW
 
 
-def moved_at_most(values: npt.NDArray[np.int64], diffs: npt.NDArray[np.int64]) -> int:
-    """A bound of Σ |value · diff|: by how much a change can move the sum of any group.
-
-    Of few rows by the inequality of Cauchy and Schwarz, which takes the fewest calls; of many by
-    the largest, since a long inner product may start threads.
-    """
+def squares(values: npt.NDArray[np.int64]) -> float:
+    """Σ value², or more, but for rounding."""
     if len(values) <= _FEW_ROWS:
-        size, times = values.astype(np.float64), diffs.astype(np.float64)
-        return int((float(size.dot(size)) * float(times.dot(times))) ** 0.5 * 1.001) + 1
-    return _largest(values) * _largest(diffs) * len(values)
+        sizes = values.astype(np.float64)
+        return float(sizes.dot(sizes))
+    # A long inner product may start threads.
+    return float(max(int(values.max()), -int(values.min()))) ** 2 * len(values)
 
 
-def _largest(values: npt.NDArray[np.int64]) -> int:
-    return max(int(values.max()), -int(values.min()))
+def moved_at_most(squares: float, of_diffs: float) -> int:
+    """A bound of Σ |value · diff|, by how much a change can move the sum of any group, from the
+    sums of their squares: the inequality of Cauchy and Schwarz, which takes the fewest calls."""
+    return int((squares * of_diffs) ** 0.5 * 1.001) + 1
 
 
 def split_int64(values: npt.NDArray[np.int64], out: Limbs) -> None:
@@ -58,24 +57,23 @@ def split_int64(values: npt.NDArray[np.int64], out: Limbs) -> None:
     np.right_shift(values, _LIMB, out[:, 1])
 
 
-def split_decimal128(array: pa.Array, out: Limbs) -> None:
-    """The coefficients, into four limbs; whatever stands at nulls."""
-    words = np.frombuffer(array.buffers()[1], "<u4", 4 * len(array), 16 * array.offset)
-    words = words.reshape(-1, 4)
-    out[:, :3] = words[:, :3]
-    out[:, 3] = words[:, 3].view(np.int32)
-
-
-def low_words(array: pa.Array) -> npt.NDArray[np.int64]:
-    """The lower half of each decimal's coefficient; whatever stands at nulls."""
+def words_of(array: pa.Array) -> npt.NDArray[np.int64]:
+    """The coefficients of decimals of 128 bits, lower half first; whatever stands at nulls. Shape
+    (rows, 2)."""
     words = np.frombuffer(array.buffers()[1], np.int64, 2 * len(array), 16 * array.offset)
-    return words[0::2]
+    return words.reshape(-1, 2)
 
 
-def fit_int64(array: pa.Array) -> bool:
-    """Whether the coefficients of these decimals are 64-bit integers, whatever stands at nulls."""
-    words = np.frombuffer(array.buffers()[1], np.int64, 2 * len(array), 16 * array.offset)
-    return int(np.count_nonzero(words[1::2] != words[0::2] >> 63)) == 0
+def split_words(words: npt.NDArray[np.int64], out: Limbs) -> None:
+    """Coefficients of 128 bits, into four limbs."""
+    parts = words.view(np.uint32)
+    out[:, :3] = parts[:, :3]
+    out[:, 3] = parts[:, 3].view(np.int32)
+
+
+def fit_int64(words: npt.NDArray[np.int64]) -> bool:
+    """Whether these coefficients of 128 bits are 64-bit integers."""
+    return int(np.count_nonzero(words[:, 1] != words[:, 0] >> _SIGN)) == 0
 
 
 def magnitude(limbs: Limbs) -> tuple[Limbs, npt.NDArray[np.bool_]]:

@@ -8,7 +8,7 @@ returns to where it was when a row is taken back.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,16 @@ class Accumulator:
         self.aggregate = aggregate
         self.type = aggregate.type
 
-    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
+    @property
+    def is_one_number(self) -> bool:
+        """Whether the result says one number, its own or the count: where that differs, it does."""
+        return self.width == 0
+
+    def read(self, column: pa.Array) -> Any:
+        """An argument's values, as `room_for` and `contribute` take them."""
+        return column
+
+    def contribute(self, values: Any, diffs: Numbers, out: Numbers) -> None:
         """What each row adds. `diffs` is 0 where the value is null or does not count."""
 
     def normalise(self, numbers: Numbers) -> None:
@@ -57,8 +66,11 @@ class Accumulator:
         """
         return array_of(np.ascontiguousarray(count), _INT64)
 
-    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
-        """How many columns of state must be inserted (at the low end, at the high end) first."""
+    def room_for(self, values: Any, diffs: Numbers, squares: float) -> tuple[int, int]:
+        """How many columns of state must be inserted (at the low end, at the high end) first.
+
+        `squares`: of the diffs, summed, or more.
+        """
         return 0, 0
 
     def grow(self, low: int, high: int) -> int:
@@ -71,8 +83,11 @@ class Booleans(Accumulator):
 
     width = 1
 
-    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
-        out[:, 0] = diffs * values_of(column)
+    def read(self, column: pa.Array) -> npt.NDArray[np.bool_]:
+        return values_of(column)
+
+    def contribute(self, values: npt.NDArray[np.bool_], diffs: Numbers, out: Numbers) -> None:
+        np.multiply(diffs, values, out[:, 0])
 
     def finish(
         self, count: Numbers, valid: Mask | None, numbers: Numbers, frame: Frame
@@ -101,15 +116,22 @@ class Integers(Accumulator):
         self._bound = 0
         self._limbs = self.width = 1
 
-    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
+    def read(self, column: pa.Array) -> npt.NDArray[Any]:
+        """Integers, or the two halves of each decimal's coefficient."""
+        return limb.words_of(column) if self._is_decimal else values_of(column)
+
+    @property
+    def is_one_number(self) -> bool:
+        return self._limbs == 1 and self.aggregate.function is AggregateFunction.SUM
+
+    def room_for(self, values: npt.NDArray[Any], diffs: Numbers, squares: float) -> tuple[int, int]:
         if self._limbs > 1 or not self._bounded:
             return 0, 0
         if self._is_decimal:
-            if not limb.fit_int64(column):
+            if not limb.fit_int64(values):
                 return 0, _DECIMAL_LIMBS - 1
-            self._bound += limb.moved_at_most(limb.low_words(column), diffs)
-        else:
-            self._bound += limb.moved_at_most(values_of(column), diffs)
+            values = values[:, 0]
+        self._bound += limb.moved_at_most(limb.squares(values), squares)
         if self._bound < _SUM_MAX:
             return 0, 0
         return 0, (_DECIMAL_LIMBS if self._is_decimal else _INT64_LIMBS) - 1
@@ -118,15 +140,14 @@ class Integers(Accumulator):
         self._limbs = self.width = self._limbs + high
         return 0
 
-    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
+    def contribute(self, values: npt.NDArray[Any], diffs: Numbers, out: Numbers) -> None:
         if self._limbs == 1:
-            values = limb.low_words(column) if self._is_decimal else values_of(column)
-            np.multiply(values, diffs, out=out[:, 0], casting="unsafe")
+            np.multiply(values[:, 0] if self._is_decimal else values, diffs, out[:, 0])
             return
         if self._is_decimal:
-            limb.split_decimal128(column, out)
+            limb.split_words(values, out)
         else:
-            limb.split_int64(values_of(column), out)
+            limb.split_int64(values, out)
         out *= diffs[:, None]
 
     def normalise(self, numbers: Numbers) -> None:
@@ -200,8 +221,14 @@ class Floats(Accumulator):
         self._limbs = 6  # up to 2^96, and a limb for sign and carries
         self.width = self._SPECIALS + self._limbs
 
-    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
-        values = values_of(column)[diffs != 0].astype(np.float64)
+    def read(self, column: pa.Array) -> npt.NDArray[np.float64]:
+        values: npt.NDArray[np.float64] = values_of(column).astype(np.float64, copy=False)
+        return values
+
+    def room_for(
+        self, values: npt.NDArray[np.float64], diffs: Numbers, squares: float
+    ) -> tuple[int, int]:
+        values = values[diffs != 0]
         size = np.abs(values[np.isfinite(values)])
         size = size[size > 0]
         if len(size) == 0:
@@ -219,8 +246,7 @@ class Floats(Accumulator):
         self.width = self._SPECIALS + self._limbs
         return self._SPECIALS
 
-    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
-        values = values_of(column).astype(np.float64)
+    def contribute(self, values: npt.NDArray[np.float64], diffs: Numbers, out: Numbers) -> None:
         finite = np.isfinite(values)
         out[:, 0] = np.where(np.isnan(values), diffs, 0)
         out[:, 1] = np.where(values == np.inf, diffs, 0)
@@ -285,8 +311,10 @@ class Intervals(Accumulator):
     adds_values = True
     width = 3
 
-    def contribute(self, column: pa.Array, diffs: Numbers, out: Numbers) -> None:
-        values = values_of(column)
+    def read(self, column: pa.Array) -> npt.NDArray[Any]:
+        return values_of(column)
+
+    def contribute(self, values: npt.NDArray[Any], diffs: Numbers, out: Numbers) -> None:
         out[:, 0] = values["months"] * diffs
         out[:, 1] = values["days"] * diffs
         out[:, 2] = values["nanoseconds"] // 1000 * diffs

@@ -85,26 +85,36 @@ class Layout:
         if part.carries:
             self.carrying.append(part)
 
-    def make_room(self, table: GroupTable, part: Part, column: pa.Array, diffs: Diffs) -> None:
-        """Widen the state where a sum meets its first null, or bits beyond its window; numbers
-        stay what they are."""
+    def count_apart(self, table: GroupTable, part: Part) -> None:
+        """Widen the state where a sum meets its first null."""
+        at = part.start
+        table.widen(at, table.all_numbers[:, ROW_COUNT : ROW_COUNT + 1])
+        self._shift(part, at, 1)
+        part.count, part.start = at, at + 1
+
+    def make_room(self, table: GroupTable, part: Part, low: int, high: int) -> None:
+        """Widen the state by what a sum has no `room_for`; numbers stay what they are."""
         accumulator = part.accumulator
         assert accumulator is not None, "extremes have a fixed width"
-        if part.count == ROW_COUNT and column.null_count:
-            at = part.start
-            table.widen(at, table.all_numbers[:, ROW_COUNT : ROW_COUNT + 1])
-            self._shift(part, at, 1)
-            part.count, part.start = at, at + 1
-        low, high = accumulator.room_for(column, diffs)
         if high:
             end = part.start + part.width
             _lift(table, end, high)
             self._shift(part, end, high)
-        if low or high:
-            at = part.start + accumulator.grow(low, high)
-            if low:
-                table.widen(at, np.zeros((len(table.all_numbers), low), np.int64))
-                self._shift(part, at, low)
+        at = part.start + accumulator.grow(low, high)
+        if low:
+            table.widen(at, np.zeros((len(table.all_numbers), low), np.int64))
+            self._shift(part, at, low)
+
+    def changes_all(self, added: Numbers) -> bool:
+        """Whether some result becomes another in every group by what is added, a row of numbers
+        for each column. Other results need not be compared then."""
+        for part in self.parts.values():
+            own = part.accumulator
+            if own is not None and own.is_one_number:
+                number = added[part.start if own.width else part.count]
+                if np.count_nonzero(number) == len(number):
+                    return True
+        return False
 
     def _shift(self, grown: Part, at: int, columns: int) -> None:
         """Columns were inserted at `at` for a part: those of the others from there on move."""

@@ -85,7 +85,7 @@ class Powers(FloatWindow):
             self._limbs = power * _LIMBS[source.kind]
             self.width = self._SPECIALS + self._limbs
 
-    def room_for(self, column: pa.Array, diffs: Numbers) -> tuple[int, int]:
+    def room_for(self, column: pa.Array, diffs: Numbers, squares: float) -> tuple[int, int]:
         if not self._is_float:
             return 0, 0
         size = np.abs(values_of(column)[diffs != 0].astype(np.float64))
@@ -139,7 +139,7 @@ def _exact_digits(column: pa.Array) -> tuple[Digits, npt.NDArray[np.bool_]]:
     """(digits, where negative) of integers and of the coefficients of decimals."""
     if pa.types.is_decimal(column.type):
         split = np.empty((len(column), 4), np.int64)
-        limb.split_decimal128(column, split)
+        limb.split_words(limb.words_of(column), split)
         size, negative = limb.magnitude(split)
         words = size.astype(np.uint64)
         shift = np.uint64(32)

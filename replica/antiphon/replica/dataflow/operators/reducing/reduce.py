@@ -4,6 +4,7 @@ rows must be read again. Only groups that a change touches are looked at."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from antiphon.protocol.errors import NotServed
 from antiphon.protocol.plan import AggregateFunction
 from antiphon.protocol.schema import arrow_type
 from antiphon.replica.dataflow.arrangements.group_table import GroupTable, Numbers
+from antiphon.replica.dataflow.columns import limbs as limb
 from antiphon.replica.dataflow.columns.equality import equal_halves
 from antiphon.replica.dataflow.columns.gather import Rows, taken_rows, twice_over
 from antiphon.replica.dataflow.columns.groups import Groups, group_rows
@@ -53,6 +55,7 @@ _FEW_REPLACED = [np.repeat(_GOES_COMES, count) for count in range(65)]
 for _diffs in _FEW_REPLACED:
     _diffs.setflags(write=False)
 _EXTREMES = (AggregateFunction.MIN, AggregateFunction.MAX)
+_NONE: Final = np.array(0)  # without a dimension: a small call costs half of what it does with 0
 
 
 class Reduce(Operator):
@@ -98,6 +101,7 @@ class Reduce(Operator):
             distinct = Distinct(once=True) if source.aggregate.distinct else None
             self._layout.add(index, source, accumulator, distinct)
         self._table = GroupTable(self._layout.width)
+        self._values_at_most = 0.0  # that any group can have, by all changes so far
         distincts = [part.distinct for part in self._layout.parts.values()]
         self._parts: tuple[Distinct | Extremes | Gathered, ...] = (
             *[distinct for distinct in distincts if distinct is not None],
@@ -116,15 +120,10 @@ class Reduce(Operator):
         groups = group_rows(keys, change.row_count)
         added = groups.sums(self._contributions(change))
         slots = self._table.locate(groups.low, groups.high)
-        # One column of numbers after another, before and after beside each other: what follows
-        # goes by column.
-        count = len(groups)
-        rows = np.empty((self._layout.width, 2 * count), np.int64)
-        stored = self._table.read(slots).T
-        rows[:, :count] = stored
-        np.add(stored, added, rows[:, count:])
-        numbers = rows.T
-        after = numbers[count:]
+        # One column of numbers after another: what follows goes by column.
+        before = self._table.read(slots).T.copy()
+        sums = before + added
+        after = sums.T
         for part in self._layout.carrying:
             assert part.accumulator is not None, "it has something to carry"
             part.accumulator.normalise(part.of(after))
@@ -132,13 +131,17 @@ class Reduce(Operator):
         if self._gathered:
             self._gather(change, groups, read)
         self._pending = (slots, groups, after)
-        frame = Frame((), 2 * count)
+        numbers = np.concatenate((before, sums), axis=1).T
+        frame = Frame((), len(numbers))
         there = _present(numbers, ROW_COUNT)
         results = [
             read[index] if index in read else self._finished(index, numbers, there, frame)
             for index in range(len(self._aggregates))
         ]
-        return self._difference(change, groups, there, results, frame, step)
+        same = None
+        if frame.failed is None and not self._layout.changes_all(added):
+            same = equal_halves(results, len(groups))
+        return self._difference(change, groups, there, same, results, frame, step)
 
     def _first_row(self) -> Zset:
         """The row of no input at all."""
@@ -155,26 +158,39 @@ class Reduce(Operator):
 
     def _contributions(self, change: Zset) -> Numbers:
         """What each row of the change adds to its group's numbers: a column for each row."""
-        summed: list[tuple[Part, Diffs]] = []
+        squares = limb.squares(change.diffs)
+        self._values_at_most += squares
+        summed: list[tuple[Part, Any, Diffs]] = []
         for part in self._layout.sums:
             diffs = self._counted(change, part.source)
             if part.distinct is not None:
                 diffs = self._entered(change, part, part.distinct, diffs)
-            if part.source.argument is not None:
-                column = change.columns[part.source.argument]
-                self._layout.make_room(self._table, part, column, diffs)
-            summed.append((part, diffs))
+            values = self._read(change, part, diffs, squares)
+            summed.append((part, values, diffs))
         rows = np.zeros((self._layout.width, change.row_count), np.int64)
         rows[0] = change.diffs
         numbers: Numbers = rows.T
-        for part, diffs in summed:
-            argument = part.source.argument
-            assert part.accumulator is not None, "only sums contribute"
+        for part, values, diffs in summed:
             if part.count != ROW_COUNT:
                 rows[part.count] = diffs
-            if argument is not None:
-                part.accumulator.contribute(change.columns[argument], diffs, part.of(numbers))
+            if values is not None:
+                assert part.accumulator is not None, "only sums contribute"
+                part.accumulator.contribute(values, diffs, part.of(numbers))
         return rows
+
+    def _read(self, change: Zset, part: Part, diffs: Diffs, squares: float) -> Any:
+        """A sum's values, after the layout has room for them; None: it only counts."""
+        if part.source.argument is None:
+            return None
+        column, accumulator = change.columns[part.source.argument], part.accumulator
+        assert accumulator is not None, "only sums read values"
+        if part.count == ROW_COUNT and column.null_count:
+            self._layout.count_apart(self._table, part)
+        values = accumulator.read(column)
+        low, high = accumulator.room_for(values, diffs, squares)
+        if low or high:
+            self._layout.make_room(self._table, part, low, high)
+        return values
 
     def _counted(self, change: Zset, source: AggregateInput) -> Diffs:
         """The diffs, 0 where the filter is not true or the argument is null."""
@@ -240,7 +256,8 @@ class Reduce(Operator):
 
     def _finished(self, index: int, numbers: Numbers, there: Mask | None, frame: Frame) -> pa.Array:
         part = self._layout.parts[index]
-        if part.accumulator is not None and part.accumulator.adds_values:
+        adds_values = part.accumulator is not None and part.accumulator.adds_values
+        if adds_values and self._values_at_most >= SUMMED_VALUES_MAX:
             numbers, there = _summable(numbers, there, part, frame)
         count = numbers[:, part.count]
         if isinstance(part.accumulator, Powers):
@@ -273,13 +290,13 @@ class Reduce(Operator):
         change: Zset,
         groups: Groups,
         present: Mask | None,
+        same: Mask | None,
         results: list[pa.Array],
         frame: Frame,
         step: Step,
     ) -> Zset | None:
         """The groups' rows as they were, negative, and as they are; errors in place of rows."""
         count = len(groups)
-        same = equal_halves(results, count) if frame.failed is None else None
         keys = [change.columns[i] for i in self._keys]
         replaces = present is None if keys else not step.is_first
         if replaces and same is None and frame.failed is None:
@@ -349,7 +366,7 @@ def _summable(
 
 def _present(numbers: Numbers, count: int) -> Mask | None:
     """Where a count is not 0; None: everywhere, the common case."""
-    present = numbers[:, count] > 0
+    present = numbers[:, count] > _NONE
     return None if np.count_nonzero(present) == len(present) else present
 
 

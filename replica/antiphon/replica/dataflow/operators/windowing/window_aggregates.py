@@ -17,6 +17,7 @@ from antiphon.protocol.buffers import array_of, valid_of, values_of
 from antiphon.protocol.errors import NotServed
 from antiphon.protocol.plan import Aggregate, AggregateFunction, WindowFunction
 from antiphon.replica.dataflow.arrangements.group_table import Numbers
+from antiphon.replica.dataflow.columns import limbs as limb
 from antiphon.replica.dataflow.columns.gather import Rows, taken
 from antiphon.replica.dataflow.columns.sort_codes import order_codes
 from antiphon.replica.dataflow.expressions.frame import Frame
@@ -140,14 +141,15 @@ class _Sums:
         """For the frame of each row: how many values it has, and the accumulator's numbers."""
         diffs, arguments = self._diffs, self._arguments
         if arguments:
-            low, high = accumulator.room_for(arguments[0], diffs)
+            values = accumulator.read(arguments[0])
+            low, high = accumulator.room_for(values, diffs, limb.squares(diffs))
             if low or high:
                 accumulator.grow(low, high)
         # The count, then a row of numbers for each limb.
         terms = np.zeros((1 + accumulator.width, len(diffs)), np.int64)
         terms[0] = diffs
         if arguments:
-            accumulator.contribute(arguments[0], diffs, terms[1:].T)
+            accumulator.contribute(values, diffs, terms[1:].T)
         numbers = self._summed(terms)
         own = numbers[1:].T
         accumulator.normalise(own)
