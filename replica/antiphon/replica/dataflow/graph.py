@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from antiphon.protocol.ids import CollectionId
@@ -66,17 +66,16 @@ class Dataflow:
             for name, inputs in zip(graph.names, graph.inputs, strict=True)
         ]
         self._nothing = Zset.empty(self.schema)
-        every = range(len(graph.operators))
-        self._nodes = list(zip(every, graph.operators, graph.inputs, self._counters, strict=True))
-        self._timed = [
-            operator
-            for operator in graph.operators
-            if type(operator).next_time is not Operator.next_time
-        ]
-        self._tended_operators = [
-            operator
-            for operator in graph.operators
-            if type(operator).maintain is not Operator.maintain
+        self._timed = _who_have(graph.operators, "next_time")
+        self._tended_operators = _who_have(graph.operators, "maintain")
+        alone = {*self._timed, *(each for each in graph.operators if each.runs_first)}
+        keeping = {*_who_have(graph.operators, "commit"), *_who_have(graph.operators, "abandon")}
+        self._nodes = [
+            # A source has its own change for input.
+            (node, operator, inputs or (node,), counters, operator in alone, operator in keeping)
+            for node, (operator, inputs, counters) in enumerate(
+                zip(graph.operators, graph.inputs, self._counters, strict=True)
+            )
         ]
 
     @staticmethod
@@ -227,30 +226,28 @@ class Dataflow:
                 changes[node] = change
         clock = self._clock
         started = clock()
-        for node, operator, sources, counters in self._nodes:
-            if len(sources) == 1:
-                own = [changes[sources[0]]]
-            else:  # a source has its own change for input
-                own = [changes[i] for i in sources] if sources else [changes[node]]
-                changes[node] = None
+        for node, operator, sources, counters, acts_alone, keeps in self._nodes:
+            own = [changes[sources[0]]] if len(sources) == 1 else [changes[i] for i in sources]
             rows_in, idle = 0, True
             for given in own:
                 if given is not None:
                     rows_in += len(given.diffs)
                     idle = False
-            if idle and not _runs_alone(operator, step):
+            if idle and not (acts_alone and _runs_alone(operator, step)):
                 counters.idle_steps += 1
                 continue
-            ran.append(operator)
+            if keeps:
+                ran.append(operator)
             out = operator.step(own, step)
             ended = clock()
             counters.ticks += ended - started
             started = ended
             counters.steps += 1
             counters.rows_in += rows_in
-            if out is not None and len(out.diffs):
+            if out is not None:
                 counters.rows_out += len(out.diffs)
-                changes[node] = out
+                out = out if len(out.diffs) else None
+            changes[node] = out
         return changes
 
     def maintain(self, fuel_rows: int) -> bool:
@@ -291,6 +288,11 @@ class Dataflow:
 
 def _nested(plan: Plan, schemas: Mapping[CollectionId, Schema]) -> Dataflow:
     return Dataflow.build(plan, {c: ImportSpec(schema=schema) for c, schema in schemas.items()})
+
+
+def _who_have(operators: Sequence[Operator], name: str) -> list[Operator]:
+    """Those with a method or property of their own where most have nothing to do."""
+    return [each for each in operators if getattr(type(each), name) is not getattr(Operator, name)]
 
 
 def _runs_alone(operator: Operator, step: Step) -> bool:
