@@ -25,9 +25,9 @@ def test_it_reads_what_was_last_written(ticks, fuel):
     table, model = GroupTable(2), {}
     for tick in ticks:
         low, high, keys = keys_of(list(tick))
-        slots = table.locate(low, high)
+        slots, found = table.look_up(low, high)
         assert [s != MISSING for s in slots.tolist()] == [key in model for key in keys]
-        assert table.read(slots).tolist() == [list(model.get(key, (0, 0))) for key in keys]
+        assert found.tolist() == [list(model.get(key, (0, 0))) for key in keys]
         numbers = np.array([tick[key] for key in keys], np.int64).reshape(-1, 2)
         table.write(slots, low, high, numbers)
         model.update(tick)
@@ -40,10 +40,10 @@ def test_an_empty_table_holds_no_more_than_a_new_one():
     table = GroupTable(3)
     for start in range(0, 5_000, 500):
         low, high, keys = keys_of(list(range(start, start + 500)))
-        table.write(table.locate(low, high), low, high, np.ones((len(keys), 3), np.int64))
+        table.write(table.look_up(low, high)[0], low, high, np.ones((len(keys), 3), np.int64))
     assert table.group_count == 5_000
     low, high, keys = keys_of(list(range(5_000)))
-    table.write(table.locate(low, high), low, high, np.zeros((len(keys), 3), np.int64))
+    table.write(table.look_up(low, high)[0], low, high, np.zeros((len(keys), 3), np.int64))
     assert table.group_count == 0
     assert table.byte_count == GroupTable(3).byte_count
 
@@ -52,10 +52,10 @@ def test_slots_are_used_again():
     table = GroupTable(1)
     for start in range(0, 100_000, 1_000):
         low, high, keys = keys_of(list(range(start, start + 1_000)))
-        table.write(table.locate(low, high), low, high, np.ones((len(keys), 1), np.int64))
+        table.write(table.look_up(low, high)[0], low, high, np.ones((len(keys), 1), np.int64))
         gone = keys_of(list(range(max(0, start - 1_000), start))) if start else None
         if gone is not None:
-            table.write(table.locate(*gone[:2]), *gone[:2], np.zeros((1_000, 1), np.int64))
+            table.write(table.look_up(*gone[:2])[0], *gone[:2], np.zeros((1_000, 1), np.int64))
         while table.maintain(10_000):
             pass
     assert table.group_count == 1_000

@@ -29,8 +29,8 @@ class GroupTable:
 
     def __init__(self, width: int) -> None:
         self._directory = Spine()
-        self._high = np.zeros(_FIRST_SLOTS, np.uint64)
-        self._numbers: Numbers = np.zeros((_FIRST_SLOTS, width), np.int64)
+        # The high half of the key, then the numbers: one read of memory for both.
+        self._rows: Numbers = np.zeros((_FIRST_SLOTS, 1 + width), np.int64)
         self._used = 0  # slots ever handed out
         self._free: list[Rows] = []  # slots given back, the latest last
         self._free_count = 0
@@ -44,13 +44,14 @@ class GroupTable:
 
     @property
     def byte_count(self) -> int:
-        return self._directory.byte_count + self._high.nbytes + self._numbers.nbytes
+        return self._directory.byte_count + self._rows.nbytes
 
-    def locate(self, low: Words, high: Words) -> Rows:
-        """The slot of each key, or MISSING. Many are found faster when `low` is sorted."""
+    def look_up(self, low: Words, high: Words) -> tuple[Rows, Numbers]:
+        """The slot of each key, or MISSING; its numbers, or zeros: a copy. Many keys are found
+        faster when `low` is sorted."""
         batches = self._directory.batches
         if not batches:
-            return np.full(len(low), MISSING, np.int64)
+            return np.full(len(low), MISSING, np.int64), np.zeros((len(low), self.width), np.int64)
         # Nearly all keys are known, and nearly all of those are in the first batch.
         if batches[0] is not self._first:
             self._first, self._first_slots = batches[0], values_of(batches[0].columns[0])
@@ -58,42 +59,38 @@ class GroupTable:
         places = batches[0].seek(low)
         slots: Rows = self._first_slots.take(places, mode="clip")
         wrong = ranks.take(places, mode="clip") != low
-        wrong |= self._high.take(slots) != high
+        rows = self._rows.take(slots, 0)
+        wrong |= rows[:, 0] != high.view(np.int64)
         if np.count_nonzero(wrong):
             rest = wrong.nonzero()[0]
-            slots[rest] = self._searched(batches, low.take(rest), high.take(rest))
+            found = self._searched(batches, low.take(rest), high.take(rest))
+            slots[rest], rows[rest] = found, self._rows.take(found, 0)
+            rows[slots == MISSING] = 0
         else:
             self._all_known = slots
-        return slots
+        return slots, rows[:, 1:]
 
     def _searched(self, batches: Sequence[Batch], low: Words, high: Words) -> Rows:
         slots = np.full(len(low), MISSING, np.int64)
         for match in probe_ranks(batches, low):
             found = values_of(match.batch.columns[0])[match.rows]
             # A slot given back and taken again by another key is told by its high half.
-            same = self._high[found] == high[match.probes]
+            same = self._rows[found, 0] == high.view(np.int64)[match.probes]
             if same.all():
                 slots[match.probes] = found
             else:
                 slots[match.probes[same]] = found[same]
         return slots
 
-    def read(self, slots: Rows) -> Numbers:
-        """The numbers at each slot, zeros where MISSING; a copy."""
-        numbers = self._numbers.take(slots, axis=0)
-        if slots is not self._all_known:
-            numbers[slots == MISSING] = 0
-        return numbers
-
     def write(self, slots: Rows, low: Words, high: Words, numbers: Numbers) -> None:
         """Set the numbers of distinct keys; all zeros: the group is forgotten."""
         if slots is self._all_known and np.count_nonzero(numbers[:, 0]) == len(slots):
-            self._numbers[slots] = numbers
+            self.all_numbers[slots] = numbers
             return
         known = slots != MISSING
         present = numbers.any(axis=1)
         kept = known & present
-        self._numbers[slots[kept]] = numbers[kept]
+        self.all_numbers[slots[kept]] = numbers[kept]
         added = ~known & present
         if added.any():
             self._add(low[added], high[added], numbers[added])
@@ -103,13 +100,17 @@ class GroupTable:
 
     def widen(self, at: int, before: Numbers) -> None:
         """Insert columns before column `at`: `before` has a row for each slot of `all_numbers`."""
-        left, right = self._numbers[:, :at], self._numbers[:, at:]
-        self._numbers = np.concatenate([left, before, right], axis=1)
+        left, right = self._rows[:, : 1 + at], self._rows[:, 1 + at :]
+        self._rows = np.concatenate([left, before, right], axis=1)
+
+    @property
+    def width(self) -> int:
+        return int(self._rows.shape[1]) - 1
 
     @property
     def all_numbers(self) -> Numbers:
-        """Of every slot, used or not, in slot order."""
-        return self._numbers
+        """Of every slot, used or not, in slot order: a view."""
+        return self._rows[:, 1:]
 
     def maintain(self, fuel_rows: int) -> bool:
         return self._directory.maintain(fuel_rows)
@@ -121,8 +122,8 @@ class GroupTable:
         self._used += len(fresh)
         self._reserve(self._used)
         slots = np.concatenate([reused, fresh])
-        self._high[slots] = high
-        self._numbers[slots] = numbers
+        self._rows[slots, 0] = high.view(np.int64)
+        self.all_numbers[slots] = numbers
         self._enter(low, slots, 1)
 
     def _reused(self, count: int) -> Rows:
@@ -139,8 +140,8 @@ class GroupTable:
         return np.concatenate(parts)
 
     def _drop(self, slots: Rows, low: Words) -> None:
-        self._numbers[slots] = 0
-        self._high[slots] = ~self._high[slots]  # matches no entry of the directory any more
+        self.all_numbers[slots] = 0
+        self._rows[slots, 0] ^= -1  # matches no entry of the directory any more
         self._free.append(slots)
         self._free_count += len(slots)
         self._enter(low, slots, -1)
@@ -150,8 +151,7 @@ class GroupTable:
     def _clear(self) -> None:
         """The last group is gone: give all memory back."""
         self._directory, self._first = Spine(), None
-        self._high = np.zeros(_FIRST_SLOTS, np.uint64)
-        self._numbers = np.zeros((_FIRST_SLOTS, self._numbers.shape[1]), np.int64)
+        self._rows = np.zeros((_FIRST_SLOTS, 1 + self.width), np.int64)
         self._used = 0
         self._free, self._free_count = [], 0
 
@@ -162,10 +162,9 @@ class GroupTable:
         self._directory.insert(Batch(low.take(order), (entries,), diffs))
 
     def _reserve(self, slots: int) -> None:
-        capacity = len(self._high)
+        capacity = len(self._rows)
         if slots <= capacity:
             return
         capacity = max(slots, capacity + capacity // 2)
         # In place: the allocator moves pages, not bytes, where it can.
-        self._high.resize(capacity, refcheck=False)
-        self._numbers.resize((capacity, self._numbers.shape[1]), refcheck=False)
+        self._rows.resize((capacity, 1 + self.width), refcheck=False)

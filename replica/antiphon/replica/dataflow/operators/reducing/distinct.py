@@ -33,8 +33,7 @@ class Distinct(Operator):
         """Rows of the change that enter or leave the output, and by how much."""
         groups = group_rows(change.columns, change.row_count)
         sums = groups.sums(change.diffs)
-        slots = self._table.locate(groups.low, groups.high)
-        before = self._table.read(slots)
+        slots, before = self._table.look_up(groups.low, groups.high)
         after = before + sums[:, None]
         self._pending = (slots, groups, after)
         diffs = self._seen(after[:, 0]) - self._seen(before[:, 0])

@@ -119,9 +119,9 @@ class Reduce(Operator):
         keys = [change.columns[i] for i in self._keys]
         groups = group_rows(keys, change.row_count)
         added = groups.sums(self._contributions(change))
-        slots = self._table.locate(groups.low, groups.high)
+        slots, stored = self._table.look_up(groups.low, groups.high)
         # One column of numbers after another: what follows goes by column.
-        before = self._table.read(slots).T.copy()
+        before = stored.T.copy()
         sums = before + added
         after = sums.T
         for part in self._layout.carrying:

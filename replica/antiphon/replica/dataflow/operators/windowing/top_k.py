@@ -75,8 +75,7 @@ class TopK(Operator):
         if len(batch) == 0:
             return None
         groups = group_rows([batch.columns[i] for i in self._group_by], len(batch))
-        slots = self._table.locate(groups.low, groups.high)
-        state = self._table.read(slots)
+        slots, state = self._table.look_up(groups.low, groups.high)
         of_row = groups.of_rows()
         shown = self._counted(batch, groups, state)[of_row]
         front, output = self._ranked(batch, groups, state, of_row, shown)
