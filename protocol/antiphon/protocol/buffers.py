@@ -41,16 +41,14 @@ def fixed_width(kind: pa.DataType) -> np.dtype[np.generic] | None:
 
 def values_of(array: pa.Array) -> npt.NDArray[Any]:
     """The values of a fixed-width column; undefined where null. Booleans: a copy, one byte each."""
-    data = array.buffers()[1]
-    count, offset = len(array), array.offset
-    kind = array.type.id
-    if kind == lib.Type_BOOL:
-        return bits_of(data, offset, count)
-    dtype = _NUMPY.get(kind)
-    assert dtype is not None, f"{array.type} has no numpy view"
+    data, count = array.buffers()[1], len(array)
+    dtype = _NUMPY.get(array.type.id)
+    if dtype is None:
+        assert array.type.id == lib.Type_BOOL, f"{array.type} has no numpy view"
+        return bits_of(data, array.offset, count)
     if count == 0 or data is None:
         return np.zeros(count, dtype)
-    return np.frombuffer(data, dtype, count, offset * dtype.itemsize)
+    return np.frombuffer(data, dtype, count, array.offset * dtype.itemsize)
 
 
 def bits_of(buffer: pa.Buffer | None, offset: int, count: int) -> npt.NDArray[np.bool_]:

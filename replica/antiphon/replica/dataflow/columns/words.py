@@ -29,7 +29,7 @@ _INTEGERS: Final = frozenset(
 )
 # Odd, so that multiplying by it is one-to-one; neighbours land far from each other. An array without
 # a dimension: with it a small call costs half of what it does with a scalar.
-_SPREAD: Final = np.array(0x9E3779B97F4A7C15, np.uint64)
+_SPREAD: Final = np.array(0x9E3779B97F4A7C15 - (1 << 64))
 _NULL_WORD: Final = np.uint64(0x6A09E667F3BCC909)
 _NULL_HIGH: Final = np.uint64(0xBB67AE8584CAA73B)
 _COLUMN_STEP: Final = 0xD1342543DE82EF95
@@ -91,7 +91,8 @@ def row_words(columns: Sequence[pa.Array], count: int, hashes: Words | None = No
 
 
 def _spread(values: np.ndarray[tuple[int], np.dtype[np.signedinteger]]) -> Words:
-    words: Words = values.astype(np.int64, copy=False).view(np.uint64) * _SPREAD
+    # It wraps, like multiplying what has no sign.
+    words: Words = (values * _SPREAD).view(np.uint64)
     return words
 
 
