@@ -56,13 +56,13 @@ def key_words(columns: Sequence[pa.Array], count: int) -> Words:
 def key_identity(columns: Sequence[pa.Array], count: int) -> tuple[Words, Words]:
     """(key words, a second word): equal in both only for equal keys, within 2^-128 or exactly."""
     if len(columns) == 1 and columns[0].type.id in _INTEGERS:
-        words = key_words(columns, count)
-        if columns[0].null_count == 0:
+        words = _spread(values_of(columns[0]))
+        valid = valid_of(columns[0])
+        if valid is None:
             return words, words
         high = words.copy()
-        valid = valid_of(columns[0])
-        if valid is not None:
-            high[~valid] = _NULL_HIGH  # one integer has null's word, but not this
+        words[~valid] = _NULL_WORD
+        high[~valid] = _NULL_HIGH  # one integer has null's word, but not this
         return words, high
     high, low = hash_rows(columns, count)
     if len(columns) == 1 and columns[0].type.id == lib.Type_DECIMAL128:

@@ -44,9 +44,10 @@ class Part:
 
     @property
     def carries(self) -> bool:
-        """Whether sums of its numbers must be normalised."""
+        """Whether sums of its numbers must be normalised: a single one has nothing to carry."""
         own = self.accumulator
-        return own is not None and type(own).normalise is not Accumulator.normalise
+        normalises = own is not None and type(own).normalise is not Accumulator.normalise
+        return normalises and self.width > 1
 
     @property
     def width(self) -> int:
@@ -104,6 +105,8 @@ class Layout:
         if low:
             table.widen(at, np.zeros((len(table.all_numbers), low), np.int64))
             self._shift(part, at, low)
+        if part.carries and part not in self.carrying:
+            self.carrying.append(part)
 
     def changes_all(self, added: Numbers) -> bool:
         """Whether some result becomes another in every group by what is added, a row of numbers

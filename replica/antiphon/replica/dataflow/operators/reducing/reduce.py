@@ -141,7 +141,7 @@ class Reduce(Operator):
         same = None
         if frame.failed is None and not self._layout.changes_all(added):
             same = equal_halves(results, len(groups))
-        return self._difference(change, groups, there, same, results, frame, step)
+        return self._difference(keys, groups, there, same, results, frame, step)
 
     def _first_row(self) -> Zset:
         """The row of no input at all."""
@@ -287,7 +287,7 @@ class Reduce(Operator):
 
     def _difference(
         self,
-        change: Zset,
+        keys: Sequence[pa.Array],
         groups: Groups,
         present: Mask | None,
         same: Mask | None,
@@ -297,7 +297,6 @@ class Reduce(Operator):
     ) -> Zset | None:
         """The groups' rows as they were, negative, and as they are; errors in place of rows."""
         count = len(groups)
-        keys = [change.columns[i] for i in self._keys]
         replaces = present is None if keys else not step.is_first
         if replaces and same is None and frame.failed is None:
             # Every group was there and is different now, as in most small changes.
