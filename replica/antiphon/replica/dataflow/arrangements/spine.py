@@ -143,8 +143,12 @@ class Spine:
             return False
         fuel = fuel_rows
         if came:
-            fuel = min(fuel_rows, max(_SLICE_ROWS_MIN, _MERGED_EACH * came))
-            fuel -= _SORTED_AS * (sorted_rows - came) if sorted_rows > came else 0
+            in_proportion = _MERGED_EACH * came
+            if sorted_rows > came:
+                in_proportion -= _SORTED_AS * (sorted_rows - came)
+            else:
+                in_proportion = max(in_proportion, _SLICE_ROWS_MIN)
+            fuel = min(fuel_rows, in_proportion)
         while fuel > 0:
             self._start()
             if not self._merges:
