@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,8 @@ from antiphon.replica.dataflow.arrangements.batch import (
 from antiphon.replica.dataflow.columns.column_builder import ColumnBuilder
 from antiphon.replica.dataflow.columns.radix import RadixBuilder, radix_builder
 from antiphon.replica.dataflow.columns.zset import Diffs
+
+_ALLOCATED_AS: Final = 1_024  # rows merged in the time in which there is made room for all
 
 
 class Merge:
@@ -49,9 +52,10 @@ class Merge:
             self.result = self._merged([slice(0, len(batch)) for batch in self.inputs])
             self._done_rows = self._row_count
             return self._row_count
+        done = 0
         if self._ranks is None:
             self._allocate()
-        done = 0
+            done = _ALLOCATED_AS
         while done < fuel_rows and self._done_rows < self._row_count:
             part = self._next_part(min(fuel_rows - done, 1 << 18))
             rows = sum(piece.stop - piece.start for piece in part)

@@ -30,7 +30,7 @@ _UNSORTED_SHARE: Final = 8  # unsorted rows beyond this share of the others are 
 # A row is merged about as often as the ladder has rungs: so many rows of merging for each that
 # comes in keep up with it, spread over the ticks that bring them. Smaller slices cost more a row.
 _MERGED_EACH: Final = 12
-_SLICE_ROWS_MIN: Final = 2_048
+_SLICE_ROWS_MIN: Final = 1_024
 _SORTED_AS: Final = 2  # rows merged in the time in which one is sorted
 _BATCHES_MAX: Final = 16  # beyond it an insert merges by itself: a reader never meets more
 _WITHIN_KEY: Final = ROW_MASK

@@ -27,8 +27,8 @@ _INTEGERS: Final = frozenset(
         lib.Type_TIMESTAMP,
     }
 )
-# Odd, so that multiplying by it is one-to-one; neighbours land far from each other. An array without
-# a dimension: with it a small call costs half of what it does with a scalar.
+# Odd, so that multiplying by it is one-to-one; neighbours land far from each other. An array
+# without a dimension: with it a small call costs half of what it does with a scalar.
 _SPREAD: Final = np.array(0x9E3779B97F4A7C15 - (1 << 64))
 _NULL_WORD: Final = np.uint64(0x6A09E667F3BCC909)
 _NULL_HIGH: Final = np.uint64(0xBB67AE8584CAA73B)

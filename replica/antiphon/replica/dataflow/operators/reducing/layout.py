@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
 from antiphon.protocol.plan import Aggregate, SortKey
 from antiphon.replica.dataflow.arrangements.group_table import GroupTable, Numbers
-from antiphon.replica.dataflow.columns.zset import Diffs
 from antiphon.replica.dataflow.operators.reducing.accumulators import Accumulator
 from antiphon.replica.dataflow.operators.reducing.distinct import Distinct
 from antiphon.replica.dataflow.operators.reducing.extremes import TRACKED_WIDTH
