@@ -20,7 +20,7 @@ _CHANGES_MAX: Final = 48
 # Changes of a few rows lie all over memory, and to gather many of them is most of what sorting them
 # costs. So as many as this become one as they come.
 _GATHERED: Final = 8
-_GATHERED_ROWS_MAX: Final = 512
+_GATHERED_ROWS_MAX: Final = 1_024
 
 
 @dataclass(slots=True, eq=False)  # not frozen: as a Zset

@@ -142,7 +142,7 @@ class Integers(Accumulator):
 
     def contribute(self, values: npt.NDArray[Any], diffs: Numbers, out: Numbers) -> None:
         if self._limbs == 1:
-            np.multiply(values[:, 0] if self._is_decimal else values, diffs, out[:, 0])
+            out[:, 0] = (values[:, 0] if self._is_decimal else values) * diffs
             return
         if self._is_decimal:
             limb.split_words(values, out)
