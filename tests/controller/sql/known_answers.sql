@@ -55,6 +55,27 @@ regexp_match('abc', 'x') -- null
 regexp_match('abc', '(') -- error: invalid regular expression
 regexp_split_to_array('hello  world ', '\s+') -- {hello,world,""}
 regexp_split_to_array('helLo', 'l', 'i') -- {he,"",o}
+regexp_like('Hello World', 'world$', 'i') -- true
+regexp_like('Hello World', 'world$') -- false
+regexp_count('ABCABCAXYaxy', 'A.', 1, 'i') -- 4
+regexp_count('123456789012', '\d\d\d', 2) -- 3
+regexp_instr('ABCDEF', 'c(.)(..)', 1, 1, 0, 'i') -- 3
+regexp_instr('ABCDEFC', 'C', 4) -- 7
+regexp_instr('ABCDEF', 'CD', 1, 1, 1) -- 5
+regexp_instr('ABCDEF', 'x', 2, 1, 1) -- 0
+regexp_substr('ABCDEF', 'c(.)(..)', 1, 1, 'i') -- CDEF
+regexp_substr('number of your street, town zip, FR', '[^,]+', 5) -- er of your street
+regexp_replace('foobarbaz', 'b..', 'X') -- fooXbaz
+regexp_replace('foobarbaz', 'b..', 'X', 'g') -- fooXX
+regexp_replace('foobarbaz', 'b(..)', 'X\1Y', 'g') -- fooXarYXazY
+regexp_replace('A PostgreSQL function', 'a|e|i|o|u', 'X', 1, 0, 'i') -- X PXstgrXSQL fXnctXXn
+regexp_replace('foobarbaz', 'b..', 'X', 5) -- foobarX
+regexp_replace('foobarbaz', 'B..', 'X', 1, 1, 'i') -- fooXbaz
+substring('Thomas' from '...$') -- mas
+substring('foobar' from 'o(.)b') -- o
+substring('foobar', 'o.b') -- oob
+substring('foobar' from 'x') -- null
+substring('foobar', 4) -- bar
 2 BETWEEN SYMMETRIC 3 AND 1 -- true
 2 NOT BETWEEN SYMMETRIC 3 AND 1 -- false
 NULL BETWEEN SYMMETRIC 3 AND 1 -- null

@@ -11,6 +11,7 @@ from antiphon.controller.sql.scalars.list_functions import LIST_FUNCTIONS
 from antiphon.controller.sql.scalars.numeric_functions import NUMERIC_FUNCTIONS
 from antiphon.controller.sql.scalars.text_functions import TEXT_FUNCTIONS
 from antiphon.controller.sql.scalars.text_patterns import FORMATTED
+from antiphon.controller.sql.scalars.text_regexps import REGEXPS
 from antiphon.controller.sql.scalars.time_formats import TIME_FORMATS
 from antiphon.controller.sql.scalars.time_functions import TIME_FUNCTIONS
 
@@ -20,6 +21,7 @@ BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
         **FORMATTED,
         **LIST_FUNCTIONS,
         **TEXT_FUNCTIONS,
+        **REGEXPS,
         **NUMERIC_FUNCTIONS,
         **TIME_FUNCTIONS,
         **TIME_FORMATS,

@@ -275,14 +275,6 @@ def _age(arguments: Arguments) -> Expression:
     return call("age", values, INTERVAL)
 
 
-def _regexp_replace(arguments: Arguments) -> Expression:
-    """regexp_replace(text, pattern, replacement [, flags]): flags `g` and `i`."""
-    if not 3 <= len(arguments.values) <= 4:
-        raise arguments.wrong()
-    values = [arguments.as_type(index, TEXT) for index in range(len(arguments.values))]
-    return call("regexp_replace", values, TEXT)
-
-
 def _modulo(arguments: Arguments) -> Expression:
     if len(arguments.values) != 2:
         raise arguments.wrong()
@@ -301,7 +293,6 @@ FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "length": fixed("length", INT32, TEXT),
         "char_length": fixed("length", INT32, TEXT),
         "character_length": fixed("length", INT32, TEXT),
-        "substring": fixed("substring", TEXT, TEXT, INT32, INT32, optional=1),
         "substr": fixed("substring", TEXT, TEXT, INT32, INT32, optional=1),
         "trim": fixed("trim", TEXT, TEXT, TEXT, optional=1),
         "btrim": fixed("trim", TEXT, TEXT, TEXT, optional=1),
@@ -317,8 +308,6 @@ FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "reverse": fixed("reverse", TEXT, TEXT),
         "repeat": fixed("repeat", TEXT, TEXT, INT32),
         "split_part": fixed("split_part", TEXT, TEXT, TEXT, INT32),
-        "regexp_like": fixed("regexp_match", BOOLEAN, TEXT, TEXT),
-        "regexp_replace": _regexp_replace,
         "md5": fixed("md5", TEXT, TEXT),
         "octet_length": fixed("octet_length", INT32, TEXT),
         "ascii": fixed("ascii", INT32, TEXT),

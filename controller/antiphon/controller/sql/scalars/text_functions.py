@@ -10,7 +10,7 @@ from typing import Final
 from antiphon.controller.sql.binding.coercion import Unknown, cast
 from antiphon.controller.sql.scalars.functions import Arguments, Builder, call, fixed
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
-from antiphon.protocol.schema import BOOLEAN, BYTEA, INT32, INT64, TEXT, Type, list_of
+from antiphon.protocol.schema import BOOLEAN, BYTEA, INT32, INT64, TEXT
 
 _ENCODINGS: Final = ("hex", "base64", "escape")
 _DIRECTIVE: Final = re.compile(r"%(?:%|(?:([1-9][0-9]*)\$)?([sLI]))|%|([^%]+)")
@@ -148,29 +148,6 @@ def _format(arguments: Arguments) -> Expression:
     return call("concat", parts, TEXT) if len(parts) > 1 else parts[0]
 
 
-def _regexp(function: str, result: Type, *, flags: bool = False) -> Builder:
-    """(text, pattern [, 'i'])."""
-
-    def build(arguments: Arguments) -> Expression:
-        given = len(arguments.values)
-        if given > 3 or (given == 3 and not flags):
-            what = f"{arguments.name} with more than a text and a pattern"
-            raise arguments.source.unsupported(arguments.call, what)
-        if given < 2:
-            raise arguments.wrong()
-        pattern = arguments.as_type(1, TEXT)
-        if given == 3:
-            name = text_literal(arguments, 2, f"{arguments.name} with flags that are not a literal")
-            if name not in ("", "i"):
-                what = f"{arguments.name} with the flags '{name}'"
-                raise arguments.source.unsupported(arguments.spots[2], what)
-            if name:
-                pattern = call("concat", [_text("(?i)"), pattern], TEXT)
-        return call(function, [arguments.as_type(0, TEXT), pattern], result)
-
-    return build
-
-
 TEXT_FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
     {
         "initcap": fixed("initcap", TEXT, TEXT),
@@ -186,10 +163,5 @@ TEXT_FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "quote_literal": _quote(None),
         "quote_nullable": _quote("NULL"),
         "format": _format,
-        "regexp_count": _regexp("regexp_count", INT32),
-        "regexp_instr": _regexp("regexp_place", INT32),
-        "regexp_substr": _regexp("regexp_substring", TEXT),
-        "regexp_match": _regexp("regexp_groups", list_of(TEXT), flags=True),
-        "regexp_split_to_array": _regexp("regexp_split", list_of(TEXT), flags=True),
     }
 )

@@ -1,0 +1,201 @@
+"""Functions of regular expressions: their flags, and where in the text they begin.
+
+What begins later is looked for in the rest of the text. So a pattern that asks what stands before
+it (`^`, `\\b`) has to be known, and is refused there: in the rest it would see another text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from antiphon.controller.sql.scalars.functions import Arguments, Builder, call, fixed
+from antiphon.controller.sql.scalars.text_functions import text_literal
+from antiphon.protocol.expression import Branch, Case, Expression, Literal
+from antiphon.protocol.schema import BOOLEAN, INT32, TEXT, Type, list_of
+
+# i: in any case; c: not so; s: `.` is a line's end too.
+_FLAGS: Final = frozenset("ics")
+_TOKENS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\^", re.DOTALL)
+_LOOKING_BACK: Final = frozenset({"^", "\\A", "\\b", "\\B"})
+
+
+def _number(value: int) -> Literal:
+    return Literal(value=value, type=INT32)
+
+
+def _constant(arguments: Arguments, index: int, name: str, least: int) -> int | None:
+    """A literal number; None where the call has no such argument.
+
+    Raises:
+        InvalidSql: it is less than the least.
+    """
+    if len(arguments.values) <= index:
+        return None
+    given = arguments.as_type(index, INT32)
+    if not isinstance(given, Literal) or not isinstance(given.value, int):
+        what = f"{arguments.name} with a {name} that is no constant"
+        raise arguments.source.unsupported(arguments.spots[index], what)
+    if given.value < least:
+        message = f"the {name} of {arguments.name} must be at least {least}"
+        raise arguments.source.invalid(arguments.spots[index], message)
+    return given.value
+
+
+def _only(arguments: Arguments, index: int, name: str, *allowed: int) -> int:
+    """A literal number that is one of those served, the first of which is meant where none is."""
+    given = _constant(arguments, index, name, 0)
+    found = allowed[0] if given is None else given
+    if found not in allowed:
+        what = f"the {name} {found} in {arguments.name}"
+        raise arguments.source.unsupported(arguments.spots[index], what)
+    return found
+
+
+def _flags(arguments: Arguments, index: int, more: str = "") -> str:
+    if len(arguments.values) <= index:
+        return ""
+    what = f"{arguments.name} with flags that are not a literal"
+    flags = text_literal(arguments, index, what)
+    if not set(flags) <= _FLAGS | set(more):
+        what = f"{arguments.name} with the flags '{flags}'"
+        raise arguments.source.unsupported(arguments.spots[index], what)
+    return flags
+
+
+def _pattern(arguments: Arguments, flags: str) -> Expression:
+    """The pattern, as RE2 takes flags: in front of it. Of i and c the last one counts."""
+    case = "i" if flags.rfind("i") > flags.rfind("c") else ""
+    prefix = case + "s" * ("s" in flags)
+    pattern = arguments.as_type(1, TEXT)
+    if not prefix:
+        return pattern
+    return call("concat", [Literal(value=f"(?{prefix})", type=TEXT), pattern], TEXT)
+
+
+def _rest(arguments: Arguments, start: int) -> Expression:
+    """The text from a character on."""
+    text = arguments.as_type(0, TEXT)
+    if start == 1:
+        return text
+    pattern = arguments.as_type(1, TEXT)
+    known = isinstance(pattern, Literal) and isinstance(pattern.value, str)
+    if not known or looks_back(str(getattr(pattern, "value", ""))):
+        what = f"{arguments.name} from a later start, of a pattern that may look back,"
+        raise arguments.source.unsupported(arguments.spots[1], what)
+    return call("substring", [text, _number(start)], TEXT)
+
+
+def looks_back(pattern: str) -> bool:
+    """Whether a match may depend on what stands before it."""
+    return any(found in _LOOKING_BACK for found in _TOKENS.findall(pattern))
+
+
+def _checked(arguments: Arguments, most: int, fewest: int = 2) -> None:
+    if not fewest <= len(arguments.values) <= most:
+        raise arguments.wrong()
+
+
+def _plain(function: str, kind: Type) -> Builder:
+    """(text, pattern [, flags])."""
+
+    def build(arguments: Arguments) -> Expression:
+        _checked(arguments, 3)
+        pattern = _pattern(arguments, _flags(arguments, 2))
+        return call(function, [arguments.as_type(0, TEXT), pattern], kind)
+
+    return build
+
+
+def _count(arguments: Arguments) -> Expression:
+    """(text, pattern [, start [, flags]])."""
+    _checked(arguments, 4)
+    start = _constant(arguments, 2, "start", 1) or 1
+    pattern = _pattern(arguments, _flags(arguments, 3))
+    return call("regexp_count", [_rest(arguments, start), pattern], INT32)
+
+
+def _place(arguments: Arguments) -> Expression:
+    """(text, pattern [, start [, which match [, 1: the place behind it [, flags [, group]]]]])."""
+    _checked(arguments, 7)
+    start = _constant(arguments, 2, "start", 1) or 1
+    _only(arguments, 3, "match number", 1)
+    behind = _only(arguments, 4, "end option", 0, 1)
+    pattern = _pattern(arguments, _flags(arguments, 5))
+    _only(arguments, 6, "group", 0)
+    read = [_rest(arguments, start), pattern]
+    found = call("regexp_place", read, INT32)
+    if start == 1 and not behind:
+        return found
+    place = call("add", [found, _number(start - 1)], INT32)
+    if behind:
+        size = call("length", [call("regexp_substring", read, TEXT)], INT32)
+        place = call("add", [place, size], INT32)
+    nowhere = call("equal", [found, _number(0)], BOOLEAN)
+    branch = Branch(condition=nowhere, value=_number(0))
+    return Case(branches=(branch,), otherwise=place, type=INT32)
+
+
+def _substring(arguments: Arguments) -> Expression:
+    """(text, pattern [, start [, which match [, flags [, group]]]])."""
+    _checked(arguments, 6)
+    start = _constant(arguments, 2, "start", 1) or 1
+    _only(arguments, 3, "match number", 1)
+    pattern = _pattern(arguments, _flags(arguments, 4))
+    _only(arguments, 5, "group", 0)
+    return call("regexp_substring", [_rest(arguments, start), pattern], TEXT)
+
+
+def _replace(arguments: Arguments) -> Expression:
+    """(text, pattern, replacement [, flags]), or with (start [, which match [, flags]]) behind
+    these: one match or, with the flag g or the number 0, all."""
+    _checked(arguments, 6, fewest=3)
+    numbered = len(arguments.values) > 4 or _is_number(arguments, 3)
+    start, flags, every = 1, "", False
+    if numbered:
+        start = _constant(arguments, 3, "start", 1) or 1
+        flags = _flags(arguments, 5, "g")
+        given = _only(arguments, 4, "match number", 1, 0) if len(arguments.values) > 4 else None
+        every = "g" in flags if given is None else given == 0
+    else:
+        flags = _flags(arguments, 3, "g")
+        every = "g" in flags
+    read = [_rest(arguments, start), _pattern(arguments, flags), arguments.as_type(2, TEXT)]
+    if every:
+        read.append(Literal(value="g", type=TEXT))
+    found = call("regexp_replace", read, TEXT)
+    if start == 1:
+        return found
+    before = [arguments.as_type(0, TEXT), _number(1), _number(start - 1)]
+    return call("concat", [call("substring", before, TEXT), found], TEXT)
+
+
+def _is_number(arguments: Arguments, index: int) -> bool:
+    kind = getattr(arguments.values[index], "type", None) if len(arguments.values) > index else None
+    return kind is not None and kind.is_integer
+
+
+def _part(arguments: Arguments) -> Expression:
+    """substring(text, start [, length]), or (text, pattern): what its first group matched, or all
+    of it if it has none. A literal without a type is a pattern, as in PostgreSQL."""
+    if len(arguments.values) != 2 or _is_number(arguments, 1):
+        return _SLICE(arguments)
+    groups = call("regexp_groups", [arguments.as_type(i, TEXT) for i in (0, 1)], list_of(TEXT))
+    return call("element", [groups, _number(1)], TEXT)
+
+
+_SLICE: Final = fixed("substring", TEXT, TEXT, INT32, INT32, optional=1)
+REGEXPS: Final[Mapping[str, Builder]] = MappingProxyType(
+    {
+        "regexp_like": _plain("regexp_match", BOOLEAN),
+        "regexp_match": _plain("regexp_groups", list_of(TEXT)),
+        "regexp_split_to_array": _plain("regexp_split", list_of(TEXT)),
+        "regexp_count": _count,
+        "regexp_instr": _place,
+        "regexp_substr": _substring,
+        "regexp_replace": _replace,
+        "substring": _part,
+    }
+)
