@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from antiphon.cli.options import Address, Config, Json, Token
+from antiphon.cli.options import Address, Config, Data, Json, Token
 
 history_app = typer.Typer(help="The durable commands.", no_args_is_help=True)
 explain_app = typer.Typer(help="Why things are as they are.", no_args_is_help=True)
@@ -39,6 +39,14 @@ def history_status(
     from antiphon.cli import history, query
 
     history.status(query.Settings(address=address, token=token, config=config, json=json))
+
+
+@history_app.command("verify")
+def history_verify(data: Data = None, config: Config = None, json: Json = False) -> None:
+    """Check all of a store, without a controller: 1 if anything is damaged."""
+    from antiphon.cli import verify
+
+    verify.verify(config, data, as_json=json)
 
 
 @explain_app.command("replica")

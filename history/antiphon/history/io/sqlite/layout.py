@@ -173,6 +173,18 @@ def prepare(connection: sqlite3.Connection) -> None:
         raise
 
 
+def check_format(connection: sqlite3.Connection) -> None:
+    """Raises StoreUnusable: it is no store, or not of this format; it is not changed."""
+    application, version = _format(connection)
+    if application != APPLICATION_ID or version != FORMAT_VERSION:
+        raise StoreUnusable(
+            f"the file is a store of format {version}, this version reads {FORMAT_VERSION}: a"
+            " controller of this version brings an older one up to it"
+            if application == APPLICATION_ID
+            else "the file is a database, but not a store"
+        )
+
+
 def _format(connection: sqlite3.Connection) -> tuple[int, int]:
     """(application id, format version)."""
     try:
@@ -180,6 +192,8 @@ def _format(connection: sqlite3.Connection) -> tuple[int, int]:
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
             raise
-        raise VersionMismatch("the file is not a database") from error
+        raise VersionMismatch(
+            "the file is not a database; if it was one, restore the data directory from a copy"
+        ) from error
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     return int(application), int(version)

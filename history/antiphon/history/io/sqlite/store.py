@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -97,8 +98,9 @@ def open_store(
         where = str(directory / DATABASE)
         raise VersionMismatch(f"{where}: {error.message}", path=where, **error.details) from error
     except (sqlite3.Error, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise StoreUnusable(f"the store in {directory} cannot be opened: {reason}") from error
+        raise StoreUnusable(
+            f"the store in {directory} cannot be opened: {_reason(error)}"
+        ) from error
 
 
 class SqliteStore:
@@ -245,6 +247,29 @@ class SqliteStore:
         self._reader.close()
         _leave_one_file(self._directory)
         self._liveness.release()
+
+
+def _reason(error: sqlite3.Error | OSError) -> str:
+    """Why, and what to do about it where that is known."""
+    if isinstance(error, OSError):
+        remedy = {
+            errno.EROFS: "; a controller writes there",
+            errno.EACCES: "; the directory must be this user's own",
+            errno.ENOSPC: "; free space there",
+        }.get(error.errno or 0, "")
+        return f"{error.strerror}{remedy}"
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            remedy = (
+                "; restore the data directory from a copy: what is written later than it is lost"
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            remedy = "; the directory and its files must be this user's, and writable"
+        case sqlite3.SQLITE_FULL:
+            remedy = "; free space there"
+        case _:
+            remedy = ""
+    return f"{error}{remedy}"
 
 
 def _leave_one_file(directory: Path) -> None:
