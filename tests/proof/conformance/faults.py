@@ -58,3 +58,6 @@ class Fault(Enum):
     COUNTS_CHUNKS = auto()
     TRUSTS_A_PEER = auto()
     ACCEPTS_TOO_EARLY = auto()
+    FORGETS_THAT_IT_IS_UNACCEPTED = auto()
+    TAKES_A_REBUILD_FOR_ACCEPTED = auto()
+    IS_NEVER_ACCEPTED = auto()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import grpc
@@ -14,9 +14,13 @@ import grpc
 from antiphon.proof.conformance.content import Change, Row, changes_of, delta_of, digest
 from antiphon.protocol.command import (
     AcceptRebuild,
+    AllowWrites,
     CancelRebuild,
     Command,
+    Hello,
+    InitializationComplete,
     StartRebuild,
+    SyncDecision,
 )
 from antiphon.protocol.delta import encode_batch
 from antiphon.protocol.errors import (
@@ -151,9 +155,27 @@ class RebuildingReplica(FaultyReplica):
         self._highest = NO_SESSION
         self._end_rebuilds()
 
+    def _take_over(self, link: Link, hello: Hello) -> None:
+        super()._take_over(link, hello)
+        if self._fault is Fault.FORGETS_THAT_IT_IS_UNACCEPTED:
+            self._become(unaccepted=False)
+
+    def _initialize(self, link: Link, command: InitializationComplete) -> None:
+        super()._initialize(link, command)
+        assert link.session is not None, "a command came through it"
+        assert link.session.hello is not None, "the stage says so"
+        if link.session.hello.decision is SyncDecision.REBUILD:
+            self._become(unaccepted=bool(self._exports))
+
+    def _become(self, *, unaccepted: bool) -> None:
+        if unaccepted or self._fault is not Fault.IS_NEVER_ACCEPTED:
+            self.facts = replace(self.facts, unaccepted=unaccepted)
+
     # Rebuilds.
 
     def _apply(self, link: Link, command: Command) -> None:
+        if isinstance(command, AcceptRebuild | AllowWrites):
+            self._become(unaccepted=False)
         match command:
             case StartRebuild():
                 self._start(link, command)
@@ -167,6 +189,7 @@ class RebuildingReplica(FaultyReplica):
                 super()._apply(link, command)
 
     def _start(self, link: Link, command: StartRebuild) -> None:
+        self._become(unaccepted=self._fault is not Fault.TAKES_A_REBUILD_FOR_ACCEPTED)
         ignores = self._fault is Fault.IGNORES_A_NEWER_REBUILD
         if command.session_id <= self._highest and not ignores:
             self._fail(link, command, Unavailable("a newer one began"))

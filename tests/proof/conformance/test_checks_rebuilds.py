@@ -7,7 +7,7 @@ import pytest
 from tests.proof.conformance.faults import Fault
 from tests.proof.conformance.suite import assert_all_pass, assert_found
 
-REBUILDS = ("D19", "D25", "D26", "D27", "D28", "D29", "D30", "D31", "D32", "D33", "D34")
+REBUILDS = ("D19", "D25", "D26", "D27", "D28", "D29", "D30", "D31", "D32", "D33", "D34", "D36")
 
 
 async def test_an_honest_replica_of_another_make_passes() -> None:
@@ -31,6 +31,9 @@ async def test_an_honest_replica_of_another_make_passes() -> None:
         (Fault.COUNTS_CHUNKS, "D33"),
         (Fault.TRUSTS_A_PEER, "D33"),
         (Fault.ACCEPTS_TOO_EARLY, "D34"),
+        (Fault.FORGETS_THAT_IT_IS_UNACCEPTED, "D36"),
+        (Fault.TAKES_A_REBUILD_FOR_ACCEPTED, "D36"),
+        (Fault.IS_NEVER_ACCEPTED, "D36"),
     ],
 )
 async def test_a_fault_is_caught(fault: Fault, number: str) -> None:

@@ -30,8 +30,10 @@ from antiphon.proof.conformance.transcript import Transcript
 from antiphon.proof.conformance.verdict import Failed, NotApplicable, expect, expect_equal, one_line
 from antiphon.protocol.command import (
     AcceptRebuild,
+    AllowWrites,
     CancelRebuild,
     StartRebuild,
+    SyncDecision,
 )
 from antiphon.protocol.errors import NotServed, ProtocolViolated
 from antiphon.protocol.ids import CollectionId, SessionId
@@ -223,6 +225,26 @@ async def from_a_peer(bench: Bench) -> None:
     expect_equal(epochs, {bench.epoch}, "the epochs that the peer was told")
 
 
+@chapter.check("D36", title="what is built anew is unaccepted until it may write or counts")
+async def unaccepted(bench: Bench) -> None:
+    source, target = bench.table(*ROWS), bench.collection()
+    commands = (index(target, table(source)), schedule(target))
+    first = await bench.connect(*commands, decision=SyncDecision.REBUILD)
+    await rows_at(bench, first, target, 19)
+    await _says(bench, "built anew by a session", is_unaccepted=True)
+    # The controller may be another one now, and knows of the session only what is said here.
+    session = await bench.connect(*commands, decision=SyncDecision.RECONCILE)
+    await rows_at(bench, session, target, 19)
+    await _says(bench, "on another connection", is_unaccepted=True)
+    await session.send(AllowWrites())
+    await _says(bench, "once it may write", is_unaccepted=False)
+    await session.send(start(1, target))
+    await completed(session, 1)
+    await _says(bench, "with what was rebuilt", is_unaccepted=True)
+    await session.send(AcceptRebuild(session_id=SessionId(1)))
+    await _says(bench, "once the rebuild counts", is_unaccepted=False)
+
+
 def start(
     number: int,
     *collections: CollectionId,
@@ -293,6 +315,13 @@ async def _accepted(
         expect_content(seen, bench.store.content(source, time), f"at {time}, once accepted")
         row: Row = (1_000 + time, "later")
         await bench.append(time + 1, source, (row, 1))
+
+
+async def _says(bench: Bench, when: str, *, is_unaccepted: bool) -> None:
+    await bench.facts_where(
+        lambda facts: facts.unaccepted is is_unaccepted,
+        f"the facts to say unaccepted: {is_unaccepted}, {when}",
+    )
 
 
 async def _no_result(bench: Bench, session: Session, when: str, count: int = 0) -> None:
