@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
@@ -22,6 +22,8 @@ from antiphon.protocol.version import SPOKEN
 from antiphon.v1 import compute_pb2 as pb
 from antiphon.v1.compute_pb2_grpc import ComputeServicer, add_ComputeServicer_to_server
 
+ENDLESS: Final = b"e" * 16  # the peek whose result never ends
+
 
 class ScriptedReplica(ComputeServicer):
     """`sessions` counts streams; `heard` are the commands of the latest one."""
@@ -36,6 +38,8 @@ class ScriptedReplica(ComputeServicer):
         self.heard: list[Command] = []
         self.connection_id: ConnectionId | None = None
         self.reads = True
+        self.answers = True  # probes
+        self.unanswered = 0
         self._say: asyncio.Queue[tuple[ConnectionId, list[Response]] | None] = asyncio.Queue()
         self._server: Any = None
         self.address = ""
@@ -59,6 +63,9 @@ class ScriptedReplica(ComputeServicer):
 
     async def Probe(self, request: pb.ProbeRequest, context: Any) -> pb.ReplicaStatus:
         self.probes += 1
+        if not self.answers:
+            self.unanswered += 1
+            await asyncio.Event().wait()
         return facts_to_proto(self.facts)
 
     async def Session(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
@@ -89,3 +96,5 @@ class ScriptedReplica(ComputeServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
         for number in range(3):
             yield pb.ResultChunk(batch=bytes([number]), row_count=1)
+        if request.peek_id == ENDLESS:
+            await asyncio.Event().wait()

@@ -25,6 +25,7 @@ from antiphon.protocol.command import (
     Sent,
     SyncDecision,
 )
+from antiphon.protocol.errors import OutcomeUnknown
 from antiphon.protocol.ids import (
     NO_POSITION,
     ClaimId,
@@ -40,7 +41,7 @@ from antiphon.protocol.ids import (
 )
 from antiphon.protocol.limits import BATCH_MESSAGES_MAX, RECONNECT_BACKOFF_MIN_MS
 from antiphon.protocol.response import Draining
-from tests.controller.io.compute_server import ScriptedReplica
+from tests.controller.io.compute_server import ENDLESS, ScriptedReplica
 from tests.controller.io.serving import PATIENCE_S, until
 
 R1 = ReplicaId("r1")
@@ -275,6 +276,46 @@ async def test_a_stashed_result_is_fetched_whole_or_not_at_all(
     assert answers[-1].batches == (b"\0", b"\1", b"\2")
     assert answers[-2].error is not None
     assert answers[-3].error is not None
+
+
+async def test_what_is_fetched_when_the_link_ends_has_failed(
+    post: Post, replica: ScriptedReplica
+) -> None:
+    await connect(post, replica)
+    post.links.fetch(R1, PeekId(ENDLESS), -1)
+    streamed = post.links.stream_result(R1, PeekId(ENDLESS))
+    chunks = [(await anext(streamed)).batch for _ in range(3)]
+    post.links.close(R1, "it was silent")
+    with pytest.raises(OutcomeUnknown, match="replica r1"):
+        await asyncio.wait_for(anext(streamed), PATIENCE_S)
+    assert chunks == [b"\0", b"\1", b"\2"]
+    await until(lambda: post.of(ResultFetched), "an answer")
+    (answer,) = post.of(ResultFetched)
+    assert isinstance(answer, ResultFetched)
+    assert isinstance(answer.error, OutcomeUnknown)
+
+
+async def test_links_stop_while_digests_are_asked_for(post: Post, replica: ScriptedReplica) -> None:
+    await connect(post, replica)
+    replica.answers = False
+    post.links.ask_digests(R1, (CollectionId(1),), 5)
+    await until(lambda: replica.unanswered, "a question")
+    await asyncio.wait_for(post.links.stop(), PATIENCE_S)
+
+
+async def test_a_caller_that_is_canceled_is_canceled(post: Post, replica: ScriptedReplica) -> None:
+    await connect(post, replica)
+    streamed = post.links.stream_result(R1, PeekId(ENDLESS))
+
+    async def read() -> None:
+        async for _ in streamed:
+            pass
+
+    reading = asyncio.ensure_future(read())
+    await asyncio.sleep(0.05)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
 
 
 async def test_stopping_is_quick_whatever_the_replica_does(

@@ -39,7 +39,7 @@ from antiphon.protocol.errors import (
 from antiphon.protocol.ids import CollectionId, ConnectionId, PeekId, ReplicaId
 from antiphon.protocol.io.channel import open_channel
 from antiphon.protocol.io.security import OPEN_CLIENT, ClientSecurity
-from antiphon.protocol.io.status import from_rpc_error
+from antiphon.protocol.io.status import calling, from_rpc_error
 from antiphon.protocol.limits import (
     BATCH_MESSAGES_MAX,
     HEARTBEAT_INTERVAL_MS,
@@ -133,9 +133,10 @@ class Links:
             return
         request = pb.ProbeRequest(digests_of=collections, digests_at=time)
         try:
-            answer = await stub.Probe(request, timeout=UNARY_DEADLINE_MS / 1000)
+            with calling(f"replica {replica}"):
+                answer = await stub.Probe(request, timeout=UNARY_DEADLINE_MS / 1000)
             facts = facts_from_proto(answer)
-        except (grpc.aio.AioRpcError, AntiphonError) as error:
+        except AntiphonError as error:
             _log.info("digests were not told", replica=replica, reason=_reason(error))
             return
         digests = {
@@ -175,10 +176,9 @@ class Links:
             raise ReplicaFailed(f"replica {replica} is gone", replica=replica)
         call = stub.FetchResult(pb.FetchResultRequest(peek_id=peek_id.value))
         try:
-            async for chunk in call:
-                yield chunk
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+            with calling(f"replica {replica}"):
+                async for chunk in call:
+                    yield chunk
         finally:
             call.cancel()
 

@@ -6,7 +6,9 @@ the same type again, and as `google.rpc.ErrorInfo`, which any other client under
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
@@ -124,6 +126,26 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: AntiphonErro
         code_of(error), status.message, ((DETAILS_KEY, status.SerializeToString()),)
     )
     raise AssertionError("abort returned")
+
+
+@contextmanager
+def calling(peer: str) -> Iterator[None]:
+    """A call that fails within raises its typed error.
+
+    Raises:
+        ComputeError: as `from_rpc_error`; OutcomeUnknown if the channel was closed under the call.
+            gRPC tells that as if the calling task had been canceled: it would end without a word,
+            and who waits for it would wait for ever.
+    """
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise OutcomeUnknown(f"the connection to {peer} was closed") from error
 
 
 def from_rpc_error(error: grpc.RpcError) -> ComputeError:

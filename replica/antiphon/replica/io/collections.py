@@ -42,7 +42,7 @@ from antiphon.protocol.errors import (
 )
 from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import CollectionId, ReplicaId
-from antiphon.protocol.io.status import from_rpc_error
+from antiphon.protocol.io.status import calling
 from antiphon.protocol.limits import (
     RECONNECT_BACKOFF_MAX_MS,
     RECONNECT_BACKOFF_MIN_MS,
@@ -302,15 +302,14 @@ class Collections:
         while True:
             at, asked = self._store.at, asked + 1
             try:
-                return await self._store.stub.CompareAndAppend(
-                    message, timeout=UNARY_DEADLINE_MS / 1_000
-                )
-            except grpc.aio.AioRpcError as error:
-                failure = from_rpc_error(error)
-                self._store.failed(at, failure)
-                if isinstance(failure, ELSEWHERE) and asked < self._store.count:
-                    continue
-                raise failure from error
+                with calling("the controller"):
+                    return await self._store.stub.CompareAndAppend(
+                        message, timeout=UNARY_DEADLINE_MS / 1_000
+                    )
+            except ComputeError as error:
+                self._store.failed(at, error)
+                if not isinstance(error, ELSEWHERE) or asked >= self._store.count:
+                    raise
 
 
 @dataclass(slots=True)
@@ -320,7 +319,7 @@ class _Progress:
 
 class _Store:
     """The channels to the controllers, of which one is in use. Calls that run on another go on
-    there: to close it would cancel them, and nobody would hear of it."""
+    there: to close it would end them, though nothing is wrong with them."""
 
     def __init__(self, open_channels: Sequence[Callable[[], grpc.aio.Channel]]) -> None:
         self._open_channels = open_channels
@@ -363,11 +362,9 @@ def _passes(error: BaseException) -> bool:
 
 async def _messages(call: Any) -> AsyncIterator[Any]:
     """A stream's messages; its status as a typed error."""
-    try:
+    with calling("the controller"):
         async for message in call:
             yield message
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
 
 
 def _tail_from(collection: CollectionId, lower: Frontier) -> pb.TailFrom:

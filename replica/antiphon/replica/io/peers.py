@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import grpc
 
 from antiphon.protocol.errors import Unavailable
-from antiphon.protocol.io.status import from_rpc_error
+from antiphon.protocol.io.status import calling
 from antiphon.replica.ports import EncodedDelta, ReadSnapshot, SnapshotPart
 from antiphon.v1 import compute_pb2, compute_pb2_grpc
 
@@ -36,27 +36,26 @@ async def read_peer(
         )
     )
     try:
-        async for chunk in call:
-            yield SnapshotPart(
-                snapshot=request.snapshot,
-                delta=EncodedDelta(
-                    rows=(chunk.batch,) if chunk.batch else (),
-                    errors=(chunk.error_batch,) if chunk.error_batch else (),
-                ),
-                rows_total=chunk.rows_total,
-                last=chunk.last,
-                index=chunk.index,
-                time=chunk.time,
-                digest=chunk.digest,
-            )
-            came.add(chunk.index)
-            last = chunk.index if chunk.last else last
+        with calling("the peer"):
+            async for chunk in call:
+                yield SnapshotPart(
+                    snapshot=request.snapshot,
+                    delta=EncodedDelta(
+                        rows=(chunk.batch,) if chunk.batch else (),
+                        errors=(chunk.error_batch,) if chunk.error_batch else (),
+                    ),
+                    rows_total=chunk.rows_total,
+                    last=chunk.last,
+                    index=chunk.index,
+                    time=chunk.time,
+                    digest=chunk.digest,
+                )
+                came.add(chunk.index)
+                last = chunk.index if chunk.last else last
         if last is None or len(came) <= last:
             raise Unavailable(
                 f"the peer's state ended after {len(came)} parts, before its last one",
                 reason="snapshot_unavailable",
             )
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
     finally:
         call.cancel()
