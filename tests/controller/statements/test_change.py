@@ -19,8 +19,8 @@ from antiphon.protocol.errors import (
     DataError,
     DuplicateKey,
     LimitExceeded,
+    OutcomeUnknown,
     ReadConflict,
-    ReplicaFailed,
     Unavailable,
 )
 from antiphon.protocol.ids import CollectionId, ProducerId
@@ -372,14 +372,33 @@ def test_a_large_read_is_fetched(world: World) -> None:
     assert rows(world) == []
 
 
-def test_a_fetch_that_fails_fails_the_statement(world: World) -> None:
-    request = world.begin("DELETE FROM t")
+def lose_what_is_fetched(world: World) -> None:
     peek = world.peeks("r1")[-1]
     stashed = PeekStashed(row_count=2, byte_count=10**7)
     world.respond("r1", PeekResponse(peek_id=peek.peek_id, result=stashed))
-    (_, _, number) = world.ports.fetches[0]
-    world.handle(ResultFetched(request=number, error=ReplicaFailed("gone")))
-    assert isinstance(error_of(world, request), ReplicaFailed)
+    (_, _, number) = world.ports.fetches[-1]
+    world.handle(ResultFetched(request=number, error=OutcomeUnknown("the link ended")))
+
+
+def test_a_fetch_that_fails_is_read_again(world: World) -> None:
+    request = world.begin("DELETE FROM t")
+    lost = world.peeks("r1")[-1]
+    lose_what_is_fetched(world)
+    assert world.peeks("r1")[-1].peek_id != lost.peek_id
+    answer_copy(world)
+    world.run()
+    assert isinstance(world.reply(request), DoneReply)
+    assert rows(world) == []
+
+
+def test_fetches_that_go_on_failing_fail_the_statement_and_nothing_was_done(world: World) -> None:
+    request = world.begin("DELETE FROM t")
+    for _ in range(READS_MAX):
+        lose_what_is_fetched(world)
+    error = error_of(world, request)
+    assert isinstance(error, Unavailable)
+    assert error.definite
+    assert len(world.ports.fetches) == READS_MAX
 
 
 def test_a_data_error_in_the_read_is_the_answer(world: World) -> None:

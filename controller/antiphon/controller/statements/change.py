@@ -16,7 +16,7 @@ from typing import Final, assert_never
 import pyarrow as pa
 
 from antiphon.controller.catalog import ItemKind
-from antiphon.controller.instance.event import PeekRequested, RequestCanceled
+from antiphon.controller.instance.event import PeekRequested, RequestCanceled, StashReleased
 from antiphon.controller.kernel import Kernel
 from antiphon.controller.ports import (
     AppendReply,
@@ -57,6 +57,7 @@ from antiphon.protocol.errors import (
     LimitExceeded,
     ReadConflict,
     SinceViolation,
+    Unavailable,
 )
 from antiphon.protocol.ids import CollectionId, PeekId, ReplicaId, show
 from antiphon.protocol.limits import APPEND_BYTES_MAX, APPEND_ROWS_MAX
@@ -219,10 +220,15 @@ class Changes:
         assert reading is not None, "a result came without a read"
 
         def then(event: ResultFetched) -> None:
-            if event.error is not None:
-                self._finish(run, ErrorReply(event.error))
-            else:
+            if event.error is None:
                 self._append_change(run, event.batches, time)
+                return
+            self._kernel.step(StashReleased(replica=replica, peek_id=PeekId(peek_id)))
+            if run.reads < READS_MAX:
+                self._read(run)  # who kept the answer may be gone, and another one has it too
+            else:
+                # Whatever became of the call that read: nothing was changed.
+                self._finish(run, ErrorReply(Unavailable(event.error.message)))
 
         self._fetching[reading] = then
         self._kernel.world.links.fetch(replica, PeekId(peek_id), reading)
