@@ -67,6 +67,7 @@ def on_replica_removed(state: State, event: ReplicaRemoved, out: Outbox, now_ms:
     syncing.assign(state, now_ms)
     state.retention.release(replica.id)
     holds.release_replica(state, replica.id)
+    comparing.on_replica_removed(state, replica.id)
     _forget_dropped(state)
     out.sends.append(DisconnectLink(replica=event.replica))
     _heard_of(state, out)

@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.controller.engine.decision import Sync
 from antiphon.controller.engine.policy import BASE_STALL_MS_MAX
-from antiphon.controller.instance.event import DigestsTold, StoredInput, Ticked
+from antiphon.controller.instance.event import DigestsTold, ReplicaRemoved, StoredInput, Ticked
 from antiphon.controller.instance.ready import AskDigests, CloseSession
 from antiphon.controller.instance.state import DecisionRecord
 from antiphon.protocol.command import (
@@ -150,6 +150,24 @@ def test_a_repair_that_comes_to_something_else_is_refused_and_the_second_is_not(
     tell(machine, r1=RIGHT)
     assert of_kind(machine.take("r2"), AcceptRebuild)
     assert record(machine).content.endswith("it was built from the store twice")
+
+
+def test_another_one_of_that_name_is_refused_by_what_it_comes_to_itself(machine: Machine) -> None:
+    completes(machine, started(machine), b"x" * 16)
+    tell(machine, r1=RIGHT)
+    machine.step(ReplicaRemoved(replica=R2))
+    machine.connect("r2")
+    machine.report("r2", A, 100)
+    tell(machine, r1=RIGHT, r2=RIGHT)
+    assert machine.state.replicas[R2].accepted
+    machine.take("r2")
+    wait(machine, 0)
+    tell(machine, r1=RIGHT, r2=WRONG, r3=RIGHT)
+    completes(machine, started(machine), b"x" * 16)
+    tell(machine, r1=RIGHT)
+    commands = machine.take("r2")
+    assert of_kind(commands, CancelRebuild)
+    assert not of_kind(commands, AcceptRebuild)
 
 
 def test_who_does_not_tell_is_passed_over(machine: Machine) -> None:

@@ -87,6 +87,12 @@ def on_replica_lost(state: State, replica: Replica) -> None:
             state.comparison = None
 
 
+def on_replica_removed(state: State, removed: ReplicaId) -> None:
+    """Nothing that was found of it is true of another one that is added under its name."""
+    state.repaired.discard(removed)
+    state.refused.discard(removed)
+
+
 def _comparable(state: State) -> list[Replica]:
     """Also who was found wrong: it may be right by now."""
     return [r for r in state.open_replicas() if r.accepted and r.repairing is None]
