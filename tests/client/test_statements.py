@@ -97,6 +97,7 @@ def test_the_last_statement_needs_no_semicolon() -> None:
         ("select 1", Effect.READ),
         ("  -- why\n SELECT 1", Effect.READ),
         ("(SELECT 1) UNION ALL (SELECT 2)", Effect.READ),
+        ("FROM t", Effect.READ),
         ("/* x */ insert into t values (1)", Effect.CHANGE),
         ("WITH a AS (SELECT 1) SELECT * FROM a", Effect.CHANGE),
         ("DELETE FROM t", Effect.CHANGE),

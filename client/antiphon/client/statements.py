@@ -28,6 +28,7 @@ _EFFECTS: Final = {
     "select": Effect.READ,
     "values": Effect.READ,
     "table": Effect.READ,
+    "from": Effect.READ,
     "show": Effect.READ,
     "explain": Effect.READ,
     "with": Effect.CHANGE,  # a query may hold an INSERT; a sequence does not hurt a read

@@ -46,6 +46,7 @@ REPLICAS_MAX: Final = 16  # of one instance; each costs a copy of all work
 COLUMNS_MAX: Final = 1_600  # of one collection or answer, as in PostgreSQL
 NAME_BYTES_MAX: Final = 255  # of any identifier
 SQL_BYTES_MAX: Final = 1 * MIB  # of one request's statements
+SQL_TOKENS_MAX: Final = 65_536  # of one statement that is parsed: who plans it plans for all
 PEEKS_PENDING_MAX: Final = 4_096  # in the live table; the next is refused
 SUBSCRIBES_ACTIVE_MAX: Final = 256  # each is a dataflow on every replica
 

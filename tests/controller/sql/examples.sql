@@ -7,6 +7,8 @@ SELECT t.a, u.b FROM t FULL JOIN u ON t.a < u.b AND t.b = u.a;
 -- USING and NATURAL: one column of each name.
 SELECT a, c, d FROM t FULL JOIN u USING (a);
 SELECT * FROM t NATURAL JOIN u;
+-- Joins in parentheses under a name of their own.
+SELECT j.a, j.d FROM (t JOIN u USING (a)) AS j WHERE j.c IS NOT NULL;
 -- Cross joins, commas, and a table with itself.
 SELECT x.a, y.b FROM t x, t y WHERE x.b = y.a;
 SELECT t.a, s.m FROM t CROSS JOIN (SELECT max(a) AS m FROM u) s;
@@ -108,6 +110,11 @@ SELECT DISTINCT a, b FROM t;
 -- The first row of each group, in the order given.
 SELECT DISTINCT ON (origin) origin, id FROM flights ORDER BY origin, dep_delay DESC NULLS LAST, id;
 
+-- By all columns, from the left.
+SELECT a, b FROM t ORDER BY ALL LIMIT 4;
+-- All columns but some, some of them changed; and FROM first, as in DuckDB.
+SELECT * EXCLUDE (c) REPLACE (a + 1 AS a) FROM t;
+FROM t SELECT a, count(*) GROUP BY a;
 ## Recursion
 -- Monotone queries: reachability and its kin, through inserts and deletes.
 WITH RECURSIVE reach(x, y) AS (

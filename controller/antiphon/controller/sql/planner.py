@@ -70,7 +70,7 @@ __all__ = [
     "split_statements",
 ]
 
-_QUERIES: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
+_QUERIES: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "FROM", "("})
 _CHANGES: Final = frozenset({"INSERT", "UPDATE", "DELETE", "CREATE"})
 _KNOWN: Final = (
     "CREATE", "DROP", "INSERT", "UPDATE", "DELETE", "SELECT", "WITH", "VALUES", "TABLE",

@@ -94,9 +94,24 @@ def type_from_sql(source: Source, node: exp.DataType, spot: exp.Expr | int | Non
     if found is None:
         raise source.unsupported(where, f"the type {name}")
     if parameters:
-        hint = "; text has no limit" if found is TEXT else ""
+        hint = "; text has no limit: write text, and cut with ::varchar(n)" if found is TEXT else ""
         raise source.unsupported(where, f"the parameter of {name}", hint)
     return found
+
+
+def text_length(source: Source, node: exp.DataType) -> int | None:
+    """The n of varchar(n), to which a cast cuts text; None: it is another type.
+
+    Raises:
+        InvalidSql: it is no whole number, or not positive.
+    """
+    if node.this is not exp.DType.VARCHAR or not node.expressions:
+        return None
+    written = node.expressions[0].name
+    digits = written.isascii() and written.isdigit() and len(written) <= 8
+    if len(node.expressions) != 1 or not digits or int(written) == 0:
+        raise source.invalid(node, "the length of varchar is a whole number from 1 on")
+    return int(written)
 
 
 def check_depth(source: Source, spot: exp.Expr | int | None, kind: Type) -> None:

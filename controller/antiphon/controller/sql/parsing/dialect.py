@@ -17,11 +17,15 @@ from sqlglot.parsers.postgres import PostgresParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from antiphon.controller.sql.parsing.source import Source
-from antiphon.protocol.errors import InvalidSql
+from antiphon.protocol.errors import InvalidSql, LimitExceeded
+from antiphon.protocol.limits import SQL_TOKENS_MAX
 
 # Functions with a grammar of their own: `extract(year from x)` and the like.
 _SPECIAL_FORMS: Final = ("CAST", "EXTRACT", "OVERLAY", "POSITION", "SUBSTRING", "TRIM")
 _INTERVAL_FIELDS: Final = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
+
+
+USING_ALIAS: Final = "using_alias"  # of a join, behind the columns of USING
 
 
 class _Parser(PostgresParser):
@@ -62,6 +66,13 @@ class _Parser(PostgresParser):
         if len(found.expressions) == 1 and isinstance(found.expressions[0], exp.Values):
             query = exp.Subquery(this=found.expressions[0])
             return self.expression(exp.In(this=found.this, query=query))
+        return found
+
+    def _parse_join(self, *args: Any, **options: Any) -> exp.Join | None:
+        """As ever, and `USING (...) AS name`."""
+        found: exp.Join | None = super()._parse_join(*args, **options)
+        if found is not None and found.args.get("using") and self._match(TokenType.ALIAS):
+            found.set(USING_ALIAS, self._parse_id_var())
         return found
 
     def _parse_lateral(self) -> exp.Lateral | None:
@@ -165,6 +176,7 @@ def parse(source: Source, start: int = 0, stop: int | None = None) -> exp.Expr:
     text = text if stop is None else text[:stop]
     try:
         tokens = _DIALECT.tokenize(text)
+        _check_count(start, source, tokens)
         _check_commas(source, tokens)
         _check_words(source, tokens)
         parser = _DIALECT.parser(error_level=ErrorLevel.IMMEDIATE)
@@ -177,6 +189,10 @@ def parse(source: Source, start: int = 0, stop: int | None = None) -> exp.Expr:
         raise source.invalid(start, "the statement is nested too deeply") from None
     if len(parsed) != 1 or parsed[0] is None:
         raise source.invalid(start, "expected one statement")
+    for alias in parsed[0].find_all(exp.TableAlias):
+        if any(isinstance(column, exp.ColumnDef) for column in alias.columns):
+            hint = "; give the names alone, and cast where it is read"
+            raise source.unsupported(alias, "an alias with types of columns", hint)
     return parsed[0]
 
 
@@ -209,6 +225,16 @@ _BEGINS_A_LIST: Final = frozenset(
 )  # fmt: skip
 
 
+def _check_count(start: int, source: Source, tokens: list[Token]) -> None:
+    if len(tokens) > SQL_TOKENS_MAX:
+        line, column = source.place(start)
+        raise LimitExceeded(
+            f"line {line}:{column}: the statement has {len(tokens)} words and marks, at most "
+            f"{SQL_TOKENS_MAX} are allowed; put values into a table, and join it",
+            limit="SQL_TOKENS_MAX", line=line, column=column,
+        )  # fmt: skip
+
+
 def _check_commas(source: Source, tokens: list[Token]) -> None:
     for index, token in enumerate(tokens):
         if token.token_type == TokenType.COMMA:
@@ -229,6 +255,15 @@ def _check_words(source: Source, tokens: list[Token]) -> None:
             raise source.unsupported(token.start, "ARRAY after a type", "; write int[]")
         if token.text.upper() == "MAP" and kind == TokenType.L_BRACE:
             raise source.unsupported(token.start, "a map")
+        if token.token_type == TokenType.NUMBER and following is not None:
+            _check_number(source, token, following)
+
+
+def _check_number(source: Source, token: Token, following: Token) -> None:
+    """Refuse `12ab`, of which the parser makes a number and its alias."""
+    is_next = following.start == token.end + 1
+    if is_next and (following.text[:1].isalpha() or following.text.startswith("_")):
+        raise source.invalid(token.start, f'"{token.text}{following.text}" is no number')
 
 
 _OPENS_AN_ARRAY: Final = (TokenType.L_BRACKET, TokenType.L_PAREN, TokenType.LT)
@@ -245,7 +280,8 @@ def _parse_error(source: Source, error: ParseError) -> InvalidSql:
     if description.startswith("Required keyword"):
         message += ": something is missing here"
     elif description and "Unexpected token" not in description:
-        message += f": {description[0].lower()}{description[1:].rstrip('.')}"
+        told = description.split(" but got <")[0]  # it shows a token as Python does
+        message += f": {told[0].lower()}{told[1:].rstrip('.')}"
     lines = source.piece.text.split("\n")
     offset = sum(len(text) + 1 for text in lines[: line - 1]) + max(column - max(len(near), 1), 0)
     return source.invalid(min(offset, len(source.piece.text)), message)

@@ -20,8 +20,9 @@ from antiphon.controller.sql.binding.coercion import unify_compared
 from antiphon.controller.sql.binding.joined_columns import merged, shown
 from antiphon.controller.sql.binding.relation import Context, Relation
 from antiphon.controller.sql.binding.scope import Scope, ScopeColumn, inseparable, is_outer
+from antiphon.controller.sql.parsing.dialect import USING_ALIAS
 from antiphon.controller.sql.parsing.syntax import expect_only, name_of
-from antiphon.controller.sql.queries.from_items import FromItems, is_join
+from antiphon.controller.sql.queries.from_items import FromItems, alias_name, is_join
 from antiphon.controller.sql.queries.join_conditions import Conditions, Joining, Narrowing, parted
 from antiphon.controller.sql.queries.lateral import NOTHING, Reader
 from antiphon.controller.sql.scalars.scalar import Scalars
@@ -83,12 +84,31 @@ class FromClause:
             self._check_aliases(node, before.scope, reader.scope)
             tree = _Tree(_beside(reader, JoinKind.INNER, before, ()), holds_all=True)
         elif is_join(node):
-            tree = self._first(node.this, before)
+            inner = self._first(node.this, before)
+            tree = replace(inner, relation=self._under_alias(node, inner.relation))
         else:
             tree = _Tree(self.items.item(node) if reader is None else reader.alone())
         for join in node.args.get("joins") or ():
             tree = self._join(tree, join, before)
         return tree
+
+    def _under_alias(self, node: exp.Expr, joined: Relation) -> Relation:
+        """`(joins) AS name (columns)`: the visible columns under this name alone."""
+        alias = node.args.get("alias")
+        if alias is None:
+            return joined
+        own = joined.scope.star()
+        names = [name_of(column) for column in alias.args.get("columns") or ()]
+        if len(names) > len(own):
+            message = f"{len(names)} column names for {len(own)} columns"
+            raise self.context.source.invalid(alias, message)
+        given = [*names, *(column.name for column in own[len(names) :])]
+        shown = [
+            replace(c, qualifier=alias_name(node), name=name)
+            for c, name in zip(own, given, strict=True)
+        ]
+        around = [column for column in joined.scope.columns if column.level]
+        return replace(joined, scope=Scope((*around, *shown)))
 
     def _is_comma(self, join: exp.Expr) -> bool:
         """Whether a comma, and not JOIN without a condition, stands before the relation."""
@@ -110,7 +130,7 @@ class FromClause:
     def _join(self, tree: _Tree, node: exp.Expr, before: Relation | None) -> _Tree:
         """The tree joined with one more item, which may read what stands `before` the tree."""
         source = self.context.source
-        expect_only(source, node, "this", "on", "using", "side", "kind", "method")
+        expect_only(source, node, "this", "on", "using", "side", "kind", "method", USING_ALIAS)
         kind = self._kind(node)
         inner = kind in (JoinKind.INNER, JoinKind.LEFT)
         whole = self._whole(node, before, tree)
@@ -283,6 +303,9 @@ class FromClause:
     def _kind(self, node: exp.Expr) -> JoinKind:
         side = str(node.args.get("side") or "").upper()
         kind = str(node.args.get("kind") or "").upper()
+        method = str(node.args.get("method") or "").upper()
+        if method not in ("", "NATURAL"):
+            raise self.context.source.unsupported(node, f"{method} JOIN")
         if kind in ("SEMI", "ANTI", "STRAIGHT_JOIN") or side not in ("", "LEFT", "RIGHT", "FULL"):
             raise self.context.source.unsupported(node, f"{side} {kind} JOIN".strip())
         has_condition = any(node.args.get(part) for part in ("on", "using", "method"))
@@ -318,8 +341,21 @@ class FromClause:
             a, b = unify_compared(source, (node, node), sides[0].reference, sides[1].reference, "=")
             conditions.append(Call(function="equal", arguments=(a, b), type=BOOLEAN))
         plan = join(kind, left.plan, right.plan, conditions)
-        result = shown(kind, left, right, plan, both)
-        return merged(result, kind, pairs)
+        result = merged(shown(kind, left, right, plan, both), kind, pairs)
+        alias = node.args.get(USING_ALIAS)
+        return result if alias is None else self._using_named(node, result, name_of(alias), names)
+
+    def _using_named(
+        self, node: exp.Expr, joined: Relation, alias: str, names: Sequence[str]
+    ) -> Relation:
+        """USING (...) AS alias: the merged columns are reached by this name as well."""
+        named = [
+            replace(c, qualifier=alias, visible=False)
+            for c in joined.scope.star()
+            if c.name in names
+        ]
+        self._check_aliases(node, joined.scope, Scope(tuple(named)))
+        return replace(joined, scope=Scope((*joined.scope.columns, *named)))
 
     def _check_aliases(self, spot: exp.Expr, left: Scope, right: Scope) -> None:
         """One name for two tables makes every qualified name ambiguous: refuse it at once."""

@@ -39,13 +39,23 @@ def order_items(
     lower: Callable[[exp.Expr], Expression] | None,
 ) -> list[OrderItem]:
     """What an ORDER BY sorts by: positions and names of outputs, then expressions by `lower`
-    (None: refused, as over a set operation).
+    (None: refused, as over a set operation). ALL alone: by all outputs, from the left.
 
     Raises:
         InvalidSql: a position that is none, an ambiguous name.
     """
     items: list[OrderItem] = []
-    for node in [] if order is None else order.expressions:
+    nodes = [] if order is None else order.expressions
+    if len(nodes) == 1 and _is_all(nodes[0].this):
+        descending, nulls_first = sort_direction(nodes[0])
+        return [
+            OrderItem(
+                output=output, value=None, descending=descending, nulls_first=nulls_first,
+                node=nodes[0],
+            )
+            for output in range(len(names))
+        ]  # fmt: skip
+    for node in nodes:
         expect_only(source, node, "this", "desc", "nulls_first")
         descending, nulls_first = sort_direction(node)
         output = output_position(source, node.this, names)
@@ -66,6 +76,14 @@ def order_items(
             )
         )
     return items
+
+
+def _is_all(node: exp.Expr) -> bool:
+    if not isinstance(node, exp.Column) or node.args.get("table"):
+        return False
+    word = node.this
+    unquoted = isinstance(word, exp.Identifier) and not word.args.get("quoted")
+    return unquoted and word.name.upper() == "ALL"
 
 
 def output_position(source: Source, node: exp.Expr, names: Sequence[str]) -> int | None:

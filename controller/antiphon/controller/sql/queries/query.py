@@ -179,6 +179,10 @@ class QueryLowering:
             if name in names:
                 raise source.invalid(common, f'WITH defines "{name}" twice')
             names.append(name)
+            if isinstance(common.this, exp.Insert | exp.Update | exp.Delete):
+                what = f"{type(common.this).__name__.upper()} in WITH"
+                hint = "; run it by itself, and read what its RETURNING answers"
+                raise source.unsupported(common.this, what, hint)
             query = self._common(name, common, reach, around, recursive=recursive)
             if query is None:
                 reach[name] = self._common_query(common, reach)

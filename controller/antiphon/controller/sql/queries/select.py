@@ -41,6 +41,7 @@ from antiphon.controller.sql.queries.aggregates import Aggregates
 from antiphon.controller.sql.queries.ending import distinct_on, ended, with_ties
 from antiphon.controller.sql.queries.grouping import grouped, grouping_of
 from antiphon.controller.sql.queries.ordering import keeps_ties, limit_and_offset, order_items
+from antiphon.controller.sql.queries.output import Output, is_star, star_outputs
 from antiphon.controller.sql.queries.table_functions import SetCalls
 from antiphon.controller.sql.queries.windows import Windows, place_windows
 from antiphon.controller.sql.scalars.nested import fields_of
@@ -56,16 +57,6 @@ _CLAUSES = (
     "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit",
     "offset", "with_", "windows", "qualify",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """A column of the select list."""
-
-    name: str
-    value: Typed
-    node: exp.Expr
-    nullable: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,9 +175,8 @@ class SelectLowering:
         if not node.expressions:
             raise self.context.source.invalid(node, f"{place} of no columns")
         for item in node.expressions:
-            star = isinstance(item, exp.Star)
-            if star or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
-                result.extend(self._star(item))
+            if is_star(item):
+                result += star_outputs(scalars, self.relation.scope, self.outer, item)
                 continue
             if isinstance(item, exp.Dot) and isinstance(item.expression, exp.Star):
                 fields = fields_of(scalars, item)
@@ -205,25 +195,6 @@ class SelectLowering:
                 Output(name=output_name(item), value=value, node=expression, nullable=nullable)
             )
         return result
-
-    def _star(self, node: exp.Expr) -> list[Output]:
-        source = self.context.source
-        expect_only(source, node, "this", "table")
-        table = node.args.get("table")
-        qualifier = None if table is None else name_of(table)
-        columns = self.relation.scope.star(qualifier)
-        if not columns and qualifier and self.outer and self.outer.star(qualifier):
-            raise self.inseparable(node)
-        for column in columns:
-            column.note()
-        if not columns:
-            what = f'"{qualifier}" is not a table here'
-            if table is None:
-                what = "SELECT * without FROM"
-            raise source.invalid(node, what)
-        return [
-            Output(name=c.name, value=c.reference, node=node, nullable=c.nullable) for c in columns
-        ]
 
     # The clauses.
 

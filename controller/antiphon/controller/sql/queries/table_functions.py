@@ -11,7 +11,14 @@ from sqlglot import exp
 
 from antiphon.controller.sql.algebra.expressions import columns_of_all, walk
 from antiphon.controller.sql.algebra.plans import width_of
-from antiphon.controller.sql.binding.coercion import Unknown, cast, coerce, unify
+from antiphon.controller.sql.binding.coercion import (
+    Unknown,
+    Unsettled,
+    cast,
+    coerce,
+    settle,
+    unify,
+)
 from antiphon.controller.sql.binding.scope import SETS, Scope, ScopeColumn, is_set
 from antiphon.controller.sql.parsing.syntax import (
     SET_RETURNING_NAMES,
@@ -225,6 +232,8 @@ class SetCalls:
 
 def _unnest(scalars: Scalars, node: exp.Expr, part: exp.Expr) -> TableFunction:
     value = scalars.typed(part)
+    if isinstance(value, Unsettled):
+        value = settle(scalars.source, part, value)  # quoted text is text where nothing decides
     if isinstance(value, Unknown) or value.type.kind is not TypeKind.LIST:
         shown = "unknown" if isinstance(value, Unknown) else str(value.type)
         raise scalars.source.mismatch(node, f"there is no function unnest({shown})")

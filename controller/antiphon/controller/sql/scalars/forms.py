@@ -23,7 +23,7 @@ from antiphon.controller.sql.binding.coercion import (
     explicit_cast,
     settle,
 )
-from antiphon.controller.sql.binding.types import type_from_sql
+from antiphon.controller.sql.binding.types import text_length, type_from_sql
 from antiphon.controller.sql.parsing.literal_text import read_interval
 from antiphon.controller.sql.parsing.source import near_miss
 from antiphon.controller.sql.parsing.syntax import (
@@ -269,6 +269,12 @@ def _case(scalars: Scalars, node: exp.Expr) -> Expression:
 
 def _cast(scalars: Scalars, node: exp.Expr) -> Expression:
     expect_only(scalars.source, node, "this", "to")
+    length = text_length(scalars.source, node.args["to"])
+    if length is not None:
+        # As in PostgreSQL a cast that is written out cuts what is longer.
+        whole = explicit_cast(scalars.source, node, scalars.typed(node.this), TEXT)
+        count = Literal(value=length, type=INT32)
+        return call("left", [whole, count], TEXT)
     wanted = type_from_sql(scalars.source, node.args["to"], node)
     return explicit_cast(scalars.source, node, scalars.typed(node.this), wanted)
 
