@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlglot import exp
 
@@ -23,6 +23,9 @@ from antiphon.protocol.errors import (
 )
 
 E = TypeVar("E", bound=ComputeError)
+
+MESSAGE_CHARACTERS_MAX: Final = 400  # what people read; the statement itself they have
+_END: Final = 80  # of a message that is longer, what is still shown of its end
 
 Spot = exp.Expr | int | None  # a node, an offset into the statement's text, or the statement
 
@@ -78,10 +81,19 @@ class Source:
 
     def _error(self, kind: type[E], spot: Spot, message: str, construct: str | None = None) -> E:
         line, column = self.place(spot)
-        error = kind(f"line {line}:{column}: {message}", line=line, column=column)
+        error = kind(f"line {line}:{column}: {in_one_line(message)}", line=line, column=column)
         if construct is not None:
             error.details["construct"] = construct
         return error
+
+
+def in_one_line(message: str) -> str:
+    """The message for people, whatever was quoted in it: of a long one the middle is left out."""
+    if len(message) > MESSAGE_CHARACTERS_MAX:
+        message = f"{message[: MESSAGE_CHARACTERS_MAX - _END]}…{message[-_END:]}"
+    if message.isprintable():
+        return message
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:

@@ -90,6 +90,8 @@ class _Bounds:
             if sign != (-1 if name == "start" else 1):
                 raise source.invalid(self.spot, f"a frame cannot {name} with UNBOUNDED {side}")
             return None, None
+        if not isinstance(written, exp.Expr):
+            raise source.invalid(self.spot, f"the frame of a window does not say where it {name}s")
         if unit is FrameUnit.RANGE:
             return sign, self._distance(written)
         value = self._constant(written, INT64)
