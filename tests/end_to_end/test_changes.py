@@ -58,3 +58,35 @@ def test_a_table_is_made_of_a_query_and_views_of_the_table(up: Up) -> None:
     up.start()
     with up.ready() as client:
         assert client.sql("SELECT * FROM most").rows() == [(101, 4)]
+
+
+def test_lists_and_structs_are_keys(up: Up) -> None:
+    with up.ready() as client:
+        client.script("""
+            CREATE TABLE routes (path text[] PRIMARY KEY, n bigint);
+            CREATE FEED seen (at struct(x bigint, y bigint) PRIMARY KEY, n bigint);
+            CREATE INDEX routes_by_path ON routes (path);
+            CREATE INDEX seen_by_place ON seen (at);
+            INSERT INTO routes VALUES (['a', 'b'], 1), (['a', NULL], 2), ([], 3);
+            INSERT INTO seen VALUES ((1, 2), 1), ((1, NULL), 2), ((1, 2), 3);
+        """)
+        with pytest.raises(DuplicateKey):
+            client.append("routes", [{"path": ["a", None], "n": 9}])
+        client.append("routes", [{"path": ["c"], "n": 4}])
+        changed = client.sql(
+            "INSERT INTO routes VALUES (['a', NULL], 10), (['d'], 5) ON CONFLICT (path) "
+            "DO UPDATE SET n = routes.n + excluded.n RETURNING *"
+        )
+        assert sorted(changed.rows(), key=repr) == [(["a", None], 12), (["d"], 5)]
+        assert client.sql("SELECT n FROM routes WHERE path = ['a', NULL]").rows() == [(12,)]
+        assert client.peek("routes_by_path", key=[(["a", "b"],), (["x"],)]).num_rows == 1
+        client.delete("seen", [{"at": {"x": 1, "y": None}}])
+        assert client.sql("SELECT n FROM seen WHERE at = ROW(1, 2)").rows() == [(3,)]
+        assert client.sql("SELECT count(*) FROM seen").scalar() == 1
+        client.sql("DELETE FROM routes WHERE path = []")
+    up.kill()
+    up.start()
+    with up.ready() as client:
+        assert client.sql("SELECT count(*), sum(n) FROM routes").rows() == [(4, 22)]
+        with pytest.raises(DuplicateKey):
+            client.sql("INSERT INTO routes VALUES (['c'], 1)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 import pyarrow as pa
@@ -25,7 +26,17 @@ from antiphon.protocol.errors import (
     SchemaMismatch,
 )
 from antiphon.protocol.ids import CollectionId, ProducerId
-from antiphon.protocol.schema import INT64, TEXT, Column, Schema, decimal
+from antiphon.protocol.schema import (
+    FLOAT64,
+    INT64,
+    TEXT,
+    Column,
+    Schema,
+    arrow_type,
+    decimal,
+    list_of,
+    struct_of,
+)
 from tests.history.stores import (
     BAG,
     FEED,
@@ -35,6 +46,7 @@ from tests.history.stores import (
     Disk,
     Driver,
     deleted,
+    entries_of,
     inserted,
     rows,
 )
@@ -134,6 +146,45 @@ def test_keys_survive_the_controller(disk: Disk) -> None:
     assert isinstance(error, DuplicateKey)
     assert error.details["values"] == "x, 2.50"
     again.append(12, TABLE, batch(("x", Decimal("2.50"), None, -1)))
+
+
+def nested_rows(*entries: tuple[object, ...]) -> pa.RecordBatch:
+    columns = list(zip(*entries, strict=True))
+    kinds = [arrow_type(NESTED_KEY.columns[0].type), pa.int64(), pa.int64()]
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, ["k", "n", "antiphon_diff"])
+
+
+NESTED_KEY = Schema(
+    (
+        Column(
+            name="k",
+            type=list_of(struct_of(Column(name="x", type=FLOAT64), Column(name="w", type=TEXT))),
+            nullable=False,
+        ),
+        Column(name="n", type=INT64),
+    )
+)
+
+
+@pytest.mark.parametrize("kind", [CollectionKind.TABLE, CollectionKind.FEED])
+def test_what_is_in_a_list_or_a_struct_makes_the_key(disk: Disk, kind: CollectionKind) -> None:
+    first = disk.open()
+    new = NewShard(collection=TABLE, kind=kind, schema=NESTED_KEY, unique_key=(0,))
+    first.commit(new_shards=(new,))
+    nan, zero = [{"x": math.nan, "w": None}], [{"x": 0.0, "w": "z"}]
+    first.append(10, TABLE, nested_rows((nan, 1, 1), (zero, 2, 1), ([], 3, 1)))
+    again = disk.open()
+    same = nested_rows(([{"x": -math.nan, "w": None}], 4, 1), ([{"x": -0.0, "w": "z"}], 5, 1))
+    if kind is CollectionKind.FEED:
+        again.append(11, TABLE, same)
+        again.append(12, TABLE, nested_rows(([], None, -1)))
+        assert sorted(row[1] for row in entries_of(again.store.snapshot(TABLE, 12))) == [4, 5]
+        return
+    assert isinstance(again.append_refused(11, TABLE, same), DuplicateKey)
+    again.append(12, TABLE, nested_rows((nan, 1, -1), (nan, 6, 1), ([None], 7, 1)))
+    found = entries_of(again.store.snapshot(TABLE, 12))
+    assert sorted(row[1] for row in found) == [2, 3, 6, 7]
 
 
 def test_without_a_key_rows_add_up(driver: Driver) -> None:

@@ -239,13 +239,20 @@ def _filtered_by_keys(plan: Plan, key_columns: tuple[int, ...], keys: bytes) -> 
             parts = []
             for column in key_columns:
                 kind = node.schema.columns[column].type
-                value = row[node.schema.columns[column].name]
+                value = _literal_value(row[node.schema.columns[column].name])
                 reference = ColumnReference(index=column, type=kind)
                 parts.append(equal(reference, Literal(value=value, type=kind)))
             options.append(all_of(parts))
         return filtered(node, [any_of(options)])
 
     return rewrite_plan(plan, replace)
+
+
+def _literal_value(value: Any) -> Any:
+    """As a plan's literals have it: lists and structs are tuples."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return tuple(map(_literal_value, value)) if isinstance(value, list) else value
 
 
 def tuples(rows: pa.RecordBatch) -> list[Row]:

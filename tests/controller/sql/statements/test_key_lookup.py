@@ -51,6 +51,17 @@ UPSERT = "INSERT INTO k VALUES (1, 'a', 1), (3, 'c', 3)"
             "DELETE FROM k USING (VALUES (1, 'a')) v(id, p) WHERE k.id = v.id AND k.part = v.p",
             [("a", 1)],
         ),
+        # The known rows are cast to what the key is, or computed.
+        (
+            "UPDATE k SET n = 0 FROM (VALUES (1::smallint, 'a')) v(id, p) "
+            "WHERE k.id = v.id AND k.part = v.p",
+            [("a", 1)],
+        ),
+        (
+            "DELETE FROM k USING (VALUES (1, 'a')) v(id, p) "
+            "WHERE k.id = v.id + 1 AND k.part = v.p || 'b'",
+            [("ab", 2)],
+        ),
         (
             "SELECT v.x, k.n FROM (VALUES (1, 'a')) v(x, p) "
             "LEFT JOIN k ON k.id = v.x AND k.part = v.p",

@@ -71,6 +71,26 @@ def test_every_nan_is_one_key() -> None:
 
 
 @pytest.mark.parametrize("indexed", [False, True])
+def test_lists_and_structs_are_keys(indexed: bool) -> None:
+    world = World()
+    world.run("CREATE TABLE d (l double precision[], s struct(a int), n int, PRIMARY KEY (l, s))")
+    if indexed:
+        world.run("CREATE INDEX d_key ON d (s, l)")
+    world.run("INSERT INTO d VALUES (['NaN', NULL], ROW(1), 1), ([], ROW(NULL), 2)")
+    again = "(['NaN', NULL], ROW(1), 10), ([], ROW(NULL), 20), ([NULL], ROW(1), 30)"
+    world.run(f"INSERT INTO d VALUES {again}, ([NULL], ROW(1), 40) ON CONFLICT DO NOTHING")
+    assert sorted(n for _, _, n in world.select("SELECT * FROM d")) == [1, 2, 30]
+    merged = "ON CONFLICT (l, s) DO UPDATE SET n = d.n + excluded.n"
+    world.run(f"INSERT INTO d VALUES {again} {merged}")
+    assert sorted(n for _, _, n in world.select("SELECT * FROM d")) == [11, 22, 60]
+    assert world.select("SELECT n FROM d WHERE l = [NULL::double precision] AND s = ROW(1)") == [
+        (60,)
+    ]
+    with pytest.raises(ConstraintViolation, match="the same key"):
+        world.run(f"INSERT INTO d VALUES {again}, ([NULL], ROW(1), 40) {merged}")
+
+
+@pytest.mark.parametrize("indexed", [False, True])
 def test_what_was_written_twice_is_one_row(indexed: bool, world: World) -> None:
     if indexed:
         world.run("CREATE INDEX k_id ON k (id)")

@@ -76,7 +76,7 @@ def read_columns(source: Source, cursor: Cursor) -> ColumnDefinitions:
         raise too_many_columns(len(columns))
     return ColumnDefinitions(
         columns=tuple(columns),
-        key=key_positions(source, key or [], Schema(tuple(columns))),
+        key=positions_of(source, key or [], Schema(tuple(columns))),
         defaults=tuple(defaults),
     )
 
@@ -137,22 +137,6 @@ def _span(cursor: Cursor, ends: frozenset[str]) -> tuple[int, int]:
             return start, stop
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(ahead.upper, 0)
         stop = cursor.take().stop
-
-
-def key_positions(
-    source: Source, names: Sequence[tuple[str, int]], schema: Schema
-) -> tuple[int, ...]:
-    """The places of key columns.
-
-    Raises:
-        InvalidSql: as `positions_of`.
-        UnsupportedSql: a column that holds lists or structs.
-    """
-    positions = positions_of(source, names, schema)
-    for (_, start), index in zip(names, positions, strict=True):
-        if schema.columns[index].type.is_nested:
-            raise source.unsupported(start, f"a key of type {schema.columns[index].type}")
-    return positions
 
 
 def positions_of(

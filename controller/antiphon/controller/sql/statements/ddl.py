@@ -21,7 +21,7 @@ from antiphon.controller.sql.statement import (
     Statement,
 )
 from antiphon.controller.sql.statements.column_definitions import (
-    key_positions,
+    positions_of,
     read_columns,
 )
 from antiphon.controller.sql.statements.item_names import find_relation, read_kind, with_article
@@ -185,7 +185,7 @@ def _create_index(
     if not cursor.at_end:
         raise source.unsupported(cursor.peek().start, f"{cursor.peek().text} in CREATE INDEX")
     item = find_relation(source, catalog, target, start)
-    key = key_positions(source, columns, item.schema)
+    key = positions_of(source, columns, item.schema)
     if name is None:
         name = _free_name(catalog, "_".join([target, *(c for c, _ in columns), "idx"]))
     plan = optimized(Get(collection=item.id, schema=item.schema), catalog, maintained=True)

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.algebra.constants import batch_of
-from antiphon.controller.sql.algebra.plans import identity, walk_plan
+from antiphon.controller.sql.algebra.plans import computed, identity, walk_plan
+from antiphon.controller.sql.rewriting.fuse import fuse
 from antiphon.controller.sql.rewriting.optimize import pinned_columns
 from antiphon.protocol.codec.plan import plan_to_bytes
 from antiphon.protocol.command import IndexTarget
@@ -110,28 +111,27 @@ def _joined_keys(join: Join, index: CatalogItem) -> bytes | None:
         known, known_keys, own, own_keys = join.right, join.right_keys, join.left, join.left_keys
     else:
         return None
-    places = _places(own, own_keys, known_keys, index)
+    places = _places(own, own_keys, index)
     if places is None or not index.key_columns or len(known.rows) > JOINED_KEYS_MAX:
         return None
-    rows = dict.fromkeys(tuple(values[place] for place in places) for values, _ in known.rows)
-    return _stream(index, [row for row in rows if None not in row])
+    asked = fuse(computed(known, known_keys))
+    if not isinstance(asked, Constant):
+        return None  # a replica computes them
+    rows = [tuple(values[place] for place in places) for values, _ in asked.rows]
+    return _stream(index, [row for row in rows if not any(value is None for value in row)])
 
 
-def _places(
-    own: Plan, own_keys: Sequence[Expression], known_keys: Sequence[Expression], index: CatalogItem
-) -> list[int] | None:
-    """Where in the known rows each key column of the index is; None: they do not say all of it."""
+def _places(own: Plan, own_keys: Sequence[Expression], index: CatalogItem) -> list[int] | None:
+    """Where among the join's keys each key column of the index is; None: not all of them are."""
     project: Sequence[int] = identity(len(index.schema))
     if isinstance(own, MapFilterProject):
         project, own = own.project, own.input
     if not isinstance(own, Get):
         return None
     found: dict[int, int] = {}
-    for mine, theirs in zip(own_keys, known_keys, strict=True):
-        if not isinstance(mine, ColumnReference) or not isinstance(theirs, ColumnReference):
-            continue
-        if mine.type == theirs.type:
-            found.setdefault(project[mine.index], theirs.index)
+    for place, key in enumerate(own_keys):
+        if isinstance(key, ColumnReference):
+            found.setdefault(project[key.index], place)
     if any(column not in found for column in index.key_columns):
         return None
     return [found[column] for column in index.key_columns]

@@ -142,7 +142,9 @@ def with_merge(
 
 
 def _one_nan(value: Value) -> Value:
-    """The value, equal to itself: every NaN is the same key."""
+    """The value, equal to itself: every NaN is the same key, in a list too."""
+    if isinstance(value, tuple):
+        return tuple(_one_nan(part) for part in value)
     return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
