@@ -9,7 +9,8 @@ from antiphon.protocol.response import RebuildCompleted
 from tests.replica.bench import compact
 from tests.replica.rebuilding.test_rebuild import accept, cancel, results, start
 from tests.replica.scripted import FEED, TABLE
-from tests.replica.test_sharing import GROUPED_ID, JOINED, OTHER, Town, rows_at
+from tests.replica.test_sharing import JOINED
+from tests.replica.town import GROUPED_ID, OTHER, Town, rows_at
 
 VIEWS = (
     JOINED,
