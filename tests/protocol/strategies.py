@@ -350,8 +350,8 @@ _base = ("base_rows", "base_rows_total", "base_chunks", "live_rows")
 _rebuilt = dict.fromkeys((*_base, "dataflows_filled", "dataflows_total"), U64)
 rebuild_progress = st.builds(r.RebuildProgress, session_id=sessions, **_rebuilt)
 _held = dict.fromkeys(("column_count", "row_count", "byte_count", "reader_count"), U64)
-_keyed = {"collection": collections, "key_columns": _some(st.integers(0, 9))}
-arrangements = _some(st.builds(r.ArrangementState, **_keyed, **_held))
+_keyed = {"key_columns": _some(st.integers(0, 9)), "selection": _some(expressions), **_held}
+arrangements = _some(st.builds(r.ArrangementState, collection=collections, **_keyed))
 _said = {"code": NAMES, "message": TEXTS, "details": PAIRS}
 failures = st.builds(r.Failure, definite=st.booleans(), **_said)
 _batches = _some(st.binary(max_size=8))

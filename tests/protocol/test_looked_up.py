@@ -18,6 +18,16 @@ QUERIES = (
     "SELECT a.v FROM a JOIN b ON a.k = b.l AND b.k = a.l",
     "SELECT a.v FROM a JOIN b ON a.k + 1 = b.l AND b.k = a.l",
     "SELECT a.v FROM a JOIN b ON a.k = b.k WHERE a.l > 1",
+    "SELECT a.v FROM a JOIN b ON a.k = b.k WHERE 1 < a.l AND b.v LIKE 'x%' AND a.v IS NOT NULL",
+    "SELECT a.v FROM a JOIN b ON a.k = b.k WHERE a.l % 10 = 3 AND 10 % b.l = 3",
+    "SELECT a.v FROM a JOIN b ON a.k = b.k WHERE a.k = 7 AND b.l IN (1, 2, 3)",
+    "SELECT a.v FROM (SELECT * FROM a WHERE l > 1) a LEFT JOIN b ON a.k = b.k AND b.l > 1",
+    "SELECT a.v FROM (SELECT * FROM a WHERE l > 1) a FULL JOIN b ON a.k = b.k",
+    "SELECT x.v FROM a x JOIN a y ON x.l = y.k WHERE x.v = 'a' AND y.v = 'a'",
+    "SELECT v FROM a WHERE l > 2 AND NOT EXISTS (SELECT 1 FROM b WHERE a.k = b.k AND b.l > 1)",
+    "SELECT v FROM a WHERE l > 2 AND k NOT IN (SELECT k FROM b WHERE l > 1)",
+    "WITH c AS (SELECT k, l FROM a WHERE v = 'x') SELECT b.v FROM b LEFT JOIN c ON b.k = c.k "
+    "JOIN c d ON b.l = d.l",
     "SELECT a.v, b.v AS w FROM a, b",
     "SELECT a.v, b.v AS w FROM a, b WHERE a.k <= b.k AND a.l >= b.l",
     "SELECT a.v, b.v AS w FROM a LEFT JOIN b ON a.k < b.k",
@@ -56,7 +66,7 @@ def outcomes(query: str) -> tuple[set[object], set[object], bool]:
     plan = plan_from_bytes(planned.dataflow.plan)
     imports = {c: ImportSpec(schema=world.catalog.get(c).schema) for c in imports_of(plan)}
     engine = Dataflow.build(plan, imports, shares=True)
-    asked = {(side.collection, side.key) for side in engine.imported}
+    asked = {(side.collection, side.key, side.selection) for side in engine.imported}
     return set(looked_up(plan)), asked, "residual=Call" in repr(plan)
 
 

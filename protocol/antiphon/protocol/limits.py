@@ -67,6 +67,7 @@ REBUILD_LIVE_ROWS_MAX: Final = 1 << 20  # that wait for a base; past it the rebu
 # --- Reads ----------------------------------------------------------------------------------------
 
 ARRANGEMENTS_TOLD_MAX: Final = 256  # of a replica, in a heartbeat; the largest
+SELECTION_PARTS_MAX: Final = 64  # of filters that are shared: a heartbeat tells them
 PEEK_ROWS_MAX: Final = 10_000_000  # of one answer, unless the caller sets less
 STATE_BYTES_MAX: Final = 1 << 59  # of a replica's dataflows, unless configured: no limit at all
 PEEK_BYTES_MAX: Final = 128 * MIB  # of one answer, unless the caller sets less

@@ -1,10 +1,10 @@
 """What a plan looks up by key, and which of it may be arranged once for several dataflows.
 
 The rules of our replica, as facts about a plan: an import is looked up where all find it if a join
-reads it as it is, or some of its columns, by columns. What is computed or filtered first is
-arranged by who computes it. A side whose rows without a match are sought is looked up where all
-find it if it can be filled after the other (`outer_sides`). Another replica may do otherwise: plans
-and results are the same.
+reads it as it is, or some of its columns, or the rows that filters let through which cannot fail,
+by columns. What is computed first, or filtered by what may fail, is arranged by who computes it. A
+side whose rows without a match are sought is looked up where all find it if it can be filled after
+the other (`outer_sides`). Another replica may do otherwise: plans and results are the same.
 """
 
 from __future__ import annotations
@@ -38,9 +38,11 @@ from antiphon.protocol.plan import (
     schema_of,
 )
 from antiphon.protocol.ranges import range_of
+from antiphon.protocol.selection import ALL, Selected, Selection
 
 NO_ORDER: Final[Order] = MappingProxyType({})
-Found = tuple[CollectionId, tuple[int, ...]]  # a collection and some columns of it, in order
+# A collection, columns of it in order, and which of its rows.
+Found = tuple[CollectionId, tuple[int, ...], Selection]
 
 
 class Why(Enum):
@@ -48,7 +50,7 @@ class Why(Enum):
 
     SHARED = "arranged for all who look it up so"
     COMPUTED = "arranged for this alone: it is computed first"
-    FILTERED = "arranged for this alone: it is filtered first"
+    FILTERED = "arranged for this alone: its filter may fail, or is long"
     UNMATCHED = "arranged for this alone: rows without a match are sought while both sides come"
     RANGES = "kept for this alone, in runs sorted by its range"
     DISTINCT = "its distinct keys are arranged"
@@ -56,11 +58,13 @@ class Why(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """`key`: where it is shared, the collection's columns in the order of the arrangement."""
+    """`key`: where it is shared, the collection's columns in the order of the arrangement;
+    `selection`: of its rows."""
 
     why: Why
     collection: CollectionId | None = None
     key: tuple[int, ...] = ()
+    selection: Selection = ALL
 
 
 def sides_of(
@@ -77,7 +81,7 @@ def sides_of(
     for side in outer_sides(join.kind) if join.residual is None else ():
         inputs, source = (join.left, join.right), (left, right)[side]
         others = reads(inputs[1 - side], bindings)
-        if source is not None and not comes_last(order, source[0], others):
+        if source is not None and not comes_last(order, source.collection, others):
             alone.append(side)
     ours, theirs = _ordered(join, left, None if one_sided else right)
     return (
@@ -98,16 +102,16 @@ def _is_ranged(join: Join, filters: tuple[Expression, ...]) -> bool:
 
 
 def _right_side(
-    join: Join, one_sided: bool, source: Found | None, key: tuple[int, ...] | None
+    join: Join, one_sided: bool, source: Selected | None, key: tuple[int, ...] | None
 ) -> Side:
     return Side(Why.DISTINCT) if one_sided else _side(join.right, source, key)
 
 
-def _side(plan: Plan, source: Found | None, key: tuple[int, ...] | None) -> Side:
+def _side(plan: Plan, source: Selected | None, key: tuple[int, ...] | None) -> Side:
     if source is None or key is None:
         return Side(_why_not(plan))
-    collection, columns = source
-    return Side(Why.SHARED, collection, tuple(columns[index] for index in key))
+    key = tuple(source.columns[index] for index in key)
+    return Side(Why.SHARED, source.collection, key, source.selection)
 
 
 def looked_up(plan: Plan) -> frozenset[Found]:
@@ -130,7 +134,7 @@ def _looked_up(
         case Join():
             for side in sides_of(plan, bindings, filters, order):
                 if side.collection is not None:
-                    yield side.collection, side.key
+                    yield side.collection, side.key, side.selection
         case _:
             pass
     below = plan.filters if isinstance(plan, MapFilterProject) else ()
@@ -139,14 +143,14 @@ def _looked_up(
 
 
 def _ordered(
-    join: Join, left: Found | None, right: Found | None
+    join: Join, left: Selected | None, right: Selected | None
 ) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
     """The keys of both sides as columns, in the order of an import's; None: some are computed."""
     ours, theirs = _columns(join.left_keys), _columns(join.right_keys)
     if theirs is not None and right is not None:
-        columns, by = right[1], theirs
+        columns, by = right.columns, theirs
     elif ours is not None and left is not None:
-        columns, by = left[1], ours
+        columns, by = left.columns, ours
     else:
         return None, None
     order = sorted(range(len(by)), key=lambda place: columns[by[place]])

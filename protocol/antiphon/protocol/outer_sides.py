@@ -23,6 +23,7 @@ from antiphon.protocol.plan import (
     children,
     imports_of,
 )
+from antiphon.protocol.selection import Selected
 
 Bindings = Mapping[int, Plan]
 Order = Mapping[CollectionId, int]
@@ -77,22 +78,19 @@ def reads(plan: Plan, bindings: Bindings) -> frozenset[CollectionId]:
     return frozenset(found)
 
 
-def import_of(plan: Plan, bindings: Bindings) -> tuple[CollectionId, tuple[int, ...]] | None:
-    """The import that a plan is, with the columns that it has of it; None: it is something else."""
+def import_of(plan: Plan, bindings: Bindings) -> Selected | None:
+    """What a plan is of an import; None: it is something else."""
     match plan:
         case Get():
-            return plan.collection, tuple(range(len(plan.schema)))
+            return Selected(plan.collection, tuple(range(len(plan.schema))))
         case LocalGet():
             bound = bindings.get(plan.binding)
             return None if bound is None else import_of(bound, bindings)
         case Let():
             return import_of(plan.body, {**bindings, plan.binding: plan.value})
-        case MapFilterProject(maps=(), filters=()):
+        case MapFilterProject(maps=()):
             found = import_of(plan.input, bindings)
-            if found is None:
-                return None
-            collection, columns = found
-            return collection, tuple(columns[index] for index in plan.project)
+            return None if found is None else found.narrowed(plan.filters, plan.project)
         case _:
             return None
 
@@ -116,7 +114,7 @@ def _outer_sides(
                 inputs, keys = (plan.left, plan.right), (plan.left_keys, plan.right_keys)
                 found = import_of(inputs[side], bindings)
                 if found is not None and _are_columns(keys[side]):
-                    yield found[0], reads(inputs[1 - side], bindings)
+                    yield found.collection, reads(inputs[1 - side], bindings)
         case _:
             pass
     for part in children(plan):

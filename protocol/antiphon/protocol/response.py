@@ -8,6 +8,7 @@ from typing import Final
 
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, PeekId, Position, SessionId
+from antiphon.protocol.selection import ALL, Selection
 from antiphon.protocol.stage import Stage
 
 
@@ -172,7 +173,8 @@ class RebuildProgress:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrangementState:
     """What dataflows of a replica look up in one place: a collection, or `column_count` columns of
-    it, by columns of the collection. `row_count`: updates held, also those that cancel."""
+    it, by columns of the collection. `selection`: of which rows. `row_count`: updates held, also
+    those that cancel."""
 
     collection: CollectionId
     key_columns: tuple[int, ...]
@@ -180,6 +182,7 @@ class ArrangementState:
     row_count: int
     byte_count: int
     reader_count: int
+    selection: Selection = ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,54 +22,55 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from antiphon.v1 import plan_pb2 as antiphon_dot_v1_dot_plan__pb2
 from antiphon.v1 import types_pb2 as antiphon_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61ntiphon/v1/response.proto\x12\x0b\x61ntiphon.v1\x1a\x17\x61ntiphon/v1/types.proto\"P\n\rResponseBatch\x12\x15\n\rconnection_id\x18\x01 \x01(\x0c\x12(\n\tresponses\x18\x02 \x03(\x0b\x32\x15.antiphon.v1.Response\"\xf9\x02\n\x08Response\x12+\n\tfrontiers\x18\x01 \x01(\x0b\x32\x16.antiphon.v1.FrontiersH\x00\x12)\n\x04peek\x18\x02 \x01(\x0b\x32\x19.antiphon.v1.PeekResponseH\x00\x12\x33\n\tsubscribe\x18\x03 \x01(\x0b\x32\x1e.antiphon.v1.SubscribeResponseH\x00\x12.\n\x07\x63opy_to\x18\x04 \x01(\x0b\x32\x1b.antiphon.v1.CopyToResponseH\x00\x12\'\n\x07\x64ropped\x18\x05 \x01(\x0b\x32\x14.antiphon.v1.DroppedH\x00\x12-\n\x07rebuild\x18\x06 \x01(\x0b\x32\x1a.antiphon.v1.RebuildResultH\x00\x12%\n\x06status\x18\x07 \x01(\x0b\x32\x13.antiphon.v1.StatusH\x00\x12)\n\x08\x64raining\x18\x08 \x01(\x0b\x32\x15.antiphon.v1.DrainingH\x00\x42\x06\n\x04kind\"\xbd\x01\n\tFrontiers\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12-\n\x0ewrite_frontier\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12-\n\x0einput_frontier\x18\x03 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12.\n\x0foutput_frontier\x18\x04 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12\x0e\n\x06others\x18\x05 \x03(\x06\"\xd1\x01\n\x0cPeekResponse\x12\x0f\n\x07peek_id\x18\x01 \x01(\x0c\x12%\n\x04rows\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.PeekRowsH\x00\x12+\n\x07stashed\x18\x03 \x01(\x0b\x32\x18.antiphon.v1.PeekStashedH\x00\x12#\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.antiphon.v1.ErrorH\x00\x12-\n\x08\x63\x61nceled\x18\x05 \x01(\x0b\x32\x19.antiphon.v1.PeekCanceledH\x00\x42\x08\n\x06result\".\n\x08PeekRows\x12\x0f\n\x07\x62\x61tches\x18\x01 \x03(\x0c\x12\x11\n\trow_count\x18\x02 \x01(\x06\"4\n\x0bPeekStashed\x12\x11\n\trow_count\x18\x01 \x01(\x06\x12\x12\n\nbyte_count\x18\x02 \x01(\x06\"\x0e\n\x0cPeekCanceled\"\x8c\x01\n\x11SubscribeResponse\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12,\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1b.antiphon.v1.SubscribeBatchH\x00\x12+\n\ndropped_at\x18\x03 \x01(\x0b\x32\x15.antiphon.v1.FrontierH\x00\x42\x08\n\x06result\"\x90\x01\n\x0eSubscribeBatch\x12$\n\x05lower\x18\x01 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12$\n\x05upper\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12\x0f\n\x07\x62\x61tches\x18\x03 \x03(\x0c\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.antiphon.v1.Error\"\xa5\x01\n\x0e\x43opyToResponse\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x13\n\trow_count\x18\x02 \x01(\x06H\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.antiphon.v1.ErrorH\x00\x12-\n\x07\x64ropped\x18\x04 \x01(\x0b\x32\x1a.antiphon.v1.CopyToDroppedH\x00\x12\x0c\n\x04path\x18\x05 \x01(\tB\x08\n\x06result\"\x0f\n\rCopyToDropped\"\x1d\n\x07\x44ropped\x12\x12\n\ncollection\x18\x01 \x01(\x06\"\x87\x01\n\rRebuildResult\x12\x12\n\nsession_id\x18\x01 \x01(\x06\x12\x32\n\tcompleted\x18\x02 \x01(\x0b\x32\x1d.antiphon.v1.RebuildCompletedH\x00\x12$\n\x06\x66\x61iled\x18\x03 \x01(\x0b\x32\x12.antiphon.v1.ErrorH\x00\x42\x08\n\x06result\"9\n\x10RebuildCompleted\x12\x15\n\rachieved_time\x18\x01 \x01(\x06\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"\xa4\x01\n\x11HydrationProgress\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x11\n\trows_done\x18\x02 \x01(\x06\x12\x12\n\nrows_total\x18\x03 \x01(\x06\x12\x15\n\rrows_received\x18\x04 \x01(\x06\x12\x12\n\nelapsed_ms\x18\x05 \x01(\x06\x12\x13\n\x0bpeer_failed\x18\x06 \x01(\t\x12\x14\n\x0cpeer_failure\x18\x07 \x01(\t\"\xbf\x01\n\x0fRebuildProgress\x12\x12\n\nsession_id\x18\x01 \x01(\x06\x12\x13\n\x0b\x62\x61se_chunks\x18\x02 \x01(\x06\x12\x11\n\tbase_rows\x18\x03 \x01(\x06\x12\x17\n\x0f\x62\x61se_rows_total\x18\x04 \x01(\x06\x12\x11\n\tlive_rows\x18\x05 \x01(\x06\x12\x18\n\x10\x64\x61taflows_filled\x18\x06 \x01(\x06\x12\x17\n\x0f\x64\x61taflows_total\x18\x07 \x01(\x06\x12\x11\n\tcompleted\x18\x08 \x01(\x08\"\x8e\x01\n\x10\x41rrangementState\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x13\n\x0bkey_columns\x18\x02 \x03(\r\x12\x14\n\x0c\x63olumn_count\x18\x03 \x01(\x06\x12\x11\n\trow_count\x18\x04 \x01(\x06\x12\x12\n\nbyte_count\x18\x05 \x01(\x06\x12\x14\n\x0creader_count\x18\x06 \x01(\x06\"\xe5\x02\n\x06Status\x12!\n\x05stage\x18\x01 \x01(\x0e\x32\x12.antiphon.v1.Stage\x12\x18\n\x10\x61pplied_position\x18\x02 \x01(\x06\x12\x18\n\x10\x64urable_position\x18\x03 \x01(\x06\x12\x31\n\thydration\x18\x04 \x03(\x0b\x32\x1e.antiphon.v1.HydrationProgress\x12\x16\n\x0eresident_bytes\x18\x05 \x01(\x06\x12\x16\n\x0e\x64\x61taflow_count\x18\x06 \x01(\x06\x12\x15\n\rbacklog_ticks\x18\x07 \x01(\x06\x12\x16\n\x0e\x62\x61\x63klog_age_ms\x18\x08 \x01(\x06\x12\x0e\n\x06\x66\x61iled\x18\t \x03(\x06\x12-\n\x07rebuild\x18\n \x01(\x0b\x32\x1c.antiphon.v1.RebuildProgress\x12\x33\n\x0c\x61rrangements\x18\x0b \x03(\x0b\x32\x1d.antiphon.v1.ArrangementState\"\x1a\n\x08\x44raining\x12\x0e\n\x06reason\x18\x01 \x01(\t*\x9d\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_GREETING\x10\x01\x12\x12\n\x0eSTAGE_CREATION\x10\x02\x12\x18\n\x14STAGE_INITIALIZATION\x10\x03\x12\x13\n\x0fSTAGE_READ_ONLY\x10\x04\x12\x14\n\x10STAGE_READ_WRITE\x10\x05\x12\x10\n\x0cSTAGE_CLOSED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61ntiphon/v1/response.proto\x12\x0b\x61ntiphon.v1\x1a\x16\x61ntiphon/v1/plan.proto\x1a\x17\x61ntiphon/v1/types.proto\"P\n\rResponseBatch\x12\x15\n\rconnection_id\x18\x01 \x01(\x0c\x12(\n\tresponses\x18\x02 \x03(\x0b\x32\x15.antiphon.v1.Response\"\xf9\x02\n\x08Response\x12+\n\tfrontiers\x18\x01 \x01(\x0b\x32\x16.antiphon.v1.FrontiersH\x00\x12)\n\x04peek\x18\x02 \x01(\x0b\x32\x19.antiphon.v1.PeekResponseH\x00\x12\x33\n\tsubscribe\x18\x03 \x01(\x0b\x32\x1e.antiphon.v1.SubscribeResponseH\x00\x12.\n\x07\x63opy_to\x18\x04 \x01(\x0b\x32\x1b.antiphon.v1.CopyToResponseH\x00\x12\'\n\x07\x64ropped\x18\x05 \x01(\x0b\x32\x14.antiphon.v1.DroppedH\x00\x12-\n\x07rebuild\x18\x06 \x01(\x0b\x32\x1a.antiphon.v1.RebuildResultH\x00\x12%\n\x06status\x18\x07 \x01(\x0b\x32\x13.antiphon.v1.StatusH\x00\x12)\n\x08\x64raining\x18\x08 \x01(\x0b\x32\x15.antiphon.v1.DrainingH\x00\x42\x06\n\x04kind\"\xbd\x01\n\tFrontiers\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12-\n\x0ewrite_frontier\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12-\n\x0einput_frontier\x18\x03 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12.\n\x0foutput_frontier\x18\x04 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12\x0e\n\x06others\x18\x05 \x03(\x06\"\xd1\x01\n\x0cPeekResponse\x12\x0f\n\x07peek_id\x18\x01 \x01(\x0c\x12%\n\x04rows\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.PeekRowsH\x00\x12+\n\x07stashed\x18\x03 \x01(\x0b\x32\x18.antiphon.v1.PeekStashedH\x00\x12#\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.antiphon.v1.ErrorH\x00\x12-\n\x08\x63\x61nceled\x18\x05 \x01(\x0b\x32\x19.antiphon.v1.PeekCanceledH\x00\x42\x08\n\x06result\".\n\x08PeekRows\x12\x0f\n\x07\x62\x61tches\x18\x01 \x03(\x0c\x12\x11\n\trow_count\x18\x02 \x01(\x06\"4\n\x0bPeekStashed\x12\x11\n\trow_count\x18\x01 \x01(\x06\x12\x12\n\nbyte_count\x18\x02 \x01(\x06\"\x0e\n\x0cPeekCanceled\"\x8c\x01\n\x11SubscribeResponse\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12,\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1b.antiphon.v1.SubscribeBatchH\x00\x12+\n\ndropped_at\x18\x03 \x01(\x0b\x32\x15.antiphon.v1.FrontierH\x00\x42\x08\n\x06result\"\x90\x01\n\x0eSubscribeBatch\x12$\n\x05lower\x18\x01 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12$\n\x05upper\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12\x0f\n\x07\x62\x61tches\x18\x03 \x03(\x0c\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.antiphon.v1.Error\"\xa5\x01\n\x0e\x43opyToResponse\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x13\n\trow_count\x18\x02 \x01(\x06H\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.antiphon.v1.ErrorH\x00\x12-\n\x07\x64ropped\x18\x04 \x01(\x0b\x32\x1a.antiphon.v1.CopyToDroppedH\x00\x12\x0c\n\x04path\x18\x05 \x01(\tB\x08\n\x06result\"\x0f\n\rCopyToDropped\"\x1d\n\x07\x44ropped\x12\x12\n\ncollection\x18\x01 \x01(\x06\"\x87\x01\n\rRebuildResult\x12\x12\n\nsession_id\x18\x01 \x01(\x06\x12\x32\n\tcompleted\x18\x02 \x01(\x0b\x32\x1d.antiphon.v1.RebuildCompletedH\x00\x12$\n\x06\x66\x61iled\x18\x03 \x01(\x0b\x32\x12.antiphon.v1.ErrorH\x00\x42\x08\n\x06result\"9\n\x10RebuildCompleted\x12\x15\n\rachieved_time\x18\x01 \x01(\x06\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"\xa4\x01\n\x11HydrationProgress\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x11\n\trows_done\x18\x02 \x01(\x06\x12\x12\n\nrows_total\x18\x03 \x01(\x06\x12\x15\n\rrows_received\x18\x04 \x01(\x06\x12\x12\n\nelapsed_ms\x18\x05 \x01(\x06\x12\x13\n\x0bpeer_failed\x18\x06 \x01(\t\x12\x14\n\x0cpeer_failure\x18\x07 \x01(\t\"\xbf\x01\n\x0fRebuildProgress\x12\x12\n\nsession_id\x18\x01 \x01(\x06\x12\x13\n\x0b\x62\x61se_chunks\x18\x02 \x01(\x06\x12\x11\n\tbase_rows\x18\x03 \x01(\x06\x12\x17\n\x0f\x62\x61se_rows_total\x18\x04 \x01(\x06\x12\x11\n\tlive_rows\x18\x05 \x01(\x06\x12\x18\n\x10\x64\x61taflows_filled\x18\x06 \x01(\x06\x12\x17\n\x0f\x64\x61taflows_total\x18\x07 \x01(\x06\x12\x11\n\tcompleted\x18\x08 \x01(\x08\"\xba\x01\n\x10\x41rrangementState\x12\x12\n\ncollection\x18\x01 \x01(\x06\x12\x13\n\x0bkey_columns\x18\x02 \x03(\r\x12\x14\n\x0c\x63olumn_count\x18\x03 \x01(\x06\x12\x11\n\trow_count\x18\x04 \x01(\x06\x12\x12\n\nbyte_count\x18\x05 \x01(\x06\x12\x14\n\x0creader_count\x18\x06 \x01(\x06\x12*\n\tselection\x18\x07 \x03(\x0b\x32\x17.antiphon.v1.Expression\"\xe5\x02\n\x06Status\x12!\n\x05stage\x18\x01 \x01(\x0e\x32\x12.antiphon.v1.Stage\x12\x18\n\x10\x61pplied_position\x18\x02 \x01(\x06\x12\x18\n\x10\x64urable_position\x18\x03 \x01(\x06\x12\x31\n\thydration\x18\x04 \x03(\x0b\x32\x1e.antiphon.v1.HydrationProgress\x12\x16\n\x0eresident_bytes\x18\x05 \x01(\x06\x12\x16\n\x0e\x64\x61taflow_count\x18\x06 \x01(\x06\x12\x15\n\rbacklog_ticks\x18\x07 \x01(\x06\x12\x16\n\x0e\x62\x61\x63klog_age_ms\x18\x08 \x01(\x06\x12\x0e\n\x06\x66\x61iled\x18\t \x03(\x06\x12-\n\x07rebuild\x18\n \x01(\x0b\x32\x1c.antiphon.v1.RebuildProgress\x12\x33\n\x0c\x61rrangements\x18\x0b \x03(\x0b\x32\x1d.antiphon.v1.ArrangementState\"\x1a\n\x08\x44raining\x12\x0e\n\x06reason\x18\x01 \x01(\t*\x9d\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_GREETING\x10\x01\x12\x12\n\x0eSTAGE_CREATION\x10\x02\x12\x18\n\x14STAGE_INITIALIZATION\x10\x03\x12\x13\n\x0fSTAGE_READ_ONLY\x10\x04\x12\x14\n\x10STAGE_READ_WRITE\x10\x05\x12\x10\n\x0cSTAGE_CLOSED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'antiphon.v1.response_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STAGE']._serialized_start=2650
-  _globals['_STAGE']._serialized_end=2807
-  _globals['_RESPONSEBATCH']._serialized_start=68
-  _globals['_RESPONSEBATCH']._serialized_end=148
-  _globals['_RESPONSE']._serialized_start=151
-  _globals['_RESPONSE']._serialized_end=528
-  _globals['_FRONTIERS']._serialized_start=531
-  _globals['_FRONTIERS']._serialized_end=720
-  _globals['_PEEKRESPONSE']._serialized_start=723
-  _globals['_PEEKRESPONSE']._serialized_end=932
-  _globals['_PEEKROWS']._serialized_start=934
-  _globals['_PEEKROWS']._serialized_end=980
-  _globals['_PEEKSTASHED']._serialized_start=982
-  _globals['_PEEKSTASHED']._serialized_end=1034
-  _globals['_PEEKCANCELED']._serialized_start=1036
-  _globals['_PEEKCANCELED']._serialized_end=1050
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=1053
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=1193
-  _globals['_SUBSCRIBEBATCH']._serialized_start=1196
-  _globals['_SUBSCRIBEBATCH']._serialized_end=1340
-  _globals['_COPYTORESPONSE']._serialized_start=1343
-  _globals['_COPYTORESPONSE']._serialized_end=1508
-  _globals['_COPYTODROPPED']._serialized_start=1510
-  _globals['_COPYTODROPPED']._serialized_end=1525
-  _globals['_DROPPED']._serialized_start=1527
-  _globals['_DROPPED']._serialized_end=1556
-  _globals['_REBUILDRESULT']._serialized_start=1559
-  _globals['_REBUILDRESULT']._serialized_end=1694
-  _globals['_REBUILDCOMPLETED']._serialized_start=1696
-  _globals['_REBUILDCOMPLETED']._serialized_end=1753
-  _globals['_HYDRATIONPROGRESS']._serialized_start=1756
-  _globals['_HYDRATIONPROGRESS']._serialized_end=1920
-  _globals['_REBUILDPROGRESS']._serialized_start=1923
-  _globals['_REBUILDPROGRESS']._serialized_end=2114
-  _globals['_ARRANGEMENTSTATE']._serialized_start=2117
-  _globals['_ARRANGEMENTSTATE']._serialized_end=2259
-  _globals['_STATUS']._serialized_start=2262
-  _globals['_STATUS']._serialized_end=2619
-  _globals['_DRAINING']._serialized_start=2621
-  _globals['_DRAINING']._serialized_end=2647
+  _globals['_STAGE']._serialized_start=2718
+  _globals['_STAGE']._serialized_end=2875
+  _globals['_RESPONSEBATCH']._serialized_start=92
+  _globals['_RESPONSEBATCH']._serialized_end=172
+  _globals['_RESPONSE']._serialized_start=175
+  _globals['_RESPONSE']._serialized_end=552
+  _globals['_FRONTIERS']._serialized_start=555
+  _globals['_FRONTIERS']._serialized_end=744
+  _globals['_PEEKRESPONSE']._serialized_start=747
+  _globals['_PEEKRESPONSE']._serialized_end=956
+  _globals['_PEEKROWS']._serialized_start=958
+  _globals['_PEEKROWS']._serialized_end=1004
+  _globals['_PEEKSTASHED']._serialized_start=1006
+  _globals['_PEEKSTASHED']._serialized_end=1058
+  _globals['_PEEKCANCELED']._serialized_start=1060
+  _globals['_PEEKCANCELED']._serialized_end=1074
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=1077
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=1217
+  _globals['_SUBSCRIBEBATCH']._serialized_start=1220
+  _globals['_SUBSCRIBEBATCH']._serialized_end=1364
+  _globals['_COPYTORESPONSE']._serialized_start=1367
+  _globals['_COPYTORESPONSE']._serialized_end=1532
+  _globals['_COPYTODROPPED']._serialized_start=1534
+  _globals['_COPYTODROPPED']._serialized_end=1549
+  _globals['_DROPPED']._serialized_start=1551
+  _globals['_DROPPED']._serialized_end=1580
+  _globals['_REBUILDRESULT']._serialized_start=1583
+  _globals['_REBUILDRESULT']._serialized_end=1718
+  _globals['_REBUILDCOMPLETED']._serialized_start=1720
+  _globals['_REBUILDCOMPLETED']._serialized_end=1777
+  _globals['_HYDRATIONPROGRESS']._serialized_start=1780
+  _globals['_HYDRATIONPROGRESS']._serialized_end=1944
+  _globals['_REBUILDPROGRESS']._serialized_start=1947
+  _globals['_REBUILDPROGRESS']._serialized_end=2138
+  _globals['_ARRANGEMENTSTATE']._serialized_start=2141
+  _globals['_ARRANGEMENTSTATE']._serialized_end=2327
+  _globals['_STATUS']._serialized_start=2330
+  _globals['_STATUS']._serialized_end=2687
+  _globals['_DRAINING']._serialized_start=2689
+  _globals['_DRAINING']._serialized_end=2715
 # @@protoc_insertion_point(module_scope)

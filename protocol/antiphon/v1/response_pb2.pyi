@@ -3,6 +3,7 @@
 isort:skip_file
 Replica to controller."""
 
+from antiphon.v1 import plan_pb2 as _plan_pb2
 from antiphon.v1 import types_pb2 as _types_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -552,6 +553,7 @@ class ArrangementState(_message.Message):
     ROW_COUNT_FIELD_NUMBER: _builtins.int
     BYTE_COUNT_FIELD_NUMBER: _builtins.int
     READER_COUNT_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
     collection: _builtins.int
     column_count: _builtins.int
     """How many of the collection's columns it has."""
@@ -564,6 +566,10 @@ class ArrangementState(_message.Message):
     def key_columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Columns of the collection, in the order of the key; none: all rows are together."""
 
+    @_builtins.property
+    def selection(self) -> _containers.RepeatedCompositeFieldContainer[_plan_pb2.Expression]:
+        """Conditions on the collection's columns; the rows are those for which all are true. None: all."""
+
     def __init__(
         self,
         *,
@@ -573,10 +579,11 @@ class ArrangementState(_message.Message):
         row_count: _builtins.int = ...,
         byte_count: _builtins.int = ...,
         reader_count: _builtins.int = ...,
+        selection: _abc.Iterable[_plan_pb2.Expression] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["byte_count", b"byte_count", "collection", b"collection", "column_count", b"column_count", "key_columns", b"key_columns", "reader_count", b"reader_count", "row_count", b"row_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["byte_count", b"byte_count", "collection", b"collection", "column_count", b"column_count", "key_columns", b"key_columns", "reader_count", b"reader_count", "row_count", b"row_count", "selection", b"selection"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

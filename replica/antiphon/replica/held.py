@@ -92,14 +92,14 @@ class Held:
             if imported.kind not in STORED:
                 continue
             peer = peers.get(imported.collection, "")
-            sought = dataflow.lookups.sought(imported.collection)
-            for each in sought:
+            for each in dataflow.lookups.sought(imported.collection):
                 reading = self.inputs.look_up(
                     imported, each, as_of, dataflow, peer=peer, epoch=epoch
                 )
                 dataflow.lookups.found(imported.collection, reading, each)
+            looks_up = dataflow.lookups.looks_up(imported.collection)
             dataflow.inputs.append(
-                self.inputs.attach(imported, as_of, peer=peer, epoch=epoch, looks_up=bool(sought))
+                self.inputs.attach(imported, as_of, peer=peer, epoch=epoch, looks_up=looks_up)
             )
         for upstream, reader in dataflow.upstream:
             self.want(dataflow, upstream, reader)
@@ -108,12 +108,11 @@ class Held:
 
     def want(self, dataflow: InstalledDataflow, upstream: InstalledExport, reader: Input) -> None:
         """What it imports from another dataflow begins to flow."""
-        sought = dataflow.lookups.sought(upstream.collection)
-        for each in sought:
+        for each in dataflow.lookups.sought(upstream.collection):
             reading = upstream.look_up(each, dataflow.as_of, dataflow)
             dataflow.lookups.found(upstream.collection, reading, each)
         reader.wanted = True
-        reader.looks_up = bool(sought)
+        reader.looks_up = dataflow.lookups.looks_up(upstream.collection)
         upstream.load_dependents()
         self.compact_soon(upstream)
 
@@ -224,8 +223,12 @@ class Held:
     @property
     def state_bytes(self) -> int:
         """Of all dataflows; what several look up counts once."""
-        shared = sum(each.arrangement.byte_count for _, each in self.arranged)
-        return self.installed.footprint.byte_count + shared
+        exported = sum(
+            export.arrangements.byte_count
+            for dataflow in self.installed.dataflows
+            for export in dataflow.exports
+        )
+        return self.installed.footprint.byte_count + self.inputs.arranged_bytes + exported
 
     def end_connection(self) -> None:
         """Nobody listens: what was for this connection alone goes, silently."""

@@ -13,10 +13,12 @@ from antiphon.controller.request import HoldRequested
 from antiphon.controller.sql.statement import Subscribe
 from antiphon.controller.sql.statements.named import plan_collection_subscribe
 from antiphon.protocol.dataflow import Export, SubscribeExport
+from antiphon.protocol.expression import Call, ColumnReference, Literal
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, InstanceId, Position, transient
 from antiphon.protocol.response import ArrangementState, Frontiers, Status
-from antiphon.protocol.schema import arrow_schema
+from antiphon.protocol.schema import BOOLEAN, INT64, arrow_schema
+from antiphon.protocol.selection import selection_of
 from antiphon.protocol.stage import Stage
 from tests.controller.world import World
 
@@ -127,6 +129,10 @@ def test_what_dataflows_look_up_together_as_a_replica_has_told(world: World) -> 
         collection=world.id("t"), key_columns=(0,), column_count=1, row_count=5, byte_count=80,
         reader_count=2,
     )  # fmt: skip
+    column = ColumnReference(index=0, type=INT64)
+    one = Literal(value=1, type=INT64)
+    large = selection_of([Call(function="less", arguments=(one, column), type=BOOLEAN)])
+    told = replace(told, selection=large)
     gone = replace(told, collection=CollectionId(99), key_columns=(1, 0))
     status = Status(
         stage=Stage.READ_WRITE, applied_position=Position(1), durable_position=Position(0),
@@ -135,10 +141,10 @@ def test_what_dataflows_look_up_together_as_a_replica_has_told(world: World) -> 
     world.respond("r1", status)
     first, second = rows(world, SystemCollection.ARRANGEMENTS)
     assert first == {
-        "replica": "r1", "collection": "u1", "name": "t", "key": "k", "columns": 1, "rows": 5,
-        "bytes": 80, "readers": 2,
+        "replica": "r1", "collection": "u1", "name": "t", "key": "k", "filter": "(k > 1)",
+        "columns": 1, "rows": 5, "bytes": 80, "readers": 2,
     }  # fmt: skip
-    assert (second["name"], second["key"]) == ("u99", "#1, #0")
+    assert (second["name"], second["key"], second["filter"]) == ("u99", "#1, #0", "(#0 > 1)")
 
 
 def test_peeks_that_wait(world: World) -> None:

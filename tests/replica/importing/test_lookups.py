@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.ids import CollectionId
-from antiphon.protocol.plan import Get, Join, JoinKind, MapFilterProject, Plan
+from antiphon.protocol.plan import Get, Join, JoinKind, MapFilterProject, Plan, Union
 from antiphon.protocol.schema import INT64, TEXT
+from antiphon.protocol.selection import ALL, selection_of
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
 from antiphon.replica.importing.lookups import Lookups
+from tests.replica.filters import K, V, compared, number, ratio, text, where
 from tests.replica.scripted import FEED, PAIRS, TABLE, above, get
 
 
@@ -35,26 +37,61 @@ def test_both_sides_of_a_join_are_looked_up_and_one_is_brought() -> None:
     plan = join(get(TABLE), get(FEED))
     assert keys(plan, TABLE) == keys(plan, FEED) == [((0,), (0, 1))]
     _, engine = lookups(plan)
-    assert [engine.is_brought(name) for name in (TABLE, FEED)] == [True, False]
+    assert [engine.brought(name) for name in (TABLE, FEED)] == [(ALL,), ()]
 
 
 def test_only_the_columns_that_are_read_are_needed() -> None:
     assert keys(join(get(TABLE), narrow(get(FEED))), FEED) == [((0,), (0,))]
 
 
-def test_a_side_that_is_filtered_first_is_arranged_by_itself() -> None:
+LARGE = selection_of([compared(K, number(1), "greater")])
+
+
+def test_a_side_that_is_filtered_first_is_arranged_as_it_is_filtered() -> None:
     plan = join(above(get(TABLE), 1), get(FEED))
+    found, engine = lookups(plan)
+    assert [(each.key, each.columns, each.selection) for each in found.sought(TABLE)] == [
+        ((0,), (0, 1), LARGE)
+    ]
+    assert [engine.brought(name) for name in (TABLE, FEED)] == [(LARGE,), ()]
+    assert found.looks_up(TABLE), "what must come of it is what is arranged"
+
+
+def test_a_side_whose_filter_may_fail_is_arranged_by_itself() -> None:
+    plan = join(where(compared(ratio(10), number(5), "less")), get(FEED))
     assert keys(plan, TABLE) == []
-    _, engine = lookups(plan)
-    assert [engine.is_brought(name) for name in (TABLE, FEED)] == [True, False]
+    found, engine = lookups(plan)
+    assert [engine.brought(name) for name in (TABLE, FEED)] == [(ALL,), ()]
+    assert not found.looks_up(TABLE)
+
+
+def test_of_what_is_selected_a_column_that_only_the_filter_reads_is_not_kept() -> None:
+    side = where(compared(V, text("a")))
+    narrowed = MapFilterProject(input=side, maps=(), filters=(), project=(0,))
+    found, _ = lookups(join(get(FEED), narrowed))
+    assert [(each.columns, len(each.selection)) for each in found.sought(TABLE)] == [((0,), 1)]
+
+
+def test_what_nothing_arranged_has_comes_as_a_whole() -> None:
+    """One side has the small numbers, the other the large ones, and both are brought."""
+    small = where(compared(K, number(1), "less"))
+    plan = Union(inputs=(join(above(get(TABLE), 1), get(FEED)), join(small, get(FEED))))
+    found, engine = lookups(plan)
+    assert set(engine.brought(TABLE)) == {LARGE, selection_of([compared(K, number(1), "less")])}
+    assert len(found.sought(TABLE)) == 2
+    assert not found.looks_up(TABLE)
+    assert found.looks_up(FEED)
+    beside = Union(inputs=(plan, join(get(TABLE), get(FEED))))
+    found, _ = lookups(beside)
+    assert found.looks_up(TABLE), "all of it is arranged as well"
 
 
 def test_an_outer_side_is_looked_up_too_and_comes_after_the_other() -> None:
     plan = join(get(TABLE), get(FEED), JoinKind.LEFT)
     assert keys(plan, TABLE) == keys(plan, FEED) == [((0,), (0, 1))]
     _, engine = lookups(plan)
-    assert engine.is_brought(FEED), "its keys are made distinct here"
-    assert engine.is_brought(TABLE), "its rows without a match come out by themselves"
+    assert engine.brought(FEED), "its keys are made distinct here"
+    assert engine.brought(TABLE), "its rows without a match come out by themselves"
     assert engine.turn_of(TABLE) > engine.turn_of(FEED)
 
 
@@ -71,7 +108,7 @@ def test_a_semijoin_looks_its_left_side_up_and_is_not_brought_it() -> None:
     plan = join(get(TABLE), get(FEED), JoinKind.SEMI)
     _, engine = lookups(plan)
     assert keys(plan, TABLE) == [((0,), (0, 1))]
-    assert [engine.is_brought(name) for name in (TABLE, FEED)] == [False, True]
+    assert [engine.brought(name) for name in (TABLE, FEED)] == [(), (ALL,)]
 
 
 def test_however_a_condition_is_written_the_key_is_the_same() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from antiphon.protocol.expression import ColumnReference
+from antiphon.protocol.plan import Join, JoinKind, MapFilterProject
 from antiphon.protocol.response import ArrangementState
+from antiphon.protocol.schema import INT64
+from antiphon.protocol.selection import selection_of
 from antiphon.replica.reporting import measures
 from antiphon.replica.reporting.measures import MEASURE_INTERVAL_MS
 from tests.replica.bench import Bench, J, filled, schedule
-from tests.replica.scripted import TABLE, get, index
+from tests.replica.scripted import TABLE, above, get, index
 
 
 def told(bench: Bench) -> tuple[ArrangementState, ...]:
@@ -44,3 +48,22 @@ def test_of_many_the_largest_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = filled()
     bench.wait(MEASURE_INTERVAL_MS)
     assert len(told(bench)) == 1
+
+
+def test_what_is_selected_is_told_beside_the_whole() -> None:
+    bench = filled()
+    key = (ColumnReference(index=0, type=INT64),)
+    large = above(get(TABLE), 1)
+    join = Join(kind=JoinKind.INNER, left=large, right=get(TABLE), left_keys=key, right_keys=key)
+    plan = MapFilterProject(input=join, maps=(), filters=(), project=(0, 3))
+    bench.send(index(J, plan=plan), schedule(J))
+    bench.run()
+    bench.wait(MEASURE_INTERVAL_MS)
+    whole, selected = told(bench)
+    assert (whole.selection, whole.row_count, whole.reader_count) == ((), 3, 2)
+    assert isinstance(large, MapFilterProject)
+    assert (selected.selection, selected.row_count) == (selection_of(large.filters), 2)
+    held = bench.worker._held
+    assert held.state_bytes == held.installed.footprint.byte_count + sum(
+        one.byte_count for one in (whole, selected)
+    ), "each counts once"

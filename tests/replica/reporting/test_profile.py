@@ -17,7 +17,7 @@ from antiphon.protocol.schema import INT64
 from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow
 from antiphon.replica.installing.render import specs_of
-from tests.replica.bench import Bench, J, X, filled, rows_of, schedule
+from tests.replica.bench import Bench, J, S, X, filled, rows_of, schedule
 from tests.replica.scripted import TABLE, above, get, index, peek_id, read_index, table
 
 
@@ -64,6 +64,20 @@ def test_what_several_look_up_is_told_once_with_its_readers() -> None:
     assert profiled(bench, 2, 15)[f"{kept}, shared by 2"]["state_rows"] == 3
     join_profile = profiled(bench, 3, 15, J)
     assert join_profile["arrange, shared by 2"]["state_rows"] == 3
+
+
+def test_of_what_is_filtered_first_the_selected_rows_are_shared() -> None:
+    bench = filled()
+    key = (ColumnReference(index=0, type=INT64),)
+    for view in (J, S):
+        join = Join(kind=JoinKind.INNER, left=above(get(TABLE), 1), right=get(TABLE),
+                    left_keys=key, right_keys=key)  # fmt: skip
+        plan = MapFilterProject(input=join, maps=(), filters=(), project=(0, 3))
+        bench.send(index(view, plan=plan), schedule(view))
+    bench.run()
+    found = profiled(bench, 1, 15, J)
+    assert found["arrange selected rows, shared by 2"]["state_rows"] == 2
+    assert found["arrange, shared by 3"]["state_rows"] == 3
 
 
 def test_a_profile_waits_as_any_read_does_and_takes_no_keys() -> None:

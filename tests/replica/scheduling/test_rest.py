@@ -12,8 +12,9 @@ from antiphon.protocol.dataflow import SubscribeExport
 from antiphon.protocol.expression import Expression
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.plan import Join, JoinKind, MapFilterProject
 from antiphon.replica.installing.installed import InstalledDataflow
-from tests.replica.bench import FEED, Bench, S, Store, compact, rows, schedule, total
+from tests.replica.bench import FEED, Bench, S, Store, compact, counted, rows, schedule, total
 from tests.replica.filters import K, V, compared, modulo, number, ratio, text, where
 from tests.replica.scripted import (
     TABLE,
@@ -25,6 +26,7 @@ from tests.replica.scripted import (
     index_import,
     peek_id,
     read_index,
+    table,
 )
 
 FILTERS: dict[int, Expression] = {
@@ -147,6 +149,42 @@ def test_two_tables_are_waited_for_together() -> None:
     bench.run()
     answers = bench.answers()
     assert [answers[peek_id(n)].row_count for n in (1, 2)] == [0, 1]  # type: ignore[attr-defined]
+
+
+def part(name: CollectionId, value: int) -> MapFilterProject:
+    """Rows of one number."""
+    return MapFilterProject(input=get(name), maps=(), filters=(compared(K, number(value)),),
+                            project=(0, 1))  # fmt: skip
+
+
+def test_a_join_of_two_parts_rests_and_so_does_what_is_arranged_for_it() -> None:
+    store = Store(upper=1)
+    store.append(5, TABLE, *rows((1, "a"), (2, "b")))
+    store.append(5, FEED, *rows((1, "f"), (2, "g")))
+    store.upper = 20
+    bench = Bench(store)
+    views = {}
+    for view in (11, 12):
+        left, right = (part(name, view - 10) for name in (TABLE, FEED))
+        join = Join(kind=JoinKind.INNER, left=left, right=right, left_keys=(K,), right_keys=(K,))
+        plan = MapFilterProject(input=join, maps=(), filters=(), project=(0, 3))
+        views[view] = index(view, imports=(table(), feed()), plan=plan)
+    bench.connect(*views.values(), *map(schedule, views))
+    bench.run()
+    bench.tick(30, ((9, "x"), 1))
+    assert all(installed(bench, view).rest is not None for view in views)
+    arranged = [arranging for _, arranging in bench.worker._held.arranged]
+    assert len(arranged) == 4
+    assert [one.is_at_rest for one in arranged if one.collection == TABLE] == [True, True]
+    before = {view: steps(bench, view) for view in views}
+    for time, row in ((40, (2, "c")), (50, (7, "y")), (60, (2, "d"))):
+        bench.tick(time, (row, 1))
+        bench.tick(time + 5, (row, 1), collection=FEED)
+    assert [steps(bench, view) - before[view] for view in views] == [0, 4]
+    bench.send(read_index(1, 11, 65), read_index(2, 12, 65))
+    answers = bench.answers()
+    assert counted(answers[peek_id(1)]) == {(1, "f"): 1}
+    assert counted(answers[peek_id(2)]) == {(2, "d"): 3}
 
 
 KEYS = st.integers(0, 5)

@@ -17,6 +17,7 @@ from antiphon.controller.instance.state import State
 from antiphon.controller.introspection.system import SCHEMAS, SystemCollection
 from antiphon.controller.named_holds import CatalogHold
 from antiphon.controller.sql.algebra.constants import batch_of
+from antiphon.controller.sql.explaining.explain_expressions import show_selection
 from antiphon.controller.status import InstanceStatus, ReplicaStatus
 from antiphon.history.journal import record_of, sent_of
 from antiphon.history.store import StoredCommand
@@ -24,6 +25,7 @@ from antiphon.protocol.command import CreateDataflow
 from antiphon.protocol.describe import describe, kebab
 from antiphon.protocol.expression import Value
 from antiphon.protocol.ids import CollectionId, ReplicaId, show
+from antiphon.protocol.limits import COLUMNS_MAX
 from antiphon.protocol.response import ArrangementState
 
 Row = tuple[Value, ...]
@@ -208,6 +210,7 @@ def _arrangements(moment: Moment) -> Iterator[Row]:
                 show(one.collection),
                 _name(one.collection, moment.catalog),
                 _key(one, moment.catalog),
+                _selection(one, moment.catalog),
                 one.column_count,
                 one.row_count,
                 one.byte_count,
@@ -216,12 +219,23 @@ def _arrangements(moment: Moment) -> Iterator[Row]:
 
 
 def _key(arrangement: ArrangementState, catalog: Catalog) -> str:
-    """Its columns by name; those of what was dropped by place."""
+    names = _columns(arrangement, catalog)
+    return ", ".join(names[index] for index in arrangement.key_columns)
+
+
+def _selection(arrangement: ArrangementState, catalog: Catalog) -> str | None:
+    """The conditions on its rows; None: all are there."""
+    if not arrangement.selection:
+        return None
+    return show_selection(arrangement.selection, _columns(arrangement, catalog))
+
+
+def _columns(arrangement: ArrangementState, catalog: Catalog) -> list[str]:
+    """Of the collection's columns; those of what was dropped by place."""
     item = catalog.items.get(arrangement.collection)
     if item is None:
-        return ", ".join(f"#{index}" for index in arrangement.key_columns)
-    columns = item.schema.columns
-    return ", ".join(columns[index].name for index in arrangement.key_columns)
+        return [f"#{index}" for index in range(COLUMNS_MAX)]
+    return [column.name for column in item.schema.columns]
 
 
 def _holds(moment: Moment) -> Iterator[Row]:

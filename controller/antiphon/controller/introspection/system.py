@@ -128,6 +128,7 @@ SCHEMAS: Final = {
         collection=_TEXT,
         name=_TEXT,
         key=_TEXT,
+        filter=_TEXT_OR_NULL,
         columns=_INT,
         rows=_INT,
         bytes=_INT,

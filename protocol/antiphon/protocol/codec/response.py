@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final, assert_never
 
+from antiphon.protocol.codec.expression import expression_to_proto
 from antiphon.protocol.codec.failure import failure_to_proto
 from antiphon.protocol.codec.field import MalformedMessage, field, random_id, require
 from antiphon.protocol.codec.frontier import frontier_to_proto
@@ -189,6 +190,7 @@ def _status(message: pb.Status, response: Status) -> None:
             row_count=arrangement.row_count,
             byte_count=arrangement.byte_count,
             reader_count=arrangement.reader_count,
+            selection=[expression_to_proto(part) for part in arrangement.selection],
         )
     if (rebuild := response.rebuild) is not None:
         message.rebuild.CopyFrom(

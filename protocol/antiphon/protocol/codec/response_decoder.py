@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from antiphon.protocol.codec.expression import expression_from_proto
 from antiphon.protocol.codec.failure import failure_from_proto
 from antiphon.protocol.codec.field import (
     MalformedMessage,
@@ -206,6 +207,7 @@ def _arrangement(message: pb.ArrangementState) -> ArrangementState:
         row_count=message.row_count,
         byte_count=message.byte_count,
         reader_count=message.reader_count,
+        selection=each("selection", expression_from_proto, message.selection),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.outer_sides import filling_order
 from antiphon.protocol.plan import Plan, imports_of, schema_of
 from antiphon.protocol.schema import Schema
+from antiphon.protocol.selection import Selection
 from antiphon.replica.dataflow.building.builder import Graph, Node
 from antiphon.replica.dataflow.building.render import render
 from antiphon.replica.dataflow.columns.zset import Zset, concat_rows
@@ -102,29 +103,37 @@ class Dataflow:
         """Of an import, ascending: the others may be anything."""
         source = self._graph.sources[collection]
         found: set[int] = set()
-        for node, inputs in enumerate(self._graph.inputs):
-            if source in inputs:
-                found.update(self._graph.reads.get(node, self._graph.imports[source][1]))
+        for reader in self._readers(source):
+            found.update(self._graph.reads.get(reader, self._graph.imports[source].columns))
         if source == self._output:
-            found.update(self._graph.imports[source][1])
+            found.update(self._graph.imports[source].columns)
         return tuple(sorted(found))
 
     def turn_of(self, collection: CollectionId) -> int:
         """An import's content comes after all of those with a lower number."""
         return self._graph.order.get(collection, 0)
 
-    def is_brought(self, collection: CollectionId) -> bool:
-        """Whether the import's content must come as changes; else all who read it look it up."""
-        return self._is_brought(self._graph.sources[collection])
+    def brought(self, collection: CollectionId) -> tuple[Selection, ...]:
+        """Of which rows of an import the content must come as changes, for each who needs it; none
+        if all who read it look it up."""
+        return tuple(self._brought(self._graph.sources[collection]))
 
-    def _is_brought(self, node: Node) -> bool:
+    def _brought(self, node: Node) -> Iterator[Selection]:
+        """For those who read a node that is an import."""
         graph = self._graph
-        if isinstance(graph.operators[node], Imported):
-            return node in graph.bringing
-        if node == self._output or node not in graph.imports:
-            return True
-        readers = [each for each, inputs in enumerate(graph.inputs) if node in inputs]
-        return any(self._is_brought(reader) for reader in readers)
+        if node == self._output:
+            yield graph.imports[node].selection
+        for reader in self._readers(node):
+            if isinstance(graph.operators[reader], Imported):
+                if reader in graph.bringing:
+                    yield graph.imports[node].selection
+            elif reader in graph.imports:
+                yield from self._brought(reader)
+            else:
+                yield graph.imports[node].selection
+
+    def _readers(self, node: Node) -> list[Node]:
+        return [each for each, inputs in enumerate(self._graph.inputs) if node in inputs]
 
     @property
     def output(self) -> Node:

@@ -42,6 +42,7 @@ class Input:
         self.source: Fills | None = None  # that fills it, if one does
         # At rest nothing is delivered: it has all that concerns it, as far as its source is.
         self.is_at_rest = False
+        self.guard: Guard | None = None  # by which it rests of itself, whenever nothing comes
         self.wake: Callable[[], None] = _nobody_reads  # before something comes that concerns it
         self._delivered = START
         self._initial: deque[Zset] = deque()

@@ -105,10 +105,9 @@ class Inputs:
         `attach`."""
         source = self._source(imported, as_of, peer, epoch)
         upper = source.frontier if source.live else Frontier(source.base_time)
-        found = source.arrangements.find(sought.key, sought.columns, as_of, upper)
+        found = source.arrangements.find(sought, as_of, upper)
         if found is None:
-            collection = imported.collection
-            found = source.arrangements.made(collection, sought.key, sought.columns, as_of)
+            found = source.arrangements.made(imported.collection, sought, as_of)
             self._fill(source, found, peer, epoch)
         return found.read(reader, as_of, source.changes(as_of, found.arrangement.since))
 
@@ -129,6 +128,12 @@ class Inputs:
             for source in sources
             for arranging in source.arrangements
         ]
+
+    @property
+    def arranged_bytes(self) -> int:
+        """That those hold."""
+        every = (source for sources in self._sources.values() for source in sources)
+        return sum(source.arrangements.byte_count for source in every)
 
     def _source(self, imported: Import, as_of: int, peer: str, epoch: Epoch) -> Source:
         """One that reaches back to `as_of`."""

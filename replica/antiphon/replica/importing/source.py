@@ -190,8 +190,10 @@ class Source:
         while self._recent_rows > RECENT_ROWS_MAX:
             self._forgotten, forgotten = self._recent.popleft()
             self._recent_rows -= forgotten.row_count
-        for reader in self._awake:
+        for reader in list(self._awake):
             reader.deliver(fresh, upper)
+            if reader.guard is not None and reader.loaded:
+                self.rest(reader, reader.guard)
         for arranging in self.arrangements.settled():
             self.detach(arranging)
 

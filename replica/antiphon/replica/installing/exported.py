@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from antiphon.protocol.dataflow import (
@@ -14,6 +15,7 @@ from antiphon.protocol.dataflow import (
 from antiphon.protocol.frontier import START, TIME_MAX, Frontier
 from antiphon.protocol.response import Failure
 from antiphon.protocol.schema import Schema
+from antiphon.protocol.selection import ALL
 from antiphon.replica.dataflow.arrangements.reading import Reader, Reading
 from antiphon.replica.dataflow.arrangements.trace import Trace
 from antiphon.replica.dataflow.columns.zset import Zset
@@ -126,29 +128,29 @@ class InstalledExport:
 
     def look_up(self, sought: Sought, as_of: int, reader: Reader) -> Reading:
         """Where the collection is arranged so."""
-        found = self.arrangements.find(sought.key, sought.columns, as_of, self.owner.frontier)
-        if found is None and self._keeps(sought.key):
-            found = self._shared_out(sought.key)
+        found = self.arrangements.find(sought, as_of, self.owner.frontier)
+        if found is None and self._keeps(sought):
+            found = self._shared_out(sought)
         if found is None:
-            found = self.arrangements.made(self.collection, sought.key, sought.columns, as_of)
+            found = self.arrangements.made(self.collection, sought, as_of)
             self.dependents.append(found)
             self.load_dependents()
         since = found.arrangement.since
         later = self.trace.updates(as_of + 1, since + 1) if as_of < since else []
         return found.read(reader, as_of, later)
 
-    def _keeps(self, key: tuple[int, ...]) -> bool:
-        """Whether its trace has rows of its own by this key, and goes on to."""
+    def _keeps(self, sought: Sought) -> bool:
+        """Whether its trace has these rows of its own by this key, and goes on to."""
         kept = self.kept
         if kept is None or kept.shared is not None or self.owner.frontier.is_closed:
             return False
-        return tuple(sorted(kept.key_columns)) == key
+        return tuple(sorted(kept.key_columns)) == sought.key and sought.selection == ALL
 
-    def _shared_out(self, key: tuple[int, ...]) -> Arranging:
+    def _shared_out(self, sought: Sought) -> Arranging:
         """What its trace holds, from now on for others too: the trace is one of the readers."""
         since, content, later = self.trace.handed_over(self.owner.as_of)
-        whole = range(len(self.schema))
-        own = self._own = self.arrangements.made(self.collection, key, tuple(whole), since)
+        whole = replace(sought, columns=tuple(range(len(self.schema))))
+        own = self._own = self.arrangements.made(self.collection, whole, since)
         own.has_own_snapshot = True
         for part in content:
             own.load(part)

@@ -11,22 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from antiphon.protocol.expression import (
-    COMPARISONS,
-    LOGIC,
-    Call,
-    ColumnReference,
-    Expression,
-    Literal,
-)
+from antiphon.protocol.expression import Call, Expression, Literal
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Get, MapFilterProject, Plan, children
 from antiphon.protocol.schema import INT16, INT32, INT64, TEXT
+from antiphon.protocol.selection import Selection, cannot_fail
 from antiphon.replica.dataflow.expressions.evaluate import columns_of
 
 # Types whose values are equal in SQL where they are equal in Python.
 _HASHED: Final = (INT16, INT32, INT64, TEXT)
-_SAFE: Final = frozenset(COMPARISONS + LOGIC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +39,11 @@ def guard_of(plan: Plan, collection: CollectionId) -> Guard | None:
     """
     found = list(_guards(plan, collection))
     return found[0] if found and all(guard == found[0] for guard in found) else None
+
+
+def guard_among(selection: Selection) -> Guard | None:
+    """What a row must be to be selected; None: that cannot be told by a constant."""
+    return next((found for part in selection if (found := _equality(part)) is not None), None)
 
 
 def _guards(plan: Plan, collection: CollectionId) -> Iterator[Guard | None]:
@@ -68,7 +66,7 @@ def _first_guard(plan: MapFilterProject) -> Guard | None:
         guard = _equality(expression)
         if guard is not None and _comes_in(guard.expression, width):
             return guard
-        if not (_cannot_fail(expression) and _comes_in(expression, width)):
+        if not (cannot_fail(expression) and _comes_in(expression, width)):
             return None
     return None
 
@@ -85,16 +83,6 @@ def _equality(expression: Expression) -> Guard | None:
     if right.type != left.type or isinstance(value, bool) or not isinstance(value, int | str):
         return None
     return Guard(expression=left, value=value)
-
-
-def _cannot_fail(expression: Expression) -> bool:
-    match expression:
-        case ColumnReference() | Literal():
-            return True
-        case Call(function=function, arguments=arguments):
-            return function in _SAFE and all(map(_cannot_fail, arguments))
-        case _:
-            return False
 
 
 def _comes_in(expression: Expression, width: int) -> bool:

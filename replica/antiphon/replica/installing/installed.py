@@ -103,7 +103,7 @@ class InstalledDataflow:
             and self.rest is None
             and bool(self.inputs)
             and self.is_in_force
-            and not (self._engine.is_timed or self.upstream or self.lookups.readings)
+            and not (self._engine.is_timed or self.upstream)
             and self.description.until is None
             and all(export.is_only_read for export in self.exports)
             and not any(reader.pending_count for reader in self.inputs)

@@ -375,16 +375,15 @@ def _read(new: InstalledDataflow, lanes: Lanes, start: int) -> Input:
     """An input from the lanes. What it looks up is arranged there, for all that is rebuilt: what
     is in force has arrangements of its own, which may be wrong."""
     collection = lanes.imported.collection
-    sought = new.lookups.sought(collection)
-    for each in sought:
-        found = lanes.arrangements.find(each.key, each.columns, start, lanes.frontier)
+    for each in new.lookups.sought(collection):
+        found = lanes.arrangements.find(each, start, lanes.frontier)
         if found is None:
-            found = lanes.arrangements.made(collection, each.key, each.columns, start)
+            found = lanes.arrangements.made(collection, each, start)
             lanes.attach(found)
         later = lanes.changes(start, found.arrangement.since)
         new.lookups.found(collection, found.read(new, start, later), each)
     reader = Input(collection, start)
-    reader.looks_up = bool(sought)
+    reader.looks_up = new.lookups.looks_up(collection)
     lanes.attach(reader)
     return reader
 

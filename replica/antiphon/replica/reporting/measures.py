@@ -32,9 +32,21 @@ class Measures:
                     row_count=each.arrangement.row_count,
                     byte_count=each.arrangement.byte_count,
                     reader_count=each.reader_count,
+                    selection=each.selection,
                 )
                 for collection, each in self._held.arranged
             ]
-            found.sort(key=lambda one: (-one.byte_count, one.collection, one.key_columns))
+            found.sort(
+                key=lambda one: (
+                    -one.byte_count,
+                    one.collection,
+                    one.key_columns,
+                    repr(one.selection),
+                )
+            )
             self._found = tuple(found[:ARRANGEMENTS_TOLD_MAX])
         return self._found, is_due
+
+
+def _largest_first(one: ArrangementState) -> tuple[int, int, tuple[int, ...], str]:
+    return -one.byte_count, one.collection, one.key_columns, repr(one.selection)

@@ -36,7 +36,8 @@ def profile(
         name = counters.name
         if isinstance(operator, Imported) and operator.reading is not None:
             said, state = shared.told(operator.reading.arrangement, number)
-            name = f"{name}, {said}"
+            rows_of = " selected rows" if operator.selection else ""
+            name = f"{name}{rows_of}, {said}"
         took_ms = counters.ticks / _NANOSECONDS
         inputs = ", ".join(str(node) for node in counters.inputs)
         done = (counters.loaded_in, came, left, counters.steps)

@@ -9,20 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, ItemKind
-from antiphon.controller.sql.binding.types import parts_of_type
+from antiphon.controller.sql.explaining.explain_expressions import show_expression, show_value
 from antiphon.controller.sql.explaining.explain_joins import JoinReasons, is_ordered
-from antiphon.controller.sql.parsing.literal_text import MICROSECONDS, to_datetime, write_value
 from antiphon.protocol.dataflow import Finishing
-from antiphon.protocol.expression import (
-    Call,
-    Case,
-    Cast,
-    ColumnReference,
-    Expression,
-    Interval,
-    Literal,
-    Value,
-)
+from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.ids import CollectionId, show
 from antiphon.protocol.plan import (
     Aggregate,
@@ -51,17 +41,7 @@ from antiphon.protocol.plan import (
     schema_of,
 )
 from antiphon.protocol.ranges import range_of
-from antiphon.protocol.schema import TEXT, TIMESTAMP, TIMESTAMPTZ, Type
 
-_SYMBOLS = {
-    "equal": "=", "not_equal": "<>", "less": "<", "less_equal": "<=", "greater": ">",
-    "greater_equal": ">=", "add": "+", "subtract": "-", "multiply": "*", "divide": "/",
-    "modulo": "%", "and": "AND", "or": "OR", "like": "LIKE", "ilike": "ILIKE",
-    "is_distinct_from": "IS DISTINCT FROM", "is_not_distinct_from": "IS NOT DISTINCT FROM",
-}  # fmt: skip
-_SUFFIXES = {
-    "is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"
-}  # fmt: skip
 _ROWS_SHOWN = 3
 _NAME_MAX = 40
 
@@ -236,7 +216,7 @@ def describe_collection(collection: CollectionId, catalog: Catalog) -> str:
 
 def _constant(plan: Constant) -> str:
     shown = [
-        "(" + ", ".join(_value(Literal(value=v, type=t)) for v, t in zip(
+        "(" + ", ".join(show_value(Literal(value=v, type=t)) for v, t in zip(
             row, plan.schema.types, strict=True)) + ")"
         for row, _ in plan.rows[:_ROWS_SHOWN]
     ]  # fmt: skip
@@ -352,7 +332,7 @@ def _bound(offset: int | None, distance: Literal | None, unbounded: str) -> str:
         return f"unbounded {unbounded}"
     if offset == 0:
         return "current row"
-    shown = abs(offset) if distance is None else _value(distance)
+    shown = abs(offset) if distance is None else show_value(distance)
     return f"{shown} {'preceding' if offset < 0 else 'following'}"
 
 
@@ -364,68 +344,3 @@ def _order(keys: Sequence[SortKey], names: Sequence[str]) -> str:
             text += " nulls first" if key.nulls_first else " nulls last"
         parts.append(text)
     return ", ".join(parts)
-
-
-def show_expression(expression: Expression, names: Sequence[str]) -> str:
-    """The expression over columns of these names, in SQL as far as it has words for it."""
-    match expression:
-        case ColumnReference():
-            return names[expression.index]
-        case Literal():
-            return _value(expression)
-        case Cast():
-            return f"{show_expression(expression.input, names)}::{expression.type}"
-        case Case():
-            branches = " ".join(
-                f"WHEN {show_expression(branch.condition, names)} "
-                f"THEN {show_expression(branch.value, names)}"
-                for branch in expression.branches
-            )
-            return f"CASE {branches} ELSE {show_expression(expression.otherwise, names)} END"
-        case Call():
-            return _call(expression, names)
-        case _:
-            assert_never(expression)
-
-
-def _call(call: Call, names: Sequence[str]) -> str:
-    inner = [show_expression(part, names) for part in call.arguments]
-    if call.function in _SYMBOLS:
-        return f"({f' {_SYMBOLS[call.function]} '.join(inner)})"
-    if call.function in _SUFFIXES:
-        return f"({inner[0]} {_SUFFIXES[call.function]})"
-    if call.function == "not":
-        return f"(NOT {inner[0]})"
-    return f"{call.function}({', '.join(inner)})"
-
-
-def _value(literal: Literal) -> str:
-    if isinstance(literal.value, tuple):
-        return _nested_value(literal.value, literal.type)
-    if literal.value is None:
-        return "NULL"
-    if isinstance(literal.value, Interval):
-        return _interval(literal.value)
-    if literal.type in (TIMESTAMP, TIMESTAMPTZ) and isinstance(literal.value, int):
-        return to_datetime(literal.value).isoformat(sep=" ")
-    written = write_value(literal.value, literal.type)
-    if written is None:
-        return str(literal.value)
-    if literal.type == TEXT:
-        escaped = written.replace("'", "''")
-        return f"'{escaped}'"
-    return written
-
-
-def _nested_value(values: tuple[Value, ...], kind: Type) -> str:
-    kinds = parts_of_type(kind, len(values))
-    shown = ", ".join(_value(Literal(value=v, type=t)) for v, t in zip(values, kinds, strict=True))
-    return f"[{shown}]" if kind.element is not None else f"ROW({shown})"
-
-
-def _interval(value: Interval) -> str:
-    parts = [(value.months, "months"), (value.days, "days")]
-    shown = [f"{count} {unit}" for count, unit in parts if count]
-    if value.microseconds or not shown:
-        shown.append(f"{value.microseconds / MICROSECONDS:g} seconds")
-    return " ".join(shown)

@@ -11,11 +11,13 @@ from functools import lru_cache
 from typing import Final
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
+from antiphon.controller.sql.explaining.explain_expressions import show_selection
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.expression import Expression
 from antiphon.protocol.looked_up import Found, Side, Why, looked_up, sides_of
 from antiphon.protocol.outer_sides import filling_order
 from antiphon.protocol.plan import Get, Join, JoinKind, MapFilterProject, Plan
+from antiphon.protocol.selection import ALL
 
 SHARERS_SHOWN: Final = 3
 _KEPT: Final = (ItemKind.INDEX, ItemKind.MATERIALIZED_VIEW)
@@ -66,14 +68,18 @@ class JoinReasons:
         item = self._catalog.items.get(side.collection)
         if item is None:
             return str(side.why.value)
-        columns = ", ".join(item.schema.columns[index].name for index in side.key)
+        names = [column.name for column in item.schema.columns]
+        columns = ", ".join(names[index] for index in side.key)
         where = f"{KIND_NAMES[item.kind]} {item.name}"
-        sharers = self._sharers.get((side.collection, side.key), [])
-        if item.kind in _KEPT and side.key == tuple(sorted(item.key_columns)):
+        sharers = self._sharers.get((side.collection, side.key, side.selection), [])
+        is_kept = item.kind in _KEPT and side.selection == ALL
+        if is_kept and side.key == tuple(sorted(item.key_columns)):
             where += f", which is kept by ({columns}) anyway"
             if not sharers:
                 return where
         else:
+            if side.selection:
+                where += f" where {show_selection(side.selection, names)}"
             where += f" arranged by ({columns})" if side.key else ", without a key"
         if not sharers:
             return f"{where}; nothing else looks it up so"
@@ -91,7 +97,7 @@ def _found(plan: bytes, key_columns: tuple[int, ...]) -> frozenset[Found]:
     """What a kept item looks up, or is. A pure function of immutable bytes."""
     decoded = plan_from_bytes(plan)
     if isinstance(decoded, Get) and key_columns:
-        return frozenset({(decoded.collection, tuple(sorted(key_columns)))})
+        return frozenset({(decoded.collection, tuple(sorted(key_columns)), ALL)})
     return looked_up(decoded)
 
 

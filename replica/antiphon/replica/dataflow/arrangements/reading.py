@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from antiphon.protocol.row_hash import Words
 from antiphon.protocol.schema import Schema, arrow_schema
+from antiphon.protocol.selection import Selection
 from antiphon.replica.dataflow.arrangements.arrangement import Arrangement, Ticks, before
 from antiphon.replica.dataflow.arrangements.batch import Batch
 from antiphon.replica.dataflow.columns.zset import Zset, concat_rows
@@ -33,6 +34,7 @@ class Filling(Protocol):
     """What fills an arrangement. `refusal`: who was to give the content and does not, and why."""
 
     arrangement: Arrangement
+    selection: Selection  # which rows of the collection it lets in
     rows_received: int
     rows_total: int
     refusal: tuple[str, str] | None
@@ -42,8 +44,8 @@ class Filling(Protocol):
 
 
 class Reading:
-    """`later`: of the changes after `as_of`, all that are folded, ascending; none if `as_of` can be
-    read."""
+    """`later`: of the changes after `as_of` that the arrangement lets in, all that are folded,
+    ascending; none if `as_of` can be read."""
 
     def __init__(self, filling: Filling, reader: Reader, as_of: int, later: Ticks = ()) -> None:
         self.filling = filling
@@ -57,6 +59,10 @@ class Reading:
     @property
     def arrangement(self) -> Arrangement:
         return self.filling.arrangement
+
+    @property
+    def selection(self) -> Selection:
+        return self.filling.selection
 
     @property
     def hold(self) -> int:

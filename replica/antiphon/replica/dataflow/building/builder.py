@@ -10,6 +10,7 @@ from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.outer_sides import Order, comes_last
 from antiphon.protocol.plan import Plan
 from antiphon.protocol.schema import Schema, Type
+from antiphon.protocol.selection import Selected
 from antiphon.replica.dataflow.expressions.evaluate import columns_of
 from antiphon.replica.dataflow.operators.arrange import Arrange, Arranged
 from antiphon.replica.dataflow.operators.imported import Imported
@@ -51,8 +52,8 @@ class Graph:
     # Makes the dataflow of a plan that stands within this one, over inputs of these columns.
     nested: Callable[[Plan, Mapping[CollectionId, Schema]], Round] | None = None
     shares: bool = False  # imports may be looked up where they are arranged for all who read them
-    # Columns of an import, and nothing else: which, in the order of the node's.
-    imports: dict[Node, tuple[CollectionId, tuple[int, ...]]] = field(default_factory=dict)
+    # Columns of an import, of all its rows or those that are selected, and nothing else.
+    imports: dict[Node, Selected] = field(default_factory=dict)
     # In which imports are filled: those that are outer sides after what they are joined with.
     order: Order = field(default_factory=dict)
     # Nodes and keys of outer sides that cannot come last, and are arranged here alone.
@@ -83,7 +84,7 @@ class Graph:
         if known is None:
             known = self.add("source", Source(), ())
             self.sources[collection] = known
-            self.imports[known] = (collection, tuple(range(width)))
+            self.imports[known] = Selected(collection, tuple(range(width)))
         return known
 
     def mapped(
@@ -102,18 +103,22 @@ class Graph:
         found = self.add("map_filter_project", operator, (node,), identity)
         read = set(project).union(*(columns_of(part) for part in (*maps, *filters)))
         self.reads[found] = frozenset(column for column in read if column < width)
-        if node in self.imports and not maps and not filters:
-            collection, columns = self.imports[node]
-            self.imports[found] = (collection, tuple(columns[index] for index in project))
+        if node in self.imports and not maps:
+            selected = self.imports[node].narrowed(filters, project)
+            if selected is not None:
+                self.imports[found] = selected
         return found
 
     def projected(self, node: Node, width: int, project: Sequence[int]) -> Node:
         return self.mapped(node, width, (), (), project)
 
     def filtered(self, node: Node, width: int, condition: Expression | None) -> Node:
+        """For a part of a join, which nobody else has: not to be arranged for all."""
         if condition is None:
             return node
-        return self.mapped(node, width, (), (condition,), range(width))
+        found = self.mapped(node, width, (), (condition,), range(width))
+        self.imports.pop(found, None)
+        return found
 
     def shaped(self, node: Node, width: int, columns: Sequence[Expression]) -> Node:
         """The input as these columns."""
@@ -166,11 +171,10 @@ class Graph:
         imported = self.imports.get(keyed.node)
         if own or not self.shares or imported is None:
             return self.arranged(keyed, drop_nulls=drop_nulls)
-        collection, columns = imported
         return self._known(
             keyed,
             drop_nulls,
-            lambda: Imported(collection, columns, keyed.keys, drop_nulls=drop_nulls),
+            lambda: Imported(imported, keyed.keys, drop_nulls=drop_nulls),
             is_shared=True,
         )
 
@@ -223,7 +227,7 @@ class Graph:
         first = next((side for side in by if side.node in self.imports), None)
         if not self.shares or first is None or len(first.keys) < 2:
             return left, right
-        _, columns = self.imports[first.node]
+        columns = self.imports[first.node].columns
         order = sorted(range(len(first.keys)), key=lambda place: columns[first.keys[place]])
         return _reordered(left, order), _reordered(right, order)
 
@@ -261,7 +265,7 @@ class Graph:
                 found.add(node)
                 stack += self.inputs[node]
         others = frozenset(c for c, node in self.sources.items() if node in found)
-        return comes_last(self.order, self.imports[outer][0], others)
+        return comes_last(self.order, self.imports[outer].collection, others)
 
 
 def _reordered(keyed: Keyed, order: Sequence[int]) -> Keyed:

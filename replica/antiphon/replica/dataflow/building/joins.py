@@ -18,9 +18,9 @@ from typing import assert_never
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
 from antiphon.protocol.plan import Join, JoinKind, schema_of
 from antiphon.protocol.ranges import Range, range_of
+from antiphon.protocol.remapping import remapped
 from antiphon.protocol.schema import BOOLEAN, Type
 from antiphon.replica.dataflow.building.builder import Graph, Keyed, Node
-from antiphon.replica.dataflow.expressions.rewrite import remapped
 from antiphon.replica.dataflow.operators.joining.join import LEFT, RIGHT
 from antiphon.replica.dataflow.operators.joining.range_join import Bounds
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.selection import Selected
 from antiphon.replica.dataflow.arrangements.batch import Batch
 from antiphon.replica.dataflow.arrangements.intake import Change
 from antiphon.replica.dataflow.arrangements.reading import Reading
@@ -19,21 +19,15 @@ from antiphon.replica.dataflow.operators.operator import Operator, Step
 
 
 class Imported(Operator, Arranged):
-    """`columns`: of the collection, in the order of the input's; `key_indices`: of the input.
-    `reading` is set before the first step."""
+    """`selected`: what its input is of an import; `key_indices`: of the input. `reading` is set
+    before the first step."""
 
     is_whole = True
 
-    def __init__(
-        self,
-        collection: CollectionId,
-        columns: Sequence[int],
-        key_indices: Sequence[int],
-        *,
-        drop_nulls: bool,
-    ) -> None:
-        self.collection = collection
-        self.columns = tuple(columns)
+    def __init__(self, selected: Selected, key_indices: Sequence[int], *, drop_nulls: bool) -> None:
+        self.collection = selected.collection
+        self.columns = selected.columns
+        self.selection = selected.selection
         self.key_indices = tuple(key_indices)
         self.key = tuple(self.columns[index] for index in key_indices)
         self.reading: Reading | None = None
