@@ -9,14 +9,17 @@ import math
 import sys
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 NULL = "NULL"
+COLUMN_WIDTH_LEAST: Final = 12  # a narrower column is a heap of letters, unless all of it fits
+COLUMN_GAP: Final = 3
 
 
 def console() -> Console:
@@ -99,20 +102,44 @@ def cell(value: Any) -> str:
 def print_rows(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], numeric: Sequence[bool] = ()
 ) -> None:
-    """A table on a terminal; otherwise a header and tab-separated lines. `numeric`: which columns
-    stand to the right."""
+    """For people on a terminal; otherwise a header and tab-separated lines. `numeric`: which
+    columns stand to the right."""
     if not is_terminal():
         print_line(columns)
         for row in rows:
             print_line([cell(value) for value in row])
         return
+    target = console()
+    shown = [[Text(cell(v), style="dim" if v is None else "") for v in row] for row in rows]
+    target.print(drawn(columns, shown, numeric, width=target.width))
+
+
+def drawn(
+    columns: Sequence[str], rows: Sequence[Sequence[Text]], numeric: Sequence[bool], *, width: int
+) -> RenderableType:
+    """A table, or one line a value where a table of `width` would crush its columns."""
+    least = [
+        min(max(cell_len(name), *(row[at].cell_len for row in rows), 0), COLUMN_WIDTH_LEAST)
+        for at, name in enumerate(columns)
+    ]
+    if rows and sum(least) + COLUMN_GAP * len(columns) > width:
+        return Group(*(_record(columns, row, number) for number, row in enumerate(rows, 1)))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(columns):
-        right = index < len(numeric) and numeric[index]
+    for at, name in enumerate(columns):
+        right = at < len(numeric) and numeric[at]
         table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell(v), style="dim" if v is None else "") for v in row))
-    console().print(table)
+        table.add_row(*row)
+    return table
+
+
+def _record(columns: Sequence[str], row: Sequence[Text], number: int) -> RenderableType:
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(no_wrap=True)
+    lines.add_column(overflow="fold")
+    for name, value in zip(columns, row, strict=True):
+        lines.add_row(Text(name), value)
+    return Group(Text(f"-- row {number}"), lines)
 
 
 def print_line(cells: Sequence[str]) -> None:
