@@ -57,6 +57,7 @@ from antiphon.controller.sql.statements.reading import (
 )
 from antiphon.controller.sql.statements.setting import plan_alter_system
 from antiphon.controller.sql.statements.show import plan_show
+from antiphon.controller.sql.statements.with_before import change_after_with, tables_before
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.errors import (
     ComputeError,
@@ -116,6 +117,9 @@ def plan_statement(
 def _plan(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
     cursor = Cursor(source)
     word = cursor.peek().upper
+    changed = change_after_with(source, cursor.peek().start) if word == "WITH" else None
+    if changed is not None:
+        return _plan_change_with(source, catalog, now_us, *changed)
     if word in _QUERIES:
         return _plan_select(source, catalog, now_us)
     match word:
@@ -148,6 +152,22 @@ def _plan(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
             return _plan_explain(source, cursor, catalog, now_us)
         case _:
             raise _unknown_statement(source, cursor)
+
+
+def _plan_change_with(
+    source: Source, catalog: Catalog, now_us: int | None, verb: str, start: int
+) -> Statement:
+    """WITH ... (INSERT | UPDATE | DELETE) ..."""
+    match verb:
+        case "INSERT":
+            cursor = Cursor(source, start)
+            cursor.take()
+            tables = tables_before(source, start)
+            return plan_insert(source, cursor, catalog, now_us, tables)
+        case "UPDATE":
+            return plan_update(source, catalog, now_us)
+        case _:
+            return plan_delete(source, catalog, now_us)
 
 
 def _unknown_statement(source: Source, cursor: Cursor) -> Exception:
@@ -246,7 +266,11 @@ def _plan_explain(
     start = cursor.peek().start
     if cursor.peek().upper == "VERBOSE":
         raise source.unsupported(start, f"EXPLAIN {cursor.peek().upper}")
-    if cursor.peek().upper in _QUERIES:
+    word = cursor.peek().upper
+    is_change = word in _CHANGES or (
+        word == "WITH" and change_after_with(source, start) is not None
+    )
+    if word in _QUERIES and not is_change:
         context = Context(source=source, catalog=catalog, now_us=now_us, may_inspect=True)
         query = QueryLowering(context=context).lower(
             _query_node(source, start, len(source.piece.text))
@@ -259,7 +283,7 @@ def _plan_explain(
         if context.inspects:
             lines[0] = "Evaluate once, at the controller"
         return _lines([*lines, *explain_plan(plan, catalog)])
-    if cursor.peek().upper in _CHANGES:
+    if is_change:
         # Blanks keep the offsets those of the whole statement.
         text = source.piece.text
         alone = Source(replace(source.piece, text=" " * start + text[start:]))

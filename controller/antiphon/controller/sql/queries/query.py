@@ -56,6 +56,7 @@ from antiphon.protocol.plan import (
 )
 from antiphon.protocol.schema import Column, Schema, Type
 
+Bound = tuple[tuple[int, Plan], ...]  # the values of bindings, in the order of WITH
 NO_TABLES: Final[Environment] = MappingProxyType({})
 
 
@@ -167,6 +168,19 @@ class QueryLowering:
         environment: Environment,
         around: _Around,
     ) -> Query:
+        reach, bound = self._tables(clause, environment, around)
+        query = self._body(node, reach, around)
+        return replace(query, plan=bind_all(bound, query.plan))
+
+    def tables(self, clause: exp.Expr | None) -> tuple[Environment, Bound]:
+        """What WITH in front of a change defines, and what that is bound to."""
+        if clause is None:
+            return NO_TABLES, ()
+        return self._tables(clause, NO_TABLES, _Around(None, None))
+
+    def _tables(
+        self, clause: exp.Expr, environment: Environment, around: _Around
+    ) -> tuple[Environment, Bound]:
         source = self.context.source
         expect_only(source, clause, "expressions", "recursive")
         recursive = bool(clause.args.get("recursive"))
@@ -192,11 +206,7 @@ class QueryLowering:
             binding = self.context.next_binding()
             bound.append((binding, query.finished()))
             reach[name] = CommonTable(binding=binding, columns=columns, schema=schema)
-        query = self._body(node, reach, around)
-        plan = query.plan
-        for binding, value in reversed(bound):
-            plan = bind(binding, value, plan)
-        return replace(query, plan=plan)
+        return reach, tuple(bound)
 
     def _common(
         self,
@@ -364,6 +374,13 @@ def _matching(kind: JoinKind, left: Plan, right: Plan) -> Plan:
     return Join(
         kind=kind, left=left, right=right, left_keys=keys, right_keys=keys, nulls_match=True
     )
+
+
+def bind_all(bound: Bound, body: Plan) -> Plan:
+    """`body` with all bindings in reach, of which later ones may read earlier ones."""
+    for binding, value in reversed(bound):
+        body = bind(binding, value, body)
+    return body
 
 
 def bind(binding: int, value: Plan, body: Plan) -> Plan:

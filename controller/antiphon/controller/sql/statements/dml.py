@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.algebra.plans import computed, projected, width_of
 from antiphon.controller.sql.binding.coercion import assign
-from antiphon.controller.sql.binding.relation import Context
+from antiphon.controller.sql.binding.relation import Context, Environment
 from antiphon.controller.sql.parsing.dialect import parse
 from antiphon.controller.sql.parsing.source import Source, Spot, near_miss
 from antiphon.controller.sql.parsing.syntax import expect_only, is_row, name_of
-from antiphon.controller.sql.queries.query import NO_TABLES, QueryLowering
+from antiphon.controller.sql.queries.query import Bound, QueryLowering, bind_all
 from antiphon.controller.sql.queries.select import SelectLowering
 from antiphon.controller.sql.rewriting.optimize import optimized
 from antiphon.controller.sql.scalars.scalar import Scalars
@@ -28,17 +28,26 @@ from antiphon.protocol.plan import Distinct, Get, Join, JoinKind, Plan, SortKey,
 from antiphon.protocol.schema import Column, Schema
 
 
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """Of WITH: what names mean, and the values of the bindings that are read by them."""
+
+    reach: Environment
+    bound: Bound
+
+
 def plan_delete(source: Source, catalog: Catalog, now_us: int | None) -> Statement:
     node = parse(source)
     if not isinstance(node, exp.Delete):
         raise source.unsupported(node, type(node).__name__.upper())
-    expect_only(source, node, "this", "using", "where", "returning")
-    item, lowering = _affected(source, node, node.args.get("using") or (), catalog, now_us)
+    expect_only(source, node, "this", "using", "where", "returning", "with_")
+    item, lowering, tables = _affected(source, node, node.args.get("using") or (), catalog, now_us)
     clause, beside = node.args.get("returning"), node.args.get("using")
-    rows, shown = _with_returning(lowering, item, clause, _current(item), old=0, new=None)
+    outputs = _current(item)
+    rows, shown = _with_returning(lowering, item, tables, clause, outputs, old=0, new=None)
     if beside:
         rows = _once(item, rows)
-    plan = optimized(rows, catalog, maintained=False)
+    plan = optimized(bind_all(tables.bound, rows), catalog, maintained=False)
     read = whole_read(plan, answer_schema(item.schema, shown), catalog)
     return Delete(item=item, read=read, returning=shown)
 
@@ -47,10 +56,10 @@ def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Stateme
     node = parse(source)
     if not isinstance(node, exp.Update):
         raise source.unsupported(node, type(node).__name__.upper())
-    expect_only(source, node, "this", "expressions", "from_", "where", "returning")
+    expect_only(source, node, "this", "expressions", "from_", "where", "returning", "with_")
     others = node.args.get("from_")
     beside = () if others is None else (others.this,)
-    item, lowering = _affected(source, node, beside, catalog, now_us)
+    item, lowering, tables = _affected(source, node, beside, catalog, now_us)
     scalars = lowering.scalars("UPDATE")
     keeps_key = item.kind is ItemKind.FEED
     changed = assignments(source, item, node.expressions, scalars, keeps_key=keeps_key)
@@ -59,12 +68,11 @@ def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Stateme
     current = _current(item)
     future = [lowering.place(changed.get(index, column)) for index, column in enumerate(current)]
     clause = node.args.get("returning")
-    rows, shown = _with_returning(
-        lowering, item, clause, [*current, *future], old=0, new=len(current)
-    )
+    outputs = [*current, *future]
+    rows, shown = _with_returning(lowering, item, tables, clause, outputs, old=0, new=len(current))
     if beside:
         rows = _once(item, rows)
-    plan = optimized(rows, catalog, maintained=False)
+    plan = optimized(bind_all(tables.bound, rows), catalog, maintained=False)
     read = whole_read(plan, answer_schema(both_schema(item), shown), catalog)
     return Update(item=item, read=read, returning=shown)
 
@@ -72,6 +80,7 @@ def plan_update(source: Source, catalog: Catalog, now_us: int | None) -> Stateme
 def _with_returning(
     lowering: SelectLowering,
     item: CatalogItem,
+    tables: _Tables,
     clause: exp.Expr | None,
     outputs: Sequence[Expression],
     *,
@@ -91,7 +100,7 @@ def _with_returning(
         plan=computed(lowering.plan, [*outputs, *(column.reference for column in beside)]),
         beside=[replace(c, index=len(outputs) + at) for at, c in enumerate(beside)],
     )  # fmt: skip
-    return with_returning(lowering.context, clause, changed)
+    return with_returning(lowering.context, clause, changed, tables.reach)
 
 
 def assignments(
@@ -184,8 +193,9 @@ def _affected(
     beside: Sequence[exp.Expr],
     catalog: Catalog,
     now_us: int | None,
-) -> tuple[CatalogItem, SelectLowering]:
-    """The item, and its rows for which WHERE is true, beside those of what else is read."""
+) -> tuple[CatalogItem, SelectLowering, _Tables]:
+    """The item, and its rows for which WHERE is true, beside those of what else is read; and what
+    WITH defines."""
     table = node.this
     if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
         raise source.unsupported(node, "a target that is not a table")
@@ -196,11 +206,16 @@ def _affected(
     select = exp.Select(
         expressions=[exp.Star()], from_=exp.From(this=table.copy()), joins=_commas(beside)
     )
-    lowering = QueryLowering(context=context).open_select(select, NO_TABLES, None)
+    queries = QueryLowering(context=context)
+    tables = _Tables(*queries.tables(node.args.get("with_")))
+    if name_of(table.this) in tables.reach:
+        what = f'"{name_of(table.this)}" is defined by WITH; only tables and feeds can be changed'
+        raise source.invalid(table, what)
+    lowering = queries.open_select(select, tables.reach, None)
     assert item is not None, "FROM found it"
     check_changeable(source, table, item)
     lowering.where(node.args.get("where"))
-    return item, lowering
+    return item, lowering, tables
 
 
 def _commas(beside: Sequence[exp.Expr]) -> list[exp.Expr]:

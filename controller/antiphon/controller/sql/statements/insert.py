@@ -46,6 +46,7 @@ class _Target:
     positions: tuple[int, ...]
     defaults: tuple[Expression, ...]
     now_us: int | None
+    tables: exp.Expr | None  # WITH before INSERT
 
     @property
     def missing(self) -> list[Expression]:
@@ -54,8 +55,14 @@ class _Target:
         return [value for index, value in enumerate(self.defaults) if index not in given]
 
 
-def plan_insert(source: Source, cursor: Cursor, catalog: Catalog, now_us: int | None) -> Statement:
-    """The statement after INSERT."""
+def plan_insert(
+    source: Source,
+    cursor: Cursor,
+    catalog: Catalog,
+    now_us: int | None,
+    tables: exp.Expr | None = None,
+) -> Statement:
+    """The statement after INSERT; `tables`: WITH before it, which its query may read."""
     cursor.expect("INTO")
     start = cursor.peek().start
     item = find_relation(source, catalog, cursor.name("the table"), start)
@@ -74,7 +81,7 @@ def plan_insert(source: Source, cursor: Cursor, catalog: Catalog, now_us: int | 
     )
     target = _Target(
         source=source, catalog=catalog, item=item, alias=alias, positions=positions,
-        defaults=defaults, now_us=now_us,
+        defaults=defaults, now_us=now_us, tables=tables,
     )  # fmt: skip
     query_start = cursor.peek().start
     tail = tail_of(source, query_start)
@@ -133,6 +140,12 @@ def _query(target: _Target, start: int, stop: int) -> Plan:
     """The rows of a query, with all columns of the table."""
     source, item = target.source, target.item
     node = parse(source, start, stop)
+    if target.tables is not None:
+        if node.args.get("with_") is not None:
+            raise source.unsupported(
+                node, "WITH before INSERT and before its query", "; say it once"
+            )
+        node.set("with_", target.tables)
     context = Context(source=source, catalog=target.catalog, place="INSERT", now_us=target.now_us)
     wanted: tuple[Type, ...] = ()
     if isinstance(node, exp.Values):

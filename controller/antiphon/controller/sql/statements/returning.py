@@ -18,7 +18,7 @@ from antiphon.controller.sql.algebra.expressions import null
 from antiphon.controller.sql.algebra.plans import computed, extended, width_of
 from antiphon.controller.sql.binding.coercion import settle
 from antiphon.controller.sql.binding.naming import distinct_names
-from antiphon.controller.sql.binding.relation import Context, Relation
+from antiphon.controller.sql.binding.relation import Context, Environment, Relation
 from antiphon.controller.sql.binding.scope import Scope, ScopeColumn
 from antiphon.controller.sql.parsing.syntax import expect_only
 from antiphon.controller.sql.queries.clock import CLOCK_WORDS
@@ -47,7 +47,9 @@ class Changed:
     beside: Sequence[ScopeColumn] = ()
 
 
-def with_returning(context: Context, clause: exp.Expr, changed: Changed) -> tuple[Plan, Returning]:
+def with_returning(
+    context: Context, clause: exp.Expr, changed: Changed, environment: Environment = NO_TABLES
+) -> tuple[Plan, Returning]:
     """The kept columns with what RETURNING asks for behind them, and what that is.
 
     Raises:
@@ -58,7 +60,7 @@ def with_returning(context: Context, clause: exp.Expr, changed: Changed) -> tupl
     expect_only(source, clause, "expressions")
     plan, scope = _scope(changed)
     relation = Relation(plan=plan, width=width_of(plan), scope=scope)
-    lowering = QueryLowering(context=context).over(relation, NO_TABLES)
+    lowering = QueryLowering(context=context).over(relation, environment)
     outputs = lowering.outputs(clause, "RETURNING")
     lowering.refuse_grouping(clause, "RETURNING")
     lowering.join_values()
