@@ -73,3 +73,13 @@ def test_similar_to_matches_the_whole_text(pattern: str, same: list[str], other:
         assert world.select(f"SELECT c SIMILAR TO '{pattern}' FROM one") == [(expected,)], text
         world.run("DROP TABLE one")
     assert similar_to_regexp(pattern).endswith(")$")
+
+
+def test_groups_of_a_match_are_those_of_its_own_row() -> None:
+    world = World()
+    world.run("CREATE TABLE t (id int, s text)")
+    world.run("INSERT INTO t VALUES (1, 'ab'), (2, NULL), (3, 'x'), (4, 'aa'), (5, 'y'), (6, NULL)")
+    found = world.select("SELECT id, regexp_match(s, '(a+)(b)?') FROM t ORDER BY id")
+    assert found == [
+        (1, ["a", "b"]), (2, None), (3, None), (4, ["aa", None]), (5, None), (6, None),
+    ]  # fmt: skip

@@ -66,10 +66,9 @@ def _groups(array: pa.Array, pattern: str) -> pa.Array:
     size, rows = len(parts), len(array)
     order = (np.arange(size) * rows + np.arange(rows)[:, None]).reshape(-1)
     values = pa.concat_arrays(parts).take(pa.array(order))
-    offsets = np.arange(rows + 1, dtype=np.int32) * size
-    missing = ~values_of(texts.is_valid())
-    ends = pa.array(offsets, mask=np.append(missing, False))
-    return pa.ListArray.from_arrays(ends, values)
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * size)
+    # By a mask: an offset that is null would give the list before it the values that follow.
+    return pa.ListArray.from_arrays(offsets, values, mask=texts.is_null())
 
 
 def _kernel(find: Callable[[pa.Array, str], pa.Array]) -> Callable[..., Vector]:
