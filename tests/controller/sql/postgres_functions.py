@@ -48,6 +48,11 @@ def _split(text: str, mark: str) -> list[str]:
     return text.split(mark)
 
 
+def _groups(text: str, pattern: str) -> list[str | None] | None:
+    found = re.search(pattern, text)
+    return None if found is None else list(found.groups())
+
+
 def _bucket(value: float, first: float, last: float, count: int) -> int:
     step = (last - first) / count
     return max(0, min(count + 1, math.floor((value - first) / step) + 1))
@@ -72,6 +77,9 @@ _REFERENCES: Final[dict[str, tuple[Callable[..., Any], list[str], str]]] = {
     "to_date": (lambda text, _: dt.date.fromisoformat(text), ["VARCHAR"] * 2, "DATE"),
     "base64_of": (_encoded, ["VARCHAR"], "VARCHAR"),
     "regexp_instr": (lambda text, sought: text.find(sought) + 1, ["VARCHAR"] * 2, "INTEGER"),
+    "regexp_match": (_groups, ["VARCHAR"] * 2, "VARCHAR[]"),
+    "cotd": (lambda x: 1 / math.tan(math.radians(x)), ["DOUBLE"], "DOUBLE"),
+    "scale": (lambda _: 3, ["DECIMAL(10,3)"], "INTEGER"),  # as declared
     "regexp_count": (lambda text, sought: text.count(sought), ["VARCHAR"] * 2, "INTEGER"),
 }
 # Calls that the two write in another way.
@@ -87,6 +95,35 @@ _SPELLINGS: Final = (
     (
         r"\b(corr|regr_slope|regr_intercept)\(([^()]*)\)",
         r"CASE WHEN NOT isnan(\1(\2)) THEN \1(\2) END",
+    ),
+    (r"num_nonnulls\((\w+), (\w+)\)", r"((\1 IS NOT NULL)::int + (\2 IS NOT NULL)::int)"),
+    (r"encode\(convert_to\((\w+), 'UTF8'\), 'hex'\)", r"lower(hex(\1))"),
+    (r"\bdecode\((.*?), 'hex'\)", r"unhex(\1)"),
+    (r"\bconvert_to\((\w+), 'UTF8'\)", r"encode(\1)"),
+    (r"\boctet_length\(", "strlen("),
+    (r"\bbtrim\(", "trim("),
+    (r"\bregexp_like\(", "regexp_matches("),
+    (r"\bquote_nullable\((\w+)\)", r"coalesce(quote_literal(\1), 'NULL')"),
+    (r"(\w+) # (\w+)", r"xor(\1, \2)"),
+    (r"\bmake_interval\((\w+) => (\w+), (\w+) => (\w+)\)", r"(to_\1(\2) + to_\3(\4))"),
+    # Equal in value to what they are given.
+    (r"\bjustify_(?:hours|days|interval)\(([^()]*)\)", r"(\1)"),
+    (r"\bto_char\((\w+), 'YYYY-MM-DD'\)", r"strftime(\1, '%Y-%m-%d')"),
+    (r"\bdate_add\((.*?), (interval '[^']*'), ('[^']*')\)", r"timezone(\3, timezone(\3, \1) + \2)"),
+    (
+        r"\bdate_subtract\((.*?), (interval '[^']*'), ('[^']*')\)",
+        r"timezone(\3, timezone(\3, \1) - \2)",
+    ),
+    (r"\barray_(?:length|upper)\((\w+), 1\)", r"nullif(len(\1), 0)"),
+    (r"\bcardinality\(", "len("),
+    (r"\barray_remove\((\w+), (\w+)\)", r"list_filter(\1, lambda x: x IS DISTINCT FROM \2)"),
+    (
+        r"\barray_replace\((\w+), (\w+), (\w+)\)",
+        r"list_transform(\1, lambda x: CASE WHEN x = \2 THEN \3 ELSE x END)",
+    ),
+    (
+        r"\barray_positions\((\w+), (\w+)\)",
+        r"list_filter(generate_series(1, len(\1)), lambda i: \1[i] = \2)",
     ),
     (r"num_nulls\((\w+), (\w+)\)", r"((\1 IS NULL)::int + (\2 IS NULL)::int)"),
     (r"\bformat\('", "printf('"),

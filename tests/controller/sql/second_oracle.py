@@ -34,8 +34,8 @@ def known_differences() -> frozenset[str]:
 
 
 def _plain(query: str) -> str:
-    """Without comments, layout and a closing semicolon."""
-    return " ".join(re.sub(r"(?m)--.*$", "", query).split()).rstrip("; ")
+    """Without comments, layout, a closing semicolon and capital letters."""
+    return " ".join(re.sub(r"(?m)--.*$", "", query).lower().split()).rstrip("; ")
 
 
 class SecondOracle:
