@@ -1,9 +1,11 @@
--- USING several columns in a full join: it merges none of them.
+-- USING in a full join: it merges no columns.
 select a, b, t.c, u.d from t full join u using (a, b);
+select a, c, d from t full join u using (a);
 -- SELECT * over a join with USING: the columns come in another order.
 select * from vv where d = 'x';
 -- EXCEPT ALL and INTERSECT ALL count no multiplicities.
 select a from t except all select a from u;
+select a, b from t except all select a, b from u;
 select a from t intersect all select a from u;
 -- NOT IN below OR: null is in no list, rather than unknown.
 select a from t where a not in (select a from u) or b = 1;
@@ -12,6 +14,7 @@ select a, b > any (array[a, 2]) from t;
 -- It calculates on with an average that it has cut off.
 select carrier, sum(fare) - avg(fare), max(fare) * min(fare) from flights group by carrier;
 -- Percentiles between two rows are rounded to a millionth of their distance.
+select median(a), percentile_cont(0.9) within group (order by b) from t;
 select percentile_cont(0.25) within group (order by x), percentile_cont(0.9) within group (order by f desc), percentile_cont(0) within group (order by n::double precision), percentile_cont(1) within group (order by y) from r;
 -- Beside other aggregates, BIT_XOR(DISTINCT) goes wrong.
 select g, bit_and(y), bit_or(x), bit_xor(o), bit_xor(x) filter (where b), bit_xor(distinct y) from r group by g;
@@ -47,3 +50,7 @@ select id from r where (g, id) < (1, 5);
 select id, array_remove(a, 1), array_replace(a, 1, 9) from r where a is not null;
 -- Groups of a match that took no part are left out.
 select id, regexp_match(s, '(a*)(b|1)?'), s like '%a_', s not like 'a%', s ilike '%B%', w similar to '(a|B)+' from r;
+select a, b, c from t order by [a, b] desc nulls last, c limit 4;
+select array_append([a], b) as l, list_sort(list_distinct([b, a, 2])) as m, array_to_string(['x', c], '-') as w from t;
+-- A window in LATERAL ranks the rows of all outer rows together.
+select q.origin, s.id, s.r from (select distinct origin from flights) q, lateral (select id, rank() over (order by distance, id) as r from flights f where f.origin = q.origin) s where s.r <= 2;
