@@ -13,3 +13,4 @@ SELECT id FROM r WHERE 1 = ANY(a);
 SELECT id FROM r WHERE s.x = ANY(a) AND NOT 2 = ANY(a);
 SELECT len(a), count(*), min(list_sum(a)) FROM r GROUP BY len(a);
 SELECT x.id, y.id FROM r x JOIN r y ON list_sort(x.a) = list_sort(y.a) AND x.id < y.id;
+SELECT id, g <> ANY(a), g <= ANY(a), g > ANY(a), g >= ANY(a), g = ALL(a), g < ALL(a), g <= ALL(a), g > ALL(a) FROM r WHERE g IS NOT NULL AND len(a) > 0 AND list_position(a, NULL) IS NULL;
