@@ -366,7 +366,8 @@ def test_every_function_of_the_protocol_is_served_but_the_clock():
         "translate", "initcap", "chr", "encode", "decode", "to_hex", "sha256", "utf8_bytes",
         "regexp_count", "regexp_substring", "regexp_groups", "regexp_place", "regexp_split",
         "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "cot", "sind", "cosd", "tand", "cotd",
-        "log2", "gcd", "lcm", "factorial", "bit_count", "width_bucket", "quotient",
+        "asind", "acosd", "atand", "atan2d", "log2", "gcd", "lcm", "factorial",
+        "bit_count", "width_bucket", "quotient",
         "make_timestamp", "make_interval", "date_bin", "justify_days", "justify_hours",
         "justify_interval",
     }  # fmt: skip
