@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.replica.dataflow.operators.arrange import Arrange
+from tests.replica.rebuilding.test_rebuild import cancel
 from tests.replica.scripted import TABLE
 from tests.replica.town import GROUPED_ID, OTHER, QUERIES, Town, description
 
 STEPS = (
-    "tick", "tick", "tick", "work", "work", "run", "create", "create", "late", "schedule", "drop",
-    "hold", "release", "push", "cut",
+    "tick", "tick", "tick", "work", "work", "run", "run", "create", "create", "late", "schedule",
+    "drop", "hold", "release", "push", "cut", "forget", "read", "read", "rebuild", "accept",
 )  # fmt: skip
 
 
@@ -34,12 +35,10 @@ def test_every_view_beside_itself(query: str) -> None:
     town.check()
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**32))
-def test_views_that_come_and_go_hold_what_duckdb_says(seed: int) -> None:
-    town = Town(seed)
+def story(town: Town, steps: int) -> None:
+    """So many things happen; then all views are up to date."""
     random = town.random
-    for _ in range(30):
+    for _ in range(steps):
         step = random.choice(STEPS)
         others = [view for view in town.views if view != GROUPED_ID]
         waiting = [view for view in others if view not in town.scheduled]
@@ -61,16 +60,54 @@ def test_views_that_come_and_go_hold_what_duckdb_says(seed: int) -> None:
             town.bench.release()
         elif step == "push":
             town.bench.push(lower=max(0, town.bench.tail_reached - 3))
-        elif step == "cut":
-            town.reconnect()
+        elif step in ("forget", "read"):
+            act = town.forget if step == "forget" else town.read
+            act(random.choice(sorted(town.scheduled)))
+        elif step == "rebuild" and not town.rebuilding:
+            town.rebuild()
+        elif step == "accept" and town.rebuilding:
+            town.accept()
+        elif step == "cut" and random.random() < 0.5:
+            random.choice([town.reconnect, town.reconnect, town.restart])()
     for view in sorted(view for view in town.views if view not in town.scheduled):
         town.schedule(view)
+    town.bench.send(cancel(max(town.sessions, 1)))
     town.check()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32))
+def test_views_that_come_and_go_hold_what_duckdb_says(seed: int) -> None:
+    town = Town(seed)
+    story(town, 50)
     for view in sorted(view for view in town.views if view != GROUPED_ID):
         town.drop(view)
+    for _ in range(3):  # past the reads that wait: what they read stays until then
+        town.tick()
     town.bench.run()
     left = [(collection, readers) for collection, _, readers in town.arranged]
     assert left in ([], [(GROUPED_ID, 1)]), "nobody reads them but an index that is still there"
+
+
+BY_THE_CLOCK = (
+    "SELECT k, v FROM a WHERE to_timestamp(k) > now()",
+    "SELECT a.k, b.v FROM a JOIN b ON a.k = b.k WHERE to_timestamp(a.k) > now()",
+    "SELECT a.k, b.v FROM a JOIN b ON a.k = b.k WHERE to_timestamp(a.k) <= now() AND b.v <> 'a'",
+    "SELECT a.v, b.v AS w FROM a LEFT JOIN b ON a.k = b.k AND b.v <> 'a' "
+    "WHERE to_timestamp(a.k) > now()",
+    "SELECT f.k, count(*) AS n FROM f JOIN b ON f.k = b.k AND b.v <> 'a' "
+    "WHERE to_timestamp(f.k) > now() GROUP BY f.k",
+    "SELECT a.k, b.v FROM a JOIN b ON a.k = b.k WHERE b.v <> 'a'",
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32))
+def test_rows_come_and_go_by_the_clock_across_restarts(seed: int) -> None:
+    town = Town(seed, BY_THE_CLOCK, pause_ms=600)
+    story(town, 40)
+    town.restart()
+    town.check()
 
 
 JOINED = "SELECT b.v, count(*) AS n FROM b JOIN a ON a.k = b.k GROUP BY b.v"
@@ -168,7 +205,7 @@ def test_a_view_that_starts_before_what_is_folded_takes_it_back() -> None:
         town.bench.run()
     town.last += 1
     created = description(JOINED, town.last, start)
-    town.views[town.last] = (JOINED, created)
+    town.views[town.last], town.since[town.last] = (JOINED, created), start
     town.bench.send(created)
     read = len(town.bench.snapshots())
     town.schedule(town.last)

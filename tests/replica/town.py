@@ -17,12 +17,15 @@ from antiphon.controller.sql.statement import Subscribe
 from antiphon.protocol.command import CreateDataflow
 from antiphon.protocol.dataflow import DataflowDescription, Export, IndexExport
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.ids import CollectionId, PeekId
+from antiphon.protocol.response import RebuildCompleted
 from antiphon.protocol.schema import arrow_schema
+from antiphon.replica.dataflow.arrangements.trace import Trace
 from antiphon.replica.dataflow.columns.zset import Zset
 from tests.controller.sql.world import World, plan_one
-from tests.replica.bench import Bench, Store, compact, schedule
-from tests.replica.scripted import FEED, TABLE, Row
+from tests.replica.bench import Bench, Store, compact, counted, schedule
+from tests.replica.rebuilding.test_rebuild import accept, results, start
+from tests.replica.scripted import FEED, TABLE, Row, peek_id, read_index
 
 OTHER = CollectionId(3)
 NAMES = {TABLE: "a", FEED: "f", OTHER: "b"}
@@ -85,6 +88,9 @@ QUERIES = (
 )  # fmt: skip
 
 
+TIMES_MAX = 40  # at which views are looked at
+
+
 def made_catalog() -> Catalog:
     world = World()
     world.run(TABLES)
@@ -140,7 +146,8 @@ class Oracle:
         known = self._known.get((query, time))
         if known is None:
             self._load(time)
-            known = Counter(self._duck.execute(query).fetchall())
+            clock = f"to_timestamp({time // 1000})"  # whole seconds
+            known = Counter(self._duck.execute(query.replace("now()", clock)).fetchall())
             self._known[query, time] = known
         return known
 
@@ -160,8 +167,11 @@ class Oracle:
 class Town:
     """One worker, the views on it, and what they should hold."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, queries: Sequence[str] = QUERIES, *, pause_ms: int = 1) -> None:
+        """`pause_ms`: the longest between ticks."""
         self.random = Random(seed)
+        self.queries = queries
+        self.pause_ms = pause_ms
         self.store = Store(upper=1)
         self.store.changes[OTHER] = []
         self.present: dict[CollectionId, list[Row]] = {name: [] for name in NAMES}
@@ -170,18 +180,23 @@ class Town:
         self.oracle = Oracle(self.store)
         self.views: dict[int, tuple[str, CreateDataflow]] = {}
         self.scheduled: set[int] = set()
+        self.since: dict[int, int] = {}  # of each view: it is read from there on
+        self.asked: dict[PeekId, tuple[int, int]] = {}  # (view, time) of reads that wait
+        self.rebuilding: tuple[int, ...] = ()  # views of the session that was asked for last
+        self.sessions = self.reads = 0
         self.last = 100
         for _ in range(4):
             self.tick(push=False)
         grouped = description(GROUPED, GROUPED_ID, self.store.upper - 1)
         self.views[GROUPED_ID] = (GROUPED, grouped)
+        self.since[GROUPED_ID] = self.store.upper - 1
         self.bench.connect(grouped, schedule(GROUPED_ID))
         self.scheduled.add(GROUPED_ID)
         self.bench.run()
 
     def tick(self, *, push: bool = True) -> None:
         """Some rows come, change and go; the times in between are skipped."""
-        time = self.store.upper + self.random.randrange(2)
+        time = self.store.upper + self.random.randint(0, self.pause_ms)
         for collection in self.random.sample(sorted(NAMES), self.random.randint(1, 3)):
             changed: dict[object, tuple[Row, int]] = {}
             for _ in range(self.random.randint(1, 4)):
@@ -206,13 +221,14 @@ class Town:
             self.bench.push()
 
     def create(self, query: str | None = None, *, late: bool = False) -> int:
-        query = query or self.random.choice(QUERIES)
-        floor = self.views[GROUPED_ID][1].dataflow.as_of.time
-        assert floor is not None
-        as_of = max(floor, self.store.upper - 1 - self.random.choice([0, 0, 1, 3]))
+        if query is None:  # every other is one that there is already
+            known = [known for known, _ in self.views.values()]
+            query = self.random.choice(self.random.choice([known, self.queries]))
+        as_of = max(self.since[GROUPED_ID], self.store.upper - 1 - self.random.choice([0, 0, 1, 3]))
         self.last += 1
         created = description(query, self.last, as_of)
         self.views[self.last] = (query, created)
+        self.since[self.last] = as_of
         self.bench.send(created)
         if not late:
             self.schedule(self.last)
@@ -227,33 +243,114 @@ class Town:
         self.scheduled.discard(view)
         self.bench.send(compact(view, None))
 
+    def forget(self, view: int) -> None:
+        """Nobody reads it before some time any more; reads that wait go on to."""
+        since = self.random.randrange(self.since[view], self.store.upper)
+        self.since[view] = since
+        self.bench.send(compact(view, since))
+
+    def read(self, view: int) -> None:
+        """At a time that is held, or is yet to come."""
+        time = self.random.randrange(self.since[view], self.store.upper + 2)
+        self.reads += 1
+        schema = self.views[view][1].dataflow.schema
+        self.asked[peek_id(self.reads)] = (view, time)
+        self.bench.send(read_index(self.reads, view, time, schema=schema))
+
+    def rebuild(self) -> None:
+        """Some views beside those in force, or all: who reads another view is rebuilt with it."""
+        some = [view for view in sorted(self.scheduled) if self.random.random() < 0.5]
+        whole = self.random.random() < 0.5 or GROUPED_ID in some
+        self.rebuilding = tuple(sorted(self.scheduled) if whole else some)
+        self.sessions += 1
+        last = self.store.upper - 1
+        if self.rebuilding:
+            self.bench.send(start(self.sessions, *self.rebuilding, base=last - 1, target=last))
+
+    def accept(self) -> bool:
+        """What is rebuilt takes effect, if it is completed; of one that failed nothing is left."""
+        ended = {session: isinstance(result, RebuildCompleted)
+                 for session, result in results(self.bench)}  # fmt: skip
+        if not ended.get(self.sessions, False):
+            self.rebuilding = () if self.sessions in ended else self.rebuilding
+            return False
+        before = {view: self.trace(view) for view in self.rebuilding if view in self.views}
+        self.bench.send(accept(self.sessions))
+        for view, trace in before.items():
+            found = self.trace(view)
+            if found is not trace:
+                assert found.since.time is not None
+                assert found.since.time < self.store.upper, "it begins where it is complete"
+                self.since[view] = max(self.since[view], found.since.time)
+        self.rebuilding = ()
+        return True
+
+    def trace(self, view: int) -> Trace:
+        found = self.bench.worker._held.installed.find(CollectionId(view))
+        assert found is not None, self.views[view][0]
+        assert found.failure is None, self.views[view][0]
+        return found.trace
+
     def reconnect(self) -> None:
-        """The full set again; some of it may be replaced, because it starts elsewhere."""
+        """The full set again, each from where it is read; some of it may be replaced, because it
+        starts elsewhere. Reads are of a connection."""
+        self.check_reads()
+        self.asked = {peek: asked for peek, asked in self.asked.items()
+                      if peek in self.bench.answers()}  # fmt: skip
         self.bench.disconnect()
+        self._connect()
+
+    def _connect(self) -> None:
+        for view, (query, _) in self.views.items():
+            self.views[view] = (query, description(query, view, self.since[view]))
+        self.rebuilding = ()
         self.bench.connect(
             *(created for _, created in self.views.values()),
             *(schedule(view) for view in sorted(self.scheduled)),
         )
 
+    def restart(self) -> None:
+        """The replica's process begins anew: it has nothing, and is told the full set."""
+        self.check_reads()
+        fuel = self.bench.fuel
+        self.bench, self.asked = Bench(self.store), {}
+        self.bench.fuel = fuel
+        self._connect()
+
+    def check_reads(self) -> int:
+        """Each answer so far; how many those are."""
+        answers = self.bench.answers()
+        for peek, (view, time) in self.asked.items():
+            if peek in answers and view in self.views:
+                query, created = self.views[view]
+                seen = counted(answers[peek], created.dataflow.schema)
+                assert seen == self.oracle.at(query, time), f"a read of {query} at {time}"
+        return len(answers)
+
     def check(self, views: Sequence[int] | None = None) -> None:
-        """Each view that was scheduled, at each time from its as_of on."""
+        """Each view that was scheduled, at times at which it is read, all of them if they are
+        few; and all reads."""
         self.bench.release()
         self.bench.run()
+        self.check_reads()
+        sample: Sequence[int] = range(
+            min(self.since[view] for view in self.scheduled), self.store.upper
+        )
+        if len(sample) > TIMES_MAX:
+            sample = self.random.sample(sample, TIMES_MAX)
         for view in sorted(self.scheduled) if views is None else views:
-            query, created = self.views[view]
-            found = self.bench.worker._held.installed.find(CollectionId(view))
-            assert found is not None, query
-            assert found.failure is None, query
-            assert found.trace.upper == Frontier(self.store.upper), query
-            start = created.dataflow.as_of.time
-            assert start is not None
-            for time in range(start, self.store.upper):
-                ours = rows_at(found.trace.snapshot(time))
+            query, _ = self.views[view]
+            found = self.trace(view)
+            assert found.upper == Frontier(self.store.upper), query
+            since, last = self.since[view], self.store.upper - 1
+            times = sorted({since, *(time for time in sample if time > since), last})
+            for time in times:
+                ours = rows_at(found.snapshot(time))
                 theirs = self.oracle.at(query, time)
                 assert ours == theirs, f"{query} at {time}"
                 key = self.random.choice([row[0] for row in theirs] or [None])
                 wanted = pa.array([key], arrow_schema(found.schema)[0].type)
-                seen = rows_at(found.trace.lookup((wanted,), time))
+                seen = rows_at(found.lookup((wanted,), time))
                 assert seen == Counter({r: n for r, n in theirs.items() if r[0] == key}), query
 
     @property
