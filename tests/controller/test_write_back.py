@@ -8,9 +8,9 @@ from antiphon.controller.ports import ErrorReply, ShardReply
 from antiphon.controller.request import ShardAppendReceived
 from antiphon.history.store import Fence, ShardAppend
 from antiphon.protocol.delta import Delta
-from antiphon.protocol.errors import CollectionMissing, EpochFenced
+from antiphon.protocol.errors import CollectionMissing, EpochFenced, ReplicaFailed
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import ClaimId, CollectionId, Epoch
+from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, ReplicaId
 from tests.controller.world import World
 
 
@@ -23,7 +23,13 @@ def world() -> World:
 
 
 def write_to(
-    world: World, shard: CollectionId, new: int, *, expected: int = 1, fence: Fence | None = None
+    world: World,
+    shard: CollectionId,
+    new: int,
+    *,
+    expected: int = 1,
+    fence: Fence | None = None,
+    replica: ReplicaId | None = None,
 ) -> int:
     """A replica's append without rows; its request."""
     request = world.request()
@@ -34,7 +40,9 @@ def write_to(
         delta=Delta(),
     )
     world.handle(
-        ShardAppendReceived(request=request, append=append, fence=fence or world.driver.fence)
+        ShardAppendReceived(
+            request=request, append=append, fence=fence or world.driver.fence, replica=replica
+        )
     )
     return request
 
@@ -107,3 +115,23 @@ def test_only_what_this_claim_allowed_may_write(world: World) -> None:
     reply = world.reply(write_to(world, world.id("m"), 50, fence=stranger))
     assert isinstance(reply, ErrorReply)
     assert isinstance(reply.error, EpochFenced)
+
+
+def test_a_replica_that_is_known_to_be_wrong_writes_nothing(world: World) -> None:
+    """Neither what it asks for now, nor what has waited for another's."""
+    world.connect("r1")
+    wrong = world.driver.kernel.instance.state.replicas[ReplicaId("r1")]
+    shard = world.id("m")
+    first = write_to(world, shard, 50, replica=ReplicaId("r2"))
+    waiting = write_to(world, shard, 70, expected=50, replica=wrong.id)
+    wrong.wrong = True
+    world.run()
+    assert world.reply(first) == applied(50)
+    for request in (waiting, write_to(world, shard, 70, expected=50, replica=wrong.id)):
+        reply = world.reply(request)
+        assert isinstance(reply, ErrorReply)
+        assert isinstance(reply.error, ReplicaFailed)
+    wrong.wrong = False
+    repaired = write_to(world, shard, 70, expected=50, replica=wrong.id)
+    world.run()
+    assert world.reply(repaired) == applied(70)

@@ -79,6 +79,7 @@ class ShardAppendReceived:
     request: int
     append: ShardAppend
     fence: Fence
+    replica: ReplicaId | None = None  # None: it does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from antiphon.controller.kernel import Kernel
 from antiphon.controller.ports import ShardReply
 from antiphon.controller.request import ShardAppendReceived
 from antiphon.history.store import Committed, Completion, Refused
-from antiphon.protocol.errors import EpochFenced
+from antiphon.protocol.errors import EpochFenced, ReplicaFailed
 from antiphon.protocol.ids import CollectionId
 
 
@@ -40,8 +40,27 @@ class WriteBack:
         waiting = self._waiting.get(event.append.collection)
         if waiting is not None:
             waiting.append(event)
-        elif not self._comes_late(event):
+        elif not self._is_settled(event):
             self._submit(event)
+
+    def _is_settled(self, event: ShardAppendReceived) -> bool:
+        """Whether it was answered without a transaction."""
+        return self._is_wrong(event) or self._comes_late(event)
+
+    def _is_wrong(self, event: ShardAppendReceived) -> bool:
+        """Answers one of a replica that is known to hold something else than the others. It asks
+        again, and once it was repaired begins with what the shard then lacks."""
+        replicas = self._kernel.instance.state.replicas
+        found = None if event.replica is None else replicas.get(event.replica)
+        if found is None or not found.wrong:
+            return False
+        error = ReplicaFailed(
+            f"replica {found.id} holds something else than the others, and writes no view until"
+            " it is repaired",
+            replica=found.id,
+        )
+        self._kernel.fail(event.request, error)
+        return True
 
     def _comes_late(self, event: ShardAppendReceived) -> bool:
         """Answers one that expects what is durably past. All else the store decides."""
@@ -75,7 +94,7 @@ class WriteBack:
         waiting = self._waiting[collection]
         while waiting:
             event = waiting.popleft()
-            if not self._comes_late(event):
+            if not self._is_settled(event):
                 self._submit(event)
                 return
         del self._waiting[collection]

@@ -25,7 +25,7 @@ from antiphon.protocol.errors import (
     RemoteProtocolError,
 )
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import RANDOM_ID_BYTES, ClaimId, CollectionId, Epoch, show
+from antiphon.protocol.ids import RANDOM_ID_BYTES, ClaimId, CollectionId, Epoch, ReplicaId, show
 from antiphon.protocol.limits import MIB
 from antiphon.v1 import collections_pb2 as pb
 from antiphon.v1.collections_pb2_grpc import CollectionsServicer
@@ -128,7 +128,14 @@ class CollectionsService(CollectionsServicer):
         fence = Fence(epoch=Epoch(request.epoch), claim_id=ClaimId(request.claim_id))
         mailbox = self._replies.open()
         try:
-            self._handle(ShardAppendReceived(request=mailbox.request, append=append, fence=fence))
+            self._handle(
+                ShardAppendReceived(
+                    request=mailbox.request,
+                    append=append,
+                    fence=fence,
+                    replica=ReplicaId(request.replica) if request.replica else None,
+                )
+            )
             reply = await mailbox.get()
         finally:
             self._replies.close(mailbox)

@@ -30,11 +30,11 @@ from antiphon.controller.sql.statement import Statement
 from antiphon.history.memory import MemoryStore
 from antiphon.history.store import Completion, Fence, Submission
 from antiphon.proof.simulation.checkers import check_fence, check_session
-from antiphon.proof.simulation.collections import Tails
 from antiphon.proof.simulation.keeping import check_fold, check_sent, check_suffix, tiny_policy
 from antiphon.proof.simulation.network import Network, Stream
 from antiphon.proof.simulation.rebuilds import OVERLAPPING_PERCENT, Rebuilds
 from antiphon.proof.simulation.replica_process import ReplicaProcess, Session
+from antiphon.proof.simulation.tails import Tails
 from antiphon.proof.simulation.world import Process, World
 from antiphon.protocol.command import Hello, Sent, SyncDecision
 from antiphon.protocol.describe import describe

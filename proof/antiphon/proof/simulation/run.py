@@ -9,7 +9,7 @@ from typing import Final
 from antiphon.history.memory import MemoryStore
 from antiphon.proof.simulation.checkers import Observations, Violation, check
 from antiphon.proof.simulation.client import Definer
-from antiphon.proof.simulation.collections import CollectionsLink
+from antiphon.proof.simulation.collections_link import CollectionsLink
 from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.faults import Faults
 from antiphon.proof.simulation.keeping import check_settled
