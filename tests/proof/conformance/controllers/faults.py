@@ -30,7 +30,7 @@ from antiphon.protocol.command import (
 )
 from antiphon.protocol.ids import NO_POSITION, ConnectionId, Position, ReplicaId, SessionId
 
-PATIENCE_S: Final = 60.0  # with an honest controller, on however busy a machine
+PATIENCE_S: Final = 10.0  # with an honest controller; a check as a whole has a minute
 FAULTY_S: Final = 2.0  # with what a faulty one may owe for ever
 
 
