@@ -12,9 +12,10 @@ from antiphon.cli.engine import Engine
 from antiphon.cli.leave import leave
 from antiphon.controller.io.config import ControllerConfig
 from antiphon.controller.io.config import load_config as load_controller_config
-from antiphon.controller.io.process import Controller, configure_logging
+from antiphon.controller.io.process import Controller
 from antiphon.controller.io.process import run_controller as serve_controller
 from antiphon.protocol.io.channel import reachable
+from antiphon.protocol.io.log import configure_logging
 
 REPLICAS_DEFAULT = 2
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -56,6 +55,7 @@ from antiphon.protocol.ids import Epoch
 from antiphon.protocol.io.channel import create_server, is_loopback, listen, reachable
 from antiphon.protocol.io.health import Health, add_health_and_reflection
 from antiphon.protocol.io.interceptor import Gate
+from antiphon.protocol.io.log import configure_logging
 from antiphon.protocol.io.memory import spare_what_is_loaded
 from antiphon.v1 import collections_pb2, collections_pb2_grpc, control_pb2, control_pb2_grpc
 
@@ -91,26 +91,6 @@ async def _run(config: ControllerConfig, engine: EnginePort | None) -> int:
     if controller.failure is not None:
         print(f"antiphon: {controller.failure}", file=sys.stderr)
     return controller.exit_code
-
-
-def configure_logging(level: str) -> None:
-    """To stderr: lines for a person on a terminal, JSON for a machine."""
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 class Controller:

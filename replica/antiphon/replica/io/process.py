@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import secrets
 import signal
@@ -29,6 +28,7 @@ from antiphon.protocol.ids import RANDOM_ID_BYTES, ConnectionId, Incarnation, Re
 from antiphon.protocol.io.channel import create_server, listen, open_channel
 from antiphon.protocol.io.health import Health, add_health_and_reflection
 from antiphon.protocol.io.interceptor import Gate
+from antiphon.protocol.io.log import configure_logging
 from antiphon.protocol.io.memory import spare_what_is_loaded
 from antiphon.protocol.limits import DRAIN_MS, HEARTBEAT_INTERVAL_MS
 from antiphon.replica.driver import ReplicaDriver
@@ -60,26 +60,6 @@ def run_replica(config: ReplicaConfig) -> int:
     """
     configure_logging(config.log)
     return asyncio.run(_Replica(config).run())
-
-
-def configure_logging(level: str) -> None:
-    """To stderr: lines for a person on a terminal, JSON for a machine."""
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 class _Replica:
