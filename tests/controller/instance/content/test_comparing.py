@@ -198,6 +198,17 @@ def test_who_does_not_answer_is_left_out(machine: Machine) -> None:
     assert started(machine, "r2")
 
 
+def test_what_nobody_told_finds_nobody_equal(machine: Machine) -> None:
+    machine.state.refused.add(ReplicaId("r2"))
+    tell(machine, r1=RIGHT)
+    wait(machine, 60_000)
+    assert machine.state.comparison is None
+    assert machine.state.refused == {"r2"}
+    wait(machine, CONFIG.compare_ms)
+    tell(machine, r1=RIGHT, r2=RIGHT, r3=RIGHT)
+    assert not machine.state.refused
+
+
 def test_a_comparison_that_ends_during_a_repair_begins_none(machine: Machine) -> None:
     """Found by simulation, seed 9 of the rebuilds: somebody was suspected meanwhile."""
     found = asks(machine)

@@ -152,6 +152,8 @@ def _judge(state: State, comparison: Comparison, out: Outbox, now_ms: int) -> No
         state, [name for name in comparison.told if name in compared and name not in wrong], out
     )
     _again_soon(state, now_ms)
+    if not compared:
+        return
     if not wrong:
         state.repaired.clear()
         state.refused.clear()
