@@ -37,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (SQL, "TLS_CA=absent", "", "setting tls_ca (from: environment ANTIPHON_TLS_CA): cannot"),
         (["up", "--listen", "x"], "", "", "setting listen (from: flag --listen): not HOST:PORT"),
-        (["up", "--listen", "no.invalid:1"], "", "", "(from: flag --listen): no such host"),
+        (["controller", "--listen", "no.invalid:1"], "", "", "(from: flag --listen): no such host"),
         (["up"], "CONTROLLER_RETAIN_MS=x", "", "environment ANTIPHON_CONTROLLER_RETAIN_MS): "),
         (["up"], "CONTROLLER_REPLICAS=x", "", "ANTIPHON_CONTROLLER_REPLICAS): it holds several"),
         (["controller"], "", "[controller]\nlog = 1", "log (from: file antiphon.toml, line 2): "),

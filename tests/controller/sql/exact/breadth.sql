@@ -20,7 +20,7 @@ select t.a, u.b, d from t left join u on t.a = u.a and t.b > 2;
 select a, c, d from t join u using (a);
 select a, c, d from t left join u using (a);
 select a, c, d from t right join u using (a);
-select a, c, d from t full join u using (a);
+select a, t.b, c, d from t full join u using (a);
 select a, b, t.c, u.d from t full join u using (a, b);
 select * from t join u using (a);
 select * from t natural join u;
