@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.errors import LimitExceeded, Unavailable
+from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.importing.deltas import decode
 from antiphon.replica.importing.input import Input
@@ -144,6 +146,26 @@ def test_a_base_never_overwrites_what_the_live_lane_applied() -> None:
     reader = Input(FEED, lanes.settle())
     lanes.attach(reader)
     assert content(reader) == Counter({(1, "live"): 1, (3, "old"): 1})
+
+
+def test_the_key_of_a_feed_may_be_any_of_its_columns() -> None:
+    """Marks are by the key, wherever it stands."""
+    turned = Schema(tuple(reversed(PAIRS.columns)))
+
+    def overwrites(changes: list[Change]) -> Zset:
+        whole = zset(changes)
+        return Zset(tuple(reversed(whole.columns)), whole.diffs)
+
+    lanes = Lanes(
+        Import(collection=FEED, kind=CollectionKind.FEED, schema=turned, key_columns=(1,)), B
+    )
+    live: list[Change] = [((1, "live"), B + 1, 1), ((2, "gone"), B + 1, -1)]
+    lanes.advance([(B + 1, overwrites(live))], at(B + 2))
+    base: list[Change] = [((1, "old"), B, 1), ((2, "old"), B, 1), ((3, "old"), B, 1)]
+    lanes.chunk(0, overwrites(base), time=B, last=True, rows_total=3)
+    reader = Input(FEED, lanes.settle())
+    lanes.attach(reader)
+    assert content(reader) == Counter({("live", 1): 1, ("old", 3): 1})
 
 
 def test_additive_state_has_one_base_time() -> None:

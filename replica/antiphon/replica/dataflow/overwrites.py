@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.arrangements.batch import Batch, build_batch
 from antiphon.replica.dataflow.arrangements.spine import Spine, probe_keys
 from antiphon.replica.dataflow.columns.equality import equal_rows
 from antiphon.replica.dataflow.columns.groups import group_rows
-from antiphon.replica.dataflow.columns.words import key_words
 from antiphon.replica.dataflow.columns.zset import Zset, concat_rows
 
 
@@ -76,17 +74,6 @@ class Overwrites:
     def held(self) -> list[Batch]:
         """What holds them: batches that never change."""
         return list(self._spine.batches)
-
-    def missing(self, rows: Zset) -> npt.NDArray[np.int64]:
-        """The places of the rows whose key is absent. O(rows · log state)."""
-        wanted = [rows.columns[i] for i in self._keys]
-        absent = np.ones(rows.row_count, np.bool_)
-        words = key_words(wanted, rows.row_count)
-        for match in probe_keys(self._spine.batches, words):
-            others = [match.batch.columns[i] for i in self._keys]
-            same = equal_rows(wanted, match.probes, others, match.rows)
-            absent[match.probes if same is None else match.probes[same]] = False
-        return np.flatnonzero(absent)
 
     def _held(self, latest: Zset, low: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> Zset | None:
         """The rows that the keys have now."""

@@ -24,13 +24,12 @@ from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.errors import ComputeError, LimitExceeded, Unavailable
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.limits import REBUILD_LIVE_ROWS_MAX
-from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.columns.zset import Zset
-from antiphon.replica.dataflow.overwrites import Overwrites
 from antiphon.replica.importing.deltas import Ticks
 from antiphon.replica.importing.input import Input
 from antiphon.replica.importing.source import Source
 from antiphon.replica.rebuilding.chunks import Content
+from antiphon.replica.rebuilding.marks import Marks
 from antiphon.replica.reporting.digest import digest_of
 
 
@@ -120,8 +119,7 @@ class Lanes(Source):
             assert self._marks is not None, "keyed state has marks"
             self._overwrites.apply(change)
             self._keep_errors(change)
-            keys = tuple(change.columns[i] for i in self.imported.key_columns)
-            self._marks.apply(Zset(keys, abs(change.diffs)))
+            self._marks.add(change)
         self.frontier = upper
         if self._live_rows > self._live_rows_max:
             self.failure = self.failure or LimitExceeded(
@@ -194,9 +192,10 @@ class Lanes(Source):
             nothing = Zset.empty(self.imported.schema)
             self._parts.append(Zset(nothing.columns, nothing.diffs, change.errors))
 
-    def _fresh_marks(self) -> Overwrites | None:
-        if self.imported.kind is not CollectionKind.FEED:
-            return None
-        keys = self.imported.key_columns
-        columns = self.imported.schema.columns
-        return Overwrites(Schema(tuple(columns[i] for i in keys)), range(len(keys)))
+    def maintain(self, fuel_rows: int) -> bool:
+        more = self._marks is not None and self._marks.maintain(fuel_rows)
+        return super().maintain(fuel_rows) or more
+
+    def _fresh_marks(self) -> Marks | None:
+        is_keyed = self.imported.kind is CollectionKind.FEED
+        return Marks(self.imported.key_columns) if is_keyed else None
