@@ -109,6 +109,8 @@ def test_15_other_exports_outlive_a_dropped_one() -> None:
     bench.run()
     assert bench.dropped() == [X]
     bench.tick(30, ((4, "d"), 1))
+    bench.wait(1_000)
+    assert set(bench.told.dataflows) == {(J,)}, "a later session could go on with it"
     bench.send(read_index(1, J, 30))
     assert counted(bench.answers()[peek_id(1)]) == Counter({(4, "d"): 1})
 
