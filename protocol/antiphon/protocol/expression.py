@@ -95,7 +95,7 @@ TEXTUAL: Final = (
     "repeat", "split_part", "like", "ilike", "regexp_match", "regexp_replace", "md5",
     "octet_length", "ascii", "translate", "initcap", "chr", "encode", "decode", "to_hex", "sha256",
     "utf8_bytes", "regexp_count", "regexp_substring", "regexp_groups", "regexp_place",
-    "regexp_split",
+    "regexp_split", "number_text",
 )  # fmt: skip
 TEMPORAL: Final = (
     "date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date", "timezone",

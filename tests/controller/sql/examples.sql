@@ -162,6 +162,9 @@ SELECT date_bin(interval '36 hours', hour, timestamp '2013-01-01') AS bin, count
 SELECT make_timestamp(2013, 1, 1 + a, 12, 0, 1.5), isfinite(make_date(2013, 1, 1 + a)) FROM t;
 -- Text read by a template: what does not follow it is an error.
 SELECT to_date('2013-01-' || (a + 10), 'YYYY-MM-DD') FROM t;
+-- Numbers, times and intervals in a format: PostgreSQL's patterns but L, EEEE and TM.
+SELECT to_char(distance, 'FM999,990') AS miles, to_char(make_interval(mins => distance), 'HH24:MI') AS shown FROM flights;
+
 -- Time zones by name; a time that clocks skip or show twice is read as PostgreSQL does.
 SELECT id, hour AT TIME ZONE 'UTC' AT TIME ZONE 'America/New_York' AS shown FROM flights;
 

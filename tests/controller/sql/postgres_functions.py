@@ -79,6 +79,7 @@ _REFERENCES: Final[dict[str, tuple[Callable[..., Any], list[str], str]]] = {
     "regexp_instr": (lambda text, sought: text.find(sought) + 1, ["VARCHAR"] * 2, "INTEGER"),
     "regexp_match": (_groups, ["VARCHAR"] * 2, "VARCHAR[]"),
     "cotd": (lambda x: 1 / math.tan(math.radians(x)), ["DOUBLE"], "DOUBLE"),
+    "lower_end": (lambda text: text[:-2] + text[-2:].lower(), ["VARCHAR"], "VARCHAR"),
     "scale": (lambda _: 3, ["DECIMAL(10,3)"], "INTEGER"),  # as declared
     "regexp_count": (lambda text, sought: text.count(sought), ["VARCHAR"] * 2, "INTEGER"),
 }
@@ -109,6 +110,18 @@ _SPELLINGS: Final = (
     # Equal in value to what they are given.
     (r"\bjustify_(?:hours|days|interval)\(([^()]*)\)", r"(\1)"),
     (r"\bto_char\((\w+), 'YYYY-MM-DD'\)", r"strftime(\1, '%Y-%m-%d')"),
+    (r"\bto_char\((\w+), 'FMMonth dd'\)", r"strftime(\1, '%B %d')"),
+    (
+        r"\bto_char\((\w+), 'Dy Mon hh12:mi:ss am'\)",
+        r"lower_end(strftime(\1, '%a %b %I:%M:%S %p'))",
+    ),
+    (
+        r"\bto_char\(make_interval\(mins => (\w+)\), 'HH24:MI'\)",
+        r"printf('%02d:%02d', \1 // 60, \1 % 60)",
+    ),
+    (r"\bto_char\((\w+), 'yyyy ddd'\)", r"strftime(\1, '%Y %j')"),
+    (r"\bto_char\((\w+), 'FM9+0(?:\.000)?'\)", r"\1::varchar"),
+    (r"\bto_char\((\w+), 'FMS9+0'\)", r"printf('%+d', \1)"),
     (r"\bdate_add\((.*?), (interval '[^']*'), ('[^']*')\)", r"timezone(\3, timezone(\3, \1) + \2)"),
     (
         r"\bdate_subtract\((.*?), (interval '[^']*'), ('[^']*')\)",
@@ -127,6 +140,7 @@ _SPELLINGS: Final = (
     ),
     (r"num_nulls\((\w+), (\w+)\)", r"((\1 IS NULL)::int + (\2 IS NULL)::int)"),
     (r"\bformat\('", "printf('"),
+    (r"\bto_char\((\w+), 'FM999,990'\)", r"format('{:,}', \1)"),
     (r"\bregexp_split_to_table\(([^()]*)\)", r"unnest(regexp_split_to_array(\1))"),
     (
         r"(\w+) BETWEEN SYMMETRIC (\w+) AND (\w+)",

@@ -1,4 +1,4 @@
-"""SIMILAR TO, to_char and concat_ws, as PostgreSQL has them."""
+"""SIMILAR TO and concat_ws, as PostgreSQL has them."""
 
 from __future__ import annotations
 
@@ -8,40 +8,12 @@ from antiphon.controller.sql.scalars.text_patterns import similar_to_regexp
 from antiphon.protocol.errors import ComputeError
 from tests.controller.sql.world import World
 
-MOMENTS = {
-    "2024-02-29 13:05:09.123456": {
-        "YYYY-MM-DD HH24:MI:SS": "2024-02-29 13:05:09",
-        "YY Q DDD IYYY IW": "24 1 060 2024 09",
-        "HH12:MI am|HH PM": "01:05 pm|01 PM",
-        "MS US": "123 123456",
-        "Month|Mon|MON|month": "February |Feb|FEB|february ",
-        "Day|DY|dy|D|ID": "Thursday |THU|thu|5|4",
-        '"the year" YYYY, x': "the year 2024, x",
-        "": "",
-    },
-    "1999-12-31 00:00:00": {"HH12 AM, IW": "12 AM, 52", "YY": "99"},
-    "2020-01-01 12:00:59.9": {"HH12 AM SS.MS": "12 PM 59.900", "D": "4"},
-}
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_moment_in_a_format(moment: str) -> None:
-    world = World()
-    for form, expected in MOMENTS[moment].items():
-        assert world.select(f"SELECT to_char(timestamp '{moment}', '{form}')") == [(expected,)]
-
-
-def test_a_format_of_nothing_is_nothing() -> None:
-    assert World().select("SELECT to_char(NULL::timestamp, 'YYYY x')") == [(None,)]
-
 
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        ("SELECT to_char(1.5, '9.9')", r"to_char of numeric\(2,1\) is not supported"),
         ("SELECT to_char(c, 'YYYY') FROM t", "to_char of text is not supported"),
         ("SELECT to_char(d, c) FROM t", "a format that is not a literal"),
-        ("SELECT to_char(d, 'FMMonth') FROM t", "FM in a format of to_char"),
         ("SELECT c SIMILAR TO c FROM t", "a pattern that is not a literal"),
         ("SELECT c SIMILAR TO 'a\\' FROM t", "ends with its escape character"),
     ],

@@ -19,7 +19,13 @@ from antiphon.replica.dataflow.expressions.casting import casts, list_text
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.expressions.nested import list_order, list_search, lists, structs
 from antiphon.replica.dataflow.expressions.numbers import arithmetic, bits, mathematics, numeric
-from antiphon.replica.dataflow.expressions.text import code_points, encodings, regexps, textual
+from antiphon.replica.dataflow.expressions.text import (
+    code_points,
+    encodings,
+    number_texts,
+    regexps,
+    textual,
+)
 from antiphon.replica.dataflow.expressions.times import temporal_fields, temporal_values, time_zones
 from antiphon.replica.dataflow.expressions.vector import Vector
 
@@ -43,6 +49,7 @@ _STRICT: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     **textual.FUNCTIONS,
     **code_points.FUNCTIONS,
     **encodings.FUNCTIONS,
+    **number_texts.FUNCTIONS,
     **regexps.FUNCTIONS,
     **temporal_fields.FUNCTIONS,
     **temporal_values.FUNCTIONS,
