@@ -110,7 +110,7 @@ def _names(title: str, names: list[str]) -> str:
 
 
 def _types() -> list[str]:
-    return [*SQL_NAMES.values(), "numeric(p, s)", "T[]", "struct(name T, ...)"]
+    return [*SQL_NAMES.values(), "numeric(p, s)", "varchar(n)", "T[]", "struct(name T, ...)"]
 
 
 def _code(text: str) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.controller import named_holds
-from antiphon.controller.catalog import CatalogItem, ColumnDefault, ItemKind
+from antiphon.controller.catalog import CatalogItem, ColumnDefault, ColumnLength, ItemKind
 from antiphon.controller.catalog_codec import (
     hold_from_bytes,
     hold_to_bytes,
@@ -54,6 +54,10 @@ def items(draw: st.DrawFn) -> CatalogItem:
         defaults=tuple(
             ColumnDefault(column=column, sql=draw(st.text(max_size=9)))
             for column in draw(st.lists(st.integers(0, 2), unique=True))
+        ),
+        lengths=tuple(
+            ColumnLength(column=2, characters=characters)
+            for characters in draw(st.lists(st.integers(1, 2**20), max_size=1))
         ),
     )
 

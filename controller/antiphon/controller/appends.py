@@ -16,6 +16,7 @@ import pyarrow.types as pt
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.sql.statements.change import change_schema
+from antiphon.controller.sql.statements.text_lengths import fitted_columns
 from antiphon.protocol.buffers import values_of
 from antiphon.protocol.delta import DIFF_COLUMN
 from antiphon.protocol.errors import (
@@ -36,7 +37,8 @@ def prepare(item: CatalogItem, sent: pa.Table) -> pa.RecordBatch:
     Raises:
         InvalidArgument: it is not a table or a feed, or a diff makes no sense there.
         SchemaMismatch: the columns are not those of the item.
-        ConstraintViolation: an inserted row has a null where none is allowed.
+        ConstraintViolation: an inserted row has a null where none is allowed, or a text that is too
+            long.
         LimitExceeded: too many rows or bytes for one append.
     """
     check_appendable(item)
@@ -48,6 +50,7 @@ def prepare(item: CatalogItem, sent: pa.Table) -> pa.RecordBatch:
     else:
         diffs, signs = pa.array(np.ones(sent.num_rows, dtype=np.int64)), None
     columns = [_column(item, wanted, sent, signs) for wanted in item.schema.columns]
+    columns = fitted_columns(item, columns)
     return pa.RecordBatch.from_arrays([*columns, diffs], schema=change_schema(item.schema))
 
 

@@ -68,6 +68,14 @@ class ColumnDefault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnLength:
+    """Of varchar(n): how many characters a text may have that is written into a column."""
+
+    column: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogItem:
     """A table, feed, view, materialized view or index. `schema` of an index is that of what it is
     `on`. Names of all kinds share one namespace."""
@@ -86,6 +94,7 @@ class CatalogItem:
     on: CollectionId | None = None  # indexes only
     created_at_ms: int = 0  # set by the driver when the statement is performed
     defaults: tuple[ColumnDefault, ...] = ()  # tables and feeds only
+    lengths: tuple[ColumnLength, ...] = ()  # tables and feeds only
 
     @property
     def is_relation(self) -> bool:

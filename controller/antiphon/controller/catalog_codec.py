@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from google.protobuf.message import DecodeError
 
-from antiphon.controller.catalog import CatalogItem, ColumnDefault, ItemKind
+from antiphon.controller.catalog import CatalogItem, ColumnDefault, ColumnLength, ItemKind
 from antiphon.controller.membership import CatalogReplica
 from antiphon.controller.named_holds import CatalogHold
 from antiphon.protocol.codec.dataflow import dataflow_from_proto, dataflow_to_proto
@@ -13,6 +13,7 @@ from antiphon.protocol.codec.field import MalformedMessage, enum, field, require
 from antiphon.protocol.codec.frontier import frontier_from_proto, frontier_to_proto
 from antiphon.protocol.codec.schema import schema_field, schema_to_proto
 from antiphon.protocol.ids import CollectionId, ReplicaId
+from antiphon.protocol.schema import TEXT
 from antiphon.v1 import catalog_pb2 as pb
 
 
@@ -30,6 +31,10 @@ def item_to_bytes(item: CatalogItem) -> bytes:
         on=item.on,
         created_at_ms=item.created_at_ms,
         defaults=[pb.ColumnDefault(column=d.column, sql=d.sql) for d in item.defaults],
+        lengths=[
+            pb.ColumnLength(column=length.column, characters=length.characters)
+            for length in item.lengths
+        ],
     )
     return message.SerializeToString(deterministic=True)
 
@@ -52,6 +57,13 @@ def item_from_bytes(data: bytes) -> CatalogItem:
     require(fits, "key_columns", f"a column beyond the {len(schema)} of the schema")
     fits = all(default.column < len(schema) for default in message.defaults)
     require(fits, "defaults", f"a column beyond the {len(schema)} of the schema")
+    texts = all(
+        length.column < len(schema)
+        and schema.types[length.column] == TEXT
+        and length.characters > 0
+        for length in message.lengths
+    )
+    require(texts, "lengths", "for columns of text, and at least one character")
     require(message.HasField("on") == (kind is ItemKind.INDEX), "on", "for indexes, and them alone")
     return CatalogItem(
         id=CollectionId(message.id),
@@ -65,6 +77,10 @@ def item_from_bytes(data: bytes) -> CatalogItem:
         on=CollectionId(message.on) if message.HasField("on") else None,
         created_at_ms=message.created_at_ms,
         defaults=tuple(ColumnDefault(column=d.column, sql=d.sql) for d in message.defaults),
+        lengths=tuple(
+            ColumnLength(column=length.column, characters=length.characters)
+            for length in message.lengths
+        ),
     )
 
 

@@ -96,6 +96,7 @@ TEXTUAL: Final = (
     "octet_length", "ascii", "translate", "initcap", "chr", "encode", "decode", "to_hex", "sha256",
     "utf8_bytes", "regexp_count", "regexp_substring", "regexp_groups", "regexp_place",
     "regexp_split", "number_text",
+    "fit_text",  # (text, characters): without the blanks that there is no room for
 )  # fmt: skip
 TEMPORAL: Final = (
     "date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date", "timezone",

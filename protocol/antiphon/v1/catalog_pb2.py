@@ -26,21 +26,23 @@ from antiphon.v1 import dataflow_pb2 as antiphon_dot_v1_dot_dataflow__pb2
 from antiphon.v1 import types_pb2 as antiphon_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ntiphon/v1/catalog.proto\x12\x0b\x61ntiphon.v1\x1a\x1a\x61ntiphon/v1/dataflow.proto\x1a\x17\x61ntiphon/v1/types.proto\"\x92\x02\n\x0b\x43\x61talogItem\x12\n\n\x02id\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.antiphon.v1.ItemKind\x12#\n\x06schema\x18\x04 \x01(\x0b\x32\x13.antiphon.v1.Schema\x12\x13\n\x0bkey_columns\x18\x05 \x03(\r\x12\x0b\n\x03sql\x18\x06 \x01(\t\x12\x0c\n\x04plan\x18\x07 \x01(\x0c\x12\x12\n\ndepends_on\x18\x08 \x03(\x06\x12\x0f\n\x02on\x18\t \x01(\x06H\x00\x88\x01\x01\x12\x15\n\rcreated_at_ms\x18\n \x01(\x06\x12,\n\x08\x64\x65\x66\x61ults\x18\x0b \x03(\x0b\x32\x1a.antiphon.v1.ColumnDefaultB\x05\n\x03_on\",\n\rColumnDefault\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\r\x12\x0b\n\x03sql\x18\x02 \x01(\t\"p\n\x0e\x43\x61talogReplica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x11\n\tread_only\x18\x03 \x01(\x08\x12\x15\n\rfrom_settings\x18\x04 \x01(\x08\x12\x15\n\rcreated_at_ms\x18\x05 \x01(\x06\"\xd4\x01\n\x0b\x43\x61talogHold\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x32\n\x08\x64\x61taflow\x18\x03 \x01(\x0b\x32 .antiphon.v1.DataflowDescription\x12+\n\x0c\x61\x63knowledged\x18\x04 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12\x0c\n\x04time\x18\x05 \x01(\x06\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x06 \x01(\x06\x12\x15\n\rcreated_at_ms\x18\x07 \x01(\x06\x12\x0c\n\x04lost\x18\x08 \x01(\t*\x98\x01\n\x08ItemKind\x12\x19\n\x15ITEM_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fITEM_KIND_TABLE\x10\x01\x12\x12\n\x0eITEM_KIND_FEED\x10\x02\x12\x12\n\x0eITEM_KIND_VIEW\x10\x03\x12\x1f\n\x1bITEM_KIND_MATERIALIZED_VIEW\x10\x04\x12\x13\n\x0fITEM_KIND_INDEX\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ntiphon/v1/catalog.proto\x12\x0b\x61ntiphon.v1\x1a\x1a\x61ntiphon/v1/dataflow.proto\x1a\x17\x61ntiphon/v1/types.proto\"\xbe\x02\n\x0b\x43\x61talogItem\x12\n\n\x02id\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.antiphon.v1.ItemKind\x12#\n\x06schema\x18\x04 \x01(\x0b\x32\x13.antiphon.v1.Schema\x12\x13\n\x0bkey_columns\x18\x05 \x03(\r\x12\x0b\n\x03sql\x18\x06 \x01(\t\x12\x0c\n\x04plan\x18\x07 \x01(\x0c\x12\x12\n\ndepends_on\x18\x08 \x03(\x06\x12\x0f\n\x02on\x18\t \x01(\x06H\x00\x88\x01\x01\x12\x15\n\rcreated_at_ms\x18\n \x01(\x06\x12,\n\x08\x64\x65\x66\x61ults\x18\x0b \x03(\x0b\x32\x1a.antiphon.v1.ColumnDefault\x12*\n\x07lengths\x18\x0c \x03(\x0b\x32\x19.antiphon.v1.ColumnLengthB\x05\n\x03_on\",\n\rColumnDefault\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\r\x12\x0b\n\x03sql\x18\x02 \x01(\t\"2\n\x0c\x43olumnLength\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\r\x12\x12\n\ncharacters\x18\x02 \x01(\r\"p\n\x0e\x43\x61talogReplica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x11\n\tread_only\x18\x03 \x01(\x08\x12\x15\n\rfrom_settings\x18\x04 \x01(\x08\x12\x15\n\rcreated_at_ms\x18\x05 \x01(\x06\"\xd4\x01\n\x0b\x43\x61talogHold\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x32\n\x08\x64\x61taflow\x18\x03 \x01(\x0b\x32 .antiphon.v1.DataflowDescription\x12+\n\x0c\x61\x63knowledged\x18\x04 \x01(\x0b\x32\x15.antiphon.v1.Frontier\x12\x0c\n\x04time\x18\x05 \x01(\x06\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x06 \x01(\x06\x12\x15\n\rcreated_at_ms\x18\x07 \x01(\x06\x12\x0c\n\x04lost\x18\x08 \x01(\t*\x98\x01\n\x08ItemKind\x12\x19\n\x15ITEM_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fITEM_KIND_TABLE\x10\x01\x12\x12\n\x0eITEM_KIND_FEED\x10\x02\x12\x12\n\x0eITEM_KIND_VIEW\x10\x03\x12\x1f\n\x1bITEM_KIND_MATERIALIZED_VIEW\x10\x04\x12\x13\n\x0fITEM_KIND_INDEX\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'antiphon.v1.catalog_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ITEMKIND']._serialized_start=748
-  _globals['_ITEMKIND']._serialized_end=900
+  _globals['_ITEMKIND']._serialized_start=844
+  _globals['_ITEMKIND']._serialized_end=996
   _globals['_CATALOGITEM']._serialized_start=96
-  _globals['_CATALOGITEM']._serialized_end=370
-  _globals['_COLUMNDEFAULT']._serialized_start=372
-  _globals['_COLUMNDEFAULT']._serialized_end=416
-  _globals['_CATALOGREPLICA']._serialized_start=418
-  _globals['_CATALOGREPLICA']._serialized_end=530
-  _globals['_CATALOGHOLD']._serialized_start=533
-  _globals['_CATALOGHOLD']._serialized_end=745
+  _globals['_CATALOGITEM']._serialized_end=414
+  _globals['_COLUMNDEFAULT']._serialized_start=416
+  _globals['_COLUMNDEFAULT']._serialized_end=460
+  _globals['_COLUMNLENGTH']._serialized_start=462
+  _globals['_COLUMNLENGTH']._serialized_end=512
+  _globals['_CATALOGREPLICA']._serialized_start=514
+  _globals['_CATALOGREPLICA']._serialized_end=626
+  _globals['_CATALOGHOLD']._serialized_start=629
+  _globals['_CATALOGHOLD']._serialized_end=841
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,7 @@ class CatalogItem(_message.Message):
     ON_FIELD_NUMBER: _builtins.int
     CREATED_AT_MS_FIELD_NUMBER: _builtins.int
     DEFAULTS_FIELD_NUMBER: _builtins.int
+    LENGTHS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     name: _builtins.str
     kind: Global___ItemKind.ValueType
@@ -88,6 +89,10 @@ class CatalogItem(_message.Message):
     def defaults(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnDefault]:
         """Tables and feeds: what INSERT puts where no value is given."""
 
+    @_builtins.property
+    def lengths(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnLength]:
+        """Tables and feeds: how long the texts of a column may be, where that is bounded."""
+
     def __init__(
         self,
         *,
@@ -102,10 +107,11 @@ class CatalogItem(_message.Message):
         on: _builtins.int | None = ...,
         created_at_ms: _builtins.int = ...,
         defaults: _abc.Iterable[Global___ColumnDefault] | None = ...,
+        lengths: _abc.Iterable[Global___ColumnLength] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_on", b"_on", "on", b"on", "schema", b"schema"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_on", b"_on", "created_at_ms", b"created_at_ms", "defaults", b"defaults", "depends_on", b"depends_on", "id", b"id", "key_columns", b"key_columns", "kind", b"kind", "name", b"name", "on", b"on", "plan", b"plan", "schema", b"schema", "sql", b"sql"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_on", b"_on", "created_at_ms", b"created_at_ms", "defaults", b"defaults", "depends_on", b"depends_on", "id", b"id", "key_columns", b"key_columns", "kind", b"kind", "lengths", b"lengths", "name", b"name", "on", b"on", "plan", b"plan", "schema", b"schema", "sql", b"sql"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__on: _TypeAlias = _typing.Literal["on"]  # noqa: Y015
     _WhichOneofArgType__on: _TypeAlias = _typing.Literal["_on", b"_on"]  # noqa: Y015
@@ -136,6 +142,30 @@ class ColumnDefault(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ColumnDefault: _TypeAlias = ColumnDefault  # noqa: Y015
+
+@_typing.final
+class ColumnLength(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    CHARACTERS_FIELD_NUMBER: _builtins.int
+    column: _builtins.int
+    """Its place among the columns."""
+    characters: _builtins.int
+    """At least 1."""
+    def __init__(
+        self,
+        *,
+        column: _builtins.int = ...,
+        characters: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "column", b"column"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ColumnLength: _TypeAlias = ColumnLength  # noqa: Y015
 
 @_typing.final
 class CatalogReplica(_message.Message):

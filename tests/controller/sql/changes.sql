@@ -19,3 +19,6 @@ UPDATE stock SET n = n + 1 WHERE kind = 'late' RETURNING id, n;
 DELETE FROM stock WHERE kind = 'later' RETURNING id;
 -- A table of what a query gives, with all of its rows or not there at all.
 CREATE TABLE late AS SELECT id, n FROM stock WHERE kind = 'late';
+-- How long a text may be: what is longer is refused, by INSERT, UPDATE and appends; blanks at its end are cut off.
+CREATE TABLE coded (code varchar(3) CONSTRAINT coded_pkey PRIMARY KEY, name varchar(20) COLLATE "C" NOT NULL DEFAULT '');
+INSERT INTO coded VALUES ('JFK', 'Kennedy'), ('EWR', DEFAULT);

@@ -365,7 +365,7 @@ def test_every_function_of_the_protocol_is_served_but_the_clock():
         # by expressions of SQL, in tests/controller/sql/test_known_answers.py
         "translate", "initcap", "chr", "encode", "decode", "to_hex", "sha256", "utf8_bytes",
         "regexp_count", "regexp_substring", "regexp_groups", "regexp_place", "regexp_split",
-        "number_text",
+        "number_text", "fit_text",
         "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "cot", "sind", "cosd", "tand", "cotd",
         "asind", "acosd", "atand", "atan2d", "log2", "gcd", "lcm", "factorial",
         "bit_count", "width_bucket", "quotient",

@@ -353,6 +353,19 @@ def _ascii(change: Callable[[str], str]) -> Callable[[list[Any], list[Type], Typ
     return evaluate
 
 
+def fit_text(text: str, length: int) -> str:
+    """A text as it is written where there is room for so many characters.
+
+    Raises:
+        ValueError: it is longer, and not only by blanks at its end.
+    """
+    if len(text) <= length:
+        return text
+    if text[length:].strip(" "):
+        raise ValueError(f"value too long for type character varying({length})")
+    return text[:length]
+
+
 # Null whatever the other arguments are.
 _NULL_IF_ANY_IS: Final = frozenset(
     {
@@ -389,6 +402,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[[list[Any], list[Type], Type], Value]]] 
         "upper": _ascii(str.upper),
         "length": lambda values, types, kind: len(values[0]),
         "nullif": _nullif,
+        "fit_text": lambda values, types, kind: fit_text(values[0], values[1]),
         "list": lambda values, types, kind: tuple(values),
         "struct": lambda values, types, kind: tuple(values),
         "field": lambda values, types, kind: values[0][values[1]],

@@ -6,6 +6,7 @@ numeric(38, s), quotients and averages numeric(38, 16), and a value that does no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -62,6 +63,25 @@ _NAMED: Final[Mapping[exp.DType, Type]] = MappingProxyType(
         exp.DType.UUID: UUID,
     }
 )
+# Types that we do not have, and what may be done.
+_CHARACTERS: Final = "; blanks are neither added nor passed over: write varchar(n) or text"
+_COUNTED: Final = "; ids are given by who inserts: write bigint"
+_REFUSED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "char": _CHARACTERS, "character": _CHARACTERS, "bpchar": _CHARACTERS,
+        "nchar": _CHARACTERS, "serial": _COUNTED, "bigserial": _COUNTED, "smallserial": _COUNTED,
+        "serial2": _COUNTED, "serial4": _COUNTED, "serial8": _COUNTED,
+        "json": "; write text, or a struct", "jsonb": "; write text, or a struct",
+        "time": "; write an interval, or a timestamp", "timetz": "; write a timestamptz",
+        "money": "; write numeric(19, 2)", "inet": "; write text", "cidr": "; write text",
+        "macaddr": "; write text", "bit": "; write bytea", "name": "; write text",
+        "citext": "; write text, and compare lower(...)", "xml": "; write text",
+    }
+)  # fmt: skip
+_FIRST_WORD: Final = re.compile(r"\s*([a-z0-9]+)\b(?!\s+varying)", re.IGNORECASE)
+_REAL_BITS: Final = 24  # of float(n): no more are real, more are double precision
+_FLOAT_BITS_MAX: Final = 53
+_TIME_DIGITS: Final = 6
 _DIGITS: Final = MappingProxyType({TypeKind.INT16: 5, TypeKind.INT32: 10, TypeKind.INT64: 19})
 # From narrow to wide; decimals stand between the integers and the floats.
 _WIDTH: Final = MappingProxyType(
@@ -92,14 +112,37 @@ def type_from_sql(source: Source, node: exp.DataType, spot: exp.Expr | int | Non
         return _decimal_from_sql(source, where, name, parameters)
     found = _NAMED.get(node.this)
     if found is None:
-        raise source.unsupported(where, f"the type {name}")
-    if parameters:
-        hint = "; text has no limit: write text, and cut with ::varchar(n)" if found is TEXT else ""
-        raise source.unsupported(where, f"the parameter of {name}", hint)
-    return found
+        refused = refused_type(name)
+        raise source.unsupported(where, *(refused or (f"the type {name}",)))
+    return _with_parameters(source, where, name, found, parameters) if parameters else found
 
 
-def text_length(source: Source, node: exp.DataType) -> int | None:
+def refused_type(written: str) -> tuple[str, str] | None:
+    """Of a type that we do not have, as it is written: what is refused, and what may be done."""
+    word = _FIRST_WORD.match(written)
+    hint = None if word is None else _REFUSED.get(word[1].lower())
+    return None if hint is None else (f"the type {written.strip().lower()}", hint)
+
+
+def _with_parameters(
+    source: Source, spot: exp.Expr | int | None, name: str, kind: Type, parameters: list[str]
+) -> Type:
+    number = int(parameters[0]) if len(parameters) == 1 and parameters[0].isdecimal() else None
+    if number is not None and kind.is_float and name.startswith("float"):
+        if not 1 <= number <= _FLOAT_BITS_MAX:
+            raise source.invalid(spot, f"{name}: a float has 1 to {_FLOAT_BITS_MAX} bits")
+        return FLOAT32 if number <= _REAL_BITS else FLOAT64
+    if kind in (TIMESTAMP, TIMESTAMPTZ, INTERVAL) and number == _TIME_DIGITS:
+        return kind
+    hint = "; write it without, all times have 6 digits" if kind.kind in _TIMES else ""
+    if kind is TEXT:
+        hint = "; a length is kept of columns alone"
+    raise source.unsupported(spot, f"the parameter of {name}", hint)
+
+
+def text_length(
+    source: Source, node: exp.DataType, spot: exp.Expr | int | None = None
+) -> int | None:
     """The n of varchar(n), to which a cast cuts text; None: it is another type.
 
     Raises:
@@ -110,7 +153,8 @@ def text_length(source: Source, node: exp.DataType) -> int | None:
     written = node.expressions[0].name
     digits = written.isascii() and written.isdigit() and len(written) <= 8
     if len(node.expressions) != 1 or not digits or int(written) == 0:
-        raise source.invalid(node, "the length of varchar is a whole number from 1 on")
+        where = node if spot is None else spot
+        raise source.invalid(where, "the length of varchar is a whole number from 1 on")
     return int(written)
 
 

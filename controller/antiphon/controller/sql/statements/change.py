@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.sql.statement import Delete, InsertSelect, Merge, Update
+from antiphon.controller.sql.statements.text_lengths import fitted_columns
 from antiphon.history.revision import latest
 from antiphon.protocol.delta import DIFF_COLUMN
 from antiphon.protocol.errors import ConstraintViolation
@@ -28,10 +29,12 @@ def signed_rows(item: CatalogItem, columns: Sequence[pa.Array], diff: int) -> pa
     """The columns with one diff for all rows.
 
     Raises:
-        ConstraintViolation: an inserted row has a null where the item allows none.
+        ConstraintViolation: an inserted row has a null where the item allows none, or a text that
+            is too long.
     """
     if diff > 0:
         _check_nulls(item, columns)
+        columns = fitted_columns(item, columns)
     count = len(columns[0])
     diffs = pa.array(np.full(count, diff, dtype=np.int64))
     return pa.RecordBatch.from_arrays([*columns, diffs], schema=change_schema(item.schema))

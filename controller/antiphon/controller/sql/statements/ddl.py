@@ -128,7 +128,7 @@ def _create_stored(
     )
     item = CatalogItem(
         id=catalog.next_id, name=name, kind=kind, schema=schema, key_columns=key,
-        sql=source.piece.text, defaults=found.defaults,
+        sql=source.piece.text, defaults=found.defaults, lengths=found.lengths,
     )  # fmt: skip
     return CreateTable(item=item) if kind is ItemKind.TABLE else CreateFeed(item=item)
 

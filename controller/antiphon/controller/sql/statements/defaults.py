@@ -15,14 +15,20 @@ from antiphon.controller.sql.parsing.dialect import parse
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.scalars.scalar import Scalars
 from antiphon.controller.sql.statement import StatementText
+from antiphon.controller.sql.statements.text_lengths import fitted, length_of
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import Column
 
 
 def lowered_default(
-    source: Source, start: int, stop: int, column: Column, now_us: int | None
+    source: Source,
+    start: int,
+    stop: int,
+    column: Column,
+    now_us: int | None,
+    length: int | None = None,
 ) -> Expression:
-    """The value that stands at [start, stop), as one of the column.
+    """The value that stands at [start, stop), as one of the column of that length.
 
     Raises:
         InvalidSql, TypeMismatch, UnsupportedSql: it is no expression of no columns and no
@@ -32,7 +38,8 @@ def lowered_default(
     scalars = Scalars(
         source=source, scope=Scope(), place="DEFAULT", now_us=now_us, statement="DEFAULT"
     )
-    return fold(assign(source, node, scalars.typed(node), column.type, column.name))
+    value = fold(assign(source, node, scalars.typed(node), column.type, column.name))
+    return fitted(source, node, value, length)
 
 
 def default_of(item: CatalogItem, index: int, now_us: int | None) -> Expression:
@@ -42,7 +49,8 @@ def default_of(item: CatalogItem, index: int, now_us: int | None) -> Expression:
     if not written:
         return null(column.type)
     source = Source(StatementText(text=written[0], line=0))
-    return lowered_default(source, 0, len(written[0]), column, now_us)
+    length = length_of(item, index)
+    return lowered_default(source, 0, len(written[0]), column, now_us, length)
 
 
 def with_defaults(item: CatalogItem, positions: Sequence[int], rows: exp.Values) -> None:

@@ -22,6 +22,7 @@ from antiphon.controller.sql.statement import Delete, Read, Returning, Statement
 from antiphon.controller.sql.statements.defaults import default_of, is_default
 from antiphon.controller.sql.statements.reading import read_of
 from antiphon.controller.sql.statements.returning import Changed, answer_schema, with_returning
+from antiphon.controller.sql.statements.text_lengths import fitted, length_of
 from antiphon.protocol.dataflow import UNFINISHED
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Distinct, Get, Join, JoinKind, Plan, SortKey, TopK
@@ -137,7 +138,8 @@ def assignments(
             changed[index] = default_of(item, index, scalars.now_us)
             continue
         column = schema.columns[index]
-        changed[index] = assign(source, node, scalars.typed(node), column.type, column.name)
+        value = assign(source, node, scalars.typed(node), column.type, column.name)
+        changed[index] = fitted(source, node, value, length_of(item, index))
     return changed
 
 

@@ -27,6 +27,7 @@ from antiphon.controller.sql.statements.insert_tail import Tail, tail_of
 from antiphon.controller.sql.statements.item_names import find_relation
 from antiphon.controller.sql.statements.on_conflict import conflict_of, unless_present, with_merge
 from antiphon.controller.sql.statements.returning import Changed, answer_schema, with_returning
+from antiphon.controller.sql.statements.text_lengths import fitted, fitted_plan, length_of
 from antiphon.controller.sql.statements.values import read_rows
 from antiphon.protocol.errors import ConstraintViolation
 from antiphon.protocol.expression import Expression, Literal, Value
@@ -98,7 +99,8 @@ def plan_insert(
             whole = _whole_columns(target, columns, count)
             if tail.conflict is None and tail.returning is None:
                 return _insert_rows(item, whole)
-            return _planned(target, _constant(item, whole), tail)
+            rows = fitted_plan(source, query_start, item, _constant(item, whole))
+            return _planned(target, rows, tail)
     if cursor.peek().start >= tail.stop:
         raise cursor.unexpected("VALUES or a query")
     return _planned(target, _query(target, query_start, tail.stop), tail)
@@ -169,6 +171,7 @@ def _query(target: _Target, start: int, stop: int) -> Plan:
             outputs[index] = explicit_cast(source, start, answer.reference, column.type)
         else:
             outputs[index] = assign(source, start, answer.reference, column.type, column.name)
+        outputs[index] = fitted(source, start, outputs[index], length_of(item, index))
     for index, column in enumerate(item.schema.columns):
         value = outputs[index]
         is_null = isinstance(value, Literal) and value.value is None

@@ -11,6 +11,7 @@ from antiphon.controller.sql.parsing.cursor import Cursor
 from antiphon.controller.sql.parsing.source import Source, near_miss
 from antiphon.controller.sql.queries.introspect import find_system
 from antiphon.controller.sql.statement import Rows, ShowReplicas, ShowSettings, Statement
+from antiphon.controller.sql.statements.text_lengths import length_of
 from antiphon.protocol.expression import Value
 from antiphon.protocol.schema import BOOLEAN, TEXT, Column, Schema
 
@@ -93,10 +94,15 @@ def _indexes(catalog: Catalog) -> Rows:
 
 def _columns(item: CatalogItem) -> Rows:
     rows = [
-        (c.name, str(c.type), c.nullable, "key" if index in item.key_columns else None)
+        (c.name, _type(item, index), c.nullable, "key" if index in item.key_columns else None)
         for index, c in enumerate(item.schema.columns)
     ]
     return _rows(("name", "type", "nullable", "key"), rows)
+
+
+def _type(item: CatalogItem, index: int) -> str:
+    length = length_of(item, index)
+    return str(item.schema.types[index]) if length is None else f"varchar({length})"
 
 
 def _created(item: CatalogItem) -> Rows:

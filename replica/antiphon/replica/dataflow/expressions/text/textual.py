@@ -93,6 +93,20 @@ def _right(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     return _nulled(call, found, both_valid(*arguments))
 
 
+def _fit(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+    """The first n characters; blanks alone may be lost."""
+    value, size = arguments[0].array, _whole(arguments[1])
+    valid = both_valid(*arguments)
+    characters = Characters(value)
+    long = characters.lengths > size
+    if not long.any():
+        return Vector.of_array(call.type, value)
+    shown = Characters(pc.utf8_rtrim(value, " ")).lengths
+    message = f"value too long for type character varying({int(size[0])})"
+    fail_valid(frame, call, shown > size, valid, "string_data_right_truncation", message)
+    return _nulled(call, characters.slice(np.zeros(frame.count, np.int64), size), valid)
+
+
 def _pad(*, left: bool) -> Callable[..., Vector]:
     def pad(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
         """To n characters; what is longer is cut at its end."""
@@ -297,6 +311,7 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "lpad": _pad(left=True),
     "rpad": _pad(left=False),
     "repeat": _repeat,
+    "fit_text": _fit,
     "position": _position,
     "split_part": _split_part,
     "trim": _by_constants(pc.utf8_trim, (" ",)),
