@@ -44,7 +44,7 @@ SELECT t.a, u.b FROM t LEFT JOIN u ON t.a = u.a AND u.b NOT IN (SELECT b FROM t 
 SELECT t.a, u.b FROM t JOIN u ON t.a < u.b AND EXISTS (SELECT 1 FROM t x WHERE x.b = t.a AND x.a = u.a);
 SELECT a, sum((SELECT max(u.b) FROM u WHERE u.a = t.b)), count(*) FILTER (WHERE b IN (SELECT a FROM u)) FROM t GROUP BY a;
 SELECT EXISTS (SELECT 1 FROM u WHERE u.a = t.a) AS known, count(*) FROM t GROUP BY known;
-SELECT a FROM t WHERE a IN (VALUES (1), (2));
+SELECT a FROM t WHERE a IN (VALUES (1), (2)) AND EXISTS (TABLE u) AND b < ANY (VALUES (3), (4));
 -- WITH inside of a query reads what is around it, too.
 SELECT t.a, s.n FROM t, LATERAL (WITH x AS (SELECT u.b FROM u WHERE u.a = t.a) SELECT count(*) AS n FROM x p JOIN x q ON p.b <= q.b) s;
 
@@ -103,6 +103,8 @@ SELECT id, lag(dep_delay IGNORE NULLS) OVER (PARTITION BY origin ORDER BY id), l
 -- The first rows of each group: only these are kept sorted.
 SELECT a, b FROM (SELECT a, b, row_number() OVER (PARTITION BY a ORDER BY b, c) AS n FROM t) q WHERE n <= 2;
 
+-- QUALIFY chooses among the rows by what the windows say; it may name what the select list names.
+SELECT id, origin, rank() OVER (PARTITION BY origin ORDER BY distance DESC NULLS LAST, id) AS place FROM flights QUALIFY place <= 2;
 ## Order, limits, distinct rows
 -- ORDER BY with LIMIT and OFFSET is part of a view; an order without a limit is the reader's.
 SELECT a, b, c FROM t ORDER BY a DESC NULLS LAST, b, c LIMIT 5 OFFSET 2;
@@ -110,6 +112,8 @@ SELECT DISTINCT a, b FROM t;
 -- The first row of each group, in the order given.
 SELECT DISTINCT ON (origin) origin, id FROM flights ORDER BY origin, dep_delay DESC NULLS LAST, id;
 
+-- Names and numbers in it mean columns of the select list, as in ORDER BY, which begins with them.
+SELECT DISTINCT ON (1) a + b AS a, c FROM t ORDER BY a, c;
 -- By all columns, from the left.
 SELECT a, b FROM t ORDER BY ALL LIMIT 4;
 -- All columns but some, some of them changed; and FROM first, as in DuckDB.

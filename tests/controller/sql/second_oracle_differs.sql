@@ -56,3 +56,5 @@ select array_append([a], b) as l, list_sort(list_distinct([b, a, 2])) as m, arra
 select q.origin, s.id, s.r from (select distinct origin from flights) q, lateral (select id, rank() over (order by distance, id) as r from flights f where f.origin = q.origin) s where s.r <= 2;
 -- It reads the format of a time as another template.
 select id, to_char(ts, 'FMMonth dd'), to_char(ts, 'Dy Mon hh12:mi:ss am'), to_char(day, 'yyyy ddd') from r;
+-- A number in parentheses is a position, too.
+select g, o, id from r order by (2), 3 limit 5;

@@ -47,9 +47,11 @@ def test_lists_of_names_have_places() -> None:
         cursor("(a b)").names("a column")
 
 
-def test_a_schema_is_refused() -> None:
+def test_a_schema_is_refused_but_that_of_the_users() -> None:
     with pytest.raises(UnsupportedSql, match="schema"):
-        cursor("public.t").name("it")
+        cursor("other.t").name("it")
+    assert cursor("public.t").name("it") == cursor('"public"."t"').name("it") == "t"
+    assert cursor("public.t").path("it") == (None, "t")
 
 
 @pytest.mark.parametrize("name", ["", "antiphon_x", "x" * 256])

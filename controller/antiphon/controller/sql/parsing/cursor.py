@@ -11,6 +11,7 @@ from typing import Final
 
 from antiphon.controller.introspection.system import SCHEMA_NAME
 from antiphon.controller.sql.parsing.source import Source
+from antiphon.controller.sql.parsing.syntax import PUBLIC
 from antiphon.protocol.limits import NAME_BYTES_MAX
 from antiphon.protocol.schema import RESERVED_PREFIX
 
@@ -88,7 +89,7 @@ class Cursor:
         return self.source.invalid(found.start, f"syntax error {near}: {wanted} is expected")
 
     def name(self, what: str) -> str:
-        """A name without a schema, lower case unless quoted.
+        """A name without a schema, or in that of all users' items; lower case unless quoted.
 
         Raises:
             InvalidSql: no name.
@@ -104,11 +105,11 @@ class Cursor:
         return name
 
     def path(self, what: str) -> tuple[str | None, str]:
-        """A name and its schema, if one is given."""
+        """A name and its schema, if one is given that is not the users' own."""
         first = self._part(what)
         if not self.accept("."):
             return None, first
-        return first, self._part(what)
+        return None if first == PUBLIC else first, self._part(what)
 
     def _part(self, what: str) -> str:
         if self._ahead.kind not in ("word", "quoted"):

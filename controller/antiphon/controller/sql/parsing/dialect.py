@@ -17,6 +17,8 @@ from sqlglot.parsers.postgres import PostgresParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from antiphon.controller.sql.parsing.source import Source
+from antiphon.controller.sql.parsing.spelling import respelt
+from antiphon.controller.sql.parsing.syntax import called_of_query
 from antiphon.protocol.errors import InvalidSql, LimitExceeded
 from antiphon.protocol.limits import SQL_TOKENS_MAX
 
@@ -49,6 +51,22 @@ class _Parser(PostgresParser):
         found: exp.Expr | None = super()._parse_function_call(*args, **options)
         if found is not None and token and not found.meta.get("start"):
             found.update_positions(token)
+        of_query = called_of_query(found)
+        if found is not None and of_query is not None:
+            return self.expression(of_query).update_positions(found)
+        return found
+
+    def _parse_escape(self, this: exp.Expr | None) -> exp.Expr | None:
+        """`ESCAPE` of any text."""
+        if not self._match(TokenType.ESCAPE):
+            return this
+        return self.expression(exp.Escape(this=this, expression=self._parse_bitwise()))
+
+    def _parse_limit(self, *args: Any, **options: Any) -> exp.Expr | None:
+        """As ever, but for `LIMIT 1, 2`, which is another dialect's."""
+        found: exp.Expr | None = super()._parse_limit(*args, **options)
+        if isinstance(found, exp.Limit) and found.args.get("offset") is not None:
+            self.raise_error("Write LIMIT and OFFSET, each with its number")
         return found
 
     def _parse_unnest(self, *args: Any, **options: Any) -> exp.Unnest | None:
@@ -177,6 +195,7 @@ def parse(source: Source, start: int = 0, stop: int | None = None) -> exp.Expr:
     try:
         tokens = _DIALECT.tokenize(text)
         _check_count(start, source, tokens)
+        tokens = respelt(source, tokens, text)
         _check_commas(source, tokens)
         _check_words(source, tokens)
         parser = _DIALECT.parser(error_level=ErrorLevel.IMMEDIATE)

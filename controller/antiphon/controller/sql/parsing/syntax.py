@@ -33,6 +33,7 @@ HYPOTHETICAL_NAMES: Final = frozenset({"rank", "dense_rank", "percent_rank", "cu
 SET_RETURNING_NAMES: Final = frozenset(
     {"unnest", "generate_series", "string_to_table", "regexp_split_to_table"}
 )
+PUBLIC: Final = "public"  # the schema of all that users make
 
 
 def name_of(identifier: exp.Expr | None) -> str:
@@ -159,11 +160,28 @@ def has_query(node: exp.Expr) -> bool:
     return node.find(exp.Query, exp.Values) is not None
 
 
+def called_of_query(node: exp.Expr | None) -> exp.Expr | None:
+    """EXISTS, ALL or SOME of a query, where the parser takes it for the call of a function: it
+    knows them before SELECT alone."""
+    if not isinstance(node, exp.Anonymous) or len(node.expressions) != 1:
+        return None
+    query, made = node.expressions[0], _OF_QUERIES.get(function_name(node))
+    if made is None or not _is_query(query):
+        return None
+    return made(this=exp.Subquery(this=query) if isinstance(query, exp.Values) else query)
+
+
+_OF_QUERIES: Final = {"exists": exp.Exists, "all": exp.All, "any": exp.Any, "some": exp.Any}
+
+
+def _is_query(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Query | exp.Values)
+
+
 def is_array_query(node: exp.Expr) -> bool:
     """ARRAY(SELECT ...)."""
     is_call = isinstance(node, exp.Anonymous) and function_name(node) == "array"
-    queries = (exp.Query, exp.Values)
-    return is_call and len(node.expressions) == 1 and isinstance(node.expressions[0], queries)
+    return is_call and len(node.expressions) == 1 and _is_query(node.expressions[0])
 
 
 def quantified_list(node: exp.Expr) -> tuple[exp.Expr, bool] | None:

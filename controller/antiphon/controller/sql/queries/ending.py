@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Final
 
 from sqlglot import exp
@@ -12,7 +13,7 @@ from sqlglot import exp
 from antiphon.controller.sql.algebra.plans import computed, filtered, identity, projected, width_of
 from antiphon.controller.sql.binding.relation import Query
 from antiphon.controller.sql.parsing.source import Source
-from antiphon.controller.sql.queries.ordering import OrderItem
+from antiphon.controller.sql.queries.ordering import OrderItem, Shown, order_item
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
 from antiphon.protocol.plan import (
     Distinct,
@@ -30,15 +31,18 @@ Place = Callable[[Expression, exp.Expr | None], Expression]
 
 
 def distinct_on(
-    node: exp.Select, lower: Callable[[exp.Expr], Expression]
-) -> tuple[Expression, ...] | None:
-    """What DISTINCT ON names; None: it is not there."""
+    source: Source,
+    node: exp.Select,
+    shown: Shown,
+    lower: Callable[[exp.Expr], Expression],
+) -> list[OrderItem] | None:
+    """What DISTINCT ON names, by the rules of ORDER BY; None: it is not there."""
     distinct = node.args.get("distinct")
     if distinct is None or distinct.args.get("on") is None:
         return None
     on = distinct.args["on"]
     items = on.expressions if isinstance(on, exp.Tuple) else [on]
-    return tuple(lower(item) for item in items)
+    return [order_item(source, exp.Ordered(this=item), shown, lower) for item in items]
 
 
 def ended(
@@ -48,14 +52,15 @@ def ended(
     columns: Sequence[Expression],
     ties: int,
     order: Sequence[OrderItem],
-    on: tuple[Expression, ...] | None,
+    on: Sequence[OrderItem] | None,
     place: Place,
 ) -> tuple[Plan, tuple[SortKey, ...]]:
     """The select list, the last `ties` of which are a domain's, what to sort by behind it, and
     DISTINCT.
 
     Raises:
-        InvalidSql: SELECT DISTINCT is ordered by what it does not show.
+        InvalidSql: SELECT DISTINCT is ordered by what it does not show; DISTINCT ON is ordered
+            by something else before all that it names.
     """
     outputs = list(columns)
 
@@ -64,16 +69,19 @@ def ended(
             outputs.append(value)
         return outputs.index(value)
 
-    sort: list[SortKey] = []
-    for item in order:
-        at = item.output
-        if at is None:
-            assert item.value is not None, "an output or a value"
-            at = position(place(item.value, item.node))
-        sort.append(SortKey(column=at, descending=item.descending, nulls_first=item.nulls_first))
-    order_by = tuple(sort)
+    def column_of(item: OrderItem) -> int:
+        if item.output is not None:
+            return position(outputs[item.output])
+        assert item.value is not None, "an output or a value"
+        return position(place(item.value, item.node))
+
+    order_by = tuple(
+        SortKey(column=column_of(item), descending=item.descending, nulls_first=item.nulls_first)
+        for item in order
+    )
     if on is not None:
-        groups = [position(place(part, None)) for part in on]
+        groups = [column_of(item) for item in on]
+        _check_order(source, node, groups, order_by)
         groups += range(len(columns) - ties, len(columns))
         top = TopK(
             input=computed(plan, outputs), group_by=tuple(groups), order_by=order_by, limit=1
@@ -89,6 +97,17 @@ def ended(
         result = Distinct(input=result)
     assert width_of(result) == len(outputs), f"{schema_of(result)} for {len(outputs)} outputs"
     return result, order_by
+
+
+def _check_order(
+    source: Source, node: exp.Select, groups: Sequence[int], order_by: Sequence[SortKey]
+) -> None:
+    """The order decides which row of a group is the first, so it begins with what groups."""
+    keys = [key.column for key in order_by]
+    leading = list(takewhile(lambda column: column in groups, keys))
+    if leading != keys and set(leading) != set(groups):
+        message = "ORDER BY has to begin with what DISTINCT ON names, in any order"
+        raise source.invalid(node.args["order"], message)
 
 
 def with_ties(query: Query) -> Query:

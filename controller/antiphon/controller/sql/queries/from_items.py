@@ -18,7 +18,13 @@ from antiphon.controller.sql.binding.relation import (
 )
 from antiphon.controller.sql.binding.scope import Scope, ScopeColumn, inseparable, is_outer, relabel
 from antiphon.controller.sql.parsing.source import Source
-from antiphon.controller.sql.parsing.syntax import describe, expect_only, has_query, name_of
+from antiphon.controller.sql.parsing.syntax import (
+    PUBLIC,
+    describe,
+    expect_only,
+    has_query,
+    name_of,
+)
 from antiphon.controller.sql.queries.introspect import check_unmixed, system_item
 from antiphon.controller.sql.queries.lateral import Called, Lateral, Reader
 from antiphon.controller.sql.queries.table_functions import (
@@ -161,10 +167,11 @@ class FromItems:
         if not isinstance(node.this, exp.Identifier):
             raise source.unsupported(node, f"{describe(node.this)} in FROM")
         name = name_of(node.this)
-        if node.args.get("db") is not None:
+        in_schema = node.args.get("db") is not None
+        if in_schema and name_of(node.args["db"]) != PUBLIC:
             return _stored(system_item(self.context, node), alias_name(node) or name)
         alias = alias_name(node) or name
-        common = self.environment.get(name)
+        common = None if in_schema else self.environment.get(name)
         if isinstance(common, CommonQuery):
             raise inseparable(source, node)
         if common is not None:

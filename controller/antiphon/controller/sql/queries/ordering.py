@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from antiphon.controller.sql.binding.coercion import coerce
+from antiphon.controller.sql.binding.coercion import Typed, coerce
 from antiphon.controller.sql.binding.scope import Scope
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.parsing.syntax import expect_only, name_of
@@ -27,6 +27,26 @@ class OrderItem:
     node: exp.Expr
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The columns of an answer, for what names them. `values`: what they are, by which two of one
+    name may mean the same; None: they are all different."""
+
+    names: Sequence[str]
+    values: Sequence[Typed] | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def called(self, name: str) -> list[int]:
+        """The columns of that name, those that are equal to an earlier one left out."""
+        found = [place for place, other in enumerate(self.names) if other == name]
+        values = self.values
+        if values is None:
+            return found
+        return [p for i, p in enumerate(found) if values[p] not in [values[q] for q in found[:i]]]
+
+
 def sort_direction(node: exp.Expr) -> tuple[bool, bool]:
     """(descending, nulls first); nulls are the largest values unless it is said otherwise."""
     return bool(node.args.get("desc")), bool(node.args.get("nulls_first"))
@@ -35,7 +55,7 @@ def sort_direction(node: exp.Expr) -> tuple[bool, bool]:
 def order_items(
     source: Source,
     order: exp.Expr | None,
-    names: Sequence[str],
+    shown: Shown,
     lower: Callable[[exp.Expr], Expression] | None,
 ) -> list[OrderItem]:
     """What an ORDER BY sorts by: positions and names of outputs, then expressions by `lower`
@@ -44,7 +64,6 @@ def order_items(
     Raises:
         InvalidSql: a position that is none, an ambiguous name.
     """
-    items: list[OrderItem] = []
     nodes = [] if order is None else order.expressions
     if len(nodes) == 1 and _is_all(nodes[0].this):
         descending, nulls_first = sort_direction(nodes[0])
@@ -53,29 +72,31 @@ def order_items(
                 output=output, value=None, descending=descending, nulls_first=nulls_first,
                 node=nodes[0],
             )
-            for output in range(len(names))
+            for output in range(len(shown))
         ]  # fmt: skip
-    for node in nodes:
-        expect_only(source, node, "this", "desc", "nulls_first")
-        descending, nulls_first = sort_direction(node)
-        output = output_position(source, node.this, names)
-        value: Expression | None = None
-        if output is None:
-            if lower is None:
-                raise source.invalid(
-                    node.this, "the order of a set operation is by a name or position of a column"
-                )
-            value = lower(node.this)
-        items.append(
-            OrderItem(
-                output=output,
-                value=value,
-                descending=descending,
-                nulls_first=nulls_first,
-                node=node,
+    return [order_item(source, node, shown, lower) for node in nodes]
+
+
+def order_item(
+    source: Source,
+    node: exp.Expr,
+    shown: Shown,
+    lower: Callable[[exp.Expr], Expression] | None,
+) -> OrderItem:
+    """One of `order_items`."""
+    expect_only(source, node, "this", "desc", "nulls_first")
+    descending, nulls_first = sort_direction(node)
+    output = output_position(source, node.this, shown)
+    value: Expression | None = None
+    if output is None:
+        if lower is None:
+            raise source.invalid(
+                node.this, "the order of a set operation is by a name or position of a column"
             )
-        )
-    return items
+        value = lower(node.this)
+    return OrderItem(
+        output=output, value=value, descending=descending, nulls_first=nulls_first, node=node
+    )
 
 
 def _is_all(node: exp.Expr) -> bool:
@@ -86,21 +107,28 @@ def _is_all(node: exp.Expr) -> bool:
     return unquoted and word.name.upper() == "ALL"
 
 
-def output_position(source: Source, node: exp.Expr, names: Sequence[str]) -> int | None:
-    """The output that a bare number or an output's name means."""
-    if isinstance(node, exp.Literal) and not node.is_string:
-        position = int(node.name) if node.name.isdigit() else 0
-        if not 1 <= position <= len(names):
-            raise source.invalid(
-                node, f"position {node.name} is not one of the {len(names)} columns"
-            )
+def output_position(source: Source, node: exp.Expr, shown: Shown) -> int | None:
+    """The output that a bare number or an output's name means.
+
+    Raises:
+        InvalidSql: a position that is none, an ambiguous name.
+    """
+    while isinstance(node, exp.Paren):
+        node = node.this
+    negated = isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal)
+    if negated or isinstance(node, exp.Literal | exp.Null):
+        position = int(node.name) if not node.is_string and node.name.isdigit() else 0
+        if negated or not 1 <= position <= len(shown):
+            what = node.sql() if negated or node.name == "" else node.name
+            raise source.invalid(node, f"position {what} is not one of the {len(shown)} columns")
         return position - 1
     if isinstance(node, exp.Column) and not node.args.get("table"):
         if not isinstance(node.this, exp.Identifier):
             return None
-        name = name_of(node.this)
-        if name in names:
-            return list(names).index(name)
+        found = shown.called(name_of(node.this))
+        if len(found) > 1:
+            raise source.invalid(node, f'"{name_of(node.this)}" is ambiguous: several columns are')
+        return found[0] if found else None
     return None
 
 

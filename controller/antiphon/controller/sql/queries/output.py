@@ -10,7 +10,8 @@ from sqlglot import exp
 from antiphon.controller.sql.binding.coercion import Typed
 from antiphon.controller.sql.binding.scope import Scope, inseparable
 from antiphon.controller.sql.parsing.source import Source, near_miss
-from antiphon.controller.sql.parsing.syntax import expect_only, name_of
+from antiphon.controller.sql.parsing.syntax import PUBLIC, expect_only, name_of
+from antiphon.controller.sql.queries.ordering import Shown, output_position
 from antiphon.controller.sql.scalars.scalar import Scalars
 
 
@@ -22,6 +23,26 @@ class Output:
     value: Typed
     node: exp.Expr
     nullable: bool = True
+
+
+def shown_by(outputs: Sequence[Output]) -> Shown:
+    """The columns as what ORDER BY, GROUP BY and DISTINCT ON may name."""
+    return Shown([output.name for output in outputs], [output.value for output in outputs])
+
+
+def with_names(source: Source, node: exp.Expr, known: Scope, outputs: Sequence[Output]) -> exp.Expr:
+    """An expression with names of the select list, where they are no columns, spelled out."""
+    whole: exp.Expr = exp.Paren(this=node.copy())
+    inside = list(whole.walk(prune=lambda part: isinstance(part, exp.Query)))
+    for part in inside:
+        if not isinstance(part, exp.Column) or part.args.get("table"):
+            continue
+        if isinstance(part.this, exp.Identifier) and not known.find(name_of(part.this), None):
+            place = output_position(source, part, shown_by(outputs))
+            if place is not None:
+                part.replace(exp.Paren(this=outputs[place].node.copy()))
+    inner: exp.Expr = whole.this
+    return inner
 
 
 def is_star(node: exp.Expr) -> bool:
@@ -44,7 +65,8 @@ def star_outputs(
     source = scalars.source
     star = node if isinstance(node, exp.Star) else node.this
     if star is not node:
-        expect_only(source, node, "this", "table")
+        is_public = node.args.get("db") is not None and name_of(node.args["db"]) == PUBLIC
+        expect_only(source, node, "this", "table", *(["db"] if is_public else []))
     expect_only(source, star, "except_", "replace", "rename")
     plain = _columns(source, scope, outer, node)
     excluded = [_name(part) for part in star.args.get("except_") or ()]

@@ -33,7 +33,12 @@ from antiphon.controller.sql.parsing.syntax import expect_only, has_query, name_
 from antiphon.controller.sql.queries.ending import with_ties
 from antiphon.controller.sql.queries.from_clause import FromClause
 from antiphon.controller.sql.queries.from_items import FromItems
-from antiphon.controller.sql.queries.ordering import keeps_ties, limit_and_offset, order_items
+from antiphon.controller.sql.queries.ordering import (
+    Shown,
+    keeps_ties,
+    limit_and_offset,
+    order_items,
+)
 from antiphon.controller.sql.queries.recursive import lower_recursive, mentions_itself
 from antiphon.controller.sql.queries.select import SelectLowering
 from antiphon.controller.sql.queries.value_rows import as_selects, lower_values
@@ -321,7 +326,7 @@ class QueryLowering:
         """ORDER BY, LIMIT and OFFSET over a query whose columns can only be named."""
         source = self.context.source
         names = [column.name for column in query.columns[: len(query.columns) - query.ties]]
-        items = order_items(source, node.args.get("order"), names, None)
+        items = order_items(source, node.args.get("order"), Shown(names), None)
         limit, offset = limit_and_offset(source, node)
         order_by = tuple(
             SortKey(column=item.output, descending=item.descending, nulls_first=item.nulls_first)

@@ -40,8 +40,19 @@ from antiphon.controller.sql.queries import clock
 from antiphon.controller.sql.queries.aggregates import Aggregates
 from antiphon.controller.sql.queries.ending import distinct_on, ended, with_ties
 from antiphon.controller.sql.queries.grouping import grouped, grouping_of
-from antiphon.controller.sql.queries.ordering import keeps_ties, limit_and_offset, order_items
-from antiphon.controller.sql.queries.output import Output, is_star, star_outputs
+from antiphon.controller.sql.queries.ordering import (
+    keeps_ties,
+    limit_and_offset,
+    order_items,
+    output_position,
+)
+from antiphon.controller.sql.queries.output import (
+    Output,
+    is_star,
+    shown_by,
+    star_outputs,
+    with_names,
+)
 from antiphon.controller.sql.queries.table_functions import SetCalls
 from antiphon.controller.sql.queries.windows import Windows, place_windows
 from antiphon.controller.sql.scalars.nested import fields_of
@@ -88,20 +99,17 @@ class SelectLowering:
         self.windows.name(self.context.source, node.args.get("windows") or ())
         self.where(node.args.get("where"))
         outputs = self.outputs(node)
-        names = [output.name for output in outputs]
-        order = order_items(
-            self.context.source, node.args.get("order"), names, self.scalars("ORDER BY").lower
-        )
-        on = distinct_on(node, self.scalars("DISTINCT ON").lower)
+        source, shown = self.context.source, shown_by(outputs)
+        order = order_items(source, node.args.get("order"), shown, self.scalars("ORDER BY").lower)
+        on = distinct_on(source, node, shown, self.scalars("DISTINCT ON").lower)
         qualify = node.args.get("qualify")
-        chosen = None if qualify is None else self.scalars("QUALIFY").predicate(qualify.this)
-        above = [item.value for item in order if item.value is not None]
-        above += [*(on or ()), *([] if chosen is None else [chosen])]
+        chosen = None if qualify is None else self._qualified(qualify.this, outputs)
+        above = [item.value for item in (*order, *(on or ())) if item.value is not None]
+        above += [] if chosen is None else [chosen]
         self.group(node, outputs, above)
         if chosen is not None:
             self.plan = filtered(self.plan, [self.place(chosen, qualify)])
         self.plan = self.sets.placed(self.plan, self.places, self.place)
-        source = self.context.source
         columns = [self.place(settle(source, o.node, o.value), o.node) for o in outputs]
         columns += self.ties
         unknown = frozenset(i for i, o in enumerate(outputs) if type(o.value) is Unknown)
@@ -113,6 +121,13 @@ class SelectLowering:
             offset=offset, unknown=unknown, ties=ties,
         )  # fmt: skip
         return with_ties(query) if keeps_ties(source, node) else query
+
+    def _qualified(self, node: exp.Expr, outputs: Sequence[Output]) -> Expression:
+        """The condition of QUALIFY, which may name what the select list names."""
+        known = self.relation.scope.within(self.outer)
+        return self.scalars("QUALIFY").predicate(
+            with_names(self.context.source, node, known, outputs)
+        )
 
     def _shown(
         self, outputs: Sequence[Output], columns: Sequence[Expression]
@@ -273,8 +288,8 @@ class SelectLowering:
     ) -> list[tuple[Expression, bool, bool]]:
         """ORDER BY as (value, descending, nulls first), over the columns of FROM."""
         source = self.context.source
-        names = [output.name for output in outputs]
-        items = order_items(source, node.args.get("order"), names, self.scalars("ORDER BY").lower)
+        lower = self.scalars("ORDER BY").lower
+        items = order_items(source, node.args.get("order"), shown_by(outputs), lower)
         sorts: list[tuple[Expression, bool, bool]] = []
         for item in items:
             value = item.value
@@ -335,19 +350,15 @@ class SelectLowering:
         """A key: a position or an alias of the select list, or an expression."""
         source = self.context.source
         chosen: Typed | None = None
-        if isinstance(node, exp.Literal) and not node.is_string:
-            position = int(node.name) if node.name.isdigit() else 0
-            if not 1 <= position <= len(outputs):
-                raise source.invalid(
-                    node, f"position {node.name} is not one of the {len(outputs)} columns"
-                )
-            chosen = outputs[position - 1].value
+        if isinstance(node, exp.Literal | exp.Neg | exp.Null):
+            place = output_position(source, node, shown_by(outputs))
+            chosen = None if place is None else outputs[place].value
         elif isinstance(node, exp.Column) and not node.args.get("table"):
             # A column of FROM goes before an alias of the same name.
             name = name_of(node.this)
             if not self.relation.scope.find(name, None):
-                named = [output.value for output in outputs if output.name == name]
-                chosen = named[0] if named else None
+                place = output_position(source, node, shown_by(outputs))
+                chosen = None if place is None else outputs[place].value
         key = (
             self._only_subqueries("GROUP BY").lower(node)
             if chosen is None

@@ -28,6 +28,7 @@ from antiphon.controller.sql.binding.scope import Scope, resolve
 from antiphon.controller.sql.binding.types import arithmetic_type
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.parsing.syntax import (
+    PUBLIC,
     as_in,
     describe,
     expect_only,
@@ -125,6 +126,9 @@ class Scalars:
         parts = (node.args.get(part) for part in ("catalog", "db", "table", "this"))
         names = [name_of(part) for part in parts if part is not None]
         count = _names_of_column(names, self.scope, self.outer)
+        if count == 0 and names[0] == PUBLIC:
+            names = names[1:]
+            count = _names_of_column(names, self.scope, self.outer)
         if count == 0:
             raise self.source.unsupported(node, "a name with a schema")
         qualifier = names[0] if count == 2 else None
