@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, assert_never
 
-from antiphon.controller.sql.algebra.expressions import TRUE, all_of, conjuncts
+from antiphon.controller.sql.algebra.expressions import TRUE, all_of, conjuncts, substitute
+from antiphon.controller.sql.algebra.fold import fold
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import (
     Constant,
@@ -114,6 +115,17 @@ def walk_plan(plan: Plan) -> Iterator[Plan]:
         current = stack.pop()
         yield current
         stack.extend(reversed(children(current)))
+
+
+def inlined_maps(plan: MapFilterProject) -> list[Expression]:
+    """The input's columns and the maps, each over the input's columns alone."""
+    values: list[Expression] = [
+        ColumnReference(index=index, type=kind)
+        for index, kind in enumerate(schema_of(plan.input).types)
+    ]
+    for expression in plan.maps:
+        values.append(fold(substitute(expression, values)))
+    return values
 
 
 def identity(width: int) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """From a lowered query to the plan that a replica runs.
 
 Names of items become collections: a view that nobody keeps is its own plan, one that an index
-keeps is read from the index. Then filters go down, unread columns go, row-wise steps are fused, and
-what occurs several times is computed once.
+keeps is read from the index. Then filters go down, those by the clock too, unread columns go,
+row-wise steps are fused, and what occurs several times is computed once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.algebra.plans import rewrite_plan, with_children
+from antiphon.controller.sql.rewriting.expiry import sunk
 from antiphon.controller.sql.rewriting.fuse import fuse
 from antiphon.controller.sql.rewriting.prune import prune
 from antiphon.controller.sql.rewriting.pushdown import push
@@ -34,7 +35,7 @@ def optimized(plan: Plan, catalog: Catalog, *, maintained: bool) -> Plan:
     its changes come; a read once prefers an index on it. Views are read from an index either way.
     """
     expanded = _expand(plan, catalog, _Bindings(), maintained)
-    result = fuse(prune(fuse(push(expanded))))
+    result = fuse(prune(fuse(push(sunk(expanded)))))
     result = shared(_with_fitting_indexes(result, catalog))
     return result
 

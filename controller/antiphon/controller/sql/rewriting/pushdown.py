@@ -22,7 +22,12 @@ from antiphon.controller.sql.algebra.expressions import (
     substitute,
 )
 from antiphon.controller.sql.algebra.fold import fold
-from antiphon.controller.sql.algebra.plans import filtered, width_of, with_children
+from antiphon.controller.sql.algebra.plans import (
+    filtered,
+    inlined_maps,
+    width_of,
+    with_children,
+)
 from antiphon.controller.sql.rewriting.join_order import inner_join
 from antiphon.controller.sql.rewriting.join_shape import left_of_right, split_condition
 from antiphon.controller.sql.rewriting.row_number import bounded, numbers_rows
@@ -92,7 +97,7 @@ def _push_safe(plan: Plan, predicates: list[Expression]) -> Plan:
             groups = frozenset(plan.group_by)
             below, above = _partition(predicates, groups)
             return filtered(with_children(plan, [push(plan.input, below)]), above)
-        case Distinct() | Negate() | Threshold():
+        case Distinct() | Negate() | Threshold() | TemporalFilter():
             return with_children(plan, [push(plan.input, predicates)])
         case Union():
             return with_children(plan, [push(part, predicates) for part in plan.inputs])
@@ -102,7 +107,7 @@ def _push_safe(plan: Plan, predicates: list[Expression]) -> Plan:
         case Let():
             body = push(plan.body, predicates)
             return Let(binding=plan.binding, value=push(plan.value), body=body)
-        case TemporalFilter() | Recursion():
+        case Recursion():
             kept = with_children(plan, [push(part) for part in children(plan)])
             return filtered(kept, predicates)
         case _:
@@ -126,17 +131,6 @@ def _through_projection(plan: MapFilterProject, predicates: Sequence[Expression]
     return MapFilterProject(
         input=push(plan.input, filters), maps=plan.maps, filters=(), project=plan.project
     )
-
-
-def inlined_maps(plan: MapFilterProject) -> list[Expression]:
-    """The input's columns and the maps, each over the input's columns alone."""
-    values: list[Expression] = [
-        ColumnReference(index=index, type=kind)
-        for index, kind in enumerate(schema_of(plan.input).types)
-    ]
-    for expression in plan.maps:
-        values.append(fold(substitute(expression, values)))
-    return values
 
 
 def _below_keys(plan: Reduce, predicates: list[Expression]) -> Plan:
