@@ -147,21 +147,32 @@ def conjuncts(expression: Expression) -> list[Expression]:
 
 
 def _factored(disjunction: Call) -> list[Expression]:
-    branches = [conjuncts(part) for part in _disjuncts(disjunction)]
+    branches = [conjuncts(part) for part in disjuncts(disjunction)]
     common = [
         part
         for part in branches[0]
         if all(part in others for others in branches[1:]) and not is_risky(part)
     ]
     if not common:
-        return [disjunction]
+        return [_null_safe(branches) or disjunction]
     rest = [all_of([part for part in branch if part not in common]) for branch in branches]
     return common if TRUE in rest else [*common, any_of(rest)]
 
 
-def _disjuncts(expression: Expression) -> list[Expression]:
+def _null_safe(branches: list[list[Expression]]) -> Expression | None:
+    """`a = b OR (a IS NULL AND b IS NULL)` is true where `a IS NOT DISTINCT FROM b` is."""
+    match sorted(branches, key=len):
+        case [[Call(function="equal", arguments=(a, b))], nulls]:
+            wanted = [Call(function="is_null", arguments=(e,), type=BOOLEAN) for e in (a, b)]
+            if nulls in (wanted, wanted[::-1]):
+                return Call(function="is_not_distinct_from", arguments=(a, b), type=BOOLEAN)
+    return None
+
+
+def disjuncts(expression: Expression) -> list[Expression]:
+    """Parts of which one must be true."""
     if isinstance(expression, Call) and expression.function == "or":
-        return [part for argument in expression.arguments for part in _disjuncts(argument)]
+        return [part for argument in expression.arguments for part in disjuncts(argument)]
     return [expression]
 
 

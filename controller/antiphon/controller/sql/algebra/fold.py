@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from antiphon.controller.sql.algebra.expressions import inputs_of, with_inputs
+from antiphon.controller.sql.algebra.nulls import NULL_IF_ANY_IS
 from antiphon.controller.sql.parsing.literal_text import (
     DAY_MICROSECONDS,
     fit_decimal,
@@ -81,7 +82,7 @@ def cast_value(value: Value, given: Type, wanted: Type) -> Value:
 
 def _fold_call(expression: Call | Cast) -> Expression:
     parts = inputs_of(expression)
-    strict = isinstance(expression, Call) and expression.function in _NULL_IF_ANY_IS
+    strict = isinstance(expression, Call) and expression.function in NULL_IF_ANY_IS
     if strict and any(isinstance(part, Literal) and part.value is None for part in parts):
         return Literal(value=None, type=expression.type)
     if not all(isinstance(part, Literal) for part in parts):
@@ -366,13 +367,6 @@ def fit_text(text: str, length: int) -> str:
     return text[:length]
 
 
-# Null whatever the other arguments are.
-_NULL_IF_ANY_IS: Final = frozenset(
-    {
-        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "add", "subtract",
-        "multiply", "divide", "modulo", "concat", "like", "ilike",
-    }
-)  # fmt: skip
 _SEES_NULLS: Final = frozenset(
     {"list", "struct", "is_null", "is_not_null", "is_true", "is_false", "nullif"}
 )

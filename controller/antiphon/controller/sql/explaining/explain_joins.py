@@ -52,7 +52,8 @@ class JoinReasons:
         lines = []
         if is_top and len(list(_relations(join))) >= _ORDER_MIN:
             lines.append(
-                "order: as written, but next is the first that an equality ties to those before"
+                "order: as written, but next is the first that an equality ties to those before;"
+                " what none ties comes last"
             )
         sides = sides_of(join, bindings, filters, self._order)
         if not join.left_keys:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from antiphon.controller.sql.algebra.expressions import (
     columns_of,
-    equal,
+    conjuncts,
+    disjuncts,
     is_risky,
     remap,
     shift,
 )
 from antiphon.controller.sql.algebra.plans import filtered, projected, width_of
+from antiphon.controller.sql.rewriting.branches import is_not_true, keyed_branches
+from antiphon.controller.sql.rewriting.implied import implied, known
 from antiphon.controller.sql.rewriting.join_shape import Push, conditions_of, key_pair
-from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
-from antiphon.protocol.plan import Join, JoinKind, Plan
+from antiphon.protocol.expression import Call, Expression
+from antiphon.protocol.plan import Join, JoinKind, Plan, Union
 
 _EQUALITIES: Final = ("equal", "is_not_distinct_from")
+_Tie = Callable[[Expression, Mapping[int, int], Mapping[int, int]], bool]
 
 
 @dataclass(slots=True)
@@ -45,7 +49,12 @@ def inner_join(join: Join, predicates: Sequence[Expression], push: Push) -> Plan
     cluster = _Cluster([], [], [])
     _collect(join, cluster)
     conditions = [*cluster.conditions, *predicates]
-    conditions += _implied_constants(conditions)
+    facts = [
+        shift(part, start)
+        for inner, start in zip(cluster.inputs, cluster.starts, strict=True)
+        for part in known(inner)
+    ]
+    conditions += implied([*conditions, *facts])
     late = [part for part in conditions if is_risky(part)]
     early = [part for part in conditions if not is_risky(part)]
     alone: dict[int, list[Expression]] = {}
@@ -95,28 +104,49 @@ def _collect(plan: Plan, cluster: _Cluster) -> None:
         cluster.conditions.append(shift(condition, base))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Island:
+    """Relations joined so far, and where each of the cluster's columns went."""
+
+    plan: Plan
+    places: Mapping[int, int]
+
+
 def _joined_in_order(
     cluster: _Cluster, inputs: Sequence[Plan], conditions: Sequence[Expression]
 ) -> Plan:
-    """Left-deep: next is always the first relation, as written, that some key ties to those
-    joined already; only when none is tied, the first of all."""
+    """Next is always the first relation, as written, that some key ties to those joined already;
+    when none is tied, what is joined is an island, and the first of the others begins the next.
+    Islands are joined in the end, by whatever relates them."""
     waiting = list(conditions)
-    remaining = list(range(1, len(inputs)))
-    plan = inputs[0]
-    places = {column: column for column in range(width_of(plan))}
-    while remaining:
-        tied = [i for i in remaining if _is_tied(cluster, i, places, waiting)]
-        chosen = tied[0] if tied else remaining[0]
-        remaining.remove(chosen)
-        left_width, right_width = width_of(plan), width_of(inputs[chosen])
-        for offset in range(right_width):
-            places[cluster.starts[chosen] + offset] = left_width + offset
-        ready = [part for part in waiting if columns_of(part) <= places.keys()]
-        waiting = [part for part in waiting if part not in ready]
-        here = [remap(condition, places) for condition in ready]
-        plan = _joined(plan, inputs[chosen], left_width, here)
+    alone = [
+        _Island(plan=plan, places={start + i: i for i in range(width_of(plan))})
+        for plan, start in zip(inputs, cluster.starts, strict=True)
+    ]
+    islands: list[_Island] = []
+    while alone:
+        island = alone.pop(0)
+        while (tied := _tied(island, alone, waiting, _TIES[:-1])) is not None:
+            alone.remove(tied)
+            island = _bridged(island, tied, waiting)
+        islands.append(island)
+    whole = islands.pop(0)
+    while islands:
+        following = _tied(whole, islands, waiting, _TIES) or islands[0]
+        islands.remove(following)
+        whole = _bridged(whole, following, waiting)
     assert not waiting, f"conditions on no column of the join: {waiting}"
-    return projected(plan, [places[column] for column in range(cluster.width)])
+    return projected(whole.plan, [whole.places[column] for column in range(cluster.width)])
+
+
+def _bridged(left: _Island, right: _Island, waiting: list[Expression]) -> _Island:
+    """Both, joined by all conditions that are on them alone; these wait no longer."""
+    width = width_of(left.plan)
+    places = {**left.places, **{column: width + at for column, at in right.places.items()}}
+    ready = [part for part in waiting if columns_of(part) <= places.keys()]
+    waiting[:] = [part for part in waiting if part not in ready]
+    here = [remap(condition, places) for condition in ready]
+    return _Island(plan=_joined(left.plan, right.plan, width, here), places=places)
 
 
 def _joined(left: Plan, right: Plan, left_width: int, conditions: Sequence[Expression]) -> Plan:
@@ -132,6 +162,17 @@ def _joined(left: Plan, right: Plan, left_width: int, conditions: Sequence[Expre
             rest.append(condition)
         elif pair not in keys:
             keys.append(pair)
+    found = None if keys else keyed_branches(conditions, left_width, (left, right))
+    if found is not None:
+        branches, others = found
+        return Union(
+            inputs=tuple(
+                _joined(left, right, left_width, [
+                    *conjuncts(branch), *others, *map(is_not_true, branches[:place]),
+                ])
+                for place, branch in enumerate(branches)
+            )
+        )  # fmt: skip
     join = Join(
         kind=JoinKind.INNER, left=left, right=right,
         left_keys=tuple(key for key, _ in keys), right_keys=tuple(key for _, key in keys),
@@ -140,49 +181,44 @@ def _joined(left: Plan, right: Plan, left_width: int, conditions: Sequence[Expre
     return filtered(join, rest)
 
 
-def _is_tied(
-    cluster: _Cluster, candidate: int, places: dict[int, int], conditions: Sequence[Expression]
+def _tied(
+    island: _Island,
+    others: Sequence[_Island],
+    conditions: Sequence[Expression],
+    ties: Sequence[_Tie],
+) -> _Island | None:
+    """The first of the others that is tied to the island, by the strongest kind of tie."""
+    for ties_them in ties:
+        for other in others:
+            if any(ties_them(part, island.places, other.places) for part in conditions):
+                return other
+    return None
+
+
+def _is_key(condition: Expression, ours: Mapping[int, int], theirs: Mapping[int, int]) -> bool:
+    """An equality of something on the one side with something on the other."""
+    if not (isinstance(condition, Call) and condition.function in _EQUALITIES):
+        return False
+    a, b = (columns_of(part) for part in condition.arguments)
+    one, other = ours.keys(), theirs.keys()
+    return bool(a and b) and ((a <= one and b <= other) or (a <= other and b <= one))
+
+
+def _has_key_each(
+    condition: Expression, ours: Mapping[int, int], theirs: Mapping[int, int]
 ) -> bool:
-    for condition in conditions:
-        if not (isinstance(condition, Call) and condition.function in _EQUALITIES):
-            continue
-        for a, b in (condition.arguments, condition.arguments[::-1]):
-            ours, theirs = columns_of(a), columns_of(b)
-            if (
-                ours
-                and theirs
-                and ours <= places.keys()
-                and all(cluster.owner(column) == candidate for column in theirs)
-            ):
-                return True
-    return False
+    """An OR, each branch of which has a key."""
+    branches = disjuncts(condition)
+    return len(branches) > 1 and all(
+        any(_is_key(part, ours, theirs) for part in conjuncts(branch)) for branch in branches
+    )
 
 
-def _implied_constants(conditions: Sequence[Expression]) -> list[Expression]:
-    """`a = b AND a = 5` also says `b = 5`, which the other side of the join can use."""
-    groups: list[set[int]] = []
-    constants: list[tuple[ColumnReference, Literal]] = []
-    references: dict[int, ColumnReference] = {}
-    for condition in conditions:
-        if not (isinstance(condition, Call) and condition.function == "equal"):
-            continue
-        a, b = condition.arguments
-        if isinstance(a, Literal):
-            a, b = b, a
-        if isinstance(a, ColumnReference) and isinstance(b, Literal):
-            constants.append((a, b))
-        elif isinstance(a, ColumnReference) and isinstance(b, ColumnReference):
-            references[a.index], references[b.index] = a, b
-            touched = [group for group in groups if group & {a.index, b.index}]
-            merged = {a.index, b.index}.union(*touched)
-            groups = [group for group in groups if group not in touched] + [merged]
-    implied: list[Expression] = []
-    for column, literal in constants:
-        for group in groups:
-            if column.index not in group:
-                continue
-            for other in sorted(group - {column.index}):
-                fresh = equal(references[other], literal)
-                if references[other].type == literal.type and fresh not in conditions:
-                    implied.append(fresh)
-    return implied
+def _relates(condition: Expression, ours: Mapping[int, int], theirs: Mapping[int, int]) -> bool:
+    """It is about both sides, and about nothing else."""
+    columns = columns_of(condition)
+    both = ours.keys() | theirs.keys()
+    return columns <= both and not (columns <= ours.keys() or columns <= theirs.keys())
+
+
+_TIES: Final = (_is_key, _has_key_each, _relates)

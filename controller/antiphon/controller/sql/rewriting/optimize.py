@@ -1,8 +1,9 @@
 """From a lowered query to the plan that a replica runs.
 
 Names of items become collections: a view that nobody keeps is its own plan, one that an index
-keeps is read from the index. Then filters go down, those by the clock too, unread columns go,
-row-wise steps are fused, and what occurs several times is computed once.
+keeps is read from the index. Then outer joins of which nobody sees the added rows become inner
+ones, filters go down, those by the clock too, unread columns go, row-wise steps are fused, and what
+occurs several times is computed once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from antiphon.controller.catalog import Catalog, CatalogItem, ItemKind
 from antiphon.controller.sql.algebra.plans import rewrite_plan, with_children
 from antiphon.controller.sql.rewriting.expiry import sunk
 from antiphon.controller.sql.rewriting.fuse import fuse
+from antiphon.controller.sql.rewriting.outer_joins import narrowed
 from antiphon.controller.sql.rewriting.prune import prune
 from antiphon.controller.sql.rewriting.pushdown import push
 from antiphon.controller.sql.rewriting.share import renumbered, shared
@@ -35,7 +37,7 @@ def optimized(plan: Plan, catalog: Catalog, *, maintained: bool) -> Plan:
     its changes come; a read once prefers an index on it. Views are read from an index either way.
     """
     expanded = _expand(plan, catalog, _Bindings(), maintained)
-    result = fuse(prune(fuse(push(sunk(expanded)))))
+    result = fuse(prune(fuse(push(sunk(narrowed(expanded))))))
     result = shared(_with_fitting_indexes(result, catalog))
     return result
 

@@ -10,6 +10,7 @@ cast) stays above joins and other filters: it must not see rows that those remov
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from antiphon.controller.sql.algebra.expressions import (
@@ -18,18 +19,23 @@ from antiphon.controller.sql.algebra.expressions import (
     columns_of,
     conjuncts,
     is_risky,
+    null,
     shift,
     substitute,
 )
 from antiphon.controller.sql.algebra.fold import fold
 from antiphon.controller.sql.algebra.plans import (
+    extended,
     filtered,
     inlined_maps,
+    joined,
     width_of,
     with_children,
 )
+from antiphon.controller.sql.rewriting.branches import keyed_branches
+from antiphon.controller.sql.rewriting.implied import carried, known, swapped
 from antiphon.controller.sql.rewriting.join_order import inner_join
-from antiphon.controller.sql.rewriting.join_shape import left_of_right, split_condition
+from antiphon.controller.sql.rewriting.join_shape import Shape, left_of_right, split_condition
 from antiphon.controller.sql.rewriting.row_number import bounded, numbers_rows
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
 from antiphon.protocol.plan import (
@@ -55,14 +61,6 @@ from antiphon.protocol.plan import (
     schema_of,
 )
 
-# Calls that are null, so not true, when an argument is.
-_STRICT = frozenset(
-    {
-        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "like", "ilike",
-        "starts_with",
-    }
-)  # fmt: skip
-
 
 def push(plan: Plan, predicates: Sequence[Expression] = ()) -> Plan:
     """See above. The columns and their order stay as they are."""
@@ -83,7 +81,9 @@ def push(plan: Plan, predicates: Sequence[Expression] = ()) -> Plan:
 
 def _push_safe(plan: Plan, predicates: list[Expression]) -> Plan:
     match plan:
-        case Get() | LocalGet() | Constant():
+        case Get():
+            return filtered(plan, [part for part in predicates if not _is_always(part, plan)])
+        case LocalGet() | Constant():
             return filtered(plan, predicates)
         case MapFilterProject():
             return _through_projection(plan, predicates)
@@ -112,6 +112,15 @@ def _push_safe(plan: Plan, predicates: list[Expression]) -> Plan:
             return filtered(kept, predicates)
         case _:
             assert_never(plan)
+
+
+def _is_always(predicate: Expression, plan: Get) -> bool:
+    """Whether it asks for a value that the collection always has."""
+    match predicate:
+        case Call(function="is_not_null", arguments=(ColumnReference(index=index),)):
+            return not plan.schema.columns[index].nullable
+        case _:
+            return False
 
 
 def _partition(
@@ -175,25 +184,59 @@ def _semi(plan: Join, predicates: list[Expression]) -> Plan:
     if plan.null_aware:
         return _rebuilt(plan, push(plan.left, predicates), push(plan.right), (), ())
     shape = split_condition(plan, width_of(plan.left))
+    ours = (*predicates, *shape.left)
+    if plan.kind is JoinKind.SEMI:
+        theirs = (*shape.right, *known(plan.right))
+        predicates = [*predicates, *carried(theirs, swapped(shape.keys))]
     left = push(plan.left, predicates)
-    right = push(plan.right, shape.right)
-    return _rebuilt(plan, left, right, shape.keys, (*shape.left, *shape.both), shape.nulls_match)
+    right = push(plan.right, (*shape.right, *carried((*ours, *known(plan.left)), shape.keys)))
+    conditions = (*shape.left, *shape.both)
+    found = None if shape.keys else keyed_branches(conditions, width_of(left), (left, right))
+    if found is None:
+        return _rebuilt(plan, left, right, shape.keys, conditions, shape.nulls_match)
+    branches, others = found
+    parts: list[Plan] = []
+    for branch in branches:
+        # Each row is found by the first branch that has a match for it.
+        part = joined(JoinKind.SEMI, left, right, conditions=[branch, *others])
+        parts.append(push(part))
+        left = push(replace(part, kind=JoinKind.ANTI))
+    return left if plan.kind is JoinKind.ANTI else Union(inputs=tuple(parts))
 
 
 def _left(plan: Join, predicates: list[Expression]) -> Plan:
     width = width_of(plan.left)
     ours, others = _partition(predicates, frozenset(range(width)))
-    if any(_rejects_nulls(part, width) for part in others):
-        # The rows that the outer join adds are removed again: it is an inner join.
-        inner = Join(
-            kind=JoinKind.INNER, left=plan.left, right=plan.right, left_keys=plan.left_keys,
-            right_keys=plan.right_keys, nulls_match=plan.nulls_match, residual=plan.residual,
-        )  # fmt: skip
-        return inner_join(inner, predicates, push)
     shape = split_condition(plan, width)
-    left, right = push(plan.left, ours), push(plan.right, shape.right)
+    if any(_asks_for_none(part, plan, shape, width) for part in others):
+        return push(_without_match(plan), predicates)
+    if not shape.keys and keyed_branches(shape.both, width, (plan.left, plan.right)) is not None:
+        matched = replace(plan, kind=JoinKind.INNER)
+        return push(Union(inputs=(matched, _without_match(plan))), predicates)
+    sought = (*shape.right, *carried((*ours, *shape.left, *known(plan.left)), shape.keys))
+    left, right = push(plan.left, ours), push(plan.right, sought)
     conditions = (*shape.left, *shape.both)
     return filtered(_rebuilt(plan, left, right, shape.keys, conditions, shape.nulls_match), others)
+
+
+def _asks_for_none(predicate: Expression, plan: Join, shape: Shape, width: int) -> bool:
+    """Whether it is true of rows without a match alone: a column is null that in others is not."""
+    match predicate:
+        case Call(function="is_null", arguments=(ColumnReference(index=index, type=kind),)):
+            if index < width:
+                return False
+            column = ColumnReference(index=index - width, type=kind)
+            is_key = not shape.nulls_match and any(key == column for _, key in shape.keys)
+            return is_key or not schema_of(plan.right).columns[column.index].nullable
+        case _:
+            return False
+
+
+def _without_match(plan: Join) -> Plan:
+    """The left join's rows of which the right side is null: those of the left side alone."""
+    width = width_of(plan.left)
+    kinds = schema_of(plan).types[width:]
+    return extended(replace(plan, kind=JoinKind.ANTI), [null(kind) for kind in kinds])
 
 
 def _full(plan: Join) -> Plan:
@@ -204,17 +247,6 @@ def _full(plan: Join) -> Plan:
     conditions = (*shape.left, *own, *shape.both)
     left, right = push(plan.left), push(plan.right)
     return _rebuilt(plan, left, right, shape.keys, conditions, shape.nulls_match)
-
-
-def _rejects_nulls(predicate: Expression, width: int) -> bool:
-    """Whether the predicate is surely not true when the right side's columns are null."""
-    if not isinstance(predicate, Call):
-        return False
-    if predicate.function not in _STRICT and predicate.function != "is_not_null":
-        return False
-    return any(
-        isinstance(part, ColumnReference) and part.index >= width for part in predicate.arguments
-    )
 
 
 def _rebuilt(
