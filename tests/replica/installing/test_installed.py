@@ -130,6 +130,19 @@ def test_16_an_index_that_is_dropped_lives_on_for_its_dependents() -> None:
     assert sorted(bench.dropped()) == [X, J]
 
 
+def test_15_a_later_session_goes_on_with_what_is_left_beside_a_dropped_export() -> None:
+    bench = Bench(Store(upper=20))
+    two = dataflow((X, IndexExport(key_columns=(0,))), (J, IndexExport(key_columns=(1,))))
+    bench.connect(two, schedule(X))
+    bench.send(index(S, imports=(index_import(X),), plan=above(get(X), 1), as_of=15), schedule(S))
+    bench.run()
+    bench.send(compact(X, None))
+    bench.run()
+    bench.wait(1_000)
+    assert not bench.dropped(), "another dataflow still reads it"
+    assert set(bench.told.dataflows) == {(J,), (S,)}
+
+
 def test_17_nothing_is_read_before_the_schedule() -> None:
     bench = Bench(Store(upper=20))
     bench.connect(index(X))
