@@ -18,7 +18,7 @@ encode('\x00ff5c41'::bytea, 'escape') -- \000\377\\A
 encode('\x123456'::bytea, 'base64') -- EjRW
 encode('\x1234'::bytea, 'base64') -- EjQ=
 encode('\x'::bytea, 'base64') -- 
-length(encode(convert_to(repeat('x', 57), 'UTF8'), 'base64')) -- 76
+length(encode(convert_to(repeat('x', 57), 'UTF8'), 'base64')) -- 77
 length(encode(convert_to(repeat('x', 58), 'UTF8'), 'base64')) -- 81
 decode(encode(convert_to(repeat('xé', 90), 'UTF8'), 'base64'), 'base64') = convert_to(repeat('xé', 90), 'UTF8') -- true
 decode('EjQ=', 'base64') -- \x1234

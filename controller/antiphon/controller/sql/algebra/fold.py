@@ -7,7 +7,6 @@ as it is for any row.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from antiphon.controller.sql.parsing.literal_text import (
     fit_decimal,
     fit_integer,
     from_datetime,
+    narrow,
     read_value,
     to_datetime,
     write_value,
@@ -194,8 +194,9 @@ def _cast_number(value: int | float | Decimal, wanted: Type) -> Value:
     if wanted.kind is TypeKind.FLOAT64:
         return float(value)
     if wanted.kind is TypeKind.FLOAT32:
-        narrow: float = struct.unpack("f", struct.pack("f", float(value)))[0]
-        return narrow
+        if not isinstance(value, float) and float(value) != value:
+            raise _NotFolded  # it would be rounded twice
+        return narrow(float(value))
     if isinstance(value, float):
         if not wanted.is_integer:
             raise _NotFolded  # how many digits of a float count is the replica's to say
@@ -217,7 +218,7 @@ def _fit(value: Any, kind: Type) -> Value:
         return fit_integer(int(value), kind)
     if isinstance(value, float) and math.isinf(value):
         raise OverflowError("a float out of range")
-    return float(value)
+    return narrow(float(value)) if kind.kind is TypeKind.FLOAT32 else float(value)
 
 
 def _add(values: list[Any], types: list[Type], kind: Type) -> Value:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Final
 
@@ -33,8 +34,8 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DATE: Final = re.compile(r"(\d{4,6})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _TIMESTAMP: Final = re.compile(
     r"(\d{4,6}-\d{1,2}-\d{1,2})"
-    r"(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?"
-    r"\s*(Z|z|UTC|utc|[+-]\d{2}(?::?\d{2})?)?",
+    r"(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d+))?)?)?"
+    r"\s*(Z|z|UTC|utc|[+-]\d{1,2}(?::?\d{2})?)?",
     re.ASCII,
 )
 _FLOAT_NAMES: Final = MappingProxyType(
@@ -62,6 +63,18 @@ def read_value(text: str, kind: Type) -> Value:
         return reader(text.strip(), kind)
     except (ArithmeticError, OverflowError) as error:
         raise ValueError(f'"{text}" is out of range for {kind}') from error
+
+
+def narrow(value: float) -> float:
+    """The float of 32 bits that is nearest.
+
+    Raises:
+        OverflowError: there is none.
+    """
+    nearest: float = struct.unpack("f", struct.pack("f", value))[0]
+    if math.isinf(nearest) and not math.isinf(value):
+        raise OverflowError(f"{value} is too large for a float of 32 bits")
+    return nearest
 
 
 def fit_integer(value: int, kind: Type) -> int:
@@ -136,6 +149,8 @@ def _float(text: str, kind: Type) -> Value:
     if not _NUMBER.fullmatch(text):
         raise _not(text, kind)
     value = float(text)
+    if kind.kind is TypeKind.FLOAT32:
+        value = narrow(value)
     if math.isinf(value):
         raise ValueError(f"{text} is out of range for {kind}")
     return value
@@ -168,10 +183,12 @@ def _timestamp(text: str, kind: Type) -> Value:
     year, month, day_of_month = (int(part) for part in day.split("-"))
     days = _days(year, month, day_of_month, text)
     hours, minutes, seconds = int(hour or 0), int(minute or 0), int(second or 0)
-    if hours > 23 or minutes > 59 or seconds > 59:
+    clock = ((hours * 60 + minutes) * 60 + seconds) * MICROSECONDS
+    clock += int((Decimal(f"0.{fraction or 0}") * MICROSECONDS).quantize(1, ROUND_HALF_EVEN, _WIDE))
+    # 24:00:00 is the next day's beginning, and a 60th second the next minute's.
+    if minutes > 59 or seconds > 60 or hours > 24 or (hours == 24 and clock > DAY_MICROSECONDS):
         raise ValueError(f'time out of range: "{text}"')
-    clock = (hours * 60 + minutes) * 60 + seconds
-    micros = days * DAY_MICROSECONDS + clock * MICROSECONDS + int((fraction or "").ljust(6, "0"))
+    micros = days * DAY_MICROSECONDS + clock
     if zone is not None and kind.kind is TypeKind.TIMESTAMPTZ:
         micros -= _zone_seconds(zone) * MICROSECONDS
     return micros
@@ -180,8 +197,9 @@ def _timestamp(text: str, kind: Type) -> Value:
 def _zone_seconds(zone: str) -> int:
     if zone.lower() in ("z", "utc"):
         return 0
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
+    digits = zone[1:].replace(":", "")
+    hours, minutes = (digits, "0") if len(digits) < 3 else (digits[:-2], digits[-2:])
+    seconds = int(hours) * 3600 + int(minutes) * 60
     return -seconds if zone[0] == "-" else seconds
 
 

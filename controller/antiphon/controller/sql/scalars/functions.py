@@ -132,7 +132,7 @@ def _sign(arguments: Arguments) -> Expression:
         raise arguments.wrong()
     value = numeric(arguments)
     if value.type.kind is TypeKind.DECIMAL:
-        return call("sign", [value], value.type)
+        return call("sign", [value], decimal(1, 0))
     return call("sign", [cast(value, FLOAT64)], FLOAT64)
 
 

@@ -10,12 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from antiphon.protocol.buffers import array_of
 from antiphon.protocol.expression import Cast
-from antiphon.protocol.schema import Type, TypeKind, arrow_type
+from antiphon.protocol.schema import Type, TypeKind
 from antiphon.replica.dataflow.expressions.casting import nested_casts, text_casts
 from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out_of_range
-from antiphon.replica.dataflow.expressions.numbers import decimals
+from antiphon.replica.dataflow.expressions.numbers import decimals, float_decimals
 from antiphon.replica.dataflow.expressions.numbers.arithmetic import INTEGER_TYPES
 from antiphon.replica.dataflow.expressions.times.temporal import DAY_US, days_of
 from antiphon.replica.dataflow.expressions.vector import Vector
@@ -151,8 +150,7 @@ def _decimal_to_integer(frame: Frame, vector: Vector, target: Type) -> Vector:
 
 
 def _decimal_to_float(_: Frame, vector: Vector, target: Type) -> Vector:
-    wide = vector.array.cast(pa.float64())
-    return Vector.of_array(target, wide.cast(arrow_type(target)))
+    return Vector.of_array(target, float_decimals.nearest(vector.array, target))
 
 
 def _float_to_decimal(frame: Frame, vector: Vector, target: Type) -> Vector:
@@ -160,10 +158,9 @@ def _float_to_decimal(frame: Frame, vector: Vector, target: Type) -> Vector:
     bound = 10.0 ** (target.precision - target.scale)
     wrong = ~(np.abs(values) < bound)
     _fail_out_of_range(frame, vector, wrong, target)
-    # Arrow rounds exactly; a value just below the bound may round up to it, hence the wide type.
-    exact = array_of(np.where(wrong, 0.0, values), pa.float64(), vector.valid)
-    wide = exact.cast(pa.decimal256(decimals.WIDE_DIGITS_MAX, target.scale))
-    return decimals.fit(frame, "cast", wide, target)
+    digits = float_decimals.DIGITS[vector.type.kind]
+    found = float_decimals.rounded(np.where(wrong, 0.0, values), vector.valid, digits, target.scale)
+    return decimals.fit(frame, "cast", found, target)
 
 
 def _boolean_to_integer(_: Frame, vector: Vector, target: Type) -> Vector:

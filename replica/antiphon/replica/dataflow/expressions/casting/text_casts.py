@@ -16,48 +16,22 @@ import pyarrow.compute as pc
 from antiphon.protocol.buffers import array_of, values_of
 from antiphon.protocol.one_zero import with_one_zero
 from antiphon.protocol.schema import TEXT, Type, TypeKind, arrow_type
+from antiphon.replica.dataflow.expressions.casting import text_moments
+from antiphon.replica.dataflow.expressions.casting.well_formed import fail_malformed, well_formed
 from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out_of_range
 from antiphon.replica.dataflow.expressions.numbers import decimals
 from antiphon.replica.dataflow.expressions.text import text_formats
 from antiphon.replica.dataflow.expressions.times import text_intervals
-from antiphon.replica.dataflow.expressions.vector import Mask, Vector
+from antiphon.replica.dataflow.expressions.vector import Vector
 
 INVALID_TEXT: Final = "invalid_text_representation"
-INVALID_DATETIME: Final = "invalid_datetime_format"
 _INTEGER: Final = r"^[+-]?[0-9]+$"
 _DECIMAL: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _FLOAT: Final = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|[+-]?inf(inity)?)$"
-_DATE: Final = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
-_TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
-_STAMP: Final = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([ T]" + _TIME + ")?"
-_TIMESTAMP: Final = _STAMP + "$"
-_TIMESTAMPTZ: Final = _STAMP + r"( ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?$"
-_SPACES: Final = " \t\n\r\f\v"
-_LONGEST_INTEGER: Final = 40
-
-
-def _fail(frame: Frame, text: pa.Array, wrong: Mask, kind: Type, code: str) -> None:
-    if wrong.any():
-        prefix = f'invalid input syntax for type {kind}: "'
-        shown = pc.binary_join_element_wise(prefix, pc.fill_null(text, ""), '"', "")
-        frame.fail(wrong, code, shown, "cast")
-
-
-def _well_formed(
-    frame: Frame, vector: Vector, pattern: str, target: Type, code: str, *, fold: bool = False
-) -> pa.Array:
-    """The trimmed text where it matches, null elsewhere; what does not match fails."""
-    trimmed = pc.ascii_trim(vector.array, _SPACES)
-    good = pc.match_substring_regex(trimmed, pattern, ignore_case=fold)
-    if pc.all(good).as_py() in (True, None):
-        return trimmed
-    wrong = values_of(pc.fill_null(pc.invert(good), False))
-    _fail(frame, vector.array, wrong, target, code)
-    return pc.if_else(good, trimmed, pa.scalar(None, pa.string()))
 
 
 def _to_integer(frame: Frame, vector: Vector, target: Type) -> Vector:
-    text = _well_formed(frame, vector, _INTEGER, target, INVALID_TEXT)
+    text = well_formed(frame, vector, _INTEGER, target, INVALID_TEXT)
     text = pc.replace_substring_regex(text, r"^\+?(-?)0*([0-9])", r"\1\2")
     long = values_of(pc.fill_null(pc.greater(pc.binary_length(text), 20), False))
     if long.any():
@@ -78,13 +52,13 @@ def _to_integer(frame: Frame, vector: Vector, target: Type) -> Vector:
 
 
 def _to_decimal(frame: Frame, vector: Vector, target: Type) -> Vector:
-    text = _well_formed(frame, vector, _DECIMAL, target, INVALID_TEXT)
+    text = well_formed(frame, vector, _DECIMAL, target, INVALID_TEXT)
     text = pc.replace_substring_regex(text, r"^\+", "")
     return decimals.parse(frame, text, target)
 
 
 def _to_float(frame: Frame, vector: Vector, target: Type) -> Vector:
-    text = _well_formed(frame, vector, _FLOAT, target, INVALID_TEXT, fold=True)
+    text = well_formed(frame, vector, _FLOAT, target, INVALID_TEXT, fold=True)
     text = pc.replace_substring_regex(pc.ascii_lower(text), r"^\+", "")
     wide = text.cast(pa.float64())
     values = values_of(wide)
@@ -103,73 +77,13 @@ def _to_float(frame: Frame, vector: Vector, target: Type) -> Vector:
 
 def _to_boolean(frame: Frame, vector: Vector, target: Type) -> Vector:
     pattern = r"^(t(r(ue?)?)?|y(es?)?|on|1|f(a(l(se?)?)?)?|no?|off?|0)$"
-    text = _well_formed(frame, vector, pattern, target, INVALID_TEXT, fold=True)
+    text = well_formed(frame, vector, pattern, target, INVALID_TEXT, fold=True)
     return Vector.of_array(target, pc.match_substring_regex(text, r"^(t|y|on|1)", ignore_case=True))
-
-
-def _to_date(frame: Frame, vector: Vector, target: Type) -> Vector:
-    stamps = _parsed_stamps(frame, vector, _TIMESTAMP, target)
-    return Vector.of_array(target, stamps.cast(pa.date32(), safe=False))
-
-
-def _to_timestamp(frame: Frame, vector: Vector, target: Type) -> Vector:
-    stamps = _parsed_stamps(frame, vector, _TIMESTAMP, target)
-    return Vector.of_array(target, stamps)
-
-
-def _to_timestamptz(frame: Frame, vector: Vector, target: Type) -> Vector:
-    text = _well_formed(frame, vector, _TIMESTAMPTZ, target, INVALID_DATETIME)
-    local = pc.replace_substring_regex(text, r" ?(Z|UTC)$", "")
-    zone = pc.extract_regex(
-        local,
-        r"^.{10}(?P<time>[ T][^+-]*)(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2})?$",
-    )
-    local = pc.replace_substring_regex(local, r"^(.{10}[ T][^+-]*)[+-][0-9:]+$", r"\1")
-    stamps = _stamps(frame, vector, pc.ascii_rtrim(local, " "), target)
-    offset = _zone_us(zone)
-    values = values_of(stamps) - offset
-    return Vector.of_values(target, values, Vector.of_array(TEXT, stamps).valid)
-
-
-def _zone_us(zone: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    def number(name: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        text = pc.fill_null(zone.field(name), "0")
-        digits = pc.if_else(pc.equal(text, ""), "0", text).cast(pa.int64())
-        return values_of(digits)
-
-    negative = values_of(pc.fill_null(pc.equal(zone.field("sign"), "-"), False))
-    offset = (number("hours") * 60 + number("minutes")) * 60_000_000
-    offset = np.where(negative, -offset, offset)
-    return np.where(values_of(zone.is_valid()), offset, 0)
-
-
-def _parsed_stamps(frame: Frame, vector: Vector, pattern: str, target: Type) -> pa.Array:
-    text = _well_formed(frame, vector, pattern, target, INVALID_DATETIME)
-    return _stamps(frame, vector, text, target)
-
-
-def _stamps(frame: Frame, vector: Vector, text: pa.Array, target: Type) -> pa.Array:
-    """Timestamps of well-formed text; a day that its month lacks fails."""
-    days = pc.utf8_slice_codeunits(text, 8, 10).cast(pa.int32())
-    first = pc.utf8_replace_slice(text, 8, 10, "01").cast(pa.timestamp("us"))
-    month = values_of(first).astype("datetime64[us]").astype("datetime64[M]")
-    following = month + np.timedelta64(1, "M")
-    last = (following.astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
-    wrong = values_of(days) > last
-    valid = Vector.of_array(TEXT, text).valid
-    wrong = wrong if valid is None else wrong & valid
-    if wrong.any():
-        shown = pc.binary_join_element_wise(
-            'date/time field value out of range: "', pc.fill_null(vector.array, ""), '"', ""
-        )
-        frame.fail(wrong, "datetime_field_overflow", shown, "cast")
-    moved = values_of(first) + (values_of(days).astype(np.int64) - 1) * 86_400_000_000
-    return array_of(moved, pa.timestamp("us"), valid)
 
 
 def _to_uuid(frame: Frame, vector: Vector, target: Type) -> Vector:
     pattern = r"^\{?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?$"
-    text = _well_formed(frame, vector, pattern, target, INVALID_TEXT, fold=True)
+    text = well_formed(frame, vector, pattern, target, INVALID_TEXT, fold=True)
     digits = pc.replace_substring_regex(text, r"[{}-]", "")
     return Vector.of_array(target, text_formats.bytes_of_hex(digits).cast(arrow_type(target)))
 
@@ -179,7 +93,7 @@ def _to_bytea(frame: Frame, vector: Vector, target: Type) -> Vector:
     pattern = r"^(\\x([0-9a-f]{2})*|[^\\]*)$"
     good = pc.match_substring_regex(vector.array, pattern, ignore_case=True)
     wrong = values_of(pc.fill_null(pc.invert(good), False))
-    _fail(frame, vector.array, wrong, target, INVALID_TEXT)
+    fail_malformed(frame, vector.array, wrong, target, INVALID_TEXT)
     text = pc.if_else(good, vector.array, pa.scalar(None, pa.string()))
     is_hex = pc.starts_with(text, "\\x")
     digits = pc.if_else(is_hex, pc.utf8_slice_codeunits(text, 2), "")
@@ -189,7 +103,7 @@ def _to_bytea(frame: Frame, vector: Vector, target: Type) -> Vector:
 
 def _to_interval(frame: Frame, vector: Vector, target: Type) -> Vector:
     values, wrong, valid = text_intervals.parse(vector.array)
-    _fail(frame, vector.array, wrong, target, INVALID_DATETIME)
+    fail_malformed(frame, vector.array, wrong, target, text_moments.INVALID_DATETIME)
     return Vector.of_values(target, values, valid)
 
 
@@ -203,9 +117,9 @@ FROM_TEXT: Final[dict[TypeKind, Rule]] = {
     TypeKind.FLOAT32: _to_float,
     TypeKind.FLOAT64: _to_float,
     TypeKind.BOOLEAN: _to_boolean,
-    TypeKind.DATE: _to_date,
-    TypeKind.TIMESTAMP: _to_timestamp,
-    TypeKind.TIMESTAMPTZ: _to_timestamptz,
+    TypeKind.DATE: text_moments.to_date,
+    TypeKind.TIMESTAMP: text_moments.to_timestamp,
+    TypeKind.TIMESTAMPTZ: text_moments.to_timestamptz,
     TypeKind.UUID: _to_uuid,
     TypeKind.BYTEA: _to_bytea,
     TypeKind.INTERVAL: _to_interval,

@@ -95,7 +95,7 @@ def _product(frame: Frame, call: Call, left: pa.Array, right: pa.Array) -> Vecto
         return size if (a < 0) == (b < 0) else -size
 
     found = _by_row(left, right, rounded)
-    return fit(frame, call.function, _scaled(found, min(scale, call.type.scale)), call.type)
+    return fit(frame, call.function, scaled(found, min(scale, call.type.scale)), call.type)
 
 
 def _without(frame: Frame, function: str, array: pa.Array, rows: pa.Array, kind: Type) -> pa.Array:
@@ -144,12 +144,12 @@ def _modulo(frame: Frame, call: Call, left: pa.Array, right: pa.Array) -> Vector
     top, bottom = _trimmed(_whole(left)), _trimmed(_whole(right))
     if top.type.precision + bottom.type.precision + 1 > WIDE_DIGITS_MAX - 1:
         rest = _by_row(left, right, lambda a, b: (abs(a) % abs(b)) * (-1 if a < 0 else 1))
-        return fit(frame, call.function, _scaled(rest, scale), call.type)
+        return fit(frame, call.function, scaled(rest, scale), call.type)
     quotient = pc.trunc(pc.divide(top, bottom))
     quotient = quotient.cast(pa.decimal256(top.type.precision, 0))
     product = pc.multiply(quotient, bottom).cast(pa.decimal256(WIDE_DIGITS_MAX - 1, 0))
     rest = pc.subtract(top, product).cast(pa.decimal256(WIDE_DIGITS_MAX, 0))
-    return fit(frame, call.function, _scaled(rest, scale), call.type)
+    return fit(frame, call.function, scaled(rest, scale), call.type)
 
 
 def _quotient(frame: Frame, call: Call, left: pa.Array, right: pa.Array) -> Vector:
@@ -175,7 +175,7 @@ def _long_division(frame: Frame, call: Call, left: pa.Array, right: pa.Array) ->
         return size if (a < 0) == (b < 0) else -size
 
     found = _by_row(left, right, quotient)
-    return fit(frame, call.function, _scaled(found, scale), call.type)
+    return fit(frame, call.function, scaled(found, scale), call.type)
 
 
 def _by_row(left: pa.Array, right: pa.Array, function: Callable[[int, int], int]) -> pa.Array:
@@ -195,10 +195,10 @@ def _by_row(left: pa.Array, right: pa.Array, function: Callable[[int, int], int]
 
 def _whole(array: pa.Array) -> pa.Array:
     """The coefficients of a decimal128: the same words with scale 0."""
-    return _scaled(array, 0)
+    return scaled(array, 0)
 
 
-def _scaled(array: pa.Array, scale: int) -> pa.Array:
+def scaled(array: pa.Array, scale: int) -> pa.Array:
     """The same words read with another scale."""
     make = pa.decimal128 if pa.types.is_decimal128(array.type) else pa.decimal256
     kind = make(array.type.precision, scale)
@@ -210,7 +210,7 @@ def of_integers(
 ) -> pa.Array:
     """values / 10^scale."""
     whole = array_of(np.ascontiguousarray(values), pa.int64(), valid).cast(pa.decimal128(19, 0))
-    return _scaled(whole, scale)
+    return scaled(whole, scale)
 
 
 def coefficients_zero(array: pa.Array) -> Mask:
@@ -251,7 +251,7 @@ def parse(frame: Frame, text: pa.Array, kind: Type) -> Vector:
     signed = pc.binary_join_element_wise(_field(parts, "sign", present), digits, "")
     signed = pc.if_else(present, signed, pa.scalar(None, pa.string()))
     whole = signed.cast(pa.decimal256(WIDE_DIGITS_MAX, 0))
-    return fit(frame, "cast", _scaled(whole, kept), kind)
+    return fit(frame, "cast", scaled(whole, kept), kind)
 
 
 def _field(parts: pa.Array, name: str, present: pa.Array) -> pa.Array:

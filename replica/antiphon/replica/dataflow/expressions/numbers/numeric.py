@@ -14,7 +14,7 @@ from antiphon.protocol.expression import Call
 from antiphon.protocol.schema import FLOAT64, TypeKind
 from antiphon.replica.dataflow.expressions.casting import casts
 from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
-from antiphon.replica.dataflow.expressions.numbers import decimals
+from antiphon.replica.dataflow.expressions.numbers import decimals, float_decimals
 from antiphon.replica.dataflow.expressions.numbers.arithmetic import check_overflow
 from antiphon.replica.dataflow.expressions.vector import Mask, Values, Vector, both_valid
 
@@ -113,8 +113,7 @@ def real(
 
 def _double(vector: Vector) -> np.ndarray[Any, np.dtype[np.float64]]:
     if vector.type.kind is TypeKind.DECIMAL:
-        floats = vector.array.cast(pa.float64())
-        return Vector.of_array(FLOAT64, floats).values
+        return Vector.of_array(FLOAT64, float_decimals.nearest(vector.array, FLOAT64)).values
     return vector.values.astype(np.float64)
 
 

@@ -50,7 +50,7 @@ def _edges(sizes: Numbers) -> Numbers:
 
 
 def _to_base64(array: pa.Array) -> pa.Array:
-    """Lines of 76 characters; the last one does not end."""
+    """Lines of 76 characters. One of whole groups ends, though nothing follows; PostgreSQL's do."""
     data, starts = _bytes_of(array)
     sizes = np.diff(starts)
     groups = -(-sizes // 3)
@@ -66,7 +66,7 @@ def _to_base64(array: pa.Array) -> pa.Array:
     characters[last[rest > 0], 3] = ord("=")
     characters[last[rest == 1], 2] = ord("=")
     lengths = 4 * groups
-    with_lines = _edges(lengths + np.maximum(lengths - 1, 0) // _LINE)
+    with_lines = _edges(lengths + sizes // 3 * 4 // _LINE)
     found = np.full(int(with_lines[-1]), ord("\n"), np.uint8)
     rows, source = expand(4 * edges[:-1], lengths)
     place = source - 4 * edges[rows]

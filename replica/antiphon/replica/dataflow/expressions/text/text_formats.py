@@ -18,6 +18,7 @@ _DIGIT: Final = np.zeros(256, np.uint8)
 _DIGIT[np.frombuffer(b"0123456789", np.uint8)] = np.arange(10)
 _DIGIT[np.frombuffer(b"abcdef", np.uint8)] = np.arange(10, 16)
 _DIGIT[np.frombuffer(b"ABCDEF", np.uint8)] = np.arange(10, 16)
+_YEAR_ONE: Final = np.datetime64("0001-01-01")
 
 
 def _plain(array: pa.Array) -> pa.Array:
@@ -66,14 +67,38 @@ def _float(array: pa.Array) -> pa.Array:
     return pc.if_else(array.is_valid(), text, pa.scalar(None, pa.string()))
 
 
+def _date(array: pa.Array) -> pa.Array:
+    days = values_of(array.cast(pa.int32())).astype("datetime64[D]")
+    return _of_its_era(array.cast(pa.string()), days)
+
+
 def _timestamp(array: pa.Array) -> pa.Array:
-    """Without the zeros that end a fraction of a second."""
-    text = array.cast(pa.timestamp("us")).cast(pa.string())
-    return pc.replace_substring_regex(text, r"\.?0*$", "", max_replacements=1)
+    return _moment(array, "")
 
 
 def _timestamptz(array: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(_timestamp(array), "+00", "")
+    return _moment(array, "+00")
+
+
+def _moment(array: pa.Array, zone: str) -> pa.Array:
+    """Without the zeros that end a fraction of a second."""
+    text = array.cast(pa.timestamp("us")).cast(pa.string())
+    text = pc.replace_substring_regex(text, r"\.?0*$", "", max_replacements=1)
+    if zone:
+        text = pc.binary_join_element_wise(text, zone, "")
+    return _of_its_era(text, values_of(array.cast(pa.int64())).astype("datetime64[us]"))
+
+
+def _of_its_era(text: pa.Array, moments: npt.NDArray[np.datetime64]) -> pa.Array:
+    """With years before 1 as PostgreSQL shows them: the year 0 is 0001 BC."""
+    early = moments < _YEAR_ONE
+    if not early.any():
+        return text
+    years = 1 - (moments.astype("datetime64[Y]").astype(np.int64) + 1970)
+    shown = pc.utf8_lpad(array_of(years, pa.int64()).cast(pa.string()), 4, "0")
+    rest = pc.replace_substring_regex(text, r"^-?[0-9]+", "")
+    before = pc.binary_join_element_wise(shown, rest, " BC", "")
+    return pc.if_else(array_of(early, pa.bool_()), before, text)
 
 
 def _decimal(array: pa.Array) -> pa.Array:
@@ -148,34 +173,38 @@ def _text_of(
 
 
 def _interval(array: pa.Array) -> pa.Array:
-    """`1 year 2 mons -3 days 04:05:06.7`, or `00:00:00`."""
+    """`1 year 2 mons -3 days +04:05:06.7`, or `00:00:00`: what follows a negative part has a sign
+    of its own."""
     values = values_of(array)
     months = values["months"].astype(np.int64)
     years = np.sign(months) * (np.abs(months) // 12)
-    parts = [
-        _counted(years, "year"),
-        _counted(months - years * 12, "mon"),
-        _counted(values["days"].astype(np.int64), "day"),
-    ]
+    behind = np.zeros(len(months), np.bool_)
+    parts = []
+    counts = (years, months - years * 12, values["days"].astype(np.int64))
+    for count, unit in zip(counts, ("year", "mon", "day"), strict=True):
+        parts.append(_counted(count, unit, behind))
+        behind = np.where(count == 0, behind, count < 0)
     whole = pc.binary_join_element_wise(*parts, "")
     microseconds = values["nanoseconds"] // 1000
-    clock = _clock(microseconds)
+    clock = _clock(microseconds, behind)
     no_clock = array_of(microseconds == 0, pa.bool_())
     bare = pc.if_else(pc.equal(whole, ""), clock, pc.utf8_rtrim(whole, " "))
     text = pc.if_else(no_clock, bare, pc.binary_join_element_wise(whole, clock, ""))
     return pc.if_else(array.is_valid(), text, pa.scalar(None, pa.string()))
 
 
-def _counted(counts: npt.NDArray[np.int64], unit: str) -> pa.Array:
+def _counted(counts: npt.NDArray[np.int64], unit: str, behind: npt.NDArray[np.bool_]) -> pa.Array:
     numbers = array_of(counts, pa.int64()).cast(pa.string())
+    sign = pc.if_else(array_of(behind & (counts > 0), pa.bool_()), "+", "")
     ending = pc.if_else(array_of(counts == 1, pa.bool_()), f" {unit} ", f" {unit}s ")
     some = array_of(counts != 0, pa.bool_())
-    return pc.if_else(some, pc.binary_join_element_wise(numbers, ending, ""), "")
+    return pc.if_else(some, pc.binary_join_element_wise(sign, numbers, ending, ""), "")
 
 
-def _clock(microseconds: npt.NDArray[np.int64]) -> pa.Array:
+def _clock(microseconds: npt.NDArray[np.int64], behind: npt.NDArray[np.bool_]) -> pa.Array:
     size = np.abs(microseconds)
-    sign = pc.if_else(array_of(microseconds < 0, pa.bool_()), "-", "")
+    plus = pc.if_else(array_of(behind & (microseconds > 0), pa.bool_()), "+", "")
+    sign = pc.if_else(array_of(microseconds < 0, pa.bool_()), "-", plus)
 
     def padded(number: npt.NDArray[np.int64], width: int) -> pa.Array:
         return pc.utf8_lpad(array_of(number, pa.int64()).cast(pa.string()), width, "0")
@@ -202,7 +231,7 @@ FORMATS: Final[dict[TypeKind, Callable[[pa.Array], pa.Array]]] = {
     TypeKind.DECIMAL: _decimal,
     TypeKind.TEXT: _plain,
     TypeKind.BYTEA: _bytea,
-    TypeKind.DATE: _plain,
+    TypeKind.DATE: _date,
     TypeKind.TIMESTAMP: _timestamp,
     TypeKind.TIMESTAMPTZ: _timestamptz,
     TypeKind.INTERVAL: _interval,
