@@ -168,6 +168,22 @@ def test_the_key_of_a_feed_may_be_any_of_its_columns() -> None:
     assert content(reader) == Counter({("live", 1): 1, ("old", 3): 1})
 
 
+def test_what_the_live_lane_takes_away_the_base_has_brought_before() -> None:
+    """However late it comes: a reader takes it row by row, and each sum is one that could be."""
+    lanes = Lanes(table(), B)
+    lanes.advance(decode(delta(((1, "a"), B + 1, -1), ((2, "b"), B + 1, 1)), PAIRS), at(B + 2))
+    lanes.chunk(0, zset([((1, "a"), B, 1)]), time=B, last=True, rows_total=1)
+    reader = Input(TABLE, lanes.settle())
+    lanes.attach(reader)
+    held: Counter[Row] = Counter()
+    while reader.has_content:
+        for part in reader.take_content(1):
+            row = tuple(column[0].as_py() for column in part.columns)
+            held[row] += int(part.diffs[0])
+            assert held[row] >= 0, f"{row} is gone before it was there"
+    assert held == Counter({(1, "a"): 0, (2, "b"): 1})
+
+
 def test_additive_state_has_one_base_time() -> None:
     lanes = Lanes(table(), B)
     with pytest.raises(AssertionError, match="additive"):

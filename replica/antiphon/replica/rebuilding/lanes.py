@@ -50,7 +50,8 @@ class Lanes(Source):
         self._digest = b""  # of all chunks, as their source says
         self._sum = EMPTY
         self._newest = base_time  # the latest time of a chunk
-        self._parts: list[Zset] = []  # additive: base and live; keyed: errors alone
+        self._parts: list[Zset] = []  # additive: the base, as it comes; keyed: errors alone
+        self._later: list[Zset] = []  # additive: what the live lane brings
         self._live_rows = 0
         self._settled_at: int | None = None
         self._marks = self._fresh_marks()
@@ -114,7 +115,7 @@ class Lanes(Source):
                 continue
             self._live_rows += change.row_count
             if self._overwrites is None:
-                self._parts.append(change)
+                self._later.append(change)
                 continue
             assert self._marks is not None, "keyed state has marks"
             self._overwrites.apply(change)
@@ -148,6 +149,9 @@ class Lanes(Source):
         self._settled_at = self._forgotten = self.frontier.time - 1
         if self._overwrites is not None:
             self._parts += self._overwrites.parts()
+        # Readers take the content bit by bit: nothing may leave before the base has brought it.
+        self._parts += self._later
+        self._later = []
         self._marks = None
         return self._settled_at
 
