@@ -21,7 +21,6 @@ from antiphon.protocol.command import AcceptRebuild, Sent, StartRebuild
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_POSITION, CollectionId, ReplicaId, SessionId
 from antiphon.protocol.response import RebuildCompleted, RebuildResult
-from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.importing.inputs import Inputs
 from antiphon.replica.rebuilding.lanes import Lanes
 
@@ -66,8 +65,7 @@ def marks_on_receipt(patch: pytest.MonkeyPatch) -> None:
     def advance(self: Any, ticks: Any, upper: Frontier) -> None:
         if self._marks is not None:
             for _, change in ticks:
-                keys = tuple(change.columns[i] for i in self.imported.key_columns)
-                self._marks.apply(Zset(keys, abs(change.diffs)))
+                self._marks.add(change)
         real(self, ticks, upper)
 
     patch.setattr(Lanes, "advance", advance)
