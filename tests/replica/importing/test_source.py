@@ -10,6 +10,7 @@ from antiphon.protocol.frontier import Frontier
 from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.importing.deltas import decode
 from antiphon.replica.importing.input import Input
+from antiphon.replica.importing.lookups import Sought
 from antiphon.replica.importing.source import RECENT_ROWS_MAX, Source
 from tests.replica.scripted import (
     FEED,
@@ -147,6 +148,61 @@ def test_overwrites_of_a_feed_become_differences() -> None:
         ("c", 1),
     ]
     assert second.diffs.tolist() == [-1]
+
+
+def live_feed(*base: Change) -> tuple[Source, Input]:
+    source, reader = Source(feed(), 10), Input(FEED, 10)
+    source.attach(reader)
+    source.base_part(content(*base), len(base))
+    source.base_complete()
+    return source, reader
+
+
+def peer_s(source: Source, time: int) -> tuple[int, Counter[Row]] | None:
+    """(the time of what a peer is given that asks for `time`, its rows)."""
+    found = source.keyed_state(time)
+    if found is None:
+        return None
+    rows: Counter[Row] = Counter()
+    for batch in found.batches:
+        columns = [column.to_pylist() for column in batch.columns]
+        for row, diff in zip(zip(*columns, strict=True), batch.diffs.tolist(), strict=True):
+            rows[row] += diff
+    return found.time, Counter({row: count for row, count in rows.items() if count})
+
+
+def test_a_peer_is_given_a_feed_at_the_time_it_asks_for() -> None:
+    source, _ = live_feed(((1, "a"), 10, 1))
+    assert peer_s(source, 11) is None, "it is not there yet"
+    advance(source, 14, ((1, "b"), 11, 1), ((2, "c"), 12, 1), ((1, None), 13, -1))
+    assert peer_s(source, 10) == (10, {(1, "a"): 1})
+    assert peer_s(source, 11) == (11, {(1, "b"): 1})
+    assert peer_s(source, 12) == (12, {(1, "b"): 1, (2, "c"): 1})
+    assert peer_s(source, 13) == (13, {(2, "c"): 1})
+    assert peer_s(source, 9) == (13, {(2, "c"): 1}), "not known any more"
+    assert peer_s(Source(table(), 10), 10) is None
+
+
+def test_what_a_feed_has_by_its_key_is_no_reader_of_it() -> None:
+    """It goes with the last one that is."""
+    source, reader = live_feed(((1, "a"), 10, 1))
+    assert source.reader_count == 1
+    assert [each.reader_count for each in source.arrangements] == [0]
+    source.detach(reader)
+    assert not source.is_read
+    assert list(Source(table(), 10).arrangements) == []
+
+
+def test_a_feed_that_is_looked_up_by_its_key_has_no_other_arrangement() -> None:
+    source, reader = live_feed(((1, "a"), 10, 1), ((2, "b"), 10, 1))
+    (newest,) = source.arrangements
+    assert newest.arrangement.is_complete
+    assert newest.arrangement.row_count == 2
+    assert source.arrangements.find(Sought((0,), (0,)), 10, source.frontier) is newest
+    advance(source, 13, ((1, "c"), 11, 1), ((1, "d"), 12, 1))
+    assert newest.arrangement.since == 11, "nobody has yet to read at 11"
+    words = [reader.take(11), newest.arrangement.words(12)]
+    assert all(found is not None for found in words)
 
 
 def test_an_input_never_moves_back() -> None:

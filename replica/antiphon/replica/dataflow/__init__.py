@@ -38,7 +38,7 @@ What callers use, and nothing else:
 `arrangement.Arrangement`  `Arrangement(columns, key, since)`: a collection by key, for several
                     readers at times of their own; `reading.Reading`: one of them.
 
-`overwrites.Overwrites`  `Overwrites(schema, key_columns)`: a feed's key -> row.
-                    `apply(change: Zset) -> Zset`: overwrites of one time (diff +1 upsert, -1
-                    delete by key) to differences. `row_count`, `byte_count`, `maintain(fuel)`.
+`overwrites.differences`  `differences(overwrites, keys, held) -> Zset`: a feed's overwrites of one
+                    time (diff +1 upsert, -1 delete by key) to differences, given the batches that
+                    hold its rows by key.
 """

@@ -3,7 +3,7 @@
 A table, a feed or an export has at most one arrangement for the same key and the same rows of it,
 all or those that a filter lets through: the first dataflow has it made with the columns that it
 reads; one that reads others has it made anew with all columns, and whoever read the narrow one
-moves over. It lives as long as somebody reads it.
+moves over. It lives as long as somebody reads it: that of a feed by its key as long as the feed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from antiphon.replica.reporting.footprint import Footprint
 
 
 class Arranging(Input):
-    """An input that goes into an arrangement: all of it, or what is selected."""
+    """An input that goes into an arrangement: all of it, or what is selected. `is_kept`: also while
+    no dataflow reads it."""
+
+    is_kept = False
 
     def __init__(
         self,
@@ -74,10 +77,10 @@ class Arranging(Input):
                 if not self.has_own_snapshot:
                     self.arrangement.load(change)
                 continue
-            if not folded and self.readings:
+            if not folded and (self.readings or self.is_kept):
                 # Who begins in the future holds nothing before.
-                held = min(reading.hold for reading in self.readings)
-                self.arrangement.fold(min(held, time - 1))
+                held = (reading.hold for reading in self.readings)
+                self.arrangement.fold(min([time - 1, *held]))
                 folded = True
             self.arrangement.insert(time, change)
             self._untidied(self)
@@ -138,17 +141,23 @@ class Arrangements:
                 return arranging
         return None
 
+    def keep(self, arranging: Arranging) -> None:
+        """One that stays; nobody needs another one of the same."""
+        assert arranging.what not in self._all, "there is one already"
+        self._all[arranging.what] = [arranging]
+        self.untidied(arranging)
+
     def made(self, collection: CollectionId, sought: Sought, as_of: int) -> Arranging:
         """A new one, with all columns if there is one of the same that lacks some."""
         alike = self._all.setdefault(sought.what, [])
         columns = tuple(range(self._width)) if alike else sought.columns
         arranging = Arranging(
-            collection, as_of, columns, sought.key, sought.selection, self._untidied
+            collection, as_of, columns, sought.key, sought.selection, self.untidied
         )
         alike.append(arranging)
         if len(alike) > 1:
             self._several[sought.what] = None
-        self._untidied(arranging)
+        self.untidied(arranging)
         return arranging
 
     def release(self, reading: Reading) -> Arranging | None:
@@ -189,15 +198,17 @@ class Arrangements:
             self._footprint.changed(arranging)
         return self._footprint.byte_count
 
-    def _untidied(self, arranging: Arranging) -> None:
+    def untidied(self, arranging: Arranging) -> None:
+        """Something came to it."""
         self._untidy[arranging] = None
 
     def _let_go(self, what: What) -> list[Arranging]:
-        free = [arranging for arranging in self._all[what] if not arranging.readings]
+        alike = self._all[what]
+        free = [each for each in alike if not (each.readings or each.is_kept)]
         for arranging in free:
             self._untidy.pop(arranging, None)
             self._footprint.forget(arranging)
-        kept = [arranging for arranging in self._all[what] if arranging.readings]
+        kept = [each for each in alike if each.readings or each.is_kept]
         self._all[what] = kept
         if len(kept) < 2:
             self._several.pop(what, None)

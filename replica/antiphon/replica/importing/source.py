@@ -1,7 +1,7 @@
 """Where the changes of inputs come from: a table or feed of the store.
 
-A `Source` is its tail, shared by all dataflows that read it, so that a feed's key -> row
-state exists once and each tick is decoded once. The first reader's snapshot is the source's base;
+A `Source` is its tail, shared by all dataflows that read it, so that a feed's rows by key are there
+once and each tick is decoded once. The first reader's snapshot is the source's base;
 a reader that comes later brings a snapshot of its own and takes the differences from the source,
 as long as the source still remembers those since the reader's as_of.
 """
@@ -9,16 +9,16 @@ as long as the source still remembers those since the reader's as_of.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from antiphon.protocol.dataflow import CollectionKind, Import
 from antiphon.protocol.frontier import Frontier
-from antiphon.replica.dataflow.arrangements.batch import build_batch
-from antiphon.replica.dataflow.columns.zset import Zset, concat_rows
-from antiphon.replica.dataflow.overwrites import Overwrites
+from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.importing.arrangements import Arrangements
 from antiphon.replica.importing.deltas import Ticks
 from antiphon.replica.importing.input import Input
+from antiphon.replica.importing.newest import Newest
 from antiphon.replica.importing.routing import Router
 from antiphon.replica.installing.guard import Guard
 from antiphon.replica.rebuilding.chunks import Content
@@ -46,7 +46,10 @@ class Source:
         self._recent: deque[tuple[int, Zset]] = deque()
         self._recent_rows = 0
         self._forgotten = base_time  # differences up to this time are not remembered
-        self._overwrites = self._fresh_overwrites()
+        self._newest: Newest | None = None  # a feed's
+        if imported.kind is CollectionKind.FEED:
+            self._newest = Newest(imported, base_time, self.arrangements.untidied)
+            self.arrangements.keep(self._newest)
 
     @property
     def reader_count(self) -> int:
@@ -142,23 +145,22 @@ class Source:
     def base_part(self, content: Zset, rows_total: int) -> None:
         """A part of the content at `base_time`; a feed's is one upsert for each key."""
         assert not self.live, "a base part after the last"
-        rows = content if self._overwrites is None else self._overwrites.apply(content)
+        rows = content if self._newest is None else self._newest.differences(content)
         self._base.append(rows)
-        for reader in self._readers:
+        for reader in self._filled:
             reader.rows_total = rows_total
             reader.load(rows)
 
     def restart_base(self) -> None:
         """The base comes again, from its first part on."""
         assert not self.live, "a base part after the last"
-        self._overwrites = self._fresh_overwrites()
         self._base = []
-        for reader in self._readers:
+        for reader in self._filled:
             reader.restart()
 
     def base_refused(self, peer: str, why: str) -> None:
         """Its readers say so."""
-        for reader in self._readers:
+        for reader in self._filled:
             reader.refusal = (peer, why)
 
     def base_complete(self, *, keep: bool = False) -> None:
@@ -168,16 +170,21 @@ class Source:
         self._base = []
         if keep:  # in one piece, for each reader takes it whole
             self.keep_base(Zset.concat(self.imported.schema, content), self.base_time)
-        for reader in self._readers:
+        for reader in self._filled:
             reader.loaded = True
             reader.deliver((), self.frontier)
+
+    @property
+    def _filled(self) -> Iterable[Input]:
+        """Its readers, and what it keeps itself."""
+        return self._readers if self._newest is None else (self._newest, *self._readers)
 
     def advance(self, ticks: Ticks, upper: Frontier) -> None:
         """Takes differences (a feed's: overwrites) in [its frontier, `upper`); trims the rest."""
         assert self.live, "differences before their base"
         assert self.frontier.less_equal(upper), f"{self.frontier} moves back to {upper}"
         fresh = [
-            (time, change if self._overwrites is None else self._overwrites.apply(change))
+            (time, change if self._newest is None else self._newest.overwrite(time, change))
             for time, change in ticks
             if not self.frontier.passes(time) and upper.passes(time)
         ]
@@ -200,27 +207,16 @@ class Source:
     def keyed_state(self, time: int) -> Content | None:
         """A feed's rows: at `time`, where what changed since is remembered, else the latest. None:
         no feed, or not whole, or not so late. O(rows that changed since)."""
-        if self._overwrites is None or not self.live or self.frontier.time is None:
+        newest = self._newest
+        if newest is None or not self.live or self.frontier.time is None:
             return None
         latest = self.frontier.time - 1
         if latest < time:
             return None
-        batches = list(self._overwrites.held())
-        if self._forgotten <= time:
-            later = concat_rows([change for at, change in self._recent if at > time])
-            latest = time
-            if later is not None:
-                undone = later.negated()
-                keys = self.imported.key_columns
-                batches.append(build_batch(undone.columns, undone.diffs, keys))
-        return Content(schema=self.imported.schema, time=latest, batches=batches)
+        at = time if self._forgotten <= time else latest
+        batches = newest.held(at, self.changes(at, newest.arrangement.since))
+        return Content(schema=self.imported.schema, time=at, batches=batches)
 
     def maintain(self, fuel_rows: int) -> bool:
         """Background work; True: there is more."""
-        more = self._overwrites is not None and self._overwrites.maintain(fuel_rows)
-        return self.arrangements.maintain(fuel_rows) or more
-
-    def _fresh_overwrites(self) -> Overwrites | None:
-        if self.imported.kind is not CollectionKind.FEED:
-            return None
-        return Overwrites(self.imported.schema, self.imported.key_columns)
+        return self.arrangements.maintain(fuel_rows)

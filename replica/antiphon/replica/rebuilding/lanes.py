@@ -49,8 +49,8 @@ class Lanes(Source):
         self._last: int | None = None  # the number of the last chunk
         self._digest = b""  # of all chunks, as their source says
         self._sum = EMPTY
-        self._newest = base_time  # the latest time of a chunk
-        self._parts: list[Zset] = []  # additive: the base, as it comes; keyed: errors alone
+        self._chunks_until = base_time  # the latest time of a chunk
+        self._parts: list[Zset] = []  # of the content: of additive state the base, as it comes
         self._later: list[Zset] = []  # additive: what the live lane brings
         self._live_rows = 0
         self._settled_at: int | None = None
@@ -72,24 +72,23 @@ class Lanes(Source):
         `digest`: of all chunks, if it is known; with the last one."""
         if index in self._received or self._settled_at is not None:
             return
-        assert time == self.base_time or self._overwrites is not None, (
+        assert time == self.base_time or self._newest is not None, (
             f"a chunk at {time} of additive state whose base is at {self.base_time}"
         )
         self._received.add(index)
         self._last = index if last else self._last
-        self._newest = max(self._newest, time)
+        self._chunks_until = max(self._chunks_until, time)
         self._digest = digest or self._digest
         self._sum = added(self._sum, digest_of(content))
         self._verify()
         self.rows_received += content.row_count
         self.rows_total = max(rows_total, self.rows_received)
-        if self._overwrites is None:
+        if self._newest is None:
             self._parts.append(content)
             return
         assert self._marks is not None, "keyed state has marks"
         unmarked = content.take(self._marks.missing(content))
-        self._overwrites.apply(unmarked)
-        self._keep_errors(content)
+        self._newest.absorb(Zset(unmarked.columns, unmarked.diffs, content.errors))
 
     def _verify(self) -> None:
         """Once all chunks are there, they must be what the source says that it has."""
@@ -114,12 +113,11 @@ class Lanes(Source):
             if self.frontier.passes(time) or not upper.passes(time):
                 continue
             self._live_rows += change.row_count
-            if self._overwrites is None:
+            if self._newest is None:
                 self._later.append(change)
                 continue
             assert self._marks is not None, "keyed state has marks"
-            self._overwrites.apply(change)
-            self._keep_errors(change)
+            self._newest.absorb(change)
             self._marks.add(change)
         self.frontier = upper
         if self._live_rows > self._live_rows_max:
@@ -135,7 +133,7 @@ class Lanes(Source):
     @property
     def is_whole(self) -> bool:
         """Whether there is a time at which both lanes are complete: the last before `frontier`."""
-        return self.is_base_whole and self.frontier.passes(self._newest)
+        return self.is_base_whole and self.frontier.passes(self._chunks_until)
 
     @property
     def is_base_whole(self) -> bool:
@@ -147,8 +145,9 @@ class Lanes(Source):
         assert self.is_whole, "a lane is missing"
         assert self.frontier.time is not None, "tables and feeds do not end"
         self._settled_at = self._forgotten = self.frontier.time - 1
-        if self._overwrites is not None:
-            self._parts += self._overwrites.parts()
+        if self._newest is not None:
+            self._newest.complete(self._settled_at)
+            self._parts = self._newest.parts(self._settled_at)
         # Readers take the content bit by bit: nothing may leave before the base has brought it.
         self._parts += self._later
         self._later = []
@@ -190,11 +189,6 @@ class Lanes(Source):
         self._readers[reader] = self._awake[reader] = None
         reader.source = self
         return False
-
-    def _keep_errors(self, change: Zset) -> None:
-        if change.errors is not None:
-            nothing = Zset.empty(self.imported.schema)
-            self._parts.append(Zset(nothing.columns, nothing.diffs, change.errors))
 
     def maintain(self, fuel_rows: int) -> bool:
         more = self._marks is not None and self._marks.maintain(fuel_rows)

@@ -57,6 +57,15 @@ class Batch:
         own += 0 if self.radix is None else self.radix.begins.nbytes
         return int(own) + sum(int(column.nbytes) for column in self.columns)
 
+    def seen(self) -> Batch:
+        """What of it is there for whoever looks, without times: equal rows may be there twice."""
+        if self.times is None:
+            return self
+        if self.until is None:
+            return Batch(self.ranks, self.columns, self.diffs, radix=self.radix)
+        rows = np.flatnonzero(self.times <= self.until)
+        return Batch(self.ranks[rows], taken_rows(self.columns, rows), self.diffs[rows])
+
     def seek(self, words: Words, *, wraps: bool = False) -> Rows:
         """How many ranks are below each word: where the first that is not stands. `wraps`: 0 means
         one more than the last word there is."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from antiphon.replica.dataflow.arrangements.arrangement import Ticks
@@ -17,7 +16,6 @@ from antiphon.replica.dataflow.arrangements.batch import Batch
 from antiphon.replica.dataflow.arrangements.reading import Reading
 from antiphon.replica.dataflow.arrangements.spine import probe_keys
 from antiphon.replica.dataflow.columns.equality import equal_rows
-from antiphon.replica.dataflow.columns.gather import taken_rows
 from antiphon.replica.dataflow.columns.words import key_words
 from antiphon.replica.dataflow.columns.zset import Zset
 
@@ -51,7 +49,7 @@ class SharedRows:
 
     def held(self, time: int) -> list[Batch]:
         """Batches without times that add up to the content at `time`."""
-        return [_timeless(batch) for batch in self._at(time)]
+        return [batch.seen() for batch in self._at(time)]
 
     def at(self, time: int) -> list[Zset]:
         """All rows at `time`, as a sum."""
@@ -83,13 +81,3 @@ class SharedRows:
             undone = arrangement.undone(later)
             found = [*found, undone] if len(undone) else found
         return found
-
-
-def _timeless(batch: Batch) -> Batch:
-    """What is seen of it. Equal rows may be there several times."""
-    if batch.times is None:
-        return batch
-    if batch.until is None:
-        return Batch(batch.ranks, batch.columns, batch.diffs, radix=batch.radix)
-    rows = np.flatnonzero(batch.times <= batch.until)
-    return Batch(batch.ranks[rows], taken_rows(batch.columns, rows), batch.diffs[rows])
