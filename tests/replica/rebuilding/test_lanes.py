@@ -184,6 +184,16 @@ def test_what_the_live_lane_takes_away_the_base_has_brought_before() -> None:
     assert held == Counter({(1, "a"): 0, (2, "b"): 1})
 
 
+@pytest.mark.parametrize("imported", [table(), feed()])
+def test_an_empty_content_is_given_like_any_other(imported: Import) -> None:
+    lanes = Lanes(imported, B)
+    lanes.chunk(0, zset([]), time=B, last=True, rows_total=0)
+    reader = Input(imported.collection, lanes.settle())
+    assert not lanes.attach(reader)
+    assert reader.loaded
+    assert content(reader) == Counter()
+
+
 def test_additive_state_has_one_base_time() -> None:
     lanes = Lanes(table(), B)
     with pytest.raises(AssertionError, match="additive"):

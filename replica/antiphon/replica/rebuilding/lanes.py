@@ -151,6 +151,8 @@ class Lanes(Source):
         # Readers take the content bit by bit: nothing may leave before the base has brought it.
         self._parts += self._later
         self._later = []
+        if not self._parts:  # of a feed without rows; readers are given it like any other
+            self._parts = [Zset.empty(self.imported.schema)]
         self._marks = None
         return self._settled_at
 
