@@ -96,6 +96,9 @@ TEXTUAL: Final = (
     "octet_length", "ascii", "translate", "initcap", "chr", "encode", "decode", "to_hex", "sha256",
     "utf8_bytes", "regexp_count", "regexp_substring", "regexp_groups", "regexp_place",
     "regexp_split", "number_text",
+    "regexp_all", "regexp_all_groups", "normalize",
+    "get_byte", "get_bit", "set_byte", "set_bit", "byte_bit_count", "trim_bytes", "ltrim_bytes",
+    "rtrim_bytes", "utf8_text", "sha224", "sha384", "sha512", "to_bin", "to_oct",
     "fit_text",  # (text, characters): without the blanks that there is no room for
 )  # fmt: skip
 TEMPORAL: Final = (
@@ -109,7 +112,7 @@ NESTED: Final = (
     "list", "struct", "field", "element", "slice", "list_length", "list_concat",
     "list_position", "list_positions", "list_contains", "list_contains_all", "list_overlaps",
     "list_remove", "list_replace", "list_sort", "list_reverse", "list_distinct", "list_min",
-    "list_max", "list_sum", "list_to_text", "text_to_list",
+    "list_max", "list_sum", "list_to_text", "text_to_list", "list_trim",
     # of a value and a list of its type
     "any_equal", "any_not_equal", "any_less", "any_less_equal", "any_greater", "any_greater_equal",
 )  # fmt: skip

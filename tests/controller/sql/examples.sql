@@ -149,6 +149,10 @@ SELECT encode(sha256(convert_to(dest, 'UTF8')), 'hex'), to_hex(id::int) FROM fli
 SELECT regexp_count(dest, 'A'), regexp_substr(dest, '[A-M]'), regexp_split_to_array(dest, '[AO]') FROM flights WHERE dest ~ '[A-M]';
 SELECT regexp_replace(dest, '[aeiou]', '*', 'gi') FROM flights;
 SELECT f.id, s.v FROM flights f, regexp_split_to_table(f.dest, 'A') AS s(v);
+SELECT regexp_substr(dest, '[A-M]', 1, 2) FROM flights;
+SELECT f.id, s.v FROM flights f, regexp_matches(f.dest, '[A-M]', 'g') AS s(v);
+-- Bytes: parts, digests, and the text that they are.
+SELECT length(convert_to(dest, 'UTF8')), encode(sha512(convert_to(dest, 'UTF8')), 'hex'), convert_from(convert_to(dest, 'UTF8'), 'UTF8') FROM flights;
 -- BETWEEN SYMMETRIC: bounds in any order.
 SELECT a FROM t WHERE a BETWEEN SYMMETRIC b AND 3;
 -- Decimals are exact.
@@ -168,7 +172,6 @@ SELECT make_timestamp(2013, 1, 1 + a, 12, 0, 1.5), isfinite(make_date(2013, 1, 1
 SELECT to_date('2013-01-' || (a + 10), 'YYYY-MM-DD') FROM t;
 -- Numbers, times and intervals in a format: PostgreSQL's patterns but L, EEEE and TM.
 SELECT to_char(distance, 'FM999,990') AS miles, to_char(make_interval(mins => distance), 'HH24:MI') AS shown FROM flights;
-
 -- Time zones by name; a time that clocks skip or show twice is read as PostgreSQL does.
 SELECT id, hour AT TIME ZONE 'UTC' AT TIME ZONE 'America/New_York' AS shown FROM flights;
 

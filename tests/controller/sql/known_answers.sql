@@ -255,3 +255,96 @@ to_char(timestamptz '2002-04-20 17:31:12.66+00', 'yyyy-mm-dd"T"hh24:mi:ss TZ OF'
 to_char(date '2002-04-20', 'dd Mon yyyy, Dy') -- 20 Apr 2002, Sat
 to_char(interval '-1 year -2 mon -3 days -04:05:06.7', 'YYYY-MM-DD HH24:MI:SS.MS') -- -0001--02--3 -04:-05:-06.-700
 to_char(interval '100 hours', 'HH24 HH12') -- 100 04
+-- Bytes, widths of format, later matches, arrays, and other functions.
+encode(sha224('abc'::bytea), 'hex') -- 23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7
+encode(sha384('abc'::bytea), 'hex') -- cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7
+encode(sha512('abc'::bytea), 'hex') -- ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f
+encode(sha512(''::bytea), 'hex') -- cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e
+md5('abc'::bytea) -- 900150983cd24fb0d6963f7d28e17f72
+to_bin(5) -- 101
+to_bin(0) -- 0
+to_bin(-1::int) -- 11111111111111111111111111111111
+to_oct(-1::bigint) -- 1777777777777777777777
+to_oct(2147483647) -- 17777777777
+to_hex(255::smallint) -- ff
+format('|%10s|', 'foo') -- |       foo|
+format('|%-10s|', 'foo') -- |foo       |
+format('|%*s|', 10, 'foo') -- |       foo|
+format('|%*s|', -10, 'foo') -- |foo       |
+format('|%-*s|', 10, 'foo') -- |foo       |
+format('|%-*s|', -10, 'foo') -- |foo       |
+format('Testing %3$s, %2$s, %s', 'one', 'two', 'three') -- Testing three, two, three
+format('|%*2$s|', 'foo', 10, 'bar') -- |       bar|
+format('|%2$*3$s|', 'foo', 'bar', 6) -- |   bar|
+format('|%5L|%L', null, 'a') -- | NULL|'a'
+get_byte('\x1234567890'::bytea, 4) -- 144
+get_byte('\x1234567890'::bytea, 5) -- error: an index outside of the bytes
+set_byte('\x1234567890'::bytea, 4, 64) -- \x1234567840
+get_bit('\x1234567890'::bytea, 30) -- 1
+set_bit('\x1234567890'::bytea, 30, 0) -- \x1234563890
+set_bit('\x1234567890'::bytea, 30, 2) -- error: new bit must be 0 or 1
+bit_count('\x1234567890'::bytea) -- 15
+substring('\x1234567890'::bytea from 3 for 2) -- \x5678
+substr('\x1234567890'::bytea, 3, 2) -- \x5678
+position('\x5678'::bytea in '\x1234567890'::bytea) -- 3
+position('\x5679'::bytea in '\x1234567890'::bytea) -- 0
+overlay('\x1234567890'::bytea placing '\002\003'::bytea from 2 for 3) -- \x12020390
+trim('\x9012'::bytea from '\x1234567890'::bytea) -- \x345678
+btrim('\x1234567890'::bytea, '\x9012'::bytea) -- \x345678
+ltrim('\x1234567890'::bytea, '\x9012'::bytea) -- \x34567890
+rtrim('\x1234567890'::bytea, '\x9012'::bytea) -- \x12345678
+btrim('\x1212'::bytea, '\x12'::bytea) -- \x
+length('\x1234567890'::bytea) -- 5
+octet_length('\x1234567890'::bytea) -- 5
+bit_length('\x1234567890'::bytea) -- 40
+'\x123456'::bytea || '\x789a00bcde'::bytea -- \x123456789a00bcde
+'\x12'::bytea || '\x34' -- \x1234
+convert_from('text_in_utf8'::bytea, 'UTF8') -- text_in_utf8
+convert_from('\xff'::bytea, 'UTF8') -- error: invalid byte sequence for encoding "UTF8"
+convert_from('\x4100'::bytea, 'UTF8') -- error: invalid byte sequence for encoding "UTF8"
+encode('123\000\001', 'base64') -- MTIzAAE=
+encode('123\000456'::bytea, 'escape') -- 123\000456
+decode('123\000456', 'escape') -- \x31323300343536
+decode('a\\b\134\\', 'escape') -- \x615c625c5c
+decode('a\b', 'escape') -- error: invalid input syntax for type bytea
+'\xDE AD BE EF'::bytea -- \xdeadbeef
+'a\\b'::bytea -- \x615c62
+array_lower(array[1,2], 1) -- 1
+array_lower('{}'::int[], 1) -- null
+array_ndims(array[1,2]) -- 1
+array_dims(array[1,2]) -- [1:2]
+array_dims('{}'::int[]) -- null
+array_fill(11, ARRAY[3]) -- {11,11,11}
+trim_array(array[1,2,3,4,5,6], 2) -- {1,2,3,4}
+trim_array(array[1,2], 3) -- error: number of elements to trim must be between 0 and their number
+array_position(array['sun','mon','tue','mon'], 'mon', 3) -- 4
+array_position(array['sun','mon','tue','mon'], 'sun', 3) -- null
+array_position(array['sun','mon','tue','mon'], 'sun', 0) -- 1
+regexp_instr('number of your street, town zip, FR', '[^,]+', 1, 2) -- 23
+regexp_instr('aXbXc', 'X', 1, 2, 1) -- 5
+regexp_instr('aXbXc', 'X', 1, 3) -- 0
+regexp_instr('aXbXc', 'X', 3, 1) -- 4
+regexp_instr('aXbXcX', 'X', 3, 2) -- 6
+regexp_substr('ABCDEFGHI', '(c..)(...)', 1, 1, 'i', 2) -- FGH
+regexp_substr('ABCDEFGHI', '(c..)(...)', 1, 1, 'i', 3) -- null
+regexp_substr('a1b2c3', '([a-z])([0-9])', 1, 3, '', 2) -- 3
+regexp_replace('A PostgreSQL function', 'a|e|i|o|u', 'X', 1, 3, 'i') -- A PostgrXSQL function
+regexp_replace('A PostgreSQL function', 'a|e|i|o|u', 'X', 1, 0, 'i') -- X PXstgrXSQL fXnctXXn
+regexp_replace('a1b2c3', '([a-z])([0-9])', '\2\1', 1, 2) -- a12bc3
+regexp_replace('a1b2c3', '([a-z])([0-9])', '\2\1', 1, 9) -- a1b2c3
+normalize('äb', NFD) = normalize('äb') -- false
+'äb' IS NORMALIZED -- true
+'äb' IS NOT NORMALIZED -- false
+normalize('ﬁ', NFKC) -- fi
+|/ 25.0 -- 5
+||/ 64.0 -- 4
+'alphabet' ^@ 'alph' -- true
+extract(timezone from timestamptz '2001-02-16 20:38:40.12-08') -- 0
+extract(timezone_hour from timestamptz '2001-02-16 20:38:40.12-08') -- 0
+extract(julian from date '2006-01-01') -- 2453737
+date_part('julian', date '2006-01-01') -- 2453737
+date_trunc('day', timestamptz '2001-02-16 20:38:40+00', 'Australia/Sydney') -- 2001-02-16 13:00:00+00
+date_trunc('day', timestamp '2001-02-16 20:38:40') -- 2001-02-16 00:00:00
+width_bucket(5, array[1,3,4]) -- 3
+width_bucket(0.5, array[1,3,4]) -- 0
+width_bucket(4, array[1,3,4]) -- 3

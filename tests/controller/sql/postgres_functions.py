@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import hashlib
 import math
 import re
 from collections.abc import Callable
@@ -79,6 +80,12 @@ _REFERENCES: Final[dict[str, tuple[Callable[..., Any], list[str], str]]] = {
     "regexp_instr": (lambda text, sought: text.find(sought) + 1, ["VARCHAR"] * 2, "INTEGER"),
     "regexp_match": (_groups, ["VARCHAR"] * 2, "VARCHAR[]"),
     "cotd": (lambda x: 1 / math.tan(math.radians(x)), ["DOUBLE"], "DOUBLE"),
+    "to_bin": (lambda value: f"{value & 0xFFFFFFFF:b}", ["INTEGER"], "VARCHAR"),
+    "sha512_of": (
+        lambda text: hashlib.sha512(text.encode()).hexdigest(),
+        ["VARCHAR"],
+        "VARCHAR",
+    ),
     "lower_end": (lambda text: text[:-2] + text[-2:].lower(), ["VARCHAR"], "VARCHAR"),
     "scale": (lambda _: 3, ["DECIMAL(10,3)"], "INTEGER"),  # as declared
     "regexp_count": (lambda text, sought: text.count(sought), ["VARCHAR"] * 2, "INTEGER"),
@@ -90,8 +97,22 @@ _SPELLINGS: Final = (
     (rf"\bcume_dist{_PLACE}", r"((1 + count(*) FILTER (WHERE \2 <= \1)) / (1e0 + count(*)))"),
     (r"encode\(convert_to\((\w+), 'UTF8'\), 'base64'\)", r"base64_of(\1)"),
     (r"encode\(sha256\(convert_to\((\w+), 'UTF8'\)\), 'hex'\)", r"sha256(\1)"),
+    (r"\bregexp_substr\((\w+), ('[^']*'), 1, (\d)\)", r"regexp_extract_all(\1, \2)[\3]"),
     (r"\bregexp_substr\(", "regexp_extract("),
     (r"\bto_hex\(", "to_hexadecimal("),
+    (
+        r"\bregexp_matches\(([^()]*), 'g'\)",
+        r"unnest(list_transform(regexp_extract_all(\1), lambda x: [x]))",
+    ),
+    (r"\bconvert_from\(convert_to\((\w+), 'UTF8'\), 'UTF8'\)", r"\1"),
+    (r"encode\(sha512\(convert_to\((\w+), 'UTF8'\)\), 'hex'\)", r"sha512_of(\1)"),
+    (r"\blength\(convert_to\((\w+), 'UTF8'\)\)", r"strlen(\1)"),
+    (r"\bmd5\(convert_to\((\w+), 'UTF8'\)\)", r"md5(\1)"),
+    (r"\bnormalize\((\w+), NFC\)", r"nfc_normalize(\1)"),
+    (r"\barray_dims\((\w+)\)", r"('[1:' || nullif(len(\1), 0) || ']')"),
+    (r"\barray_lower\((\w+), 1\)", r"CASE WHEN len(\1) > 0 THEN 1 END"),
+    (r"\barray_fill\((\w+), ARRAY\[2\]\)", r"[\1, \1]"),
+    (r"\btrim_array\((\w+), 0\)", r"\1"),
     (r"\bdate_bin\(", "time_bucket("),
     (
         r"\b(corr|regr_slope|regr_intercept)\(([^()]*)\)",

@@ -365,7 +365,10 @@ def test_every_function_of_the_protocol_is_served_but_the_clock():
         # by expressions of SQL, in tests/controller/sql/test_known_answers.py
         "translate", "initcap", "chr", "encode", "decode", "to_hex", "sha256", "utf8_bytes",
         "regexp_count", "regexp_substring", "regexp_groups", "regexp_place", "regexp_split",
-        "number_text", "fit_text",
+        "regexp_all", "regexp_all_groups", "normalize", "list_trim",
+        "number_text", "fit_text", "get_byte", "get_bit", "set_byte", "set_bit", "byte_bit_count",
+        "trim_bytes", "ltrim_bytes", "rtrim_bytes", "utf8_text", "sha224", "sha384", "sha512",
+        "to_bin", "to_oct",
         "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "cot", "sind", "cosd", "tand", "cotd",
         "asind", "acosd", "atand", "atan2d", "log2", "gcd", "lcm", "factorial",
         "bit_count", "width_bucket", "quotient",

@@ -16,3 +16,6 @@ SELECT g, min(s), max(w), count(DISTINCT lower(s)), string_agg(left(s, 1), '' OR
 SELECT lower(s) AS k, count(*), max(length(w)) FROM r GROUP BY k;
 SELECT x.id, y.id FROM r x JOIN r y ON upper(x.s) = upper(y.w) AND x.id <> y.id;
 SELECT id, num_nonnulls(s, w), g::text || s, (s = w)::text, length(s)::smallint FROM r;
+SELECT id, regexp_substr(s, '[a-zA-Z]', 1, 2), length(convert_to(s, 'UTF8')), md5(convert_to(w, 'UTF8')), normalize(s, NFC), s ^@ w FROM r;
+SELECT id, convert_from(convert_to(s, 'UTF8'), 'UTF8'), encode(sha512(convert_to(s, 'UTF8')), 'hex'), to_bin(i) FROM r;
+SELECT f.id, m.v FROM r f, regexp_matches(f.s, '[a-zA-Z]', 'g') AS m(v);

@@ -392,7 +392,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[[list[Any], list[Type], Type], Value]]] 
         "modulo": _modulo,
         "negate": _negate,
         "abs": _absolute,
-        "concat": lambda values, types, kind: "".join(values),
+        "concat": lambda values, types, kind: values[0][:0].join(values),
         "lower": _ascii(str.lower),
         "upper": _ascii(str.upper),
         "length": lambda values, types, kind: len(values[0]),

@@ -216,9 +216,19 @@ def _bytea(text: str, kind: Type) -> Value:
             return bytes.fromhex(text[2:])
         except ValueError:
             raise _not(text, kind) from None
-    return text.encode()
+    if _ESCAPED.fullmatch(text) is None:
+        raise _not(text, kind)
+    # A backslash is two, and other bytes are three octal digits.
+    found, place = bytearray(), 0
+    for escape in _ESCAPE.finditer(text):
+        found += text[place : escape.start()].encode()
+        found.append(int(escape[1], 8) if escape[1] else ord("\\"))
+        place = escape.end()
+    return bytes(found + text[place:].encode())
 
 
+_ESCAPE: Final = re.compile(r"\\(?:([0-3][0-7]{2})|\\)")
+_ESCAPED: Final = re.compile(r"(?:[^\\]|\\\\|\\[0-3][0-7]{2})*", re.DOTALL)
 _UNITS: Final[Mapping[str, tuple[int, int, int]]] = MappingProxyType(
     {
         # months, days, microseconds

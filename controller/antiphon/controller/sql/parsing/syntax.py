@@ -31,7 +31,13 @@ AGGREGATE_NAMES: Final = frozenset(
 HYPOTHETICAL_NAMES: Final = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 
 SET_RETURNING_NAMES: Final = frozenset(
-    {"unnest", "generate_series", "string_to_table", "regexp_split_to_table"}
+    {
+        "unnest",
+        "generate_series",
+        "regexp_matches",
+        "string_to_table",
+        "regexp_split_to_table",
+    }
 )
 PUBLIC: Final = "public"  # the schema of all that users make
 

@@ -28,7 +28,9 @@ from antiphon.controller.sql.parsing.syntax import (
     is_set_returning,
     name_of,
 )
+from antiphon.controller.sql.scalars.functions import Arguments
 from antiphon.controller.sql.scalars.scalar import Scalars
+from antiphon.controller.sql.scalars.text_regexps import matches
 from antiphon.protocol.expression import Call, Case, ColumnReference, Expression
 from antiphon.protocol.plan import FlatMap, Plan, TableFunction
 from antiphon.protocol.schema import (
@@ -41,6 +43,7 @@ from antiphon.protocol.schema import (
     TIMESTAMPTZ,
     Type,
     TypeKind,
+    list_of,
 )
 
 
@@ -290,11 +293,22 @@ def _parts(function: str) -> Callable[[Scalars, exp.Anonymous], TableFunction]:
     return build
 
 
+def _matches(scalars: Scalars, node: exp.Anonymous) -> TableFunction:
+    """The groups of matches, one list for each."""
+    nodes = tuple(node.expressions)
+    typed = tuple(scalars.typed(part) for part in nodes)
+    arguments = Arguments(
+        source=scalars.source, call=node, name=function_name(node), values=typed, spots=nodes
+    )
+    return TableFunction(name="unnest", arguments=(matches(arguments),), type=list_of(TEXT))
+
+
 _FUNCTIONS: Final[Mapping[str, Callable[[Scalars, exp.Anonymous], TableFunction]]] = (
     MappingProxyType(
         {
             "unnest": _one_unnest,
             "generate_series": _generate_series,
+            "regexp_matches": _matches,
             "string_to_table": _parts("string_to_array"),
             "regexp_split_to_table": _parts("regexp_split_to_array"),
         }

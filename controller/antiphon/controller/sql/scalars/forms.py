@@ -35,7 +35,7 @@ from antiphon.controller.sql.parsing.syntax import (
     named_arguments,
 )
 from antiphon.controller.sql.scalars import temporal
-from antiphon.controller.sql.scalars.function_names import BUILDERS
+from antiphon.controller.sql.scalars.function_names import BUILDERS, REFUSED
 from antiphon.controller.sql.scalars.functions import CLOCKS, Arguments, call
 from antiphon.controller.sql.scalars.nested import NESTED_CALLS, NESTED_HANDLERS, is_list, joined
 from antiphon.controller.sql.scalars.text_patterns import similar_to_regexp
@@ -130,6 +130,12 @@ def _is(scalars: Scalars, node: exp.Expr) -> Expression:
         function = "is_true" if tested.this else "is_false"
         result = call(function, [scalars.predicate(node.this)], BOOLEAN)
         return fold(negation(result)) if negated else result
+    if isinstance(tested, exp.Column) and tested.sql(dialect="postgres").lower() == "normalized":
+        what = "the side of IS NORMALIZED"
+        text = coerce(scalars.source, node.this, scalars.typed(node.this), TEXT, what)
+        form = Literal(value="NFC", type=TEXT)
+        same = call("equal", [call("normalize", [text, form], TEXT), text], BOOLEAN)
+        return fold(negation(same)) if negated else same
     raise scalars.source.unsupported(node, f"IS {tested.sql(dialect='postgres')}")
 
 
@@ -239,10 +245,16 @@ def _concatenate(scalars: Scalars, node: exp.Expr) -> Expression:
     typed = [scalars.typed(part) for part in nodes]
     if any(is_list(value) for value in typed):
         return joined(scalars, nodes, typed)
+    kinds = {None if isinstance(t, Unknown) else t.type for t in typed}
+    if BYTEA in kinds and kinds <= {BYTEA, None}:
+        bytes_ = [
+            coerce(scalars.source, n, t, BYTEA, "||") for n, t in zip(nodes, typed, strict=True)
+        ]
+        return call("concat", bytes_, BYTEA)
     if not any(isinstance(t, Unknown) or t.type == TEXT for t in typed):
         raise scalars.source.mismatch(node, "|| needs text on one side; cast one")
     if any(not isinstance(t, Unknown) and t.type == BYTEA for t in typed):
-        raise scalars.source.unsupported(node, "|| of bytea")
+        raise scalars.source.unsupported(node, "|| of bytea and text", "; cast one of them")
     parts = [cast(settle(scalars.source, n, t), TEXT) for n, t in zip(nodes, typed, strict=True)]
     return call("concat", parts, TEXT)
 
@@ -328,6 +340,10 @@ def _function(scalars: Scalars, node: exp.Expr) -> Typed:
     name = function_name(node)
     if name in NESTED_CALLS:
         return NESTED_CALLS[name](scalars, node)
+    if name == "normalize":
+        return _normalized(scalars, node)
+    if name == "age" and len(node.expressions) == 1:
+        return _age_today(scalars, node)
     if name in CLOCKS and not node.expressions:
         return _clock(scalars, exp.CurrentTimestamp().update_positions(node))
     nodes = named_arguments(scalars.source, node, NAMED[name]) if name in NAMED else None
@@ -337,10 +353,39 @@ def _function(scalars: Scalars, node: exp.Expr) -> Typed:
     return _call(scalars, node, name, node.expressions if nodes is None else nodes)
 
 
+_FORMS: Final = ("NFC", "NFD", "NFKC", "NFKD")
+
+
+def _normalized(scalars: Scalars, node: exp.Anonymous) -> Expression:
+    """normalize(text [, form]): the form is a bare word."""
+    parts = node.expressions
+    form = parts[1].name.upper() if len(parts) == 2 else "NFC"
+    if len(parts) not in (1, 2) or form not in _FORMS:
+        raise scalars.source.invalid(node, f"normalize takes a text and one of {', '.join(_FORMS)}")
+    text = coerce(scalars.source, parts[0], scalars.typed(parts[0]), TEXT, "the text of normalize")
+    return call("normalize", [text, Literal(value=form, type=TEXT)], TEXT)
+
+
+def _age_today(scalars: Scalars, node: exp.Anonymous) -> Expression:
+    """age(moment): from then to this day's midnight."""
+    today = exp.CurrentDate().update_positions(node)
+    return _call(scalars, node, "age", [today, node.expressions[0]])
+
+
+def _named(name: str) -> Handler:
+    """An operator that is a function under another name."""
+
+    def build(scalars: Scalars, node: exp.Expr) -> Expression:
+        nodes = [part for part in (node.this, node.args.get("expression")) if part is not None]
+        return _call(scalars, node, name, nodes)
+
+    return build
+
+
 def _call(scalars: Scalars, node: exp.Expr, name: str, nodes: Sequence[exp.Expr]) -> Expression:
     build = BUILDERS.get(name)
     if build is None:
-        hint = near_miss(name, BUILDERS)
+        hint = REFUSED.get(name) or near_miss(name, BUILDERS)
         raise scalars.source.unsupported(node, f"the function {name}", hint)
     values = tuple(scalars.typed(argument) for argument in nodes)
     return build(
@@ -412,6 +457,9 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Like: _like("like"),
         exp.ILike: _like("ilike"),
         exp.Escape: _escape,
+        exp.Sqrt: _named("sqrt"),
+        exp.Cbrt: _named("cbrt"),
+        exp.StartsWith: _named("starts_with"),
         exp.RegexpLike: _regexp(""),
         exp.RegexpILike: _regexp("(?i)"),
         exp.DPipe: _concatenate,

@@ -12,7 +12,7 @@ from antiphon.controller.sql.algebra.fold import fold
 from antiphon.controller.sql.binding.coercion import Typed, Unknown, cast, coerce, settle, unify
 from antiphon.controller.sql.binding.types import as_decimal
 from antiphon.controller.sql.parsing.source import Source, Spot
-from antiphon.protocol.expression import Call, Expression, Literal
+from antiphon.protocol.expression import Branch, Call, Case, Expression, Literal
 from antiphon.protocol.schema import (
     BOOLEAN,
     DATE,
@@ -212,6 +212,8 @@ _FIELD_SCALE: Final[Mapping[str, int]] = MappingProxyType(
         0,
     )
 )  # fmt: skip
+_OFFSETS: Final = ("timezone", "timezone_hour", "timezone_minute")
+_JULIAN_EPOCH: Final = 2_440_588  # the Julian day of 1970-01-01
 
 
 def _unit(arguments: Arguments, allowed: Sequence[str]) -> str:
@@ -253,14 +255,32 @@ def _field(function: str) -> Builder:
     def build(arguments: Arguments) -> Expression:
         if len(arguments.values) != 2:
             raise arguments.wrong()
-        name = _unit(arguments, tuple(_FIELD_SCALE))
+        name = _unit(arguments, (*_FIELD_SCALE, *_OFFSETS, "julian"))
         value = arguments.settled(1, TIMESTAMP)
         if value.type not in (DATE, TIMESTAMP, TIMESTAMPTZ, INTERVAL):
             raise arguments.wrong()
+        if name not in _FIELD_SCALE:
+            kind = decimal(20, 0) if function == "extract" else FLOAT64
+            return cast(_other_field(arguments, name, value), kind)
         kind = decimal(20, _FIELD_SCALE[name]) if function == "extract" else FLOAT64
         return call(function, [Literal(value=name, type=TEXT), value], kind)
 
     return build
+
+
+def _other_field(arguments: Arguments, name: str, value: Expression) -> Expression:
+    """The offset of the zone, which is UTC; and the day's number since 4713 BC."""
+    if name == "julian" and value.type == DATE:
+        days = call("subtract", [value, Literal(value=0, type=DATE)], INT32)
+        return call("add", [days, Literal(value=_JULIAN_EPOCH, type=INT32)], INT32)
+    if name == "julian" or value.type != TIMESTAMPTZ:
+        raise arguments.source.unsupported(
+            arguments.call, f"{arguments.name} of {name} of {value.type}"
+        )
+    known = call("is_not_null", [value], BOOLEAN)
+    nothing = Literal(value=None, type=INT32)
+    branch = Branch(condition=known, value=Literal(value=0, type=INT32))
+    return Case(branches=(branch,), otherwise=nothing, type=INT32)
 
 
 def _age(arguments: Arguments) -> Expression:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -13,6 +14,7 @@ from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import BOOLEAN, INT32, TEXT, Type, list_of
 
 _NO: Final = Literal(value=False, type=BOOLEAN)
+_FILLED_MAX: Final = 1_000  # elements of array_fill
 _ZERO: Final = Literal(value=0, type=INT32)
 
 
@@ -130,6 +132,76 @@ def _length(arguments: Arguments) -> Expression:
     return call("nullif", [call("list_length", [value], INT32), _ZERO], INT32)
 
 
+def _one_dimension(arguments: Arguments) -> Expression:
+    """A list that has no lists in it."""
+    value, element = _list(arguments)
+    if element.element is not None:
+        raise arguments.source.unsupported(arguments.call, f"{arguments.name} of {value.type}")
+    return value
+
+
+def _lower(arguments: Arguments) -> Expression:
+    """array_lower(list, 1): 1, null of an empty list."""
+    size = _length(arguments)
+    return call("divide", [size, size], INT32)
+
+
+def _dimensions(arguments: Arguments) -> Expression:
+    """array_ndims: 1, null of an empty list."""
+    if len(arguments.values) != 1:
+        raise arguments.wrong()
+    value = _one_dimension(arguments)
+    size = call("nullif", [call("list_length", [value], INT32), _ZERO], INT32)
+    return call("divide", [size, size], INT32)
+
+
+def _bounds(arguments: Arguments) -> Expression:
+    """array_dims: `[1:3]`, null of an empty list."""
+    if len(arguments.values) != 1:
+        raise arguments.wrong()
+    value = _one_dimension(arguments)
+    size = call("nullif", [call("list_length", [value], INT32), _ZERO], INT32)
+    sides = (Literal(value="[1:", type=TEXT), cast(size, TEXT), Literal(value="]", type=TEXT))
+    return call("concat", sides, TEXT)
+
+
+def _filled(arguments: Arguments) -> Expression:
+    """array_fill(value, ARRAY[count]): a count that is a literal, and from 1 on."""
+    if len(arguments.values) not in (2, 3):
+        raise arguments.wrong()
+    sizes = arguments.as_type(1, list_of(INT32))
+    given = sizes.value if isinstance(sizes, Literal) else None
+    count = given[0] if isinstance(given, tuple) and len(given) == 1 else None
+    if len(arguments.values) == 3 or not isinstance(count, int) or count > _FILLED_MAX:
+        what = "array_fill with other than one size, a literal"
+        raise arguments.source.unsupported(arguments.call, what, f" of at most {_FILLED_MAX}")
+    if count < 0:
+        raise arguments.source.invalid(arguments.spots[1], "a size of array_fill is negative")
+    value = arguments.settled(0)
+    return call("list", [value] * count, list_of(value.type))
+
+
+def _trimmed(arguments: Arguments) -> Expression:
+    """trim_array(list, n): without its last n elements."""
+    if len(arguments.values) != 2:
+        raise arguments.wrong()
+    value, _ = _list(arguments)
+    return call("list_trim", [value, arguments.as_type(1, INT32)], value.type)
+
+
+def _position(arguments: Arguments) -> Expression:
+    """array_position(list, element [, the first place that is looked at])."""
+    if len(arguments.values) != 3:
+        return _sought("list_position", INT32)(arguments)
+    start = arguments.as_type(2, INT32)
+    shorter = replace(arguments, values=arguments.values[:2], spots=arguments.spots[:2])
+    whole, (one,), element = _with_elements(shorter, 0, (1,))
+    rest = call("slice", [whole, start, call("list_length", [whole], INT32)], list_of(element))
+    first = call("greatest", [start, Literal(value=1, type=INT32)], INT32)
+    before = call("subtract", [first, Literal(value=1, type=INT32)], INT32)
+    return call("add", [call("list_position", [rest, one], INT32), before], INT32)
+
+
 def _sort(arguments: Arguments) -> Expression:
     """array_sort(list [, descending [, nulls first]]); nulls are above all values."""
     if not 1 <= len(arguments.values) <= 3:
@@ -199,7 +271,12 @@ LIST_FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "len": _cardinality,
         "array_length": _length,
         "array_upper": _length,
-        "array_position": _sought("list_position", INT32),
+        "array_position": _position,
+        "array_lower": _lower,
+        "array_ndims": _dimensions,
+        "array_dims": _bounds,
+        "array_fill": _filled,
+        "trim_array": _trimmed,
         "list_position": _sought("list_position", INT32),
         "array_positions": _sought("list_positions", list_of(INT32)),
         "array_contains": _sought("list_contains", BOOLEAN),

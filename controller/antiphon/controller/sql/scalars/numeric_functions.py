@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
@@ -79,7 +81,10 @@ def _bit_count(arguments: Arguments) -> Expression:
 
 
 def _width_bucket(arguments: Arguments) -> Expression:
-    """width_bucket(value, bound, other bound, count); exact for exact numbers."""
+    """width_bucket(value, bound, other bound, count); exact for exact numbers. Or of a value and
+    the least values of buckets."""
+    if len(arguments.values) == 2:
+        return _bucket_of_bounds(arguments)
     if len(arguments.values) != 4:
         raise arguments.wrong()
     if any(numeric(arguments, index).type.is_float for index in range(3)):
@@ -129,6 +134,36 @@ def _width_bucket(arguments: Arguments) -> Expression:
         *((unknown, Literal(value=None, type=INT32)) for unknown in known),
         (compared("less", first, last), rising),
     )
+
+
+def _bucket_of_bounds(arguments: Arguments) -> Expression:
+    """How many of the bounds, which are literals in their order, are no greater."""
+    bounds = arguments.settled(1)
+    if not isinstance(bounds, Literal) or not isinstance(bounds.value, tuple):
+        what = "width_bucket with bounds that are no literals"
+        raise arguments.source.unsupported(arguments.spots[1], what)
+    kind = bounds.type.element
+    assert kind is not None, "a list"
+    if None in bounds.value:
+        raise arguments.source.invalid(arguments.spots[1], "thresholds must not contain nulls")
+    numbers = [value for value in bounds.value if isinstance(value, int | float | Decimal)]
+    if not kind.is_numeric or numbers != sorted(numbers) or any(map(math.isnan, numbers)):
+        message = "the bounds of width_bucket are numbers in their order"
+        raise arguments.source.invalid(arguments.spots[1], message)
+    (value, *_), common = unify(
+        arguments.source, arguments.spots,
+        (arguments.values[0], Literal(value=None, type=kind)), "the arguments of width_bucket",
+    )  # fmt: skip
+    reached: list[Expression] = []
+    for number in numbers:
+        bound = cast(Literal(value=number, type=kind), common)
+        is_less = call("greater_equal", [value, bound], BOOLEAN)
+        reached.append(_choice(_number(0), (is_less, _number(1))))
+    total: Expression = _number(0)
+    for part in reached:
+        total = call("add", [total, part], INT32)
+    unknown = call("is_null", [value], BOOLEAN)
+    return _choice(total, (unknown, Literal(value=None, type=INT32)))
 
 
 def _scale(arguments: Arguments) -> Expression:

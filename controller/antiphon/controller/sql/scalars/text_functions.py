@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from antiphon.controller.sql.algebra.fold import fold
 from antiphon.controller.sql.binding.coercion import Unknown, cast
 from antiphon.controller.sql.scalars.functions import Arguments, Builder, call, fixed
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
-from antiphon.protocol.schema import BOOLEAN, BYTEA, INT32, INT64, TEXT
+from antiphon.protocol.schema import BOOLEAN, BYTEA, INT32, TEXT, Type
 
 _ENCODINGS: Final = ("hex", "base64", "escape")
-_DIRECTIVE: Final = re.compile(r"%(?:%|(?:([1-9][0-9]*)\$)?([sLI]))|%|([^%]+)")
+_DIRECTIVE: Final = re.compile(
+    r"%(?:%|(?:(?P<place>[1-9][0-9]*)\$)?(?P<left>-)?(?P<width>[0-9]{1,6}|\*(?:[1-9][0-9]*\$)?)?"
+    r"(?P<kind>[sLI]))|%|(?P<plain>[^%]+)"
+)
 
 
 def text_literal(arguments: Arguments, index: int, what: str) -> str:
@@ -37,13 +41,11 @@ def _number(value: int) -> Literal:
     return Literal(value=value, type=INT32)
 
 
-def _encoding(arguments: Arguments, allowed: tuple[str, ...]) -> Literal:
+def _encoding(arguments: Arguments) -> Literal:
     what = f"{arguments.name} with a format that is not a literal"
     name = text_literal(arguments, 1, what).lower()
     if name not in _ENCODINGS:
         raise arguments.source.invalid(arguments.spots[1], f'unrecognized encoding: "{name}"')
-    if name not in allowed:
-        raise arguments.source.unsupported(arguments.spots[1], f"{arguments.name} from {name}")
     return _text(name)
 
 
@@ -51,34 +53,15 @@ def _encode(arguments: Arguments) -> Expression:
     """encode(bytea, 'hex' | 'base64' | 'escape')."""
     if len(arguments.values) != 2:
         raise arguments.wrong()
-    encoding = _encoding(arguments, _ENCODINGS)
+    encoding = _encoding(arguments)
     return call("encode", [arguments.as_type(0, BYTEA), encoding], TEXT)
 
 
 def _decode(arguments: Arguments) -> Expression:
     if len(arguments.values) != 2:
         raise arguments.wrong()
-    encoding = _encoding(arguments, ("hex", "base64"))
+    encoding = _encoding(arguments)
     return call("decode", [arguments.as_type(0, TEXT), encoding], BYTEA)
-
-
-def _convert_to(arguments: Arguments) -> Expression:
-    """The bytes of text; in UTF-8, as all text is."""
-    if len(arguments.values) != 2:
-        raise arguments.wrong()
-    name = text_literal(arguments, 1, "convert_to with an encoding that is not a literal")
-    if name.upper() not in ("UTF8", "UTF-8"):
-        raise arguments.source.unsupported(arguments.spots[1], f"convert_to to {name}")
-    return call("utf8_bytes", [arguments.as_type(0, TEXT)], BYTEA)
-
-
-def _to_hex(arguments: Arguments) -> Expression:
-    if len(arguments.values) != 1:
-        raise arguments.wrong()
-    value = arguments.settled(0, INT32)
-    if not value.type.is_integer:
-        raise arguments.wrong()
-    return call("to_hex", [value if value.type == INT64 else cast(value, INT32)], TEXT)
 
 
 def _bit_length(arguments: Arguments) -> Expression:
@@ -89,18 +72,22 @@ def _bit_length(arguments: Arguments) -> Expression:
 
 
 def _overlay(arguments: Arguments) -> Expression:
-    """overlay(text PLACING new FROM start [FOR size])."""
+    return overlaid(arguments, TEXT)
+
+
+def overlaid(arguments: Arguments, kind: Type) -> Expression:
+    """overlay(text PLACING new FROM start [FOR size]); of text, or of bytea."""
     if not 3 <= len(arguments.values) <= 4:
         raise arguments.wrong()
-    value, new = arguments.as_type(0, TEXT), arguments.as_type(1, TEXT)
+    value, new = arguments.as_type(0, kind), arguments.as_type(1, kind)
     start = arguments.as_type(2, INT32)
     size = (
         call("length", [new], INT32) if len(arguments.values) == 3 else arguments.as_type(3, INT32)
     )
     before = call("subtract", [start, _number(1)], INT32)
-    head = call("substring", [value, _number(1), before], TEXT)
-    tail = call("substring", [value, call("add", [start, size], INT32)], TEXT)
-    return call("concat", [head, new, tail], TEXT)
+    head = call("substring", [value, _number(1), before], kind)
+    tail = call("substring", [value, call("add", [start, size], INT32)], kind)
+    return call("concat", [head, new, tail], kind)
 
 
 def quoted(value: Expression) -> Expression:
@@ -124,28 +111,66 @@ def _quote(nothing: str | None) -> Builder:
 
 
 def _format(arguments: Arguments) -> Expression:
-    """format('... %s %L %1$s %%', values): the text is a literal."""
+    """format('... %s %L %1$s %-10s %*s %%', values): the text is a literal."""
     if not arguments.values:
         raise arguments.wrong()
     text = text_literal(arguments, 0, "format with a text that is not a literal")
     parts: list[Expression] = [_text("")]
     following = 1
     for match in _DIRECTIVE.finditer(text):
-        place, kind, plain = match.groups()
-        if kind == "I" or match.group() == "%":
-            shown = "%I" if kind else text[match.start() : match.start() + 3]
-            raise arguments.source.unsupported(arguments.spots[0], f"{shown} in format")
-        if kind is None:
-            parts.append(_text(plain or "%"))
+        if match["kind"] is None:
+            if match.group() == "%":
+                shown = text[match.start() : match.start() + 3]
+                raise arguments.source.invalid(arguments.spots[0], f"{shown} in format()")
+            parts.append(_text(match["plain"] or "%"))
             continue
-        index = following if place is None else int(place)
-        if index >= len(arguments.values):
-            raise arguments.source.invalid(arguments.call, "too few arguments for format()")
-        value = cast(arguments.settled(index), TEXT)
-        made, nothing = (quoted(value), "NULL") if kind == "L" else (value, "")
-        parts.append(call("coalesce", [made, _text(nothing)], TEXT))
+        if match["kind"] == "I":
+            hint = "; which names need quotes differs between versions of PostgreSQL"
+            raise arguments.source.unsupported(arguments.spots[0], "%I in format", hint)
+        width, following = _width(arguments, match, following)
+        index = following if match["place"] is None else int(match["place"])
+        value = cast(_given(arguments, index), TEXT)
+        made, nothing = (quoted(value), "NULL") if match["kind"] == "L" else (value, "")
+        value = call("coalesce", [made, _text(nothing)], TEXT)
+        parts.append(_filled(value, width, left=match["left"] is not None))
         following = index + 1
     return call("concat", parts, TEXT) if len(parts) > 1 else parts[0]
+
+
+def _given(arguments: Arguments, index: int) -> Expression:
+    if not 0 < index < len(arguments.values):
+        raise arguments.source.invalid(arguments.call, "too few arguments for format()")
+    return arguments.settled(index)
+
+
+def _width(
+    arguments: Arguments, match: re.Match[str], following: int
+) -> tuple[Expression | None, int]:
+    """(how wide a value is at least, the argument that comes next)."""
+    if match["width"] is None:
+        return None, following
+    if not match["width"].startswith("*"):
+        return _number(int(match["width"])), following
+    named = match["width"][1:-1]
+    index = int(named) if named else following
+    _given(arguments, index)
+    width = arguments.as_type(index, INT32)
+    return call("coalesce", [width, _number(0)], INT32), index + 1
+
+
+def _filled(value: Expression, width: Expression | None, *, left: bool) -> Expression:
+    """With blanks before it, or behind it where it stands left, as under a negative width."""
+    if width is None:
+        return value
+    size = call("length", [value], INT32)
+    wide = call("greatest", [size, call("abs", [width], INT32)], INT32)
+    padded, other = (call(name, [value, wide], TEXT) for name in ("rpad", "lpad"))
+    if left:
+        return padded
+    negative = call("less", [width, _number(0)], BOOLEAN)
+    return fold(
+        Case(branches=(Branch(condition=negative, value=padded),), otherwise=other, type=TEXT)
+    )
 
 
 TEXT_FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
@@ -153,11 +178,8 @@ TEXT_FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "initcap": fixed("initcap", TEXT, TEXT),
         "translate": fixed("translate", TEXT, TEXT, TEXT, TEXT),
         "chr": fixed("chr", TEXT, INT32),
-        "sha256": fixed("sha256", BYTEA, BYTEA),
         "encode": _encode,
         "decode": _decode,
-        "convert_to": _convert_to,
-        "to_hex": _to_hex,
         "bit_length": _bit_length,
         "overlay": _overlay,
         "quote_literal": _quote(None),

@@ -18,8 +18,9 @@ from antiphon.protocol.schema import BOOLEAN, INT32, TEXT, Type, list_of
 
 # i: in any case; c: not so; s: `.` is a line's end too.
 _FLAGS: Final = frozenset("ics")
-_TOKENS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\^", re.DOTALL)
+_TOKENS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\^|\$|\(\?P?<|\(\?|\(", re.DOTALL)
 _LOOKING_BACK: Final = frozenset({"^", "\\A", "\\b", "\\B"})
+_LOOKING_AROUND: Final = _LOOKING_BACK | {"$", "\\z", "\\Z"}
 
 
 def _number(value: int) -> Literal:
@@ -93,6 +94,63 @@ def looks_back(pattern: str) -> bool:
     return any(found in _LOOKING_BACK for found in _TOKENS.findall(pattern))
 
 
+def looks_around(pattern: str) -> bool:
+    """Whether a match may depend on what stands before or behind it."""
+    return any(found in _LOOKING_AROUND for found in _TOKENS.findall(pattern))
+
+
+def count_groups(pattern: str) -> int:
+    """How many groups a match has; those that capture nothing are none."""
+    found = _TOKENS.findall(pattern)
+    return found.count("(") + found.count("(?P<")
+
+
+def _nth(read: list[Expression], number: int) -> Expression:
+    """The text of the n-th match."""
+    if number == 1:
+        return call("regexp_substring", read, TEXT)
+    return call("element", [call("regexp_all", read, list_of(TEXT)), _number(number)], TEXT)
+
+
+def _alone(arguments: Arguments, read: list[Expression]) -> Expression:
+    """The pattern of a match's text alone.
+
+    Raises:
+        UnsupportedSql: it asks what is around it.
+    """
+    pattern = read[1]
+    if not isinstance(pattern, Literal) or looks_around(str(pattern.value)):
+        what = f"{arguments.name} of groups or a later match, of a pattern that may look around,"
+        raise arguments.source.unsupported(arguments.spots[1], what)
+    if not isinstance(pattern.value, str):
+        return pattern
+    return Literal(value=f"\\A(?:{pattern.value})\\z", type=TEXT)
+
+
+def _group(arguments: Arguments, read: list[Expression], number: int, group: int) -> Expression:
+    """The text of a group of the n-th match; null where the pattern has no such group."""
+    pattern = read[1]
+    if not isinstance(pattern, Literal):
+        what = f"{arguments.name} of a group, of a pattern that is no literal,"
+        raise arguments.source.unsupported(arguments.spots[1], what)
+    if group > count_groups(str(pattern.value)):
+        return Literal(value=None, type=TEXT)
+    if number > 1:
+        read = [_nth(read, number), _alone(arguments, read)]
+    return call("element", [call("regexp_groups", read, list_of(TEXT)), _number(group)], TEXT)
+
+
+def _before(read: list[Expression], number: int) -> Expression:
+    """How many characters stand before the n-th match, if there is one."""
+    sized = []
+    for function, count in (("regexp_split", number), ("regexp_all", number - 1)):
+        parts = call(function, read, list_of(TEXT))
+        first = call("slice", [parts, _number(1), _number(count)], list_of(TEXT))
+        joined = call("list_to_text", [first, Literal(value="", type=TEXT)], TEXT)
+        sized.append(call("length", [joined], INT32))
+    return call("add", sized, INT32)
+
+
 def _checked(arguments: Arguments, most: int, fewest: int = 2) -> None:
     if not fewest <= len(arguments.values) <= most:
         raise arguments.wrong()
@@ -121,31 +179,36 @@ def _place(arguments: Arguments) -> Expression:
     """(text, pattern [, start [, which match [, 1: the place behind it [, flags [, group]]]]])."""
     _checked(arguments, 7)
     start = _constant(arguments, 2, "start", 1) or 1
-    _only(arguments, 3, "match number", 1)
+    number = _constant(arguments, 3, "match number", 1) or 1
     behind = _only(arguments, 4, "end option", 0, 1)
     pattern = _pattern(arguments, _flags(arguments, 5))
     _only(arguments, 6, "group", 0)
     read = [_rest(arguments, start), pattern]
-    found = call("regexp_place", read, INT32)
-    if start == 1 and not behind:
-        return found
-    place = call("add", [found, _number(start - 1)], INT32)
+    if number == start == 1 and not behind:
+        return call("regexp_place", read, INT32)
+    if number == 1:
+        place = call("add", [call("regexp_place", read, INT32), _number(start - 1)], INT32)
+    else:
+        place = call("add", [_before(read, number), _number(start)], INT32)
     if behind:
-        size = call("length", [call("regexp_substring", read, TEXT)], INT32)
+        size = call("length", [_nth(read, number)], INT32)
         place = call("add", [place, size], INT32)
-    nowhere = call("equal", [found, _number(0)], BOOLEAN)
-    branch = Branch(condition=nowhere, value=_number(0))
-    return Case(branches=(branch,), otherwise=place, type=INT32)
+    # Null where the text or the pattern is, 0 where there is no such match.
+    known = call("is_not_null", [call("regexp_count", read, INT32)], BOOLEAN)
+    there = call("is_not_null", [_nth(read, number)], BOOLEAN)
+    branches = (Branch(condition=there, value=place), Branch(condition=known, value=_number(0)))
+    return Case(branches=branches, otherwise=Literal(value=None, type=INT32), type=INT32)
 
 
 def _substring(arguments: Arguments) -> Expression:
     """(text, pattern [, start [, which match [, flags [, group]]]])."""
     _checked(arguments, 6)
     start = _constant(arguments, 2, "start", 1) or 1
-    _only(arguments, 3, "match number", 1)
+    number = _constant(arguments, 3, "match number", 1) or 1
     pattern = _pattern(arguments, _flags(arguments, 4))
-    _only(arguments, 5, "group", 0)
-    return call("regexp_substring", [_rest(arguments, start), pattern], TEXT)
+    group = _constant(arguments, 5, "group", 0) or 0
+    read = [_rest(arguments, start), pattern]
+    return _group(arguments, read, number, group) if group else _nth(read, number)
 
 
 def _replace(arguments: Arguments) -> Expression:
@@ -153,23 +216,55 @@ def _replace(arguments: Arguments) -> Expression:
     these: one match or, with the flag g or the number 0, all."""
     _checked(arguments, 6, fewest=3)
     numbered = len(arguments.values) > 4 or _is_number(arguments, 3)
-    start, flags, every = 1, "", False
+    start, flags, every, number = 1, "", False, 1
     if numbered:
         start = _constant(arguments, 3, "start", 1) or 1
         flags = _flags(arguments, 5, "g")
-        given = _only(arguments, 4, "match number", 1, 0) if len(arguments.values) > 4 else None
+        given = _constant(arguments, 4, "match number", 0)
         every = "g" in flags if given is None else given == 0
+        number = given or 1
     else:
         flags = _flags(arguments, 3, "g")
         every = "g" in flags
     read = [_rest(arguments, start), _pattern(arguments, flags), arguments.as_type(2, TEXT)]
-    if every:
-        read.append(Literal(value="g", type=TEXT))
-    found = call("regexp_replace", read, TEXT)
+    if number > 1:
+        found = _nth_replaced(arguments, read, number)
+    else:
+        mode = [Literal(value="g", type=TEXT)] if every else []
+        found = call("regexp_replace", [*read, *mode], TEXT)
     if start == 1:
         return found
     before = [arguments.as_type(0, TEXT), _number(1), _number(start - 1)]
     return call("concat", [call("substring", before, TEXT), found], TEXT)
+
+
+def _nth_replaced(arguments: Arguments, read: list[Expression], number: int) -> Expression:
+    """The text with its n-th match replaced, if there is one."""
+    text, match = read[0], _nth(read[:2], number)
+    new = call("regexp_replace", [match, _alone(arguments, read), read[2]], TEXT)
+    place = _before(read[:2], number)
+    rest = call("add", [place, call("length", [match], INT32)], INT32)
+    tail = call("substring", [text, call("add", [rest, _number(1)], INT32)], TEXT)
+    whole = call("concat", [call("left", [text, place], TEXT), new, tail], TEXT)
+    there = call("is_not_null", [match], BOOLEAN)
+    return Case(branches=(Branch(condition=there, value=whole),), otherwise=text, type=TEXT)
+
+
+def matches(arguments: Arguments) -> Expression:
+    """regexp_matches(text, pattern [, flags]): a list of the groups of the first match or, with the
+    flag g, of all; empty or null where there is none."""
+    _checked(arguments, 3)
+    flags = _flags(arguments, 2, "g")
+    read = [arguments.as_type(0, TEXT), _pattern(arguments, flags)]
+    kind = list_of(list_of(TEXT))
+    if "g" in flags:
+        _alone(arguments, read)
+        return call("regexp_all_groups", read, kind)
+    found = call("regexp_groups", read, list_of(TEXT))
+    known = Branch(
+        condition=call("is_not_null", [found], BOOLEAN), value=call("list", [found], kind)
+    )
+    return Case(branches=(known,), otherwise=Literal(value=None, type=kind), type=kind)
 
 
 def _is_number(arguments: Arguments, index: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -10,7 +11,14 @@ from antiphon.controller.sql.algebra.expressions import any_of
 from antiphon.controller.sql.binding.coercion import Typed, unify_compared
 from antiphon.controller.sql.parsing.source import Source, Spot
 from antiphon.controller.sql.scalars import temporal
-from antiphon.controller.sql.scalars.functions import Arguments, Builder, call, fixed, moment
+from antiphon.controller.sql.scalars.functions import (
+    FUNCTIONS,
+    Arguments,
+    Builder,
+    call,
+    fixed,
+    moment,
+)
 from antiphon.controller.sql.scalars.text_functions import text_literal
 from antiphon.protocol.expression import Branch, Case, Expression, Interval, Literal, Value
 from antiphon.protocol.schema import (
@@ -104,6 +112,25 @@ def _is_finite(arguments: Arguments) -> Expression:
     )
 
 
+def _trunc(arguments: Arguments) -> Expression:
+    """date_trunc(field, moment [, zone]): the days and more of a zone begin by its clocks."""
+    if len(arguments.values) != 3:
+        return FUNCTIONS["date_trunc"](arguments)
+    what = "date_trunc with a field that is not a literal"
+    field = text_literal(arguments, 0, what).strip().lower().removesuffix("s")
+    if field in _CLOCK_FIELDS:
+        what = f"date_trunc to the {field} of a zone"
+        raise arguments.source.unsupported(arguments.call, what, "; it may be there twice")
+    spot, zone = arguments.call, _zone(arguments, 2)
+    shown = temporal.at_zone(arguments.source, spot, zone, arguments.as_type(1, TIMESTAMPTZ))
+    shorter = replace(arguments, values=(arguments.values[0], shown), spots=arguments.spots[:2])
+    cut = FUNCTIONS["date_trunc"](shorter)
+    return temporal.at_zone(arguments.source, spot, zone, cut)
+
+
+_CLOCK_FIELDS: Final = ("microsecond", "millisecond", "second", "minute", "hour")
+
+
 def _timezone(arguments: Arguments) -> Expression:
     """timezone(zone, moment), as moment AT TIME ZONE zone."""
     if len(arguments.values) != 2:
@@ -190,6 +217,7 @@ TIME_FUNCTIONS: Final[Mapping[str, Builder]] = MappingProxyType(
         "justify_interval": fixed("justify_interval", INTERVAL, INTERVAL),
         "isfinite": _is_finite,
         "timezone": _timezone,
+        "date_trunc": _trunc,
         "date_add": _moved("add"),
         "date_subtract": _moved("subtract"),
     }

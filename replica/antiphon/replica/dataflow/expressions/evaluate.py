@@ -20,6 +20,7 @@ from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.expressions.nested import list_order, list_search, lists, structs
 from antiphon.replica.dataflow.expressions.numbers import arithmetic, bits, mathematics, numeric
 from antiphon.replica.dataflow.expressions.text import (
+    byte_strings,
     code_points,
     encodings,
     number_texts,
@@ -49,6 +50,7 @@ _STRICT: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     **textual.FUNCTIONS,
     **code_points.FUNCTIONS,
     **encodings.FUNCTIONS,
+    **byte_strings.FUNCTIONS,
     **number_texts.FUNCTIONS,
     **regexps.FUNCTIONS,
     **temporal_fields.FUNCTIONS,

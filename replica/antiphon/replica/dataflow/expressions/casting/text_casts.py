@@ -20,7 +20,7 @@ from antiphon.replica.dataflow.expressions.casting import text_moments
 from antiphon.replica.dataflow.expressions.casting.well_formed import fail_malformed, well_formed
 from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, out_of_range
 from antiphon.replica.dataflow.expressions.numbers import decimals
-from antiphon.replica.dataflow.expressions.text import text_formats
+from antiphon.replica.dataflow.expressions.text import byte_strings, text_formats
 from antiphon.replica.dataflow.expressions.times import text_intervals
 from antiphon.replica.dataflow.expressions.vector import Vector
 
@@ -89,16 +89,19 @@ def _to_uuid(frame: Frame, vector: Vector, target: Type) -> Vector:
 
 
 def _to_bytea(frame: Frame, vector: Vector, target: Type) -> Vector:
-    """Hex form, or plain text without backslashes."""
-    pattern = r"^(\\x([0-9a-f]{2})*|[^\\]*)$"
-    good = pc.match_substring_regex(vector.array, pattern, ignore_case=True)
-    wrong = values_of(pc.fill_null(pc.invert(good), False))
-    fail_malformed(frame, vector.array, wrong, target, INVALID_TEXT)
-    text = pc.if_else(good, vector.array, pa.scalar(None, pa.string()))
+    """Hex form, with blanks between bytes, or escape form."""
+    text = vector.array
     is_hex = pc.starts_with(text, "\\x")
     digits = pc.if_else(is_hex, pc.utf8_slice_codeunits(text, 2), "")
+    good = pc.match_substring_regex(digits, r"\A(?:[ \n\t\r]*[0-9a-fA-F]{2})*[ \n\t\r]*\z")
+    digits = pc.replace_substring_regex(pc.if_else(good, digits, ""), r"[ \n\t\r]", "")
+    plain, strange = byte_strings.escaped_bytes(pc.if_else(is_hex, "", text))
+    wrong = values_of(pc.fill_null(pc.invert(good), False)) | strange
+    fail_malformed(frame, text, wrong, target, INVALID_TEXT)
     decoded = text_formats.bytes_of_hex(digits)
-    return Vector.of_array(target, pc.if_else(is_hex, decoded, text.cast(pa.binary())))
+    found = pc.if_else(is_hex, decoded, plain)
+    kept = array_of(~wrong, pa.bool_())
+    return Vector.of_array(target, pc.if_else(kept, found, pa.scalar(None, pa.binary())))
 
 
 def _to_interval(frame: Frame, vector: Vector, target: Type) -> Vector:

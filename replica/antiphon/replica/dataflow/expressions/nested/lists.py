@@ -19,7 +19,7 @@ from antiphon.protocol.schema import Type, arrow_type
 from antiphon.replica.dataflow.arrangements.spine import expand
 from antiphon.replica.dataflow.columns.gather import Rows, index_of, taken
 from antiphon.replica.dataflow.columns.sort_codes import list_sizes
-from antiphon.replica.dataflow.expressions.frame import Frame
+from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
 from antiphon.replica.dataflow.expressions.vector import Mask, Vector, both_valid
 
 _ELEMENTS_MAX: Final = (1 << 31) - 1  # of one column: its offsets have 32 bits
@@ -142,6 +142,20 @@ def _slice(_: Frame, call: Call, arguments: list[Vector]) -> Vector:
     return list_vector(call.type, taken(lists.elements, index_of(places)), sizes, valid)
 
 
+def _trim(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+    """Without the last elements, as many as there are at most."""
+    lists, count = Lists(arguments[0]), _whole(arguments[1])
+    valid = both_valid(*arguments)
+    wrong = (count < 0) | (count > lists.sizes)
+    message = "number of elements to trim must be between 0 and their number"
+    fail_valid(frame, call, wrong, valid, "array_subscript_error", message)
+    sizes = np.where(wrong, 0, lists.sizes - count)
+    if valid is not None:
+        sizes[~valid] = 0
+    places = expand(lists.starts, sizes)[1]
+    return list_vector(call.type, taken(lists.elements, index_of(places)), sizes, valid)
+
+
 def _length(_: Frame, call: Call, arguments: list[Vector]) -> Vector:
     lists = Lists(arguments[0])
     return Vector.of_values(call.type, lists.sizes.astype(np.int32), lists.valid)
@@ -171,6 +185,7 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "list": _list,
     "element": _element,
     "slice": _slice,
+    "list_trim": _trim,
     "list_length": _length,
     "list_concat": _concat,
 }

@@ -10,13 +10,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from antiphon.protocol.buffers import offsets_of, packed, valid_of, values_of
+from antiphon.protocol.buffers import valid_of, values_of
 from antiphon.protocol.expression import Call
 from antiphon.replica.dataflow.arrangements.spine import expand
 from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
-from antiphon.replica.dataflow.expressions.text.sha256 import sha256
+from antiphon.replica.dataflow.expressions.text.byte_strings import (
+    bytes_made,
+    bytes_of,
+    edges_of,
+    escaped_bytes,
+)
+from antiphon.replica.dataflow.expressions.text.sha256 import sha224, sha256
+from antiphon.replica.dataflow.expressions.text.sha512 import sha384, sha512
 from antiphon.replica.dataflow.expressions.text.text_formats import bytes_of_hex, hex_of
-from antiphon.replica.dataflow.expressions.vector import Mask, Vector
+from antiphon.replica.dataflow.expressions.vector import Vector
 
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
@@ -32,29 +39,12 @@ _WELL_FORMED: Final = {
 }
 
 
-def _bytes_of(array: pa.Array) -> tuple[Bytes, Numbers]:
-    """(the bytes of all values, where each begins and the last one ends)."""
-    offsets = offsets_of(array).astype(np.int64)
-    raw = np.frombuffer(array.buffers()[2] or b"", np.uint8)
-    return raw[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0]
-
-
-def _made(kind: pa.DataType, data: Bytes, edges: Numbers, valid: Mask | None) -> pa.Array:
-    mask = None if valid is None else packed(valid)
-    buffers = [mask, pa.py_buffer(edges.astype(np.int32)), pa.py_buffer(data)]
-    return pa.Array.from_buffers(kind, len(edges) - 1, buffers, -1)
-
-
-def _edges(sizes: Numbers) -> Numbers:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-
-
 def _to_base64(array: pa.Array) -> pa.Array:
     """Lines of 76 characters. One of whole groups ends, though nothing follows; PostgreSQL's do."""
-    data, starts = _bytes_of(array)
+    data, starts = bytes_of(array)
     sizes = np.diff(starts)
     groups = -(-sizes // 3)
-    edges = _edges(groups)
+    edges = edges_of(groups)
     padded = np.zeros(3 * int(edges[-1]), np.uint8)
     rows, source = expand(starts[:-1], sizes)
     padded[source - starts[rows] + 3 * edges[rows]] = data[source]
@@ -66,17 +56,17 @@ def _to_base64(array: pa.Array) -> pa.Array:
     characters[last[rest > 0], 3] = ord("=")
     characters[last[rest == 1], 2] = ord("=")
     lengths = 4 * groups
-    with_lines = _edges(lengths + sizes // 3 * 4 // _LINE)
+    with_lines = edges_of(lengths + sizes // 3 * 4 // _LINE)
     found = np.full(int(with_lines[-1]), ord("\n"), np.uint8)
     rows, source = expand(4 * edges[:-1], lengths)
     place = source - 4 * edges[rows]
     found[with_lines[rows] + place + place // _LINE] = characters.reshape(-1)
-    return _made(pa.string(), found, with_lines, valid_of(array))
+    return bytes_made(pa.string(), found, with_lines, valid_of(array))
 
 
 def _of_base64(text: pa.Array) -> pa.Array:
     """Of well-formed text without blanks."""
-    data, starts = _bytes_of(text)
+    data, starts = bytes_of(text)
     digits = _DIGIT[data].astype(np.int64).reshape(-1, 4)
     words = digits @ np.array([1 << 18, 1 << 12, 1 << 6, 1])
     whole = ((words[:, None] >> np.array([16, 8, 0])) & 255).astype(np.uint8).reshape(-1)
@@ -84,21 +74,21 @@ def _of_base64(text: pa.Array) -> pa.Array:
     first = starts[:-1] // 4 * 3
     sizes = np.diff(starts) // 4 * 3 - np.diff(missing[starts])
     _, source = expand(first, sizes)
-    return _made(pa.binary(), whole[source], _edges(sizes), valid_of(text))
+    return bytes_made(pa.binary(), whole[source], edges_of(sizes), valid_of(text))
 
 
 def _to_escape(array: pa.Array) -> pa.Array:
     """Zero and what is above ASCII in octal; a backslash twice."""
-    data, starts = _bytes_of(array)
+    data, starts = bytes_of(array)
     octal = (data == 0) | (data >= 0x80)
     slash = data == ord("\\")
-    edges = _edges(np.where(octal, 4, np.where(slash, 2, 1)))
+    edges = edges_of(np.where(octal, 4, np.where(slash, 2, 1)))
     found = np.full(int(edges[-1]), ord("\\"), np.uint8)
     found[edges[1:] - 1] = np.where(octal, ord("0") + (data & 7), data)
     high = edges[:-1][octal]
     found[high + 1] = ord("0") + (data[octal] >> 6)
     found[high + 2] = ord("0") + (data[octal] >> 3 & 7)
-    return _made(pa.string(), found, edges[starts], valid_of(array))
+    return bytes_made(pa.string(), found, edges[starts], valid_of(array))
 
 
 _ENCODERS: Final[dict[str, Callable[[pa.Array], pa.Array]]] = {
@@ -118,8 +108,13 @@ def _encode(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
 
 
 def _decode(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
-    """From hex and base64; blanks are passed over, anything else that is none fails."""
+    """From escape, hex and base64, of which blanks are passed over; what is none fails."""
     name, text, valid = _format(arguments), arguments[0].array, arguments[0].valid
+    if name == "escape":
+        found, wrong = escaped_bytes(text)
+        message = "invalid input syntax for type bytea"
+        fail_valid(frame, call, wrong, valid, "invalid_text_representation", message)
+        return Vector.of_array(call.type, found)
     if name == "base64":
         text = pc.replace_substring_regex(text, r"[ \n\t\r]", "")
     good = pc.match_substring_regex(text, _WELL_FORMED[name])
@@ -138,13 +133,31 @@ def _to_hex(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     values = arguments[0].values
     width = values.dtype.itemsize
     raw = np.ascontiguousarray(values.astype(f">i{width}")).view(np.uint8)
-    whole = _made(pa.binary(), raw, np.arange(len(values) + 1) * width, arguments[0].valid)
+    whole = bytes_made(pa.binary(), raw, np.arange(len(values) + 1) * width, arguments[0].valid)
     digits = pc.utf8_ltrim(hex_of(whole), "0")
     return Vector.of_array(call.type, pc.if_else(pc.equal(digits, ""), "0", digits))
 
 
-def _sha256(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
-    return Vector.of_array(call.type, sha256(arguments[0].array))
+def _in_base(bits: int) -> Callable[..., Vector]:
+    """To the base 2 or 8, as to_hex is to 16."""
+
+    def function(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+        given = arguments[0].values
+        unsigned = given.astype(np.int64).view(np.uint64)
+        if given.dtype.itemsize < 8:
+            unsigned = unsigned & np.uint64(0xFFFFFFFF)
+        places = np.arange(63 // bits, -1, -1, dtype=np.uint64) * np.uint64(bits)
+        digits = (unsigned[:, None] >> places) & np.uint64((1 << bits) - 1)
+        raw = (digits + np.uint64(ord("0"))).astype(np.uint8).reshape(-1)
+        edges = np.arange(len(given) + 1) * len(places)
+        shown = pc.utf8_ltrim(bytes_made(pa.string(), raw, edges, arguments[0].valid), "0")
+        return Vector.of_array(call.type, pc.if_else(pc.equal(shown, ""), "0", shown))
+
+    return function
+
+
+def _digest(kernel: Callable[[pa.Array], pa.Array]) -> Callable[..., Vector]:
+    return lambda frame, call, arguments: Vector.of_array(call.type, kernel(arguments[0].array))
 
 
 def _utf8(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
@@ -155,6 +168,11 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "encode": _encode,
     "decode": _decode,
     "to_hex": _to_hex,
-    "sha256": _sha256,
+    "to_bin": _in_base(1),
+    "to_oct": _in_base(3),
+    "sha224": _digest(sha224),
+    "sha256": _digest(sha256),
+    "sha384": _digest(sha384),
+    "sha512": _digest(sha512),
     "utf8_bytes": _utf8,
 }

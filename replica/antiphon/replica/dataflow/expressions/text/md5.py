@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +32,16 @@ def md5_hex(array: pa.Array) -> pa.Array:
     return hex_of(digests(state, array))
 
 
-def blocks_of(array: pa.Array, order: str) -> tuple[Words32, Numbers, Numbers]:
-    """(blocks of 16 words in this byte order, the first block of each value, how many it has):
-    each value, a bit, zeros and its length in bits, in whole blocks."""
+def blocks_of(
+    array: pa.Array, order: str, *, wide: bool = False
+) -> tuple[npt.NDArray[Any], Numbers, Numbers]:
+    """(blocks of 16 words of 32 or, if wide, 64 bits in this byte order, the first block of each
+    value, how many it has): each value, a bit, zeros and its length in bits, in whole blocks."""
+    size = 2 * _BLOCK if wide else _BLOCK
     offsets = offsets_of(array).astype(np.int64)
     sizes = np.diff(offsets)
-    blocks = (sizes + 8) // _BLOCK + 1
-    starts = np.concatenate([[0], np.cumsum(blocks)]) * _BLOCK
+    blocks = (sizes + size // 8) // size + 1
+    starts = np.concatenate([[0], np.cumsum(blocks)]) * size
     padded = np.zeros(int(starts[-1]), np.uint8)
     data = array.buffers()[2]
     if data is not None and int(sizes.sum()):
@@ -49,8 +52,9 @@ def blocks_of(array: pa.Array, order: str) -> tuple[Words32, Numbers, Numbers]:
     lengths = (sizes * 8).astype(f"{order}u8").view(np.uint8).reshape(-1, 8)
     places = starts[1:, None] - 8 + np.arange(8)
     padded[places] = lengths
-    words = padded.view(f"{order}u4").astype(np.uint32).reshape(-1, 16)
-    return words, starts[:-1] // _BLOCK, blocks
+    bits = 64 if wide else 32
+    words = padded.view(f"{order}u{bits // 8}").astype(f"u{bits // 8}").reshape(-1, 16)
+    return words, starts[:-1] // size, blocks
 
 
 def digests(state: npt.NDArray[np.generic], array: pa.Array) -> pa.Array:

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from antiphon.protocol.buffers import array_of, valid_of, values_of
+from antiphon.protocol.buffers import array_of, offsets_of, valid_of, values_of
 from antiphon.protocol.expression import Call
 from antiphon.protocol.schema import arrow_type
+from antiphon.replica.dataflow.arrangements.spine import expand
 from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
 from antiphon.replica.dataflow.expressions.text.text_slices import Characters
 from antiphon.replica.dataflow.expressions.text.textual import by_constants, checked_patterns
@@ -114,6 +115,47 @@ def _split(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     return Vector.of_array(call.type, found)
 
 
+def _all(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+    """The texts of all matches, in their order."""
+    patterns = _marking_patterns(frame, call, arguments)
+    found = by_constants(_matches, arguments[0].array, [patterns], _LIST)
+    return Vector.of_array(call.type, found)
+
+
+def _matches(text: pa.Array, pattern: str) -> pa.Array:
+    """With a mark before and behind each match, every second part is one."""
+    whole, _ = grouped(pattern)
+    marked = pc.replace_substring_regex(text, whole, f"{_MARK}\\1{_MARK}")
+    parts = pc.split_pattern(marked, _MARK)
+    offsets = offsets_of(parts).astype(np.int64)
+    sizes = np.diff(offsets) // 2
+    edges = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]).astype(np.int32)
+    _, places = expand(np.zeros(len(sizes), np.int64), sizes)
+    rows = np.repeat(np.arange(len(sizes)), sizes)
+    values = parts.values.take(array_of(offsets[:-1][rows] + 2 * places + 1, pa.int64()))
+    ends = array_of(edges, pa.int32())
+    if not parts.null_count:
+        return pa.ListArray.from_arrays(ends, values)
+    return pa.ListArray.from_arrays(ends, values, mask=parts.is_null())
+
+
+def _all_groups(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+    """The groups of all matches. A pattern that asks nothing of what is around a match finds them
+    in its text alone."""
+    patterns = _marking_patterns(frame, call, arguments)
+
+    def find(text: pa.Array, pattern: str) -> pa.Array:
+        texts = _matches(text, pattern)
+        groups = _groups(texts.values, f"\\A(?:{pattern})\\z")
+        ends = array_of(offsets_of(texts).astype(np.int32), pa.int32())
+        if not texts.null_count:
+            return pa.ListArray.from_arrays(ends, groups)
+        return pa.ListArray.from_arrays(ends, groups, mask=texts.is_null())
+
+    found = by_constants(find, arguments[0].array, [patterns], pa.list_(_LIST))
+    return Vector.of_array(call.type, found)
+
+
 def _marked(text: pa.Array, pattern: str) -> pa.Array:
     """Every match replaced by a mark. Arrow's own split and count look at each rest of the text as
     if it began there, so that `^` matches often; and they may not end where a match is empty."""
@@ -148,4 +190,6 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "regexp_groups": _kernel(_groups),
     "regexp_place": _place,
     "regexp_split": _split,
+    "regexp_all": _all,
+    "regexp_all_groups": _all_groups,
 }

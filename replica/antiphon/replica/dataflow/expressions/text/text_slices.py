@@ -19,7 +19,8 @@ Positions = npt.NDArray[np.int64]
 
 
 class Characters:
-    """The characters of a text column. `lengths`: how many each value has."""
+    """The characters of a text column, or the bytes of one of bytea. `lengths`: how many each
+    value has."""
 
     def __init__(self, array: pa.Array) -> None:
         offsets = offsets_of(array).astype(np.int64)
@@ -29,6 +30,9 @@ class Characters:
         self._bytes = raw[base : int(offsets[-1])]
         self._valid = valid_of(array)
         begins = (self._bytes & _CONTINUATION_MASK) != _CONTINUATION
+        if pa.types.is_binary(array.type):
+            begins = np.ones(len(self._bytes), np.bool_)
+        self._kind = array.type
         # The byte where each character begins, and one past the last.
         self._begins = np.append(np.flatnonzero(begins), len(self._bytes))
         before = np.concatenate([[0], np.cumsum(begins)])
@@ -46,7 +50,7 @@ class Characters:
         np.cumsum(sizes, out=offsets[1:])
         mask = None if self._valid is None else packed(self._valid)
         buffers = [mask, pa.py_buffer(offsets), pa.py_buffer(self._bytes[rows])]
-        return pa.Array.from_buffers(pa.string(), len(sizes), buffers, -1)
+        return pa.Array.from_buffers(self._kind, len(sizes), buffers, -1)
 
     def apart(self) -> pa.Array:
         """All characters, one behind the other, those under a null too."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from antiphon.protocol.buffers import array_of, fixed_width, offsets_of, values_of
 from antiphon.protocol.expression import Call
-from antiphon.protocol.schema import BOOLEAN, TypeKind, arrow_type
+from antiphon.protocol.schema import BOOLEAN, TEXT, TypeKind, arrow_type
 from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
 from antiphon.replica.dataflow.expressions.text.md5 import md5_hex
 from antiphon.replica.dataflow.expressions.text.text_slices import Characters
@@ -37,7 +37,8 @@ def _nulled(call: Call, array: pa.Array, valid: Mask | None) -> Vector:
 
 
 def _concat(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
-    return _text(pc.binary_join_element_wise(*(a.array for a in arguments), ""), call)
+    nothing = pa.scalar("" if call.type == TEXT else b"", arrow_type(call.type))
+    return _text(pc.binary_join_element_wise(*(a.array for a in arguments), nothing), call)
 
 
 def _simple(kernel: Callable[[pa.Array], pa.Array]) -> Callable[..., Vector]:
@@ -312,6 +313,7 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "rpad": _pad(left=False),
     "repeat": _repeat,
     "fit_text": _fit,
+    "normalize": _by_constants(pc.utf8_normalize),
     "position": _position,
     "split_part": _split_part,
     "trim": _by_constants(pc.utf8_trim, (" ",)),
