@@ -348,3 +348,36 @@ date_trunc('day', timestamp '2001-02-16 20:38:40') -- 2001-02-16 00:00:00
 width_bucket(5, array[1,3,4]) -- 3
 width_bucket(0.5, array[1,3,4]) -- 0
 width_bucket(4, array[1,3,4]) -- 3
+-- Texts read by a format.
+to_number('12,454.8-', '99G999D9S') -- -12454.8
+to_number('1,234.56', '9,999.99') -- 1234.56
+to_number('1234.5', '9,999.99') -- 1234.50
+to_number('-1,234.5', '9,999.99') -- -1234.50
+to_number('$1,234.50', '"$"9,999.99') -- 1234.50
+to_number('$1,234.50', '$9,999.99') -- 1234.50
+to_number('<12>', '99PR') -- -12
+to_number('12', '99PR') -- 12
+to_number('+12', 'S99') -- 12
+to_number('-12', 'MI99') -- -12
+to_number('1234', '99') -- error: invalid input syntax for type numeric(2,0): "'1234'"
+to_number('x', '99') -- error: invalid input syntax for type numeric(2,0): "'x'"
+to_number('', '99') -- error: invalid input syntax for type numeric(2,0): ""
+to_number(null, '99') -- null
+to_date('31.1.24', 'DD.MM.YY') -- 2024-01-31
+to_date('31.1.2024', 'DD.MM.YY') -- error: invalid input syntax for type integer: "'31.1.2024'"
+to_date('240131', 'YYMMDD') -- 2024-01-31
+to_date('310170', 'DDMMYY') -- 1970-01-31
+to_date('2024-031', 'YYYY-DDD') -- 2024-01-31
+to_date('2024-366', 'YYYY-DDD') -- 2024-12-31
+to_date('2023-366', 'YYYY-DDD') -- error: date field value out of range
+to_date('2023-000', 'YYYY-DDD') -- error: date field value out of range
+to_date('Wed, 31 Jan 2024', 'Dy, DD Mon YYYY') -- 2024-01-31
+to_date('wednesday 31 Jan 2024', 'FMDay FMDD Mon YYYY') -- 2024-01-31
+to_timestamp('2024-060 13:05', 'YYYY-DDD HH24:MI') -- 2024-02-29 13:05:00+00
+to_timestamp('31/01/24 13:05:06.5', 'DD/MM/YY HH24:MI:SS.MS') -- 2024-01-31 13:05:06.5+00
+'abc' SIMILAR TO 'a#_c' ESCAPE '#' -- false
+'a_c' SIMILAR TO 'a#_c' ESCAPE '#' -- true
+'a\c' SIMILAR TO 'a\c' ESCAPE '#' -- true
+'a_c' NOT SIMILAR TO 'a#_c' ESCAPE '#' -- false
+'a%' LIKE 'a!%' ESCAPE '!' -- true
+normalize('a', nfkd) -- a

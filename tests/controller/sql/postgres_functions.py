@@ -131,6 +131,9 @@ _SPELLINGS: Final = (
     # Equal in value to what they are given.
     (r"\bjustify_(?:hours|days|interval)\(([^()]*)\)", r"(\1)"),
     (r"\bto_char\((\w+), 'YYYY-MM-DD'\)", r"strftime(\1, '%Y-%m-%d')"),
+    (r"to_number\(to_char\((\w+), 'S999.999'\), 'S999.999'\)", r"\1"),
+    (r"to_number\((\w+)::text, 'S9+'\)", r"\1"),
+    (r"to_date\(to_char\((\w+), '[^']*'\), '[^']*'\)", r"\1"),
     (r"\bto_char\((\w+), 'FMMonth dd'\)", r"strftime(\1, '%B %d')"),
     (
         r"\bto_char\((\w+), 'Dy Mon hh12:mi:ss am'\)",

@@ -22,6 +22,13 @@ from tests.controller.sql.world import World
         ("to_char(1, 'RN9')", "RN beside other patterns in to_char is not supported"),
         ("to_char(1::real, '9V9')", "V in a format of real is not supported"),
         ("to_char(1, '9.9.9')", "there are several points in the format"),
+        (
+            "to_number('1', 'L9')",
+            "L .there is no locale: write the sign itself. in a format of to_n",
+        ),
+        ("to_number('1', '9V9')", '"V" in a format of to_number is not supported'),
+        ("to_number('1', '9\"-\"')", '"-" in a format of to_number is not supported'),
+        ("to_number('1', 'x')", "0 digits in a format of to_number is not supported"),
         ("to_char(1, 'SMI9')", "S excludes PL, MI, SG and PR in a format"),
     ],
 )
@@ -57,3 +64,16 @@ def test_columns_of_all_shapes_are_laid_out_row_by_row() -> None:
         for value, text in whole:
             alone = f"SELECT to_char(({value})::numeric(12,3), '{form}')"
             assert value is None or world.select(alone) == [(text,)], (value, form)
+
+
+def test_what_to_char_writes_to_number_reads() -> None:
+    world = World()
+    world.run("CREATE TABLE t (x numeric(9,2))")
+    pick = random.Random(4)
+    values = [Decimal(pick.randrange(-(10**n), 10**n)) / 100 for n in range(1, 9) for _ in "abcde"]
+    world.run("INSERT INTO t VALUES (NULL), " + ", ".join(f"({value})" for value in values))
+    for form in ("9,999,999.99", "FM9G999G990D00", "S0000000.00", "9999999.99MI", "9999999.00PR"):
+        call = f"to_number(to_char(x, '{form}'), '{form}')"
+        found = world.select(f"SELECT x, {call} FROM t")
+        assert len(found) == len(values) + 1
+        assert all(given == read for given, read in found), form

@@ -28,3 +28,4 @@ SELECT g, sum(d), avg(d), sum(i), sum(n), avg(i), sum(DISTINCT d), stddev(d), va
 SELECT id, i::bigint::text, d::int, d::bigint, d::double precision, d::text, n::numeric(20,2), g::smallint, g::real, (i % 100)::numeric(6,1), b::int, b::text FROM r;
 SELECT id, scale(d), num_nonnulls(f, d) FROM r WHERE d IS NOT NULL;
 SELECT id, to_char(d, 'FM99999990.000'), to_char(i, 'FM9999999990'), to_char(n, 'FM9999999999999999990'), to_char(i, 'FMS9999999990') FROM r;
+SELECT id, to_number(to_char(d, 'S999.999'), 'S999.999'), to_number(i::text, 'S9999999999') FROM r;

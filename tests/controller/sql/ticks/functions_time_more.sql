@@ -22,3 +22,4 @@ SELECT id, justify_hours(v) = v, justify_days(v) = v, justify_interval(v) = v, t
 SELECT id, (v = v), v IS NULL, count(v) OVER (PARTITION BY g) FROM r;
 SELECT id, to_char(ts, 'YYYY-MM-DD'), age(ts, timestamp '1950-01-01') > interval '20 years' FROM r;
 SELECT id, to_char(ts, 'FMMonth dd'), to_char(ts, 'Dy Mon hh12:mi:ss am'), to_char(day, 'yyyy ddd') FROM r;
+SELECT id, to_date(to_char(day, 'YYYY DDD'), 'YYYY DDD') = day, to_date(to_char(day, 'Dy DD Mon YYYY'), 'Dy DD Mon YYYY') = day FROM r;

@@ -38,7 +38,7 @@ from antiphon.controller.sql.scalars import temporal
 from antiphon.controller.sql.scalars.function_names import BUILDERS, REFUSED
 from antiphon.controller.sql.scalars.functions import CLOCKS, Arguments, call
 from antiphon.controller.sql.scalars.nested import NESTED_CALLS, NESTED_HANDLERS, is_list, joined
-from antiphon.controller.sql.scalars.text_patterns import similar_to_regexp
+from antiphon.controller.sql.scalars.pattern_forms import PATTERN_HANDLERS, normalized
 from antiphon.controller.sql.scalars.time_functions import NAMED, overlap
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
 from antiphon.protocol.schema import (
@@ -164,67 +164,6 @@ def _between(scalars: Scalars, node: exp.Expr) -> Expression:
     return fold(negation(both)) if node.args.get("negate") else both
 
 
-def _like(function: str) -> Handler:
-    def build(scalars: Scalars, node: exp.Expr) -> Expression:
-        expect_only(scalars.source, node, "this", "expression", "negate")
-        return _matched(scalars, node, function, scalars.typed(node.expression))
-
-    return build
-
-
-def _matched(scalars: Scalars, node: exp.Expr, function: str, pattern: Typed) -> Expression:
-    text = coerce(scalars.source, node.this, scalars.typed(node.this), TEXT, "the left side")
-    wanted = coerce(scalars.source, node.expression, pattern, TEXT, "the pattern")
-    result = call(function, [text, wanted], BOOLEAN)
-    return fold(negation(result)) if node.args.get("negate") else result
-
-
-def _escape(scalars: Scalars, node: exp.Expr) -> Expression:
-    """LIKE 'a!%' ESCAPE '!': the pattern is rewritten to escape with a backslash."""
-    like, escape = node.this, node.expression
-    if not isinstance(like, exp.Like | exp.ILike) or not like.expression.is_string:
-        raise scalars.source.unsupported(node, "ESCAPE with a pattern that is not a literal")
-    if not escape.is_string or len(escape.name) > 1:
-        raise scalars.source.invalid(escape, "ESCAPE takes one character")
-    pattern, mark = like.expression.name, escape.name
-    parts, position = [], 0
-    while position < len(pattern):
-        char = pattern[position]
-        if char == mark and position + 1 < len(pattern):
-            position += 1
-            parts.append("\\" + pattern[position])
-        else:
-            parts.append("\\\\" if char == "\\" else char)
-        position += 1
-    function = "like" if isinstance(like, exp.Like) else "ilike"
-    return _matched(scalars, like, function, Unknown("".join(parts)))
-
-
-def _regexp(prefix: str) -> Handler:
-    def build(scalars: Scalars, node: exp.Expr) -> Expression:
-        expect_only(scalars.source, node, "this", "expression", "negate")
-        pattern = scalars.typed(node.expression)
-        if prefix:
-            if not isinstance(pattern, Unknown) or pattern.value is None:
-                raise scalars.source.unsupported(node, "~* with a pattern that is not a literal")
-            pattern = Unknown(prefix + pattern.value)
-        return _matched(scalars, node, "regexp_match", pattern)
-
-    return build
-
-
-def _similar(scalars: Scalars, node: exp.Expr) -> Expression:
-    expect_only(scalars.source, node, "this", "expression", "negate")
-    pattern = node.expression
-    if not pattern.is_string:
-        raise scalars.source.unsupported(node, "SIMILAR TO with a pattern that is not a literal")
-    try:
-        wanted = similar_to_regexp(pattern.name)
-    except ValueError as error:
-        raise scalars.source.invalid(pattern, str(error)) from None
-    return _matched(scalars, node, "regexp_match", Unknown(wanted))
-
-
 def _bitwise(function: str) -> Handler:
     """Of integers of one type; a shift's distance may have another."""
 
@@ -341,7 +280,7 @@ def _function(scalars: Scalars, node: exp.Expr) -> Typed:
     if name in NESTED_CALLS:
         return NESTED_CALLS[name](scalars, node)
     if name == "normalize":
-        return _normalized(scalars, node)
+        return normalized(scalars, node)
     if name == "age" and len(node.expressions) == 1:
         return _age_today(scalars, node)
     if name in CLOCKS and not node.expressions:
@@ -351,19 +290,6 @@ def _function(scalars: Scalars, node: exp.Expr) -> Typed:
         if isinstance(argument, exp.Distinct | exp.Order | exp.Star | exp.Kwarg | exp.Alias):
             raise scalars.source.invalid(node, f"{name} is not an aggregate function")
     return _call(scalars, node, name, node.expressions if nodes is None else nodes)
-
-
-_FORMS: Final = ("NFC", "NFD", "NFKC", "NFKD")
-
-
-def _normalized(scalars: Scalars, node: exp.Anonymous) -> Expression:
-    """normalize(text [, form]): the form is a bare word."""
-    parts = node.expressions
-    form = parts[1].name.upper() if len(parts) == 2 else "NFC"
-    if len(parts) not in (1, 2) or form not in _FORMS:
-        raise scalars.source.invalid(node, f"normalize takes a text and one of {', '.join(_FORMS)}")
-    text = coerce(scalars.source, parts[0], scalars.typed(parts[0]), TEXT, "the text of normalize")
-    return call("normalize", [text, Literal(value=form, type=TEXT)], TEXT)
 
 
 def _age_today(scalars: Scalars, node: exp.Anonymous) -> Expression:
@@ -440,6 +366,7 @@ def _power(scalars: Scalars, node: exp.Expr) -> Expression:
 
 HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
     {
+        **PATTERN_HANDLERS,
         exp.Column: lambda scalars, node: scalars.column(node),
         exp.Literal: _literal,
         exp.ByteString: lambda scalars, node: Unknown(str(node.this)),
@@ -454,14 +381,9 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Is: _is,
         exp.In: _in,
         exp.Between: _between,
-        exp.Like: _like("like"),
-        exp.ILike: _like("ilike"),
-        exp.Escape: _escape,
         exp.Sqrt: _named("sqrt"),
         exp.Cbrt: _named("cbrt"),
         exp.StartsWith: _named("starts_with"),
-        exp.RegexpLike: _regexp(""),
-        exp.RegexpILike: _regexp("(?i)"),
         exp.DPipe: _concatenate,
         exp.Case: _case,
         exp.Cast: _cast,
@@ -479,7 +401,6 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Overlay: _overlay,
         exp.Overlaps: _overlaps,
         exp.Pow: _power,
-        exp.SimilarTo: _similar,
         exp.BitwiseAnd: _bitwise("bitwise_and"),
         exp.BitwiseOr: _bitwise("bitwise_or"),
         exp.BitwiseXor: _bitwise("bitwise_xor"),

@@ -9,7 +9,7 @@ from typing import Final
 
 from antiphon.controller.sql.binding.coercion import Unknown, cast
 from antiphon.controller.sql.scalars.functions import Arguments, Builder, call
-from antiphon.controller.sql.scalars.number_formats import number_text
+from antiphon.controller.sql.scalars.number_formats import number_text, read_number
 from antiphon.controller.sql.scalars.time_texts import moment_text
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import DATE, INT32, INTERVAL, TEXT, TIMESTAMP, TIMESTAMPTZ
@@ -17,7 +17,7 @@ from antiphon.protocol.schema import DATE, INT32, INTERVAL, TEXT, TIMESTAMP, TIM
 _MOMENTS: Final = (DATE, TIMESTAMP, TIMESTAMPTZ, INTERVAL)
 
 
-def similar_to_regexp(pattern: str) -> str:
+def similar_to_regexp(pattern: str, escape: str = "\\") -> str:
     """SIMILAR TO's pattern as a regular expression of the whole text.
 
     Raises:
@@ -27,7 +27,7 @@ def similar_to_regexp(pattern: str) -> str:
     position, in_class = 0, False
     while position < len(pattern):
         char = pattern[position]
-        if char == "\\":
+        if char == escape:
             position += 1
             if position == len(pattern):
                 raise ValueError("the pattern ends with its escape character")
@@ -39,13 +39,27 @@ def similar_to_regexp(pattern: str) -> str:
             found.append(".*")
         elif char == "_":
             found.append(".")
-        elif char in ".^$":
+        elif char in ".^$\\":
             found.append("\\" + char)
         else:
             in_class = char == "["
             found.append(char)
         position += 1
     return f"(?s)^(?:{''.join(found)})$"
+
+
+def to_number(arguments: Arguments) -> Expression:
+    """The number that a text is in a format that is a literal. Unlike in PostgreSQL, which guesses,
+    a text that does not follow its format is an error."""
+    if len(arguments.values) != 2:
+        raise arguments.wrong()
+    wanted = arguments.values[1]
+    form = wanted.value if isinstance(wanted, Unknown | Literal) else None
+    if not isinstance(form, str):
+        raise arguments.source.unsupported(
+            arguments.call, "to_number with a format that is not a literal"
+        )
+    return read_number(arguments, arguments.as_type(0, TEXT), form)
 
 
 def concat_ws(arguments: Arguments) -> Expression:
@@ -85,5 +99,5 @@ def to_char(arguments: Arguments) -> Expression:
 
 
 FORMATTED: Final[Mapping[str, Builder]] = MappingProxyType(
-    {"concat_ws": concat_ws, "to_char": to_char}
+    {"concat_ws": concat_ws, "to_char": to_char, "to_number": to_number}
 )

@@ -21,6 +21,7 @@ from antiphon.protocol.schema import (
     DATE,
     FLOAT64,
     INT32,
+    INTERVAL,
     TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
@@ -31,6 +32,7 @@ _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
     "october", "november", "december",
 )  # fmt: skip
+_DAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _SHORT: Final = "|".join(name[:3] for name in _MONTHS)
 # Of each field the text that it takes.
 _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -38,7 +40,8 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "YYYY": "[0-9]{4}", "MONTH": "|".join(_MONTHS), "MON": _SHORT, "MM": "[0-9]{1,2}",
         "DD": "[0-9]{1,2}", "HH24": "[0-9]{1,2}", "HH12": "[0-9]{1,2}", "HH": "[0-9]{1,2}",
         "MI": "[0-9]{1,2}", "SS": "[0-9]{1,2}", "MS": "[0-9]{1,3}", "US": "[0-9]{1,6}",
-        "AM": "am|pm", "PM": "am|pm",
+        "AM": "am|pm", "PM": "am|pm", "DDD": "[0-9]{1,3}", "YY": "[0-9]{2}",
+        "DAY": "|".join(_DAYS), "DY": "|".join(name[:3] for name in _DAYS), "FM": "",
     }
 )  # fmt: skip
 _CLOCK: Final = frozenset({"HH24", "HH12", "HH", "MI", "SS", "MS", "US", "AM", "PM"})
@@ -68,6 +71,8 @@ def _parsed(arguments: Arguments) -> dict[str, Expression]:
     template = text_literal(arguments, 1, f"{name} with a format that is not a literal")
     parts, fields = ["(?i)^ *"], list[str]()
     for field, quoted, plain in _TOKEN.findall(template):
+        if field.upper() == "FM":
+            continue
         if field:
             if field.upper() in fields:
                 raise arguments.source.invalid(spot, f"{field} is in the format twice")
@@ -77,6 +82,11 @@ def _parsed(arguments: Arguments) -> dict[str, Expression]:
             raise arguments.source.unsupported(spot, f'"{plain}" in a format of {name}')
         else:
             parts.append(re.escape(quoted or plain))
+    if fields and fields[-1] == "YY":
+        parts.append("(?:[^0-9]|$)")  # 2024 is no year of two digits
+    for one, other in (("YY", "YYYY"), ("DDD", "DD"), ("DDD", "MM"), ("DDD", "MON")):
+        if one in fields and other in fields:
+            raise arguments.source.unsupported(spot, f"{one} beside {other} in a format of {name}")
     text = arguments.as_type(0, TEXT)
     groups = call("regexp_groups", [text, _text("".join(parts))], list_of(TEXT))
     # No number has a quotation mark: the cast fails, and its message shows the text.
@@ -97,6 +107,41 @@ def _month(fields: Mapping[str, Expression]) -> Expression:
         for place, name in enumerate(_MONTHS, start=1)
     )
     return Case(branches=branches, otherwise=cast(named, INT32), type=INT32)
+
+
+def _year(fields: Mapping[str, Expression]) -> Expression:
+    """Of two digits: 1970 to 2069."""
+    if "YY" not in fields:
+        return _whole(fields, "YYYY", 1)
+    short = cast(fields["YY"], INT32)
+    early = call("less", [short, _number(70)], BOOLEAN)
+    later, before = (call("add", [short, _number(base)], INT32) for base in (2_000, 1_900))
+    return Case(branches=(Branch(condition=early, value=later),), otherwise=before, type=INT32)
+
+
+def _day(fields: Mapping[str, Expression]) -> Expression:
+    """The date."""
+    year = _year(fields)
+    if "DDD" not in fields:
+        return call("make_date", [year, _month(fields), _whole(fields, "DD", 1)], DATE)
+    number = cast(fields["DDD"], INT32)
+    first = call("make_date", [year, _number(1), _number(1)], DATE)
+    found = call("add", [first, call("subtract", [number, _number(1)], INT32)], DATE)
+    same = call("extract", [_text("year"), found], INT32)
+    inside = all_of(
+        [
+            call("greater_equal", [number, _number(1)], BOOLEAN),
+            call("equal", [same, year], BOOLEAN),
+        ]
+    )
+    none = call("make_date", [year, _number(13), _number(1)], DATE)  # it fails
+    unknown = Branch(condition=call("is_null", [number], BOOLEAN), value=_NO_DATE)
+    return Case(
+        branches=(unknown, Branch(condition=inside, value=found)), otherwise=none, type=DATE
+    )
+
+
+_NO_DATE: Final = Literal(value=None, type=DATE)
 
 
 def _whole(fields: Mapping[str, Expression], name: str, otherwise: int) -> Expression:
@@ -143,8 +188,7 @@ def _to_date(arguments: Arguments) -> Expression:
         raise arguments.source.unsupported(
             arguments.spots[1], f"{clock[0]} in a format of to_date", "; cast a to_timestamp"
         )
-    year = _whole(fields, "YYYY", 1)
-    return call("make_date", [year, _month(fields), _whole(fields, "DD", 1)], DATE)
+    return _day(fields)
 
 
 def _to_timestamp(arguments: Arguments) -> Expression:
@@ -152,13 +196,17 @@ def _to_timestamp(arguments: Arguments) -> Expression:
     if len(arguments.values) == 1:
         return FUNCTIONS["to_timestamp"](arguments)
     fields = _parsed(arguments)
-    parts = [
-        _whole(fields, "YYYY", 1), _month(fields), _whole(fields, "DD", 1), _hour(fields),
-        _whole(fields, "MI", 0), _seconds(fields),
-    ]  # fmt: skip
+    clock = [_hour(fields), _whole(fields, "MI", 0), _seconds(fields)]
+    if "DDD" in fields:
+        epoch = [*(_number(part) for part in (1970, 1, 1)), *clock]
+        time = call("subtract", [call("make_timestamp", epoch, TIMESTAMP), _EPOCH], INTERVAL)
+        day = cast(_day(fields), TIMESTAMP)
+        return cast(call("add", [day, time], TIMESTAMP), TIMESTAMPTZ)
+    parts = [_year(fields), _month(fields), _whole(fields, "DD", 1), *clock]
     return cast(call("make_timestamp", parts, TIMESTAMP), TIMESTAMPTZ)
 
 
+_EPOCH: Final = Literal(value=0, type=TIMESTAMP)
 TIME_FORMATS: Final[Mapping[str, Builder]] = MappingProxyType(
     {"to_date": _to_date, "to_timestamp": _to_timestamp}
 )

@@ -51,9 +51,12 @@ class _Numbers:
             parts.append(self._zeros_at_end())
         if any(place.pattern is Pattern.ORDINAL for place in form.places):
             parts += [self._from_end(1), self._from_end(2) == ord("1")]
-        keys = np.stack([part.astype(np.int64) for part in parts], axis=1)
-        _, rows, shapes = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        return shapes.reshape(-1), rows
+        # One number for all of them: none of these is large.
+        keys = np.zeros(len(self.sizes), np.int64)
+        for part in parts:
+            keys = keys * (int(part.max(initial=0)) + 1) + part
+        _, rows, shapes = np.unique(keys, return_index=True, return_inverse=True)
+        return shapes, rows
 
     def _from_end(self, place: int) -> Integers:
         there = self.sizes >= place

@@ -1,0 +1,116 @@
+"""What text is like: LIKE, SIMILAR TO and regular expressions, and the normal forms of Unicode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from sqlglot import exp
+
+from antiphon.controller.sql.algebra.expressions import negation
+from antiphon.controller.sql.algebra.fold import fold
+from antiphon.controller.sql.binding.coercion import Typed, Unknown, coerce
+from antiphon.controller.sql.parsing.syntax import expect_only
+from antiphon.controller.sql.scalars.functions import call
+from antiphon.controller.sql.scalars.text_patterns import similar_to_regexp
+from antiphon.protocol.expression import Expression, Literal
+from antiphon.protocol.schema import BOOLEAN, TEXT
+
+if TYPE_CHECKING:
+    from antiphon.controller.sql.scalars.scalar import Scalars
+
+Handler = Callable[["Scalars", exp.Expr], Typed]
+
+
+def _like(function: str) -> Handler:
+    def build(scalars: Scalars, node: exp.Expr) -> Expression:
+        expect_only(scalars.source, node, "this", "expression", "negate")
+        return _matched(scalars, node, function, scalars.typed(node.expression))
+
+    return build
+
+
+def _matched(scalars: Scalars, node: exp.Expr, function: str, pattern: Typed) -> Expression:
+    text = coerce(scalars.source, node.this, scalars.typed(node.this), TEXT, "the left side")
+    wanted = coerce(scalars.source, node.expression, pattern, TEXT, "the pattern")
+    result = call(function, [text, wanted], BOOLEAN)
+    return fold(negation(result)) if node.args.get("negate") else result
+
+
+def _escape(scalars: Scalars, node: exp.Expr) -> Expression:
+    """LIKE 'a!%' ESCAPE '!': the pattern is rewritten to escape with a backslash."""
+    like, escape = node.this, node.expression
+    patterned = isinstance(like, exp.Like | exp.ILike | exp.SimilarTo)
+    if not patterned or not like.expression.is_string:
+        raise scalars.source.unsupported(node, "ESCAPE with a pattern that is not a literal")
+    if not escape.is_string or len(escape.name) > 1:
+        raise scalars.source.invalid(escape, "ESCAPE takes one character")
+    pattern, mark = like.expression.name, escape.name
+    if isinstance(like, exp.SimilarTo):
+        return _similar_to(scalars, like, mark)
+    parts, position = [], 0
+    while position < len(pattern):
+        char = pattern[position]
+        if char == mark and position + 1 < len(pattern):
+            position += 1
+            parts.append("\\" + pattern[position])
+        else:
+            parts.append("\\\\" if char == "\\" else char)
+        position += 1
+    function = "like" if isinstance(like, exp.Like) else "ilike"
+    return _matched(scalars, like, function, Unknown("".join(parts)))
+
+
+def _regexp(prefix: str) -> Handler:
+    def build(scalars: Scalars, node: exp.Expr) -> Expression:
+        expect_only(scalars.source, node, "this", "expression", "negate")
+        pattern = scalars.typed(node.expression)
+        if prefix:
+            if not isinstance(pattern, Unknown) or pattern.value is None:
+                raise scalars.source.unsupported(node, "~* with a pattern that is not a literal")
+            pattern = Unknown(prefix + pattern.value)
+        return _matched(scalars, node, "regexp_match", pattern)
+
+    return build
+
+
+def _similar(scalars: Scalars, node: exp.Expr) -> Expression:
+    expect_only(scalars.source, node, "this", "expression", "negate")
+    if not node.expression.is_string:
+        raise scalars.source.unsupported(node, "SIMILAR TO with a pattern that is not a literal")
+    return _similar_to(scalars, node, "\\")
+
+
+def _similar_to(scalars: Scalars, node: exp.Expr, escape: str) -> Expression:
+    pattern = node.expression
+    try:
+        wanted = similar_to_regexp(pattern.name, escape)
+    except ValueError as error:
+        raise scalars.source.invalid(pattern, str(error)) from None
+    return _matched(scalars, node, "regexp_match", Unknown(wanted))
+
+
+_FORMS: Final = ("NFC", "NFD", "NFKC", "NFKD")
+
+
+def normalized(scalars: Scalars, node: exp.Anonymous) -> Expression:
+    """normalize(text [, form]): the form is a bare word."""
+    parts = node.expressions
+    form = parts[1].name.upper() if len(parts) == 2 else "NFC"
+    if len(parts) not in (1, 2) or form not in _FORMS:
+        raise scalars.source.invalid(node, f"normalize takes a text and one of {', '.join(_FORMS)}")
+    text = coerce(scalars.source, parts[0], scalars.typed(parts[0]), TEXT, "the text of normalize")
+    return call("normalize", [text, Literal(value=form, type=TEXT)], TEXT)
+
+
+PATTERN_HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
+    {
+        exp.Like: _like("like"),
+        exp.ILike: _like("ilike"),
+        exp.Escape: _escape,
+        exp.RegexpLike: _regexp(""),
+        exp.RegexpILike: _regexp("(?i)"),
+        exp.SimilarTo: _similar,
+    }
+)

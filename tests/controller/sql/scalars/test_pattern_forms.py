@@ -1,0 +1,62 @@
+"""LIKE and SIMILAR TO with an escape character, regular expressions in any case, normal forms."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from antiphon.protocol.errors import ComputeError
+from tests.controller.sql.world import Row, World
+
+TEXTS = ("abc", "a_c", "a%c", "a\\c", "A_C", "")
+
+
+def matching(condition: str) -> list[Row]:
+    world = World()
+    world.run("CREATE TABLE w (t text)")
+    world.run("INSERT INTO w VALUES (NULL), " + ", ".join(f"('{text}')" for text in TEXTS))
+    return sorted(world.select(f"SELECT t FROM w WHERE {condition}"))
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("t LIKE 'a!_c' ESCAPE '!'", ["a_c"]),
+        ("t LIKE 'a\\c' ESCAPE '!'", ["a\\c"]),
+        ("t ILIKE 'a!_c' ESCAPE '!'", ["A_C", "a_c"]),
+        ("t SIMILAR TO 'a#_c' ESCAPE '#'", ["a_c"]),
+        ("t SIMILAR TO 'a\\c' ESCAPE '#'", ["a\\c"]),
+        ("t SIMILAR TO 'a(#%|b)c' ESCAPE '#'", ["a%c", "abc"]),
+        ("t NOT SIMILAR TO '%#_%' ESCAPE '#'", ["", "a%c", "a\\c", "abc"]),
+        ("t ~* '^A_'", ["A_C", "a_c"]),
+        ("t !~* 'A'", [""]),
+    ],
+)
+def test_what_text_is_like(condition: str, expected: list[str]) -> None:
+    assert [text for (text,) in matching(condition)] == expected
+
+
+@pytest.mark.parametrize("condition", ["t SIMILAR TO t ESCAPE '#'", "t LIKE t ESCAPE '!'"])
+def test_an_escape_is_of_a_pattern_that_is_known(condition: str) -> None:
+    with pytest.raises(ComputeError, match="ESCAPE with a pattern that is not a literal"):
+        matching(condition)
+
+
+@pytest.mark.parametrize("form", ["NFC", "nfd", "NFKC", "NFKD"])
+def test_normal_forms_are_those_of_unicode(form: str) -> None:
+    texts = ["é", "e\u0301", "ﬁ", "Å", "가", "", "a"]
+    world = World()
+    world.run("CREATE TABLE w (t text)")
+    world.run("INSERT INTO w VALUES (NULL), " + ", ".join(f"('{text}')" for text in texts))
+    found = world.select(f"SELECT t, normalize(t, {form}), t IS NORMALIZED FROM w")
+    assert (None, None, None) in found
+    for text, normal, is_normal in found:
+        if text is not None:
+            wanted = unicodedata.normalize(form.upper(), text)  # type: ignore[arg-type]
+            assert (normal, is_normal) == (wanted, unicodedata.is_normalized("NFC", text))
+
+
+def test_other_normal_forms_there_are_none() -> None:
+    with pytest.raises(ComputeError, match="normalize takes a text and one of NFC, NFD"):
+        World().select("SELECT normalize('a', nfx)")
