@@ -19,7 +19,7 @@ import pyarrow as pa
 from antiphon.protocol.codec.frontier import frontier_to_proto
 from antiphon.protocol.codec.schema import schema_to_proto
 from antiphon.protocol.delta import DIFF_COLUMN, delta_schema, encode_batch
-from antiphon.protocol.errors import AntiphonError, CollectionMissing
+from antiphon.protocol.errors import AntiphonError, CollectionMissing, NotServed
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.io.channel import create_server, listen
 from antiphon.protocol.io.interceptor import Gate
@@ -85,6 +85,7 @@ class FakeControl(ControlServicer):
         self.statuses: deque[wire.GetStatusResponse] = deque()  # each said once, before its own
         self.applied: dict[bytes, tuple[int, int]] = {}
         self.time = 100
+        self.serves_lookups = True
         self.address = "127.0.0.1:0"
         self._security = ServerSecurity(tokens=tokens)
         self._server: grpc.aio.Server | None = None
@@ -162,6 +163,24 @@ class FakeControl(ControlServicer):
         for batch in whole.to_batches():
             yield wire.PeekChunk(batch=encode_batch(batch), row_count=batch.num_rows)
         await self._end(planned, context)
+
+    async def Lookup(self, request: wire.PeekRequest, context: Any) -> wire.PeekChunk:
+        """All rows, if they are in one batch: keys are not looked at."""
+        planned = await self._begin("Lookup", request, context)
+        if not self.serves_lookups:
+            raise NotServed("this version knows no Lookup")
+        stored = self._stored(request.collection)
+        names = list(request.columns) or stored.arrow.names
+        if len(stored.batches) > 1:
+            return wire.PeekChunk(more=True)
+        chunk = wire.PeekChunk(time=self.time)
+        rows = stored.arrow.empty_table().select(names)
+        for table in stored.batches:
+            rows = table.cast(stored.arrow).select(names).combine_chunks()
+            chunk.batch = encode_batch(rows.to_batches()[0])
+        chunk.arrow_schema = rows.schema.serialize().to_pybytes()
+        await self._end(planned, context)
+        return chunk
 
     async def Subscribe(  # type: ignore[override]
         self, request: wire.SubscribeRequest, context: Any

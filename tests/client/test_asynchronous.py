@@ -254,7 +254,7 @@ async def test_a_peek_names_columns_times_and_keys(
     request = control.requests["Peek"][0]
     assert (request.as_of, request.replica) == (7, "r2")
     await client.peek("sales", key="a")
-    request = control.requests["Peek"][1]
+    (request,) = control.requests["Lookup"]
     assert request.collection == "by_region"
     assert pa.ipc.open_stream(request.keys).read_all().to_pylist() == [{"region": "a"}]
     control.fail("Peek", *broken(2))

@@ -20,6 +20,7 @@ from antiphon.client.encoding import collect_peek, collect_statement, encode_str
 from antiphon.client.fields import fitted
 from antiphon.client.holding import Hold
 from antiphon.client.keys import key_table
+from antiphon.client.lookups import Lookups
 from antiphon.client.ports import ControlPort, RetryPort
 from antiphon.client.result import Result
 from antiphon.client.sources import (
@@ -65,6 +66,7 @@ class AsyncClient:
         self._files = files
         self._producers = session.Producers(draw_id)
         self._known: dict[str, Collection] = {}
+        self._lookups = Lookups(control)
 
     @property
     def address(self) -> str:
@@ -287,6 +289,8 @@ class AsyncClient:
             request.keys = encode_stream(key_table(key, keyed.key_schema))
 
         async def attempt() -> pa.Table:
+            if key is not None:
+                return await self._lookups.read(request)
             return await collect_peek(self._control.peek(request))
 
         return await self._retry.run(

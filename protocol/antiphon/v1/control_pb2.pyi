@@ -316,6 +316,7 @@ class PeekChunk(_message.Message):
     ROW_COUNT_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     REPLICA_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     arrow_schema: _builtins.bytes
     """In the first chunk."""
     batch: _builtins.bytes
@@ -323,6 +324,8 @@ class PeekChunk(_message.Message):
     time: _builtins.int
     replica: _builtins.str
     """The replica that answered."""
+    more: _builtins.bool
+    """Of a Lookup: nothing else is set, for the answer does not fit one message. Ask Peek."""
     def __init__(
         self,
         *,
@@ -331,10 +334,11 @@ class PeekChunk(_message.Message):
         row_count: _builtins.int = ...,
         time: _builtins.int = ...,
         replica: _builtins.str = ...,
+        more: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrow_schema", b"arrow_schema", "batch", b"batch", "replica", b"replica", "row_count", b"row_count", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrow_schema", b"arrow_schema", "batch", b"batch", "more", b"more", "replica", b"replica", "row_count", b"row_count", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,11 @@ class ControlStub(object):
                 request_serializer=antiphon_dot_v1_dot_control__pb2.PeekRequest.SerializeToString,
                 response_deserializer=antiphon_dot_v1_dot_control__pb2.PeekChunk.FromString,
                 _registered_method=True)
+        self.Lookup = channel.unary_unary(
+                '/antiphon.v1.Control/Lookup',
+                request_serializer=antiphon_dot_v1_dot_control__pb2.PeekRequest.SerializeToString,
+                response_deserializer=antiphon_dot_v1_dot_control__pb2.PeekChunk.FromString,
+                _registered_method=True)
         self.Subscribe = channel.unary_stream(
                 '/antiphon.v1.Control/Subscribe',
                 request_serializer=antiphon_dot_v1_dot_control__pb2.SubscribeRequest.SerializeToString,
@@ -117,6 +122,13 @@ class ControlServicer(object):
 
     def Peek(self, request, context):
         """Reads one named collection at one time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Lookup(self, request, context):
+        """The same in one message, for what mostly fits one: a read by key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +213,11 @@ def add_ControlServicer_to_server(servicer, server):
             ),
             'Peek': grpc.unary_stream_rpc_method_handler(
                     servicer.Peek,
+                    request_deserializer=antiphon_dot_v1_dot_control__pb2.PeekRequest.FromString,
+                    response_serializer=antiphon_dot_v1_dot_control__pb2.PeekChunk.SerializeToString,
+            ),
+            'Lookup': grpc.unary_unary_rpc_method_handler(
+                    servicer.Lookup,
                     request_deserializer=antiphon_dot_v1_dot_control__pb2.PeekRequest.FromString,
                     response_serializer=antiphon_dot_v1_dot_control__pb2.PeekChunk.SerializeToString,
             ),
@@ -330,6 +347,33 @@ class Control(object):
             request,
             target,
             '/antiphon.v1.Control/Peek',
+            antiphon_dot_v1_dot_control__pb2.PeekRequest.SerializeToString,
+            antiphon_dot_v1_dot_control__pb2.PeekChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Lookup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/antiphon.v1.Control/Lookup',
             antiphon_dot_v1_dot_control__pb2.PeekRequest.SerializeToString,
             antiphon_dot_v1_dot_control__pb2.PeekChunk.FromString,
             options,

@@ -39,6 +39,8 @@ class ControlStub:
     """Durable before it returns. With a producer id, a retry is applied once."""
     Peek: _grpc.UnaryStreamMultiCallable[_control_pb2.PeekRequest, _control_pb2.PeekChunk]
     """Reads one named collection at one time."""
+    Lookup: _grpc.UnaryUnaryMultiCallable[_control_pb2.PeekRequest, _control_pb2.PeekChunk]
+    """The same in one message, for what mostly fits one: a read by key."""
     Subscribe: _grpc.UnaryStreamMultiCallable[_control_pb2.SubscribeRequest, _control_pb2.SubscribeChunk]
     """A snapshot, then every change: contiguous intervals, resumable from a frontier seen before."""
     ListCollections: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListCollectionsRequest, _control_pb2.ListCollectionsResponse]
@@ -71,6 +73,8 @@ class ControlAsyncStub(ControlStub):
     """Durable before it returns. With a producer id, a retry is applied once."""
     Peek: _aio.UnaryStreamMultiCallable[_control_pb2.PeekRequest, _control_pb2.PeekChunk]  # type: ignore[assignment]
     """Reads one named collection at one time."""
+    Lookup: _aio.UnaryUnaryMultiCallable[_control_pb2.PeekRequest, _control_pb2.PeekChunk]  # type: ignore[assignment]
+    """The same in one message, for what mostly fits one: a read by key."""
     Subscribe: _aio.UnaryStreamMultiCallable[_control_pb2.SubscribeRequest, _control_pb2.SubscribeChunk]  # type: ignore[assignment]
     """A snapshot, then every change: contiguous intervals, resumable from a frontier seen before."""
     ListCollections: _aio.UnaryUnaryMultiCallable[_control_pb2.ListCollectionsRequest, _control_pb2.ListCollectionsResponse]  # type: ignore[assignment]
@@ -118,6 +122,14 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.PeekChunk], _abc.AsyncIterator[_control_pb2.PeekChunk]]:
         """Reads one named collection at one time."""
+
+    @_abc_1.abstractmethod
+    def Lookup(
+        self,
+        request: _control_pb2.PeekRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.PeekChunk, _abc.Awaitable[_control_pb2.PeekChunk]]:
+        """The same in one message, for what mostly fits one: a read by key."""
 
     @_abc_1.abstractmethod
     def Subscribe(

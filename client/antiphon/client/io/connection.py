@@ -26,7 +26,7 @@ CLOSED: Final = "the client is closed; nothing was sent"
 
 
 class Connection:
-    """Implements `ControlPort`. Streams have no deadline: keepalive notices a dead peer, and an
+    """Implements `ControlPort`. Reads have no deadline: keepalive notices a dead peer, and an
     answer may take as long as it takes."""
 
     def __init__(self, address: str, security: ClientSecurity) -> None:
@@ -42,6 +42,9 @@ class Connection:
 
     def peek(self, request: wire.PeekRequest) -> AsyncIterator[wire.PeekChunk]:
         return _stream(self._stub.Peek, request)
+
+    async def lookup(self, request: wire.PeekRequest) -> wire.PeekChunk:
+        return await _unary(self._stub.Lookup, request, deadline_s=None)
 
     def subscribe(self, request: wire.SubscribeRequest) -> AsyncIterator[wire.SubscribeChunk]:
         return _stream(self._stub.Subscribe, request)
@@ -78,9 +81,11 @@ class Connection:
         await self._channel.close()
 
 
-async def _unary(method: Callable[..., Awaitable[A]], request: Q) -> A:
+async def _unary(
+    method: Callable[..., Awaitable[A]], request: Q, deadline_s: float | None = UNARY_DEADLINE_S
+) -> A:
     try:
-        call = method(request, timeout=UNARY_DEADLINE_S)
+        call = method(request, timeout=deadline_s)
     except grpc.aio.UsageError as error:
         raise InvalidArgument(CLOSED) from error
     try:

@@ -50,6 +50,9 @@ class Controllers:
     def peek(self, request: wire.PeekRequest) -> AsyncIterator[wire.PeekChunk]:
         return self._stream(lambda one: one.peek(request))
 
+    async def lookup(self, request: wire.PeekRequest) -> wire.PeekChunk:
+        return await self._call(lambda one: one.lookup(request))
+
     def subscribe(self, request: wire.SubscribeRequest) -> AsyncIterator[wire.SubscribeChunk]:
         return self._stream(lambda one: one.subscribe(request))
 

@@ -76,6 +76,10 @@ class ControlService(ControlServicer):
             async for chunk in chunks:
                 yield chunk
 
+    async def Lookup(self, request: pb.PeekRequest, context: Context) -> pb.PeekChunk:
+        self._calls.driver.check_live()
+        return await self._execution.lookup(request)
+
     async def Subscribe(
         self, request: pb.SubscribeRequest, context: Context
     ) -> AsyncIterator[pb.SubscribeChunk]:

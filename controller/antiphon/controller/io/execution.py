@@ -188,6 +188,12 @@ class Execution:
                 continue
         raise _moving()
 
+    async def lookup(self, request: pb.PeekRequest) -> pb.PeekChunk:
+        """The same, if it fits one message."""
+        async with aclosing(self.peek(request)) as chunks:
+            first = await anext(chunks)
+            return first if await anext(chunks, None) is None else pb.PeekChunk(more=True)
+
     async def subscribe(
         self, request: pb.SubscribeRequest
     ) -> AsyncGenerator[pb.SubscribeChunk, None]:
