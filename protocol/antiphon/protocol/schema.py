@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import pyarrow as pa
@@ -94,6 +94,8 @@ class Schema:
     """The columns of a collection, in order. Names may repeat only inside plans."""
 
     columns: tuple[Column, ...]
+    # What Arrow calls it, once somebody has asked: each message of a collection asks.
+    _arrow: list[pa.Schema] = field(default_factory=list, init=False, compare=False, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -197,5 +199,9 @@ def arrow_type(kind: Type) -> pa.DataType:
 
 
 def arrow_schema(schema: Schema) -> pa.Schema:
-    """The Arrow schema of a collection's rows, without time and diff."""
-    return pa.schema([pa.field(c.name, arrow_type(c.type), c.nullable) for c in schema.columns])
+    """The Arrow schema of a collection's rows, without time and diff. Made once for a schema."""
+    made = schema._arrow
+    if not made:
+        fields = [pa.field(c.name, arrow_type(c.type), c.nullable) for c in schema.columns]
+        made.append(pa.schema(fields))
+    return made[0]

@@ -17,7 +17,7 @@ from antiphon.replica.dataflow.arrangements.reading import Reading
 from antiphon.replica.dataflow.arrangements.spine import probe_keys
 from antiphon.replica.dataflow.columns.equality import equal_rows
 from antiphon.replica.dataflow.columns.words import key_words
-from antiphon.replica.dataflow.columns.zset import Zset
+from antiphon.replica.dataflow.columns.zset import Zset, concat_rows
 
 
 class SharedRows:
@@ -58,16 +58,20 @@ class SharedRows:
     def found(self, wanted: Sequence[pa.Array], time: int) -> list[Zset]:
         """The rows at `time` with one of these distinct keys."""
         order = [self._keys.index(column) for column in self.reading.arrangement.key]
-        keys = [wanted[place] for place in order]
         count = len(wanted[0]) if wanted else 1
-        parts = []
-        for match in probe_keys(self._at(time), key_words(keys, count)):
-            others = [match.batch.columns[i] for i in self._keys]
-            same = equal_rows(wanted, match.probes, others, match.rows)
-            rows = match.rows if same is None else match.rows[same]
-            if len(rows):
-                parts.append(Zset(match.batch.columns, match.batch.diffs).take(rows))
-        return parts
+        words = key_words([wanted[place] for place in order], count)
+        parts, probes = [], []
+        for match in probe_keys(self._at(time), words):
+            if len(match.rows):
+                probes.append(match.probes)
+                parts.append(match.taken())
+        whole = concat_rows(parts)
+        if whole is None:
+            return []
+        # Compared all at once: of the few rows of a key each batch has one or two.
+        others = [whole.columns[i] for i in self._keys]
+        same = equal_rows(wanted, np.concatenate(probes), others, np.arange(whole.row_count))
+        return [whole if same is None else whole.take(np.flatnonzero(same))]
 
     def _at(self, time: int) -> list[Batch]:
         arrangement = self.reading.arrangement

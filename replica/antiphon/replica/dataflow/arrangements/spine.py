@@ -21,6 +21,7 @@ from antiphon.replica.dataflow.arrangements.batch import FORGOTTEN, KEY_MASK, RO
 from antiphon.replica.dataflow.arrangements.intake import Change, Intake
 from antiphon.replica.dataflow.arrangements.merge import Merge
 from antiphon.replica.dataflow.columns.gather import Rows
+from antiphon.replica.dataflow.columns.zset import Zset
 
 # How many times what comes behind it a batch may be to be merged with it: with 1 half as much is
 # moved, with 3 a lookup meets half as many batches.
@@ -36,6 +37,7 @@ _BATCHES_MAX: Final = 16  # beyond it an insert merges by itself: a reader never
 _WITHIN_KEY: Final = ROW_MASK
 _WITHIN_RANK: Final = np.array(0, np.uint64)
 _ONE: Final = np.array(1, np.uint64)
+_SIDE_BY_SIDE_MAX: Final = 16  # rows of which Python tells sooner than it would copy them
 _TEXT_BYTES_MAX: Final = 2**31 - 1  # what one Arrow text column can hold
 
 
@@ -47,6 +49,15 @@ class Matches:
     probes: Rows
     rows: Rows
     whole: bool = False  # each probe found one row: `probes` counts from 0 up
+
+    def taken(self) -> Zset:
+        """The rows; those of one key lie side by side, and are not copied."""
+        rows, batch = self.rows, self.batch
+        count = len(rows)
+        whole = Zset(batch.columns, batch.diffs)
+        if count <= _SIDE_BY_SIDE_MAX and rows.tolist() == list(range(rows[0], rows[0] + count)):
+            return whole.slice(int(rows[0]), count)
+        return whole.take(rows)
 
 
 class Spine:

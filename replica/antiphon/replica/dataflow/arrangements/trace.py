@@ -25,7 +25,7 @@ from antiphon.replica.dataflow.arrangements.intake import Change
 from antiphon.replica.dataflow.arrangements.reading import Reading
 from antiphon.replica.dataflow.arrangements.shared_rows import SharedRows
 from antiphon.replica.dataflow.arrangements.spine import Spine, probe_keys
-from antiphon.replica.dataflow.columns.equality import equal_rows
+from antiphon.replica.dataflow.columns.equality import equal_rows, sum_of_few
 from antiphon.replica.dataflow.columns.gather import taken_rows
 from antiphon.replica.dataflow.columns.groups import group_rows
 from antiphon.replica.dataflow.columns.words import key_words
@@ -188,8 +188,11 @@ class Trace:
         errors = concat_rows(self._errors.at(time))
         if rows is None:
             rows = Zset.empty(self.schema)
-        if rows.row_count == 1 and errors is None and rows.diffs[0]:
-            return rows  # what a key finds, mostly: there is nothing to consolidate
+        if errors is None:
+            few = sum_of_few(rows.columns, rows.diffs)
+            if few is not None and len(few[0]) == 1:  # what a key finds, mostly
+                found = rows.slice(few[0][0], 1)
+                return Zset(found.columns, np.array(few[1]), is_distinct=True)
         return Zset(rows.columns, rows.diffs, errors).consolidated()
 
     def errors(self, time: int) -> Zset | None:

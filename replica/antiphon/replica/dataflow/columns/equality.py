@@ -71,6 +71,30 @@ def equal_halves(columns: Sequence[pa.Array], count: int) -> npt.NDArray[np.bool
     return found if np.count_nonzero(found) else None
 
 
+def sum_of_few(columns: Sequence[pa.Array], diffs: Rows) -> tuple[list[int], list[int]] | None:
+    """Equal rows summed, without hashing them: (the first place of each row that remains, how often
+    it is there). None: they are too many for comparing each with each."""
+    count = len(diffs)
+    if count > _FEW_ROWS:
+        return None
+    left, right = _PAIRS[count]
+    same = equal_rows(columns, left, columns, right)
+    first = list(range(count))
+    equal = range(len(left)) if same is None else same.nonzero()[0].tolist()
+    for one, other in ((left[pair], right[pair]) for pair in equal):
+        if first[other] == other:  # pairs come by their left place: the first of all is met first
+            first[other] = first[one]
+    sums = dict.fromkeys(first, 0)
+    for place, diff in zip(first, diffs.tolist(), strict=True):
+        sums[place] += diff
+    present = [(place, total) for place, total in sums.items() if total]
+    return [place for place, _ in present], [total for _, total in present]
+
+
+_FEW_ROWS: Final = 12
+_PAIRS: Final = [np.triu_indices(count, 1) for count in range(_FEW_ROWS + 1)]
+
+
 def _equal_column(
     left: pa.Array, left_rows: Rows, right: pa.Array, right_rows: Rows
 ) -> npt.NDArray[np.bool_]:
