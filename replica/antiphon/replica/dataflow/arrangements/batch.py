@@ -8,7 +8,7 @@ whole 128-bit row hash of just those rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -120,7 +120,7 @@ def sorted_batch(
     runs: bool = False,
 ) -> Batch:
     """Sort and consolidate; `runs` as of `sorted_order`."""
-    order, ranks, sums = sorted_order(ranks, lambda: columns, diffs, times, runs=runs)
+    order, ranks, sums = sorted_order(ranks, columns, diffs, times, runs=runs)
     return Batch(
         ranks,
         taken_rows(columns, order),
@@ -132,15 +132,15 @@ def sorted_batch(
 
 def sorted_order(
     ranks: Words,
-    columns: Callable[[], tuple[pa.Array, ...]],
+    columns: tuple[pa.Array, ...],
     diffs: Diffs,
     times: Words | None,
     *,
     runs: bool,
 ) -> tuple[Rows, Words, Diffs]:
-    """(which rows stay, sorted; their ranks; their diffs). `columns` is asked only where ranks tie.
+    """(which rows stay, sorted; their ranks; their diffs).
 
-    `runs`: the rows are a few sorted runs, one after another.
+    `runs`: the rows are a few sorted runs, one after another, none with diff 0.
     """
     # The stable sort finds the runs and merges them; the other is faster on anything else.
     order = ranks.argsort(kind="stable" if runs else None)
@@ -148,7 +148,9 @@ def sorted_order(
     sums = diffs.take(order)
     tied = ranks[1:] == ranks[:-1]
     if np.count_nonzero(tied):
-        _sum_tied(order, ranks, tied, columns(), diffs, times, sums)
+        _sum_tied(order, ranks, tied, columns, diffs, times, sums)
+    elif runs:  # none of them has a diff of 0
+        return order, ranks, sums
     present = sums != 0
     if np.count_nonzero(present) < len(sums):
         order, ranks, sums = order[present], ranks[present], sums[present]

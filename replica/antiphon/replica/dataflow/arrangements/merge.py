@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from antiphon.replica.dataflow.columns.column_builder import ColumnBuilder
 from antiphon.replica.dataflow.columns.radix import RadixBuilder, radix_builder
 from antiphon.replica.dataflow.columns.zset import Diffs
 
+Pieces: TypeAlias = list[tuple[int, slice]]  # which input, and what of it
+Side: TypeAlias = Literal["left", "right"]
 _ALLOCATED_AS: Final = 1_024  # rows merged in the time in which there is made room for all
 
 
@@ -34,6 +36,7 @@ class Merge:
         self._since = since
         self._positions = [0] * len(inputs)
         self._row_count = sum(len(batch) for batch in inputs)
+        self._is_timed = any(batch.times is not None for batch in inputs)
         self._done_rows = 0
         self._written = 0
         self._ranks: Words | None = None
@@ -62,6 +65,8 @@ class Merge:
             self._append(part)
             done += rows
             self._done_rows += rows
+            if 2 * done > fuel_rows:
+                break  # a stretch is seldom just as long as it should be; one more costs as much
         if self._done_rows == self._row_count:
             self._finish()
         return done
@@ -76,8 +81,8 @@ class Merge:
             ranks = self.inputs[longest].ranks
             cut = ranks[self._positions[longest] + share]
             # A run of one rank longer than the share is taken whole, or nothing would move.
-            whole = bool(cut == ranks[self._positions[longest]])
-            ends = [_position(batch.ranks, cut, after=whole) for batch in self.inputs]
+            side: Side = "right" if cut == ranks[self._positions[longest]] else "left"
+            ends = [int(batch.ranks.searchsorted(cut, side)) for batch in self.inputs]
         parts = [slice(p, e) for p, e in zip(self._positions, ends, strict=True)]
         self._positions = ends
         return parts
@@ -85,23 +90,28 @@ class Merge:
     def _merged(self, parts: list[slice]) -> Batch:
         pieces = self._pieces(parts)
         ranks, diffs, times = self._joined(pieces)
-        merged = sorted_batch(ranks, _columns(pieces), diffs, times, runs=True)
+        columns = tuple(
+            pa.concat_arrays([self.inputs[which].columns[index][part] for which, part in pieces])
+            for index in range(len(self.inputs[0].columns))
+        )
+        merged = sorted_batch(ranks, columns, diffs, times, runs=True)
         return self._timeless(merged)
 
-    def _pieces(self, parts: list[slice]) -> list[tuple[Batch, slice]]:
-        pieces = [(b, p) for b, p in zip(self.inputs, parts, strict=True) if p.stop > p.start]
+    def _pieces(self, parts: list[slice]) -> Pieces:
+        pieces = [(which, part) for which, part in enumerate(parts) if part.stop > part.start]
         assert pieces, "a part without rows"
         return pieces
 
-    def _joined(self, pieces: list[tuple[Batch, slice]]) -> tuple[Words, Diffs, Words | None]:
+    def _joined(self, pieces: Pieces) -> tuple[Words, Diffs, Words | None]:
         """(ranks, diffs, times) of the pieces, one after another."""
         times = None
-        if any(batch.times is not None for batch, _ in pieces):
-            times = np.concatenate([_times(b, p) for b, p in pieces])
+        batches = [(self.inputs[which], part) for which, part in pieces]
+        if self._is_timed:
+            times = np.concatenate([_times(batch, part) for batch, part in batches])
             if self._since is not None:
                 times[times <= np.uint64(self._since)] = FORGOTTEN
-        ranks = np.concatenate([b.ranks[p] for b, p in pieces])
-        return ranks, np.concatenate([b.diffs[p] for b, p in pieces]), times
+        ranks = np.concatenate([batch.ranks[part] for batch, part in batches])
+        return ranks, np.concatenate([batch.diffs[part] for batch, part in batches]), times
 
     def _timeless(self, batch: Batch) -> Batch:
         times = batch.times
@@ -114,19 +124,19 @@ class Merge:
         self._radix = radix_builder(count)
         self._ranks = np.empty(count, np.uint64)
         self._diffs = np.empty(count, np.int64)
-        self._times: Words | None = None
-        if any(batch.times is not None for batch in self.inputs):
-            self._times = np.empty(count, np.uint64)
-        for index, column in enumerate(self.inputs[0].columns):
-            size = sum(batch.columns[index].nbytes for batch in self.inputs)
-            self._builders.append(ColumnBuilder(column.type, count, size))
+        self._times: Words | None = np.empty(count, np.uint64) if self._is_timed else None
+        self._builders = [
+            ColumnBuilder([batch.columns[index] for batch in self.inputs])
+            for index in range(len(self.inputs[0].columns))
+        ]
 
     def _append(self, parts: list[slice]) -> None:
         """Merge a stretch, straight to where it belongs."""
         assert self._ranks is not None, "nothing was allocated"
         pieces = self._pieces(parts)
         ranks, diffs, times = self._joined(pieces)
-        order, ranks, diffs = sorted_order(ranks, lambda: _columns(pieces), diffs, times, runs=True)
+        columns = tuple([builder.joined(pieces) for builder in self._builders])
+        order, ranks, diffs = sorted_order(ranks, columns, diffs, times, runs=True)
         place = slice(self._written, self._written + len(order))
         self._ranks[place] = ranks
         if self._radix is not None:
@@ -134,8 +144,8 @@ class Merge:
         self._diffs[place] = diffs
         if self._times is not None:
             self._times[place] = FORGOTTEN if times is None else times[order]
-        for index, builder in enumerate(self._builders):
-            builder.append_rows([_column(b, p, index) for b, p in pieces], order)
+        for builder, column in zip(self._builders, columns, strict=True):
+            builder.append_rows(column, order)
         self._written += len(order)
 
     def _finish(self) -> None:
@@ -150,22 +160,7 @@ class Merge:
         self._builders = []
 
 
-def _column(batch: Batch, part: slice, index: int) -> pa.Array:
-    return batch.columns[index].slice(part.start, part.stop - part.start)
-
-
-def _columns(pieces: list[tuple[Batch, slice]]) -> tuple[pa.Array, ...]:
-    return tuple(
-        pa.concat_arrays([_column(b, p, index) for b, p in pieces])
-        for index in range(len(pieces[0][0].columns))
-    )
-
-
 def _times(batch: Batch, part: slice) -> Words:
     if batch.times is None:
         return np.full(part.stop - part.start, FORGOTTEN)
     return batch.times[part]
-
-
-def _position(ranks: Words, cut: np.uint64, *, after: bool) -> int:
-    return int(np.searchsorted(ranks, cut, "right" if after else "left"))

@@ -18,41 +18,50 @@ from antiphon.replica.dataflow.columns.gather import Rows, index_of, taken
 
 
 class ColumnBuilder:
-    """Room for `row_count` values of one Arrow type, `byte_count` bytes if it is text or bytes."""
+    """Room for all values of some columns of one Arrow type, which come from them in any order."""
 
-    def __init__(self, kind: pa.DataType, row_count: int, byte_count: int) -> None:
-        self._kind = kind
+    def __init__(self, sources: Sequence[pa.Array]) -> None:
+        self._sources = sources
+        self._kind = kind = sources[0].type
         self._count = 0
-        self._capacity = row_count
+        self._capacity = row_count = sum(map(len, sources))
         self._valid: npt.NDArray[np.bool_] | None = None
         self._pieces: list[pa.Array] | None = None
         self._offsets: npt.NDArray[np.int32] | None = None
         self._values: npt.NDArray[Any]
         self._bytes = 0
+        # Of the sources, read once: to look at an Arrow array costs as much as to move its rows.
+        self._read: list[npt.NDArray[Any]] | None = None
         dtype = fixed_width(kind)
         if pa.types.is_boolean(kind):
             self._values = np.empty(row_count, np.bool_)
         elif dtype is not None:
             self._values = np.empty(row_count, dtype)
         elif kind in (pa.string(), pa.binary()):
-            self._values = np.empty(byte_count, np.uint8)
+            self._values = np.empty(sum(source.nbytes for source in sources), np.uint8)
             self._offsets = np.zeros(row_count + 1, np.int32)
         else:
             self._pieces = []
+        if dtype is not None and not any(source.null_count for source in sources):
+            self._read = [values_of(source) for source in sources]
 
-    def append_rows(self, pieces: Sequence[pa.Array], rows: Rows) -> None:
-        """Rows of the pieces, counted as if they were one array."""
-        if self._pieces is not None or self._offsets is not None or self._valid is not None or any(
-            piece.null_count or pa.types.is_boolean(self._kind) for piece in pieces
-        ):  # fmt: skip
-            array = pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
+    def joined(self, parts: Sequence[tuple[int, slice]]) -> pa.Array:
+        """Stretches of the sources, one after another."""
+        if self._read is not None:
+            values = [self._read[which][part] for which, part in parts]
+            whole = values[0] if len(values) == 1 else np.concatenate(values)
+            return array_of(whole, self._kind)
+        pieces = [self._sources[which][part] for which, part in parts]
+        return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
+
+    def append_rows(self, array: pa.Array, rows: Rows) -> None:
+        if self._read is None:
             self.append(taken(array, index_of(rows)))
             return
         start, end = self._count, self._count + len(rows)
         assert end <= self._capacity, "more rows than there is room for"
-        values = [values_of(piece) for piece in pieces]
-        whole = values[0] if len(values) == 1 else np.concatenate(values)
-        whole.take(rows, out=self._values[start:end], mode="clip")  # clip: writes into place
+        # Clipped, for then it writes into place.
+        values_of(array).take(rows, out=self._values[start:end], mode="clip")
         self._count = end
 
     def append(self, array: pa.Array) -> None:
