@@ -68,7 +68,7 @@ def test_without_maintenance_the_ladder_is_bounded_too():
     for step in range(200):
         keys = pa.array([step, step + 1])
         spine.insert(build_batch((keys,), np.ones(2, np.int64), (0,)))
-        assert len(spine.batches) <= 16
+        assert len(spine.batches) <= 24
     assert sum(int(batch.diffs.sum()) for batch in spine.batches) == 400
 
 
@@ -122,7 +122,7 @@ def test_many_small_changes_wait_for_one_sort():
     for number in range(500):
         spine.take_in(Change((pa.array([number, number]),), np.array([1, -1], np.int64)))
         spine.maintain(100)
-        assert spine.row_count <= 20_000 + 2 * 50
+        assert spine.row_count <= 20_000 + 2 * 300
     assert len(spine.batches) == 1, "what cancels while it waits never becomes a batch"
 
 
@@ -142,7 +142,7 @@ def test_no_call_between_changes_merges_more_than_its_share():
         now = [merge.rows_left for _, merge in spine._merges[: len(left)]]
         assert sum(left[: len(now)]) - sum(now) <= 2 * 12_000, "a share, and the end of a stretch"
         longest = max(longest, len(spine._batches))
-    assert longest <= 14
+    assert longest <= 20
     assert sum(int(batch.diffs.sum()) for batch in spine.batches) == 600_000
 
 

@@ -13,10 +13,15 @@ from antiphon.protocol.row_hash import Words
 from antiphon.replica.dataflow.arrangements.batch import Batch, build_batch
 from antiphon.replica.dataflow.columns.zset import Diffs
 
-# What waits is sorted all at once: few enough rows that the tick which pays for it does not stand
-# out, enough that ticks of a few rows share one sort.
+# What waits is sorted together, by a tick that brings enough not to stand out by it: not before
+# there is so many times what the tick brings, for changes that are sorted together are merged less
+# often; and at most so many times, and what is sorted in the time of the calls alone.
+_LATEST_MIN: Final = 8
+_LATEST_MAX: Final = 16
+_ROWS_MIN: Final = 512
+# However little a tick brings, no more than this is left to wait. Then it sorts the oldest of it.
 _ROWS_MAX: Final = 8_192
-_CHANGES_MAX: Final = 48
+_PARTS_MAX: Final = 48
 # Changes of a few rows lie all over memory, and to gather many of them is most of what sorting them
 # costs. So as many as this become one as they come.
 _GATHERED: Final = 8
@@ -54,12 +59,20 @@ class Intake:
     def __init__(self) -> None:
         self._parts: list[Change] = []
         self._gathered = 0  # of the parts, from the first one on
-        self._change_count = 0
+        self._latest = 0  # rows of the change that came last
         self.row_count = 0
 
     @property
     def is_full(self) -> bool:
-        return self.row_count > _ROWS_MAX or self._change_count > _CHANGES_MAX
+        """Whether the change that came last should sort what `due` returns."""
+        if self.row_count > _ROWS_MAX or len(self._parts) > _PARTS_MAX:
+            return True
+        least = max(_ROWS_MIN, _LATEST_MIN * self._latest)
+        return least <= self.row_count <= self._due_rows
+
+    @property
+    def _due_rows(self) -> int:
+        return _LATEST_MAX * self._latest + _ROWS_MIN
 
     @property
     def byte_count(self) -> int:
@@ -68,7 +81,7 @@ class Intake:
     def add(self, change: Change) -> None:
         if len(change):
             self._parts.append(change)
-            self._change_count += 1
+            self._latest = len(change)
             self.row_count += len(change)
             if len(self._parts) - self._gathered == _GATHERED:
                 self._gather()
@@ -79,10 +92,25 @@ class Intake:
             self._parts[self._gathered :] = [_sum(latest)]
         self._gathered = len(self._parts)
 
+    def due(self) -> Change:
+        """The sum of the oldest, which wait no longer: as many rows as the change that came last
+        may be asked to sort, or one part, if that has more."""
+        rows = count = 0
+        for part in self._parts:
+            rows += len(part)
+            if count and rows > self._due_rows:
+                break
+            count += 1
+        return self._taken(count)
+
     def taken(self) -> Change:
         """The sum of all, which wait no longer; there is one."""
-        parts, self._parts = self._parts, []
-        self._gathered = self._change_count = self.row_count = 0
+        return self._taken(len(self._parts))
+
+    def _taken(self, count: int) -> Change:
+        parts, self._parts = self._parts[:count], self._parts[count:]
+        self._gathered = max(0, self._gathered - count)
+        self.row_count -= sum(map(len, parts))
         return _sum(parts)
 
 

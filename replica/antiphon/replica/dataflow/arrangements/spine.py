@@ -1,9 +1,9 @@
 """A spine: an arrangement as a short ladder of sorted batches.
 
-New batches go to the end. When a stretch at the end holds as much as the batch before it (a third
-as much, where somebody looks at every tick), that stretch and the batch become one; so there are
-O(log state) batches, each update is moved O(log state) times, and the moving is done by `maintain`,
-in slices of bounded size, beside reads.
+New batches go to the end. When a stretch at the end holds three times as much as the batch before
+it (a third as much, where somebody looks at every tick), that stretch and the batch become one; so
+there are O(log state) batches, each update is moved O(log state) times, and the moving is done by
+`maintain`, in slices of bounded size, beside reads.
 """
 
 from __future__ import annotations
@@ -23,17 +23,22 @@ from antiphon.replica.dataflow.arrangements.merge import Merge
 from antiphon.replica.dataflow.columns.gather import Rows
 from antiphon.replica.dataflow.columns.zset import Zset
 
-# How many times what comes behind it a batch may be to be merged with it: with 1 half as much is
-# moved, with 3 a lookup meets half as many batches.
-_RATIO: Final = 1
+# How many times what comes behind it a batch may be to be merged with it: with 3 a lookup meets
+# half as many batches as with 1, with a third two thirds as much is moved. What is deleted is
+# mostly in the first: as much as that must not gather behind it.
+_RATIO: Final = 1 / 3
+_FIRST_RATIO: Final = 1
+_PAUSE_RATIO: Final = 1
 _LOOKED_RATIO: Final = 3
 _UNSORTED_SHARE: Final = 8  # unsorted rows beyond this share of the others are not left so
 # A row is merged about as often as the ladder has rungs: so many rows of merging for each that
-# comes in keep up with it, spread over the ticks that bring them. Smaller slices cost more a row.
+# comes in keep up with it, in slices that leave most ticks without any. Smaller ones cost more a
+# row; larger ones would stand out from what the tick costs anyway.
 _MERGED_EACH: Final = 12
-_SLICE_ROWS_MIN: Final = 1_024
+_SLICE_ROWS_MIN: Final = 2_048
+_LOOKED_SLICE_ROWS_MIN: Final = 1_024  # each tick brings a batch, so there are more to merge
 _SORTED_AS: Final = 2  # rows merged in the time in which one is sorted
-_BATCHES_MAX: Final = 16  # beyond it an insert merges by itself: a reader never meets more
+_BATCHES_MAX: Final = 24  # beyond it an insert merges by itself: a reader never meets more
 _WITHIN_KEY: Final = ROW_MASK
 _WITHIN_RANK: Final = np.array(0, np.uint64)
 _ONE: Final = np.array(1, np.uint64)
@@ -71,10 +76,13 @@ class Spine:
         self._batches: list[Batch] = []
         self._intake = Intake()
         self._idle = True  # nothing to merge since last looked at
+        self._unsorted_max = 0  # beyond it there is something to do
+        self.moved_rows = 0  # sorted and merged so far: what ticks cost here beside their steps
         self._came_rows = 0  # taken in since `maintain` was last called
         self._sorted_rows = 0  # of the intake, since then
         self._looked = False  # whether anybody looked since then
         self._ratio = _RATIO
+        self._slice_rows_min = _SLICE_ROWS_MIN
         # Under way: (where its inputs begin, the merge), by place. The last is worked on first:
         # while a long merge goes on, what comes in behind it is put together too.
         self._merges: list[tuple[int, Merge]] = []
@@ -86,7 +94,7 @@ class Spine:
         """All there is, sorted."""
         self._looked = True
         if self._intake.row_count:
-            self._settle()
+            self._settle(self._intake.taken())
         return self._batches
 
     @property
@@ -114,12 +122,14 @@ class Spine:
         """
         self._intake.add(change)
         self._came_rows += len(change)
-        self._idle = False
         if self._intake.is_full:
-            self._settle()
+            self._settle(self._intake.due())
+        elif self._intake.row_count > self._unsorted_max:
+            self._idle = False
 
-    def _settle(self) -> None:
-        batch = self._intake.taken().batch(self._keys)
+    def _settle(self, change: Change) -> None:
+        batch = change.batch(self._keys)
+        self.moved_rows += len(change)
         self._came_rows -= len(batch)  # they were counted when they came
         self._sorted_rows += len(batch)
         self.insert(batch)
@@ -149,6 +159,9 @@ class Spine:
         sorted_rows, self._sorted_rows = self._sorted_rows, 0
         if came:
             self._ratio = _LOOKED_RATIO if self._looked else _RATIO
+            self._slice_rows_min = _LOOKED_SLICE_ROWS_MIN if self._looked else _SLICE_ROWS_MIN
+        elif not self._idle:
+            self._ratio = max(self._ratio, _PAUSE_RATIO)
         self._looked = False
         if self._idle:
             return False
@@ -158,15 +171,20 @@ class Spine:
             if sorted_rows > came:
                 in_proportion -= _SORTED_AS * (sorted_rows - came)
             else:
-                in_proportion = max(in_proportion, _SLICE_ROWS_MIN)
+                in_proportion = max(in_proportion, self._slice_rows_min)
             fuel = min(fuel_rows, in_proportion)
-        while fuel > 0:
+        # What is merged is seldom just as much as it should be; little more costs as much again.
+        enough = fuel // 2
+        while fuel > enough:
             self._start()
             if not self._merges:
                 self._idle = True
+                self._unsorted_max = sum(map(len, self._batches)) // _UNSORTED_SHARE
                 return False
             merge = self._merges[-1][1]
+            left = merge.rows_left
             fuel -= merge.work(fuel)
+            self.moved_rows += left - merge.rows_left
             if merge.result is not None:
                 self._replace()
         return bool(self._merges) or self._next_merge() is not None
@@ -191,13 +209,14 @@ class Spine:
         would forget half of its times.
         """
         if _UNSORTED_SHARE * self._intake.row_count > sum(map(len, self._batches)):
-            self._settle()
+            self._settle(self._intake.taken())
         free = self._free
         after = sum(map(len, self._batches[free:]))
         for index in range(free, len(self._batches) - 1):
             size = len(self._batches[index])
             after -= size
-            if size <= self._ratio * after and self._fits(index):
+            ratio = self._ratio if index else max(self._ratio, _FIRST_RATIO)
+            if size <= ratio * after and self._fits(index):
                 return slice(index, len(self._batches))
         if self._may_forget:
             for index in range(free, len(self._batches)):
@@ -233,13 +252,17 @@ class Spine:
         start = max(self._free, len(self._batches) - _BATCHES_MAX // 2)
         if len(self._batches) - start < _BATCHES_MAX // 2:
             assert self._merges, "a long spine without a merge has free batches"
-            merge = self._merges[-1][1]
-            merge.work(merge.rows_left)
-            self._replace()
+            self._finish()
             return
         self._merges.append((start, Merge(self._batches[start:], self._since)))
+        self._finish()
+
+    def _finish(self) -> None:
+        """All that is left of the last merge, at once."""
         merge = self._merges[-1][1]
-        merge.work(merge.rows_left)
+        while merge.result is None:
+            self.moved_rows += merge.rows_left
+            merge.work(2 * merge.rows_left)
         self._replace()
 
 
