@@ -33,6 +33,7 @@ from antiphon.protocol.plan import (
 from antiphon.protocol.schema import INT64, Column, Schema
 from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.dataflow.graph import Dataflow, ImportSpec
+from antiphon.replica.scheduling.computation import MERGED_EACH
 from tests.performance.workload import TOP, Rows, Source, Workload, answer
 
 ORDERS, CUSTOMERS = CollectionId(1), CollectionId(2)
@@ -123,7 +124,7 @@ def main(workload: Workload, *, checks: bool, clock: Callable[[], float]) -> Non
         change = {ORDERS: zset(tick.rows)}
         started = clock()
         output = dataflow.step(number, change)
-        dataflow.maintain(FUEL_ROWS)
+        dataflow.maintain(max(FUEL_ROWS, MERGED_EACH * (tick.size + output.row_count)))
         taken = (clock() - started) * 1_000
         if tick.counts:
             times[tick.size].append(taken)

@@ -62,3 +62,30 @@ def test_a_hydration_pauses_to_merge_and_others_go_on() -> None:
     bench.run()
     bench.send(read_index(1, X, time))
     assert counted(bench.answers()[peek_id(1)]) == store.content(TABLE, time)
+
+
+def test_merging_keeps_up_with_ticks_larger_than_a_slice() -> None:
+    """Even without a pause, none of them finds the spine so long that it must merge it at once."""
+    store = Store(upper=1)
+    store.append(5, TABLE, *rows(*((number, "w") for number in range(1_000))))
+    store.upper = 11
+    bench = Bench(store)
+    bench.connect(index(X, plan=above(get(TABLE), -1)), schedule(X))
+    bench.run()
+    bench.wait(MAINTAIN_IDLE_MS)
+    found = bench.worker._held.installed.readable(X)
+    assert found is not None
+    assert isinstance(found.trace._rows, _TimedSpine)
+    spine = found.trace._rows.spine
+    bench.fuel = 20
+    most = 0
+    for time in range(20, 320):
+        change = [((time * 1_000 + number, "x"), 1) for number in range(100)]
+        store.append(time, TABLE, *change)
+        store.upper = time + 1
+        before = spine.moved_rows
+        bench.push()
+        bench.work()
+        most = max(most, spine.moved_rows - before)
+    assert found.owner.frontier == Frontier(320), "all of them ran"
+    assert most <= 3_000

@@ -18,6 +18,10 @@ from antiphon.replica.installing.installed import HYDRATION_FUEL, InstalledDataf
 # Merging the few rows of one tick costs as much as merging those of several together; more
 # unmerged ones would make lookups dear.
 MAINTAIN_SLICES: Final = 4
+# A tick of more rows than a slice has leaves more to merge than a slice does: it is followed at
+# once by so many rows of merging for each that it took in or put out. Were they left to those who
+# come after, one of these would have to merge all of it.
+MERGED_EACH: Final = 4
 MAINTAIN_IDLE_MS: Final = 20  # without work for so long: merge what there is
 # So many parts of hydrating dataflows, then what they left unmerged is merged. A spine that grows
 # too long would merge at once, and that takes as long as it takes.
@@ -31,6 +35,7 @@ class Computation:
         self.maintain_at_ms: int | None = None
         self._held = held
         self._unmaintained = 0  # slices of work since the last maintenance
+        self._came_rows = 0  # since then, to those that are hydrated
         self._parts = 0  # of hydrating dataflows since everything was merged
 
     def work(self, fuel_rows: int, now_ms: int) -> tuple[int, bool]:
@@ -44,8 +49,10 @@ class Computation:
             if not self._maintain(HYDRATION_FUEL * fuel_rows):
                 self._parts = 0
             return used, True
-        if self._unmaintained >= MAINTAIN_SLICES or not (busy or used):
-            self._unmaintained = 0
+        many = self._came_rows >= fuel_rows
+        if many or self._unmaintained >= MAINTAIN_SLICES or not (busy or used):
+            fuel_rows = max(fuel_rows, MERGED_EACH * self._came_rows) if many else fuel_rows
+            self._unmaintained = self._came_rows = 0
             self.maintain_at_ms = None
             busy = self._maintain(fuel_rows) or busy
         return used, busy
@@ -60,13 +67,17 @@ class Computation:
             if dataflow is None:
                 break
             agenda.stir(dataflow)  # it may have more to do, after all others
-            self._parts += not dataflow.hydrated
-            used += self._advance(dataflow, fuel_rows)
+            hydrated = dataflow.hydrated
+            self._parts += not hydrated
+            taken = self._advance(dataflow, fuel_rows)
+            self._came_rows += taken if hydrated else 0
+            used += taken
         return used
 
     def _maintain(self, fuel_rows: int) -> bool:
         """One slice of background work, of whoever has some; True: there is more."""
-        return self._held.inputs.maintain(fuel_rows) or self._held.agenda.maintain(fuel_rows)
+        more = self._held.inputs.maintain(fuel_rows)
+        return self._held.agenda.maintain(fuel_rows) or more
 
     def _advance(self, dataflow: InstalledDataflow, fuel_rows: int) -> int:
         """One time of one dataflow. What it cannot compute, it says for good; a bug crashes."""
