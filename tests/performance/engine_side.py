@@ -21,6 +21,7 @@ from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import (
     Aggregate,
     AggregateFunction,
+    Distinct,
     Get,
     Join,
     JoinKind,
@@ -29,6 +30,8 @@ from antiphon.protocol.plan import (
     Reduce,
     SortKey,
     TopK,
+    Window,
+    WindowFunction,
 )
 from antiphon.protocol.schema import INT64, Column, Schema
 from antiphon.replica.dataflow.columns.zset import Zset
@@ -61,6 +64,17 @@ def plan_of(name: str) -> Plan:
     orders = Get(collection=ORDERS, schema=ORDERS_SCHEMA)
     if name == "group":
         return totals(orders, key=1, amount=2)
+    if name == "extremes":
+        functions = (AggregateFunction.MIN, AggregateFunction.MAX)
+        extremes = [Aggregate(function=f, arguments=(column(2),), type=INT64) for f in functions]
+        return Reduce(input=orders, keys=(column(1),), aggregates=tuple(extremes))
+    if name == "distinct":
+        pairs = MapFilterProject(input=orders, maps=(), filters=(), project=(1, 2))
+        return Distinct(input=pairs)
+    if name == "window":
+        number = WindowFunction(name="row_number", arguments=(), type=INT64)
+        by_amount = (SortKey(column=2), SortKey(column=0))
+        return Window(input=orders, partition_by=(1,), order_by=by_amount, functions=(number,))
     if name == "top_k":
         order = (SortKey(column=2, descending=True), SortKey(column=0))
         return TopK(input=orders, group_by=(1,), order_by=order, limit=TOP)

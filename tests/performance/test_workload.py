@@ -31,6 +31,20 @@ def test_half_of_a_tick_deletes_rows_that_are_there() -> None:
     assert len(present) == SMALL.orders
 
 
+def test_ticks_of_one_change_delete_and_insert_in_turn() -> None:
+    singles = Workload("group", orders=50, keys=10, ticks=((1, 7),))
+    source = Source(singles)
+    content = source.content()
+    present = set(zip(content.id.tolist(), content.key, content.amount, strict=True))
+    for number, tick in enumerate(source.ticks()):
+        rows = tick.rows
+        assert rows.diff.tolist() == [1 if number % 2 else -1]
+        row = {(int(rows.id[0]), rows.key[0], rows.amount[0])}
+        present = present | row if number % 2 else present - row
+        assert len(present) == 49 + number % 2
+    assert len(present) == singles.orders
+
+
 def test_the_first_ticks_of_each_size_warm_up() -> None:
     counts = [(tick.size, tick.counts) for tick in Source(SMALL).ticks()]
     assert counts[:WARM_UP_TICKS] == [(10, False)] * WARM_UP_TICKS

@@ -23,7 +23,8 @@ WARM_UP_TICKS: Final = 3
 
 @dataclass(frozen=True)
 class Workload:
-    """`name`: group, join, join_group or top_k. `ticks`: how many of each size, in this order."""
+    """`name`: group, join, join_group or top_k, and for our side alone extremes, distinct or
+    window. `ticks`: how many of each size, in this order."""
 
     name: str
     orders: int
@@ -65,7 +66,7 @@ class Tick:
 
 class Source:
     """The orders, and their changes: half of a tick deletes random orders, half inserts new ones,
-    so the number of orders stays. One seed, one sequence."""
+    so the number of orders stays. Ticks of one change do so in turn. One seed, one sequence."""
 
     def __init__(self, workload: Workload) -> None:
         self._workload = workload
@@ -75,6 +76,7 @@ class Source:
         self.key = self._random.integers(0, workload.keys, count)
         self.amount = self._random.integers(0, AMOUNT_MAX, count)
         self._next_id = count
+        self._owed: Rows | None = None  # what comes in place of what a tick of one took away
 
     def customers(self) -> tuple[Ints, Ints]:
         """`customers(key, region)`: one for each key. They do not change."""
@@ -94,6 +96,8 @@ class Source:
                 yield Tick(size, number >= warm_up, self._change(size))
 
     def _change(self, size: int) -> Rows:
+        if size == 1:
+            return self._one()
         half = size // 2
         gone = self._random.choice(len(self.id), half, replace=False)
         old = (self.id[gone], self.key[gone], self.amount[gone])
@@ -104,6 +108,17 @@ class Source:
         new = (self.id[gone], self.key[gone], self.amount[gone])
         id, key, amount = (np.concatenate(pair) for pair in zip(old, new, strict=True))
         return Rows(id, key, amount, np.repeat(np.array([-1, 1]), half))
+
+    def _one(self) -> Rows:
+        if self._owed is not None:
+            found, self._owed = self._owed, None
+            return found
+        both = self._change(2)
+        first, self._owed = (
+            Rows(both.id[at], both.key[at], both.amount[at], both.diff[at])
+            for at in (slice(0, 1), slice(1, 2))
+        )
+        return first
 
 
 def answer(source: Source, name: str) -> list[int]:
