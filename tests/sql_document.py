@@ -21,6 +21,7 @@ from tests.source_tree import ROOT
 DOCUMENT: Final = ROOT / "docs" / "sql.md"
 EXAMPLES: Final = ROOT / "tests" / "controller" / "sql" / "examples.sql"
 CHANGES: Final = ROOT / "tests" / "controller" / "sql" / "changes.sql"
+SPELLINGS: Final = ROOT / "tests" / "controller" / "sql" / "two_spellings.sql"
 RECORDED: Final = ROOT / "tests" / "controller" / "sql" / "recorded"
 HEAD: Final = """\
 # SQL
@@ -60,6 +61,17 @@ def examples(path: Path = EXAMPLES) -> list[Example]:
     return found
 
 
+def spelled() -> list[Example]:
+    """What is compared with DuckDB in other words: our part of it, with its notes."""
+    found: list[Example] = []
+    for block in SPELLINGS.read_text(encoding="utf-8").strip().split("\n\n"):
+        lines = block.partition("\n----\n")[0].splitlines()
+        notes = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
+        query = "\n".join(line for line in lines if not line.startswith(("-- ", "--- ")))
+        found.append(Example("In PostgreSQL's words alone", " ".join(notes), f"{query};"))
+    return found
+
+
 def refusals() -> list[tuple[str, str]]:
     """(statement, message) of recorded refusals, one of each message; not of misspelt words."""
     found: dict[str, str] = {}
@@ -78,7 +90,7 @@ def document() -> str:
     parts = [HEAD]
     section = ""
     listed: list[str] = []
-    for example in (*examples(), *examples(CHANGES)):
+    for example in (*examples(), *spelled(), *examples(CHANGES)):
         if example.section != section or example.note:
             parts += _block(listed)
             listed = []

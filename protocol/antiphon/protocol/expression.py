@@ -103,6 +103,7 @@ TEXTUAL: Final = (
 )  # fmt: skip
 TEMPORAL: Final = (
     "date_trunc", "extract", "date_part", "age", "to_timestamp", "make_date", "timezone",
+    "timezone_of",  # (zone, time): as timezone, but that each row has a zone of its own
     "make_timestamp", "make_interval", "date_bin", "justify_days", "justify_hours",
     "justify_interval",
 )  # fmt: skip

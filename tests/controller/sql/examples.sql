@@ -22,6 +22,8 @@ SELECT a FROM t WHERE (a, b) IN (SELECT a, b FROM u);
 -- ANY and ALL, with every comparison.
 SELECT a FROM t WHERE b >= ALL (SELECT u.b FROM u WHERE u.a = t.a);
 SELECT a, b < ANY (SELECT b FROM u) FROM t;
+-- Operators of text, and rows, with ANY and ALL as well; a row and the one row of a query.
+SELECT a FROM t WHERE (a, b) > ALL (SELECT a, b FROM u WHERE u.b < t.b AND u.a IS NOT NULL);
 -- A value, tied to the outer row by any condition; of several rows it is an error, as data, for as long as there are several.
 SELECT a, (SELECT max(d) FROM u WHERE u.a = t.a AND u.b > t.b) FROM t;
 SELECT a, (SELECT sum(u.b) FROM u WHERE u.a < t.a) FROM t;
@@ -54,7 +56,7 @@ SELECT t.a, s.v FROM t, generate_series(1, t.a) AS s(v);
 SELECT id, s.v FROM flights LEFT JOIN LATERAL generate_series(day, date '2013-01-03', INTERVAL '12 hours') AS s(v) ON true;
 -- Lists, member by member; WITH ORDINALITY counts them.
 SELECT q.a, u.x, u.n FROM (SELECT a, array_agg(b ORDER BY b) AS xs FROM t GROUP BY a) q, unnest(q.xs) WITH ORDINALITY AS u(x, n);
--- In a select list, for each row or group.
+-- In a select list, for each row or group; of sets, for each of the inner ones.
 SELECT a, unnest(array_agg(DISTINCT b)) FROM t GROUP BY a;
 
 ## Set operations
@@ -172,8 +174,9 @@ SELECT make_timestamp(2013, 1, 1 + a, 12, 0, 1.5), isfinite(make_date(2013, 1, 1
 SELECT to_date('2013-01-' || (a + 10), 'YYYY-MM-DD') FROM t;
 -- Numbers, times and intervals in a format: PostgreSQL's patterns but L, EEEE and TM.
 SELECT to_char(distance, 'FM999,990') AS miles, to_char(make_interval(mins => distance), 'HH24:MI') AS shown FROM flights;
--- Time zones by name; a time that clocks skip or show twice is read as PostgreSQL does.
+-- Time zones by name, each row's own if need be; a time that clocks skip or show twice is read as PostgreSQL does.
 SELECT id, hour AT TIME ZONE 'UTC' AT TIME ZONE 'America/New_York' AS shown FROM flights;
+SELECT id, hour AT TIME ZONE 'UTC' AT TIME ZONE CASE WHEN origin = 'JFK' THEN 'America/New_York' ELSE 'Europe/Berlin' END AS shown FROM flights;
 
 ## Lists and structs
 -- Of any type, of each other too. Elements count from 1; a place where there is none is null, a slice is as long as it can be.

@@ -381,3 +381,9 @@ to_timestamp('31/01/24 13:05:06.5', 'DD/MM/YY HH24:MI:SS.MS') -- 2024-01-31 13:0
 'a_c' NOT SIMILAR TO 'a#_c' ESCAPE '#' -- false
 'a%' LIKE 'a!%' ESCAPE '!' -- true
 normalize('a', nfkd) -- a
+-- Abbreviations of time zones know no summer, the zones of cities do.
+timestamptz '2020-07-01 12:00+00' AT TIME ZONE 'CET' -- 2020-07-01 13:00:00
+timestamptz '2020-07-01 12:00+00' AT TIME ZONE 'eet' -- 2020-07-01 14:00:00
+timestamptz '2020-07-01 12:00+00' AT TIME ZONE 'Europe/Paris' -- 2020-07-01 14:00:00
+timestamptz '2020-07-01 12:00+00' AT TIME ZONE lower('cet') -- 2020-07-01 13:00:00
+timestamptz '2020-07-01 12:00+00' AT TIME ZONE NULL -- null

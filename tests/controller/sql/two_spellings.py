@@ -12,7 +12,7 @@ def pairs_of(name: str) -> list[tuple[str, str]]:
     text = (FOLDER / name).read_text(encoding="utf-8")
     found = []
     for block in text.strip().split("\n\n"):
-        lines = [line for line in block.splitlines() if not line.startswith("-- ")]
+        lines = [line for line in block.splitlines() if not line.startswith(("-- ", "--- "))]
         ours, _, theirs = "\n".join(lines).partition("\n----\n")
         assert theirs, f"nothing to ask DuckDB: {block}"
         found.append((ours, theirs))

@@ -90,3 +90,27 @@ def test_beyond_the_rules_of_zones_is_an_error_of_the_row():
     assert [(e.rows.tolist(), e.messages) for e in frame.errors] == [
         ([True, False], "timestamp out of range")
     ]
+
+
+@given(st.lists(st.tuples(st.none() | st.sampled_from([*ZONES, "UTC", "Mars/Phobos", "+02"]),
+                          st.none() | MOMENTS), min_size=1, max_size=6),
+       st.sampled_from([TIMESTAMP, TIMESTAMPTZ]))  # fmt: skip
+def test_each_row_has_a_zone_of_its_own(rows, kind):
+    zones, moments = [zone for zone, _ in rows], [moment for _, moment in rows]
+    result = TIMESTAMP if kind == TIMESTAMPTZ else TIMESTAMPTZ
+    columns = [pa.array(zones, arrow_type(TEXT)), pa.array(moments, pa.timestamp("us"))]
+    columns[1] = columns[1].cast(arrow_type(kind))
+    call = Call(
+        function="timezone_of",
+        arguments=(ColumnReference(index=0, type=TEXT), ColumnReference(index=1, type=kind)),
+        type=result,
+    )
+    frame = Frame(columns, len(rows))
+    found = evaluate(frame, call).array.to_pylist()
+    unknown = [zone in ("Mars/Phobos", "+02") and m is not None for zone, m in rows]
+    failed = {row for error in frame.errors for row in error.rows.nonzero()[0].tolist()}
+    assert failed == {place for place, is_unknown in enumerate(unknown) if is_unknown}
+    for (zone, moment), value, is_unknown in zip(rows, found, unknown, strict=True):
+        if not is_unknown:
+            expected = [None] if zone is None else at_zone(zone, [moment], kind)[0]
+            assert [value] == expected

@@ -7,10 +7,10 @@ from sqlglot import exp
 
 from antiphon.controller.sql.binding.coercion import Typed, Unknown
 from antiphon.controller.sql.parsing.source import Source
-from antiphon.controller.sql.scalars.temporal import arithmetic, at_utc, clock
+from antiphon.controller.sql.scalars.temporal import arithmetic, at_zone, clock
 from antiphon.controller.sql.statement import StatementText
-from antiphon.protocol.errors import TypeMismatch
-from antiphon.protocol.expression import ColumnReference
+from antiphon.protocol.errors import InvalidSql, TypeMismatch
+from antiphon.protocol.expression import ColumnReference, Literal
 from antiphon.protocol.schema import (
     DATE,
     FLOAT64,
@@ -74,11 +74,25 @@ def test_other_sides_have_no_operator() -> None:
         arithmetic(SOURCE, 0, "add", of(DATE), of(DATE))
 
 
-def test_utc_gives_a_zone_or_takes_it() -> None:
-    assert at_utc(SOURCE, 0, of(TIMESTAMP)).type == TIMESTAMPTZ
-    assert at_utc(SOURCE, 0, of(TIMESTAMPTZ)).type == TIMESTAMP
+def zone(name: str | None) -> Literal:
+    return Literal(value=name, type=TEXT)
+
+
+@pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", None])
+def test_a_zone_is_given_or_taken(name: str | None) -> None:
+    assert at_zone(SOURCE, 0, zone(name), of(TIMESTAMP)).type == TIMESTAMPTZ
+    assert at_zone(SOURCE, 0, zone(name), of(TIMESTAMPTZ)).type == TIMESTAMP
+    assert at_zone(SOURCE, 0, zone(name), of(DATE)).type == TIMESTAMP
     with pytest.raises(TypeMismatch):
-        at_utc(SOURCE, 0, of(INT32))
+        at_zone(SOURCE, 0, zone(name), of(INT32))
+
+
+def test_a_zone_is_text_and_known_if_it_is_a_literal() -> None:
+    with pytest.raises(TypeMismatch):
+        at_zone(SOURCE, 0, of(INT32), of(TIMESTAMP))
+    with pytest.raises(InvalidSql):
+        at_zone(SOURCE, 0, zone("Mars/Phobos"), of(TIMESTAMP))
+    assert at_zone(SOURCE, 0, of(TEXT), of(TIMESTAMP)).type == TIMESTAMPTZ
 
 
 def test_the_clock_is_the_time_given() -> None:

@@ -12,3 +12,5 @@ select id, o as g, rank() over (partition by o order by id) as nth from r qualif
 select id from r where exists (values (1)) and o < all (values (7), (null), (3)) is not true;
 select id from r where o = any (values (1), (2)) or g <> all (values (1), (2)) or o > some (values (3));
 select id, exists (table r) from r where not exists (values (1), (2)) or g is not null;
+-- Each row's own time zone.
+select id, ts at time zone 'UTC' at time zone case when g = 1 then 'Asia/Kolkata' when g > 1 then 'America/New_York' when b then 'UTC' end as shown from r;

@@ -25,6 +25,7 @@ _RISKY_CALLS: Final = frozenset(
     {
         "divide", "modulo", "sqrt", "power", "ln", "log10", "exp", "make_date", "repeat",
         "regexp_match", "regexp_replace", "split_part", "to_timestamp", "only_row",
+        "timezone_of",
     }
 )  # fmt: skip
 _WIDENING: Final = {

@@ -18,7 +18,7 @@ def output_name(node: exp.Expr) -> str:
         case exp.Alias():
             return name_of(node.args["alias"])
         case exp.Column():
-            return name_of(node.this)
+            return name_of(node.args["table"] if isinstance(node.this, exp.Star) else node.this)
         case exp.Anonymous():
             return function_name(node)
         case exp.Dot() if isinstance(node.expression, exp.Identifier):

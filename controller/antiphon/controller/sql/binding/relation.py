@@ -103,6 +103,15 @@ class CommonQuery:
 Environment = Mapping[str, CommonTable | CommonQuery]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mentions:
+    """What may be a table's name as a value somewhere in a tree: `t`, and `t.*`."""
+
+    root: exp.Expr
+    bare: frozenset[str]
+    starred: frozenset[str]
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """Shared by all parts of one statement's lowering."""
@@ -117,6 +126,7 @@ class Context:
     bindings: int = 0
     domain_depth: int = 0  # of queries over domains that are being lowered
     common: list[exp.Expr] = field(default_factory=list)  # the queries of all CommonQuery
+    mentions: list[Mentions] = field(default_factory=list)  # of each tree that has been asked
     domains: set[int] = field(default_factory=set)  # bindings of rows around a domain; membership
 
     def next_binding(self) -> int:

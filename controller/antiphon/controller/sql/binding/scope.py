@@ -22,6 +22,9 @@ OUTER: Final = 1 << 22
 SUBQUERIES: Final = 1 << 23
 SETS: Final = 1 << 24
 
+MARKER: Final = ""  # names the column that is there with a whole row; see `scalars.whole_rows`
+EXACT: Final = "exact"  # an alias that has to name all columns there are; see `scalars.quantifiers`
+
 
 class Inseparable(UnsupportedSql):
     """A query mentions the one around it where its conditions cannot be set apart."""
@@ -97,7 +100,8 @@ class Scope:
         """What `*` or `qualifier.*` stands for."""
         if qualifier is None:
             return tuple(column for column in self.columns if column.visible and not column.level)
-        found = [column for column in self.columns if column.qualifier == qualifier]
+        named = [column for column in self.columns if column.qualifier == qualifier]
+        found = [column for column in named if column.name != MARKER]
         nearest = min((column.level for column in found), default=0)
         return tuple(column for column in found if column.level == nearest)
 

@@ -18,7 +18,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.parsing.spelling import respelt
-from antiphon.controller.sql.parsing.syntax import called_of_query
+from antiphon.controller.sql.parsing.syntax import word_of_call
 from antiphon.protocol.errors import InvalidSql, LimitExceeded
 from antiphon.protocol.limits import SQL_TOKENS_MAX
 
@@ -51,9 +51,9 @@ class _Parser(PostgresParser):
         found: exp.Expr | None = super()._parse_function_call(*args, **options)
         if found is not None and token and not found.meta.get("start"):
             found.update_positions(token)
-        of_query = called_of_query(found)
-        if found is not None and of_query is not None:
-            return self.expression(of_query).update_positions(found)
+        word = word_of_call(found)
+        if found is not None and word is not None:
+            return self.expression(word).update_positions(found)
         return found
 
     def _parse_escape(self, this: exp.Expr | None) -> exp.Expr | None:
@@ -67,6 +67,15 @@ class _Parser(PostgresParser):
         found: exp.Expr | None = super()._parse_limit(*args, **options)
         if isinstance(found, exp.Limit) and found.args.get("offset") is not None:
             self.raise_error("Write LIMIT and OFFSET, each with its number")
+        return found
+
+    def _negate_range(self, this: exp.Expr | None = None) -> exp.Expr | None:
+        """As ever, but `!~ ALL` is no match with any: the parser negates the whole."""
+        if isinstance(this, exp.RegexpLike | exp.RegexpILike):
+            side, others = this.args.get("expression"), {exp.All: exp.Any, exp.Any: exp.All}
+            if isinstance(side, exp.All | exp.Any):
+                this.set("expression", others[type(side)](this=side.this))
+        found: exp.Expr | None = super()._negate_range(this)
         return found
 
     def _parse_unnest(self, *args: Any, **options: Any) -> exp.Unnest | None:

@@ -119,7 +119,6 @@ def describe(node: exp.Expr) -> str:
         exp.Window: "a window function", exp.Subquery: "a subquery", exp.In: "IN (subquery)",
         exp.Exists: "EXISTS", exp.Array: "an array", exp.Bracket: "a subscript",
         exp.Parameter: "a parameter", exp.Placeholder: "a parameter",
-        exp.AtTimeZone: "AT TIME ZONE with a zone that is not a literal",
     }  # fmt: skip
     return named.get(type(node), type(node).__name__.upper())
 
@@ -166,18 +165,18 @@ def has_query(node: exp.Expr) -> bool:
     return node.find(exp.Query, exp.Values) is not None
 
 
-def called_of_query(node: exp.Expr | None) -> exp.Expr | None:
-    """EXISTS, ALL or SOME of a query, where the parser takes it for the call of a function: it
-    knows them before SELECT alone."""
+def word_of_call(node: exp.Expr | None) -> exp.Expr | None:
+    """EXISTS, ALL or SOME, where the parser takes it for the call of a function: it knows them
+    before SELECT alone."""
     if not isinstance(node, exp.Anonymous) or len(node.expressions) != 1:
         return None
-    query, made = node.expressions[0], _OF_QUERIES.get(function_name(node))
-    if made is None or not _is_query(query):
+    (inner,), made = node.expressions, _WORDS.get(function_name(node))
+    if made is None or (made is exp.Exists and not _is_query(inner)):
         return None
-    return made(this=exp.Subquery(this=query) if isinstance(query, exp.Values) else query)
+    return made(this=exp.Subquery(this=inner) if isinstance(inner, exp.Values) else inner)
 
 
-_OF_QUERIES: Final = {"exists": exp.Exists, "all": exp.All, "any": exp.Any, "some": exp.Any}
+_WORDS: Final = {"exists": exp.Exists, "all": exp.All, "any": exp.Any, "some": exp.Any}
 
 
 def _is_query(node: exp.Expr) -> bool:
@@ -193,22 +192,12 @@ def is_array_query(node: exp.Expr) -> bool:
 def quantified_list(node: exp.Expr) -> tuple[exp.Expr, bool] | None:
     """What a comparison with ANY or ALL of a list ranges over, and whether it is ALL."""
     side = node.args.get("expression")
-    if isinstance(side, exp.Any | exp.All):
-        inner: exp.Expr = side.this
-    elif (
-        isinstance(side, exp.Anonymous)
-        and function_name(side) in ("all", "some")
-        and len(side.expressions) == 1
-    ):
-        inner = side.expressions[0]
-    else:
+    if not isinstance(side, exp.Any | exp.All):
         return None
+    inner: exp.Expr = side.this
     while isinstance(inner, exp.Paren):
         inner = inner.this
-    is_all = isinstance(side, exp.All) or (
-        isinstance(side, exp.Anonymous) and function_name(side) == "all"
-    )
-    return inner, is_all
+    return inner, isinstance(side, exp.All)
 
 
 def is_row(node: exp.Expr | None) -> bool:

@@ -16,7 +16,14 @@ from antiphon.controller.sql.binding.relation import (
     Query,
     Relation,
 )
-from antiphon.controller.sql.binding.scope import Scope, ScopeColumn, inseparable, is_outer, relabel
+from antiphon.controller.sql.binding.scope import (
+    EXACT,
+    Scope,
+    ScopeColumn,
+    inseparable,
+    is_outer,
+    relabel,
+)
 from antiphon.controller.sql.parsing.source import Source
 from antiphon.controller.sql.parsing.syntax import (
     PUBLIC,
@@ -35,6 +42,7 @@ from antiphon.controller.sql.queries.table_functions import (
     table_call,
 )
 from antiphon.controller.sql.scalars.scalar import Scalars
+from antiphon.controller.sql.scalars.whole_rows import marked
 from antiphon.controller.sql.subqueries.domain import Applied, applied
 from antiphon.protocol.plan import Get, LocalGet
 
@@ -78,7 +86,9 @@ class FromItems:
         else:
             what = "LATERAL" if isinstance(node, exp.Lateral) else type(node).__name__.upper()
             raise self.context.source.unsupported(node, f"{what} in FROM")
-        return self._with_column_aliases(node, relation)
+        named = self._with_column_aliases(node, relation)
+        alias = alias_name(node) or (name_of(node.this) if isinstance(node, exp.Table) else None)
+        return named if alias is None else marked(self.context, named, alias, node)
 
     def reader(self, node: exp.Expr, left: Relation) -> Reader | None:
         """An item that may read what stands to its left; None: it is of a kind that may not."""
@@ -195,8 +205,11 @@ class FromItems:
         alias = node.args.get("alias")
         if not isinstance(alias, exp.TableAlias):
             return relation
-        expect_only(self.context.source, alias, "this", "columns")
+        expect_only(self.context.source, alias, "this", "columns", EXACT)
         names = [name_of(column) for column in alias.args.get("columns") or ()]
+        if alias.args.get(EXACT) and len(names) != relation.width:
+            message = f"{len(names)} values are compared with {relation.width} columns"
+            raise self.context.source.invalid(node, message)
         return replace(relation, scope=self._renamed(alias, relation.scope, names))
 
     def _renamed(self, spot: exp.Expr, scope: Scope, names: Sequence[str]) -> Scope:

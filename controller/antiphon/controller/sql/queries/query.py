@@ -187,6 +187,10 @@ class QueryLowering:
         self, clause: exp.Expr, environment: Environment, around: _Around
     ) -> tuple[Environment, Bound]:
         source = self.context.source
+        if (search := clause.args.get("search")) is not None:
+            word = "CYCLE" if search.args["kind"] == "CYCLE" else "SEARCH"
+            what = f"{word} in WITH RECURSIVE"
+            raise source.unsupported(clause, what, "; keep the way as a list: way || [x]")
         expect_only(source, clause, "expressions", "recursive")
         recursive = bool(clause.args.get("recursive"))
         reach = dict(environment)

@@ -19,16 +19,19 @@ from antiphon.controller.sql.binding.coercion import (
     settle,
     unify,
 )
+from antiphon.controller.sql.binding.naming import output_name
 from antiphon.controller.sql.binding.scope import SETS, Scope, ScopeColumn, is_set
+from antiphon.controller.sql.binding.types import check_depth
 from antiphon.controller.sql.parsing.syntax import (
     SET_RETURNING_NAMES,
     describe,
     expect_only,
     function_name,
+    is_aggregate,
     is_set_returning,
     name_of,
 )
-from antiphon.controller.sql.scalars.functions import Arguments
+from antiphon.controller.sql.scalars.functions import Arguments, call
 from antiphon.controller.sql.scalars.scalar import Scalars
 from antiphon.controller.sql.scalars.text_regexps import matches
 from antiphon.protocol.expression import Call, Case, ColumnReference, Expression
@@ -152,9 +155,18 @@ def _lowered(scalars: Scalars, node: exp.Expr) -> list[tuple[str, TableFunction]
     if isinstance(node, exp.Unnest):
         expect_only(scalars.source, node, "expressions", "offset", "alias", "joins")
         return [("unnest", _unnest(scalars, node, part)) for part in node.expressions]
-    if not isinstance(node, exp.Anonymous) or not is_set_returning(node):
+    if is_set_returning(node):
+        assert isinstance(node, exp.Anonymous), "a call by name"
+        return [(function_name(node), set_function(scalars, node))]
+    if not isinstance(node, exp.Func) or is_aggregate(node):
         raise scalars.source.unsupported(node, f"{describe(node)} in FROM")
-    return [(function_name(node), set_function(scalars, node))]
+    # A value is a set of one.
+    value = scalars.lower(node)
+    check_depth(scalars.source, node, list_of(value.type))
+    members = call("list", [value], list_of(value.type))
+    return [
+        (output_name(node), TableFunction(name="unnest", arguments=(members,), type=value.type))
+    ]
 
 
 # In a select list.
@@ -193,8 +205,6 @@ class SetCalls:
         if place not in ("SELECT", "ORDER BY"):
             raise scalars.source.unsupported(node, f"{describe(node)} in {place}")
         function = set_function(scalars, node)
-        if any(is_set(index) for index in columns_of_all(function.arguments)):
-            raise scalars.source.unsupported(node, "a function that returns a set in another one")
         if function not in self.calls:
             self.calls.append(function)
         return ColumnReference(index=SETS + self.calls.index(function), type=function.type)
@@ -218,16 +228,31 @@ class SetCalls:
         places: dict[int, Expression],
         place: Callable[[Expression], Expression],
     ) -> Plan:
-        """The plan with a column for each call; says where each placeholder went."""
-        if not self.calls:
-            return plan
-        functions = tuple(
-            replace(f, arguments=tuple(place(part) for part in f.arguments)) for f in self.calls
-        )
-        width = width_of(plan)
-        for number, function in enumerate(functions):
-            places[SETS + number] = ColumnReference(index=width + number, type=function.type)
-        return FlatMap(input=plan, functions=functions)
+        """The plan with a column for each call; says where each placeholder went. Those that read
+        sets come after these, and go through each of their rows; the others side by side."""
+        waiting = list(range(len(self.calls)))
+        while waiting:
+            ready = [
+                number
+                for number in waiting
+                if not _sets_of(self.calls[number]) & {SETS + other for other in waiting}
+            ]
+            functions = tuple(
+                replace(f, arguments=tuple(place(part) for part in f.arguments))
+                for f in (self.calls[number] for number in ready)
+            )
+            width = width_of(plan)
+            plan = FlatMap(input=plan, functions=functions)
+            for column, number in enumerate(ready):
+                kind = functions[column].type
+                places[SETS + number] = ColumnReference(index=width + column, type=kind)
+            waiting = [number for number in waiting if number not in ready]
+        return plan
+
+
+def _sets_of(function: TableFunction) -> frozenset[int]:
+    """The placeholders of calls that it reads."""
+    return frozenset(index for index in columns_of_all(function.arguments) if is_set(index))
 
 
 # The functions.

@@ -27,7 +27,6 @@ from antiphon.controller.sql.binding.types import text_length, type_from_sql
 from antiphon.controller.sql.parsing.literal_text import read_interval
 from antiphon.controller.sql.parsing.source import near_miss
 from antiphon.controller.sql.parsing.syntax import (
-    describe,
     expect_only,
     function_name,
     is_row,
@@ -40,6 +39,7 @@ from antiphon.controller.sql.scalars.functions import CLOCKS, Arguments, call
 from antiphon.controller.sql.scalars.nested import NESTED_CALLS, NESTED_HANDLERS, is_list, joined
 from antiphon.controller.sql.scalars.pattern_forms import PATTERN_HANDLERS, normalized
 from antiphon.controller.sql.scalars.time_functions import NAMED, overlap
+from antiphon.controller.sql.scalars.whole_rows import spelled_out, values_of_row
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
 from antiphon.protocol.schema import (
     BOOLEAN,
@@ -122,9 +122,11 @@ def _is(scalars: Scalars, node: exp.Expr) -> Expression:
     negated = bool(node.args.get("negate"))
     if isinstance(tested, exp.Null):
         function = "is_not_null" if negated else "is_null"
+        values = values_of_row(scalars, node.this)
         if is_row(node.this):
-            parts = [call(function, [scalars.lower(p)], BOOLEAN) for p in node.this.expressions]
-            return fold(all_of(parts))
+            values = spelled_out(scalars, node.this.expressions)
+        if values is not None:
+            return fold(all_of([call(function, [scalars.lower(v)], BOOLEAN) for v in values]))
         return call(function, [scalars.lower(node.this)], BOOLEAN)
     if isinstance(tested, exp.Boolean):
         function = "is_true" if tested.this else "is_false"
@@ -259,10 +261,9 @@ def _interval(scalars: Scalars, node: exp.Expr) -> Expression:
 
 
 def _at_time_zone(scalars: Scalars, node: exp.Expr) -> Expression:
-    zone = node.args.get("zone")
-    if zone is None or not zone.is_string:
-        raise scalars.source.unsupported(node, describe(node))
-    return temporal.at_zone(scalars.source, node, zone.name, scalars.lower(node.this))
+    expect_only(scalars.source, node, "this", "zone")
+    zone, value = scalars.lower(node.args["zone"]), scalars.lower(node.this)
+    return temporal.at_zone(scalars.source, node, zone, value)
 
 
 def _clock(scalars: Scalars, node: exp.Expr) -> Expression:

@@ -26,6 +26,7 @@ from antiphon.controller.sql.parsing.syntax import (
     plain_select,
 )
 from antiphon.controller.sql.scalars.functions import call
+from antiphon.controller.sql.scalars.whole_rows import spelled_out
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import (
     BOOLEAN,
@@ -62,7 +63,8 @@ def _row(scalars: Scalars, node: exp.Expr) -> Typed:
     """ROW(a, b) and (a, b)."""
     if not node.expressions:
         raise scalars.source.unsupported(node, "a row without values")
-    return _of_fields(scalars, row_names(len(node.expressions)), node.expressions)
+    values = spelled_out(scalars, node.expressions)
+    return _of_fields(scalars, row_names(len(values)), values)
 
 
 def _of_fields(scalars: Scalars, names: Sequence[str], nodes: Sequence[exp.Expr]) -> Typed:

@@ -11,8 +11,10 @@ from sqlglot import exp
 from antiphon.controller.sql.algebra.expressions import negation
 from antiphon.controller.sql.algebra.fold import fold
 from antiphon.controller.sql.binding.coercion import Typed, Unknown, coerce
-from antiphon.controller.sql.parsing.syntax import expect_only
+from antiphon.controller.sql.parsing.syntax import describe, expect_only, quantified_list
+from antiphon.controller.sql.scalars.escapes import pattern_with_escape
 from antiphon.controller.sql.scalars.functions import call
+from antiphon.controller.sql.scalars.quantifiers import quantified_text
 from antiphon.controller.sql.scalars.text_patterns import similar_to_regexp
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import BOOLEAN, TEXT
@@ -26,6 +28,8 @@ Handler = Callable[["Scalars", exp.Expr], Typed]
 def _like(function: str) -> Handler:
     def build(scalars: Scalars, node: exp.Expr) -> Expression:
         expect_only(scalars.source, node, "this", "expression", "negate")
+        if quantified_list(node) is not None:
+            return quantified_text(scalars, node)
         return _matched(scalars, node, function, scalars.typed(node.expression))
 
     return build
@@ -39,32 +43,25 @@ def _matched(scalars: Scalars, node: exp.Expr, function: str, pattern: Typed) ->
 
 
 def _escape(scalars: Scalars, node: exp.Expr) -> Expression:
-    """LIKE 'a!%' ESCAPE '!': the pattern is rewritten to escape with a backslash."""
     like, escape = node.this, node.expression
-    patterned = isinstance(like, exp.Like | exp.ILike | exp.SimilarTo)
-    if not patterned or not like.expression.is_string:
-        raise scalars.source.unsupported(node, "ESCAPE with a pattern that is not a literal")
-    if not escape.is_string or len(escape.name) > 1:
-        raise scalars.source.invalid(escape, "ESCAPE takes one character")
-    pattern, mark = like.expression.name, escape.name
     if isinstance(like, exp.SimilarTo):
-        return _similar_to(scalars, like, mark)
-    parts, position = [], 0
-    while position < len(pattern):
-        char = pattern[position]
-        if char == mark and position + 1 < len(pattern):
-            position += 1
-            parts.append("\\" + pattern[position])
-        else:
-            parts.append("\\\\" if char == "\\" else char)
-        position += 1
+        if not like.expression.is_string:
+            raise scalars.source.unsupported(node, "ESCAPE with a pattern that is not a literal")
+        if not escape.is_string or len(escape.name) > 1:
+            raise scalars.source.invalid(escape, "ESCAPE takes one character")
+        return _similar_to(scalars, like, escape.name)
+    if not isinstance(like, exp.Like | exp.ILike) or quantified_list(like) is not None:
+        raise scalars.source.unsupported(node, f"ESCAPE after {describe(like)}")
+    pattern = pattern_with_escape(scalars, node, like)
     function = "like" if isinstance(like, exp.Like) else "ilike"
-    return _matched(scalars, like, function, Unknown("".join(parts)))
+    return _matched(scalars, like, function, pattern)
 
 
 def _regexp(prefix: str) -> Handler:
     def build(scalars: Scalars, node: exp.Expr) -> Expression:
         expect_only(scalars.source, node, "this", "expression", "negate")
+        if quantified_list(node) is not None:
+            return quantified_text(scalars, node)
         pattern = scalars.typed(node.expression)
         if prefix:
             if not isinstance(pattern, Unknown) or pattern.value is None:

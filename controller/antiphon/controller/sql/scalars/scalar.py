@@ -43,6 +43,8 @@ from antiphon.controller.sql.scalars import temporal
 from antiphon.controller.sql.scalars.forms import HANDLERS
 from antiphon.controller.sql.scalars.functions import call
 from antiphon.controller.sql.scalars.nested import compared_with_any, field_of
+from antiphon.controller.sql.scalars.quantifiers import row_of
+from antiphon.controller.sql.scalars.whole_rows import spelled_out, whole_row
 from antiphon.controller.sql.subqueries.quantified import NEGATED
 from antiphon.protocol.expression import Expression
 from antiphon.protocol.schema import BOOLEAN
@@ -121,6 +123,9 @@ class Scalars:
 
     def column(self, node: exp.Expr) -> Expression:
         expect_only(self.source, node, "this", "table", "db", "catalog")
+        whole = whole_row(self, node)
+        if whole is not None:
+            return whole
         if isinstance(node.this, exp.Star):
             raise self.source.unsupported(node, f"* in {self.place}")
         parts = (node.args.get(part) for part in ("catalog", "db", "table", "this"))
@@ -163,6 +168,12 @@ class Scalars:
         function, symbol = COMPARISONS[type(node)]
         if isinstance(node.expression, exp.Any | exp.All) or quantified_list(node) is not None:
             return self._quantified(node, function, symbol)
+        if is_row(node.this) and _is_query_of_rows(node.expression):
+            if function not in NEGATED:
+                raise self.source.unsupported(node, f"{symbol} of a row and a subquery")
+            width = len(spelled_out(self, node.this.expressions))
+            right = row_of(node.expression, width)
+            return self.compare_rows(node, function, symbol, node.this, right)
         if is_row(node.this) and is_row(node.expression):
             return self.compare_rows(node, function, symbol, node.this, node.expression)
         return self.compare(function, symbol, node.this, node.expression)
@@ -199,8 +210,9 @@ class Scalars:
     ) -> Expression:
         """Two rows that are spelled out, value by value: a null in one makes unknown what depends
         on it."""
-        pairs = list(zip(left.expressions, right.expressions, strict=False))
-        sizes = len(left.expressions), len(right.expressions)
+        values = [spelled_out(self, side.expressions) for side in (left, right)]
+        pairs = list(zip(*values, strict=False))
+        sizes = len(values[0]), len(values[1])
         if sizes[0] != sizes[1] or not pairs:
             raise self.source.invalid(spot, f"rows of {sizes[0]} and {sizes[1]} values")
 
@@ -224,6 +236,15 @@ class Scalars:
     def members(self, nodes: Sequence[exp.Expr], what: str) -> tuple[Expression, ...]:
         values, _ = unify(self.source, tuple(nodes), [self.typed(n) for n in nodes], what)
         return values
+
+
+def _is_query_of_rows(node: exp.Expr) -> bool:
+    """Whether it is a subquery that may have several columns."""
+    if not isinstance(node, exp.Subquery):
+        return False
+    select = node.this
+    items = select.expressions if isinstance(select, exp.Select) else []
+    return len(items) != 1 or bool(items[0].is_star)
 
 
 def _names_of_column(names: Sequence[str], scope: Scope, outer: Scope | None) -> int:

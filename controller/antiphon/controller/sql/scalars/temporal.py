@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
+from antiphon.controller.sql.algebra.expressions import null
 from antiphon.controller.sql.binding.coercion import Typed, Unknown, cast, settle
 from antiphon.controller.sql.parsing.literal_text import DAY_MICROSECONDS
 from antiphon.controller.sql.parsing.source import Source, Spot
@@ -24,10 +24,8 @@ from antiphon.protocol.schema import (
     TIMESTAMPTZ,
     Type,
 )
+from antiphon.protocol.zone_names import UTC, iana_name
 
-_UTC: Final = ("UTC", "Z", "GMT")
-# A name of the time zone database; offsets are left out, whose sign PostgreSQL reads the other way.
-_ZONE: Final = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)*")
 # Where the clock may stand in what has no time of its own.
 CLOCK_HINT: Final = (
     "; in what is kept up to date, WHERE may compare now() with something of the row"
@@ -100,37 +98,34 @@ def _operate(function: str, a: Expression, b: Expression) -> Expression | None:
             return None
 
 
-def at_utc(source: Source, spot: Spot, value: Expression) -> Expression:
-    """`value AT TIME ZONE 'UTC'`: a timestamp gets the zone, a timestamptz loses it."""
-    if value.type == TIMESTAMPTZ:
-        return cast(value, TIMESTAMP)
-    if value.type in (TIMESTAMP, DATE):
-        return cast(value, TIMESTAMPTZ)
-    raise source.mismatch(spot, f"AT TIME ZONE needs a timestamp, not {value.type}")
-
-
-def at_zone(source: Source, spot: Spot, zone: str, value: Expression) -> Expression:
+def at_zone(source: Source, spot: Spot, zone: Expression, value: Expression) -> Expression:
     """`value AT TIME ZONE zone`: what clocks show there, or which instant it was.
 
     Raises:
         InvalidSql: no such zone. TypeMismatch: no time.
     """
-    if zone.upper() in _UTC:
-        return at_utc(source, spot, value)
-    if not _is_zone(zone):
-        raise source.invalid(
-            spot, f"'{zone}' is not the name of a time zone, as 'Europe/Berlin' is"
-        )
     if value.type not in (DATE, *_STAMPS):
         raise source.mismatch(spot, f"AT TIME ZONE needs a timestamp, not {value.type}")
     given = cast(value, TIMESTAMPTZ) if value.type == DATE else value
     result = TIMESTAMP if given.type == TIMESTAMPTZ else TIMESTAMPTZ
-    return call("timezone", (Literal(value=zone, type=TEXT), given), result)
+    if zone.type != TEXT:
+        raise source.mismatch(spot, f"AT TIME ZONE needs the name of a zone, not {zone.type}")
+    if not isinstance(zone, Literal):
+        return call("timezone_of", (zone, given), result)
+    if zone.value is None:
+        return null(result)
+    assert isinstance(zone.value, str), "text"
+    known = iana_name(zone.value)
+    if known is None or not _is_zone(known):
+        raise source.invalid(
+            spot, f"'{zone.value}' is not the name of a time zone, as 'Europe/Berlin' is"
+        )
+    if known == UTC:
+        return cast(given, result)
+    return call("timezone", (Literal(value=known, type=TEXT), given), result)
 
 
 def _is_zone(zone: str) -> bool:
-    if _ZONE.fullmatch(zone) is None:
-        return False
     try:
         pc.assume_timezone(pa.array([0], pa.timestamp("us")), zone)
     except pa.ArrowInvalid:

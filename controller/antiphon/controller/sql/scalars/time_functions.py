@@ -41,8 +41,11 @@ NAMED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 
-def _zone(arguments: Arguments, index: int) -> str:
-    return text_literal(arguments, index, f"{arguments.name} with a zone that is not a literal")
+_UTC: Final = Literal(value="UTC", type=TEXT)
+
+
+def _zone(arguments: Arguments, index: int) -> Expression:
+    return arguments.as_type(index, TEXT)
 
 
 def _make_timestamptz(arguments: Arguments) -> Expression:
@@ -51,7 +54,7 @@ def _make_timestamptz(arguments: Arguments) -> Expression:
         raise arguments.wrong()
     parts = [arguments.as_type(index, kind) for index, kind in enumerate(_PARTS)]
     made = call("make_timestamp", parts, TIMESTAMP)
-    zone = _zone(arguments, 6) if len(arguments.values) == 7 else "UTC"
+    zone = _zone(arguments, 6) if len(arguments.values) == 7 else _UTC
     return temporal.at_zone(arguments.source, arguments.call, zone, made)
 
 

@@ -182,6 +182,7 @@ def _nameable(around: Scope, nodes: Sequence[exp.Expr]) -> Scope:
             names.add(name_of(found.this))
         elif table is not None:
             stars.add(name_of(table))
+    stars |= names  # a table's name may stand for its row
     return Scope(tuple(c for c in around.columns if c.name in names or c.qualifier in stars))
 
 

@@ -36,7 +36,9 @@ from antiphon.controller.sql.parsing.syntax import (
     quantified_query,
     without_not,
 )
+from antiphon.controller.sql.scalars.quantifiers import over_rows
 from antiphon.controller.sql.scalars.scalar import COMPARISONS, Scalars
+from antiphon.controller.sql.scalars.whole_rows import spelled_out
 from antiphon.controller.sql.subqueries.correlation import (
     COUNT_ROWS,
     ZERO,
@@ -299,18 +301,33 @@ class Subqueries:
         """A comparison, other than those that are IN, with any or with all rows of a subquery."""
         source = self.context.source
         function, symbol = COMPARISONS[type(node)]
-        if function not in NEGATED or is_row(node.this):
-            raise source.unsupported(node, f"{symbol} ANY or ALL of rows")
+        if function not in NEGATED:
+            raise source.unsupported(node, f"{symbol} ANY or ALL")
         query = quantified_query(node)
+        assert query is not None, "ANY or ALL of a subquery"
+        if is_row(node.this):
+            return self._by_rows(node, query, scalars)
         member = exp.In(this=node.this, query=query)
         tied, pairs = self._membership(member, scalars)
         ((outer, inner),) = pairs
-        if inner.type.kind is TypeKind.BOOLEAN:
-            raise source.unsupported(node, f"{symbol} ANY or ALL of {inner.type}")
+        if inner.type.kind is TypeKind.BOOLEAN:  # there is no least of them
+            return self._by_rows(node, query, scalars)
         join, columns = self._grouped(tied, aggregates_of(inner))
         with_all = isinstance(node.expression, exp.All)
         value = compared(function, outer_of(outer), columns, with_all=with_all)
         return within(tied.domain, SubqueryValue(joins=(join,), value=value))
+
+    def _by_rows(self, node: exp.Expr, query: exp.Expr, scalars: Scalars) -> SubqueryValue:
+        """The same, each row compared by itself."""
+        sides = node.this.expressions if is_row(node.this) else [node.this]
+        width = len(spelled_out(scalars, sides))
+
+        def test(columns: list[exp.Expr]) -> exp.Expr:
+            row = exp.Tuple(expressions=columns) if is_row(node.this) else columns[0]
+            return type(node)(this=node.this.copy(), expression=row)
+
+        with_all = isinstance(node.expression, exp.All)
+        return scalar_value(self, over_rows(query, width, test, with_all=with_all), scalars)
 
     # Shared parts.
 

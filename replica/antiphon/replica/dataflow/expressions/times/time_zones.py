@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 from antiphon.protocol.buffers import array_of, values_of
 from antiphon.protocol.expression import Call
 from antiphon.protocol.schema import TypeKind
+from antiphon.protocol.zone_names import iana_name
 from antiphon.replica.dataflow.expressions.frame import Frame, fail_valid
 from antiphon.replica.dataflow.expressions.times.temporal import OVERFLOW
 from antiphon.replica.dataflow.expressions.times.zone_rules import RULES_BEGIN, rules_of
-from antiphon.replica.dataflow.expressions.vector import Vector
+from antiphon.replica.dataflow.expressions.vector import Mask, Vector, both_valid
 
 Instants = npt.NDArray[np.int64]
 
@@ -34,19 +35,55 @@ def _at_zone(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     """timezone(zone, timestamptz) is a timestamp, timezone(zone, timestamp) a timestamptz."""
     zone, value = arguments[0].literal, arguments[1]
     assert zone is not None, "the zone is a literal"
-    name = str(zone.value)
-    inside = (value.values >= _FIRST) & (value.values <= _LAST)
-    fail_valid(frame, call, ~inside, value.valid, OVERFLOW, f"{value.type} out of range")
-    given = np.where(inside, value.values, 0)
-    try:
-        found = _read(given, name, is_instant=value.type.kind is TypeKind.TIMESTAMPTZ)
-    except (pa.ArrowInvalid, ZoneInfoNotFoundError):
+    given = _bounded(frame, call, value, value.valid)
+    is_instant = value.type.kind is TypeKind.TIMESTAMPTZ
+    found = _known(given, str(zone.value), is_instant=is_instant)
+    if found is None:
         # The planner knew it: this machine's database is another one.
         every = np.ones(frame.count, np.bool_)
-        message = f'time zone "{name}" is not known here'
-        fail_valid(frame, call, every, value.valid, "invalid_parameter_value", message)
+        _fail_unknown(frame, call, every, value.valid, str(zone.value))
         found = given
     return Vector.of_values(call.type, found, value.valid)
+
+
+def _at_zones(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+    """timezone_of(zone, time): the same by each row's own zone."""
+    zones, value = arguments
+    valid = both_valid(zones, value)
+    given = _bounded(frame, call, value, valid)
+    found = given.copy()
+    encoded = zones.array.dictionary_encode()
+    codes = values_of(encoded.indices.fill_null(-1))
+    for code, zone in enumerate(encoded.dictionary.to_pylist()):
+        rows = codes == code
+        name = iana_name(zone)
+        is_instant = value.type.kind is TypeKind.TIMESTAMPTZ
+        read = None if name is None else _known(given[rows], name, is_instant=is_instant)
+        if read is None:
+            _fail_unknown(frame, call, rows, valid, zone)
+        else:
+            found[rows] = read
+    return Vector.of_values(call.type, found, valid)
+
+
+def _bounded(frame: Frame, call: Call, value: Vector, valid: Mask | None) -> Instants:
+    """The times, 0 instead of those for which no zone has rules; these fail."""
+    inside = (value.values >= _FIRST) & (value.values <= _LAST)
+    fail_valid(frame, call, ~inside, valid, OVERFLOW, f"{value.type} out of range")
+    return np.where(inside, value.values, 0)
+
+
+def _known(times: Instants, zone: str, *, is_instant: bool) -> Instants | None:
+    """As `_read`; None: there is no such zone."""
+    try:
+        return _read(times, zone, is_instant=is_instant)
+    except (pa.ArrowInvalid, ZoneInfoNotFoundError):
+        return None
+
+
+def _fail_unknown(frame: Frame, call: Call, rows: Mask, valid: Mask | None, zone: str) -> None:
+    message = f'time zone "{zone}" is not known here'
+    fail_valid(frame, call, rows, valid, "invalid_parameter_value", message)
 
 
 def _read(times: Instants, zone: str, *, is_instant: bool) -> Instants:
@@ -80,4 +117,7 @@ def _numbers(array: pa.Array) -> Instants:
     return np.asarray(values_of(array.cast(pa.int64())), np.int64)
 
 
-FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {"timezone": _at_zone}
+FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
+    "timezone": _at_zone,
+    "timezone_of": _at_zones,
+}
