@@ -42,7 +42,7 @@ format('no directive') -- no directive
 concat_ws('-', 'a', NULL, 'b') -- a-b
 regexp_count('ABCABCAXYaxy', 'A.') -- 3
 regexp_count('aaa', '^a') -- 1
-regexp_count('hello wo', '\b') -- error: a regular expression that matches the empty text neither counts nor splits
+regexp_count('hello wo', '\y') -- error: a regular expression that matches the empty text neither counts nor splits
 regexp_instr('éABCDEF', 'C(.)') -- 4
 regexp_instr('ABC', 'x') -- 0
 regexp_substr('ABCDEF', 'C(.)') -- CD

@@ -325,7 +325,6 @@ make_interval(years => -1, days => 3) -- -1 years +3 days
 make_interval(days => -3, hours => 5) -- -3 days +05:00:00
 make_interval(months => -3, secs => 5.25) -- -3 mons +00:00:05.25
 make_date(-1, 1, 1) -- 0001-01-01 BC
-make_date(-44, 3, 15) -- 0044-03-15 BC
 make_date(1, 1, 1) - 1 -- 0001-12-31 BC
 make_timestamp(-44, 3, 15, 1, 2, 3.5) -- 0044-03-15 01:02:03.5 BC
 make_date(12345, 1, 1) -- 12345-01-01
@@ -358,7 +357,6 @@ timestamp '2024-01-01 23:59:60' -- 2024-01-02 00:00:00
 '2024-01-01 10:00:00Z'::timestamp -- 2024-01-01 10:00:00
 '2024-01-01 10:00:00+02'::timestamp -- 2024-01-01 10:00:00
 '1e-320'::float8 -- 1e-320
-sign(-0.5) -- -1
 sign(0.00) -- 0
 sign(123.45::numeric(5,2)) -- 1
 sign(2::smallint) -- 1
@@ -412,3 +410,207 @@ sqrt(2::float4) -- 1.4142135623730951
 (2^53)::bigint -- 9007199254740992
 9007199254740993::bigint::float8 -- 9.007199254740992e+15
 9007199254740993 = 9007199254740992::float8 -- true
+concat(true, false, NULL) -- tf
+concat(NULL::boolean, 'x') -- x
+concat_ws(',', true, 1) -- t,1
+format('%s', true) -- t
+format('%L', true) -- 't'
+E'a\nb' ~ 'a.b' -- true
+E'A\nb' ~* 'a.b' -- true
+E'a\nb' ~ '^b' -- false
+E'a\nb' ~ 'a$' -- false
+'foo bar' ~ '\ybar\y' -- true
+'foobar' ~ '\ybar\y' -- false
+'foobar' ~ '\Ybar' -- true
+'foo' ~ 'o\Z' -- true
+'foo' ~ '\Afo' -- true
+E'a\nb' !~ 'a.b' -- false
+regexp_replace(E'a\nb', '.', 'x', 'g') -- xxx
+regexp_count(E'a\nb', '.') -- 3
+regexp_split_to_array(E'a\nb', '.') -- {"","","",""}
+regexp_replace('a.b', '[.]', '-') -- a-b
+regexp_replace('foo bar', '\y', '|') -- |foo bar
+regexp_like(E'a\nb', 'A.B', 'i') -- true
+regexp_match('abc', '(?i)B') -- {b}
+'a[b' ~ 'a\[b' -- true
+'a]b' ~ '[]]' -- true
+'xy' ~ '[[:alpha:]]{2}' -- true
+'a\b' ~ 'a\\b' -- true
+regexp_replace('abc', 'x*', '|') -- |abc
+regexp_replace('abc', '^', '|') -- |abc
+regexp_replace('abc', '$', '|') -- abc|
+regexp_replace('abc', '', '|') -- |abc
+regexp_replace('abc', '$', '|', 'g') -- abc|
+regexp_replace('abc', '^', '|', 'g') -- |abc
+regexp_replace('', 'x*', '|') -- |
+regexp_replace('foo bar', '\y', '|', 'g') -- |foo| |bar|
+regexp_replace('foobar', '\Yo', 'X') -- fXobar
+regexp_replace('abc', 'b', '\1') -- ac
+regexp_replace('abc', 'b', '[\&]') -- a[b]c
+regexp_replace('abc', 'b', 'x\') -- ax\c
+regexp_replace('abc', 'b', '\\') -- a\c
+regexp_replace('abc', 'b', '\q') -- a\qc
+regexp_replace('abc', '(b)', '\1\1') -- abbc
+regexp_replace('abc', '(b)', '\2\1', 'g') -- abc
+regexp_replace('abcb', 'b', '\&\&', 'g') -- abbcbb
+regexp_replace('aBc', 'b', 'x', 'i') -- axc
+regexp_replace('abc', '(x)?b', '<\1>') -- a<>c
+regexp_replace('a(c', '[[:alpha:](]', 'X') -- X(c
+regexp_match('a(c', '([[:alpha:](]+)') -- {a(c}
+regexp_replace('a.b.c', '.', '-', 'g') -- -----
+regexp_replace('a.b.c', '\.', '-', 'g') -- a-b-c
+regexp_replace(E'x\ny', 'x.y', 'q') -- q
+regexp_replace('aaa', 'a*?', 'X') -- Xaaa
+regexp_replace('héllo', 'l+', 'é\&é') -- héélléo
+regexp_replace(NULL, 'a', 'b') -- null
+regexp_replace('abc', NULL, 'b') -- null
+regexp_replace('abc', 'b', NULL) -- null
+to_char(485, '999') --  485
+to_char(-485, '999') -- -485
+to_char(485, '9 9 9') --  4 8 5
+to_char(1485, '9,999') --  1,485
+to_char(1485, '9G999') --  1,485
+to_char(148.5, '999.999') --  148.500
+to_char(148.5, 'FM999.999') -- 148.5
+to_char(148.5, 'FM999.990') -- 148.500
+to_char(148.5, '999D999') --  148.500
+to_char(3148.5, '9G999D999') --  3,148.500
+to_char(-485, '999S') -- 485-
+to_char(-485, '999MI') -- 485-
+to_char(485, '999MI') -- 485 
+to_char(485, 'FM999MI') -- 485
+to_char(485, 'PL999') -- + 485
+to_char(485, 'SG999') -- +485
+to_char(-485, 'SG999') -- -485
+to_char(-485, '9SG99') -- 4-85
+to_char(-485, '999PR') -- <485>
+to_char(485, 'RN') --         CDLXXXV
+to_char(485, 'FMRN') -- CDLXXXV
+to_char(5.2, 'FMRN') -- V
+to_char(482, '999th') --  482nd
+to_char(485, '"Good number:"999') -- Good number: 485
+to_char(485.8, '"Pre:"999" Post:" .999') -- Pre: 485 Post: .800
+to_char(12, '99V999') --  12000
+to_char(12.4, '99V999') --  12400
+to_char(12.45, '99V9') --  125
+to_char(-0.1, '99.99') --   -.10
+to_char(-0.1, 'FM9.99') -- -.1
+to_char(-0.1, 'FM90.99') -- -0.1
+to_char(0.1, '0.9') --  0.1
+to_char(12, '9990999.9') --     0012.0
+to_char(12, 'FM9990999.9') -- 0012.
+to_char(1234567, '999') --  ###
+to_char(12345.678, '99,999.9') --  12,345.7
+to_char(0, '999') --    0
+to_char(0, 'FM999') -- 0
+to_char(0.5, '999.99') --     .50
+to_char(1.5, '0000.00') --  0001.50
+to_char(-1.5, '0000.00') -- -0001.50
+to_char(123.456::float8, '999.99') --  123.46
+to_char(123.456::float4, '999.99') --  123.46
+to_char(1e10::float8, '999.99') --  ###.##
+to_char('NaN'::float8, '999.99') --  NaN
+to_char(NULL::int, '999') -- null
+to_char(1234.5, 'FM9,999,999.00') -- 1,234.50
+to_char(0.123, 'FM0.00') -- 0.12
+to_char(99.995, 'FM999.00') -- 100.00
+to_char(-99.995, '999.00') -- -100.00
+to_char(5, '00000') --  00005
+to_char(5, 'FM00000') -- 00005
+to_char(interval '40 days 30 hours', 'DD HH24') -- 40 30
+to_char(interval '1 year 2 months', 'YYYY MM') -- 0001 02
+to_char(interval '-2 hours', 'HH24:MI') -- -02:00
+to_number('12,454.8', '99G999D9') -- 12454.8
+to_number('-12', 'S99') -- -12
+to_number('1485', '9,999') -- 1485
+to_number('0.5', '9.9') -- 0.5
+to_char(timestamp '2024-01-05 15:04:05.123456', 'HH:MI:SS.US') -- 03:04:05.123456
+to_char(timestamp '2024-01-05 15:04:05', 'HH12 am') -- 03 pm
+to_char(timestamp '2024-01-05 00:04:05', 'HH12 A.M.') -- 12 A.M.
+to_char(timestamp '2024-01-05 15:04:05', 'SSSS') -- 54245
+to_char(timestamp '2024-01-05 15:04:05', 'Y,YYY') -- 2,024
+to_char(timestamp '2024-01-05 15:04:05', 'YYY YY Y IYYY IYY IY I') -- 024 24 4 2024 024 24 4
+to_char(timestamp '2024-01-05 15:04:05', 'MONTH Month month MON Mon mon') -- JANUARY   January   january   JAN Jan jan
+to_char(timestamp '2024-01-05 15:04:05', 'DAY Day day DY Dy dy') -- FRIDAY    Friday    friday    FRI Fri fri
+to_char(timestamp '2024-01-05 15:04:05', 'DDD IDDD DD D ID') -- 005 005 05 6 5
+to_char(timestamp '2024-01-05 15:04:05', 'W WW IW CC J Q RM rm') -- 1 01 01 21 2460315 1 I    i   
+to_char(timestamp '2024-01-05 15:04:05', 'FMMonth FMDDth, YYYY') -- January 5th, 2024
+to_char(timestamp '2024-01-22 15:04:05', 'DDth DDTH') -- 22nd 22ND
+to_char(timestamp '2024-01-11 15:04:05', 'DDth') -- 11th
+to_char(timestamp '2024-01-05 15:04:05', '"Year:" YYYY') -- Year: 2024
+to_char(timestamp '2024-01-05 15:04:05', 'FF1 FF3 FF6') -- 0 000 000000
+to_char(timestamp '2024-01-05 15:04:05.987', 'FF1 FF3 FF6') -- 9 987 987000
+to_char(timestamptz '2024-01-05 15:04:05+00', 'TZ OF') -- UTC +00
+to_char(timestamp '2024-01-05 15:04:05', 'BC AD bc a.d.') -- AD AD ad a.d.
+to_char(timestamp '2024-01-05 15:04:05', 'FMHH24:FMMI:FMSS') -- 15:4:5
+to_date('2024 1 5', 'YYYY MM DD') -- 2024-01-05
+to_date('Jan 5 2024', 'Mon DD YYYY') -- 2024-01-05
+to_date('January 5, 2024', 'Month DD, YYYY') -- 2024-01-05
+to_date('24', 'YY') -- 2024-01-01
+to_date('99', 'YY') -- 1999-01-01
+to_timestamp('2024-01-05 15:04:05.123', 'YYYY-MM-DD HH24:MI:SS.MS') -- 2024-01-05 15:04:05.123+00
+to_timestamp('15:04 2024-01-05', 'HH24:MI YYYY-MM-DD') -- 2024-01-05 15:04:00+00
+to_timestamp('3:04 PM 2024-01-05', 'HH12:MI AM YYYY-MM-DD') -- 2024-01-05 15:04:00+00
+format('%L', 'it''s') -- 'it''s'
+format('%L', NULL) -- NULL
+format('%10s|', 'a') --          a|
+format('%-10s|', 'a') -- a         |
+format('%*s|', 5, 'a') --     a|
+format('%2$s %1$s', 'a', 'b') -- b a
+format('%s', NULL) -- 
+format('%%') -- %
+format('%1$*2$s|', 'a', 5) --     a|
+sha224('abc'::bytea) -- \x23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7
+sha384('abc'::bytea) -- \xcb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7
+sha512('abc'::bytea) -- \xddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f
+get_byte('\x1234'::bytea, 1) -- 52
+set_byte('\x1234'::bytea, 1, 255) -- \x12ff
+get_bit('\x1234'::bytea, 3) -- 0
+set_bit('\x1234'::bytea, 3, 1) -- \x1a34
+substring('\x123456'::bytea from 2 for 1) -- \x34
+position('\x34'::bytea in '\x123456'::bytea) -- 2
+overlay('\x123456'::bytea placing '\xff'::bytea from 2) -- \x12ff56
+btrim('\x001200'::bytea, '\x00'::bytea) -- \x12
+length('\x1234'::bytea) -- 2
+'\x12'::bytea || '\x34'::bytea -- \x1234
+encode('\x1234'::bytea, 'escape') -- 4
+decode('a\\001', 'escape') -- \x615c303031
+convert_from('\xc3a9'::bytea, 'UTF8') -- é
+bit_count('\x1234'::bytea) -- 5
+array_lower(ARRAY[1,2], 1) -- 1
+array_upper(ARRAY[1,2], 1) -- 2
+array_dims(ARRAY[1,2,3]) -- [1:3]
+array_fill(7, ARRAY[3]) -- {7,7,7}
+trim_array(ARRAY[1,2,3], 2) -- {1}
+array_positions(ARRAY[1,2,1], 1) -- {1,3}
+array_cat(ARRAY[1], ARRAY[2]) -- {1,2}
+array_append(NULL::int[], 1) -- {1}
+array_prepend(1, NULL::int[]) -- {1}
+regexp_split_to_array('a1b2c', '\d') -- {a,b,c}
+regexp_count('abcabc', 'b') -- 2
+regexp_instr('abcabc', 'b', 1, 2) -- 5
+regexp_substr('abcabc', 'b.', 1, 2) -- bc
+regexp_replace('abcabc', 'b', 'X', 1, 2) -- abcaXc
+regexp_like('abc', 'B', 'i') -- true
+normalize('e' || chr(769), NFC) -- é
+'e' IS NORMALIZED -- true
+justify_interval(interval '1 mon 33 days') -- 2 mons 3 days
+isfinite(timestamp '2024-01-01') -- true
+isfinite(interval '1 day') -- true
+date_bin('1 hour', timestamp '2020-02-11 15:44:17', timestamp '2001-01-01 02:30') -- 2020-02-11 15:30:00
+cot(1) -- 0.6420926159343306
+log10(100) -- 2
+ln(exp(1)) -- 1
+bool 'true' -- true
+width_bucket(5, ARRAY[1, 3, 4, 10]) -- 3
+num_nonnulls(1, NULL) -- 1
+left('abc', 0) -- 
+'a' SIMILAR TO 'a|b' -- true
+'abc' SIMILAR TO 'a_c' -- true
+'abc' SIMILAR TO '%(b|d)%' -- true
+'a+b' SIMILAR TO 'a\+b' -- true
+'aab' SIMILAR TO 'a{2}b' -- true
+'ABC' ~ '(?i)abc' -- true
+'a.b' ~ 'a\.b' -- true
+'abc' ~ '[[:alpha:]]+' -- true
+'abc' ~ '\d' -- false

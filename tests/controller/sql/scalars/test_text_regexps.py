@@ -118,7 +118,7 @@ def test_a_group_of_a_match_is_asked_for_by_its_number() -> None:
     [
         "regexp_replace(t, '^a', 'x', 1, 2)",
         "regexp_substr(t, '(a)$', 1, 2, '', 1)",
-        "regexp_matches(t, '\\ba', 'g')",
+        "regexp_matches(t, '\\ya', 'g')",
         "regexp_matches(t, t, 'g')",
     ],
 )

@@ -162,13 +162,24 @@ def _scaled(factor: float) -> Builder:
     return build
 
 
+def as_output(value: Expression) -> Expression:
+    """As concat() and format() write it: a boolean is t or f there, and a word in a cast."""
+    if value.type != BOOLEAN:
+        return cast(value, TEXT)
+    found = tuple(
+        Branch(condition=condition, value=Literal(value=letter, type=TEXT))
+        for condition, letter in ((value, "t"), (call("not", [value], BOOLEAN), "f"))
+    )
+    return Case(branches=found, otherwise=Literal(value=None, type=TEXT), type=TEXT)
+
+
 def _concat(arguments: Arguments) -> Expression:
     """concat(a, b, ...) leaves nulls out, unlike `||`."""
     if not arguments.values:
         raise arguments.wrong()
     empty = Literal(value="", type=TEXT)
     parts = [
-        call("coalesce", [cast(arguments.settled(i), TEXT), empty], TEXT)
+        call("coalesce", [as_output(arguments.settled(i)), empty], TEXT)
         for i in range(len(arguments.values))
     ]
     return parts[0] if len(parts) == 1 else call("concat", parts, TEXT)

@@ -16,6 +16,7 @@ from antiphon.controller.sql.scalars.escapes import pattern_with_escape
 from antiphon.controller.sql.scalars.functions import call
 from antiphon.controller.sql.scalars.quantifiers import quantified_text
 from antiphon.controller.sql.scalars.text_patterns import similar_to_regexp
+from antiphon.controller.sql.scalars.text_regexps import re2_pattern
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import BOOLEAN, TEXT
 
@@ -57,17 +58,15 @@ def _escape(scalars: Scalars, node: exp.Expr) -> Expression:
     return _matched(scalars, like, function, pattern)
 
 
-def _regexp(prefix: str) -> Handler:
+def _regexp(flags: str) -> Handler:
     def build(scalars: Scalars, node: exp.Expr) -> Expression:
         expect_only(scalars.source, node, "this", "expression", "negate")
         if quantified_list(node) is not None:
             return quantified_text(scalars, node)
-        pattern = scalars.typed(node.expression)
-        if prefix:
-            if not isinstance(pattern, Unknown) or pattern.value is None:
-                raise scalars.source.unsupported(node, "~* with a pattern that is not a literal")
-            pattern = Unknown(prefix + pattern.value)
-        return _matched(scalars, node, "regexp_match", pattern)
+        given, spot = scalars.typed(node.expression), node.expression
+        pattern = coerce(scalars.source, spot, given, TEXT, "the pattern")
+        wanted = re2_pattern(scalars.source, spot, pattern, flags)
+        return _matched(scalars, node, "regexp_match", wanted)
 
     return build
 
@@ -107,7 +106,7 @@ PATTERN_HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.ILike: _like("ilike"),
         exp.Escape: _escape,
         exp.RegexpLike: _regexp(""),
-        exp.RegexpILike: _regexp("(?i)"),
+        exp.RegexpILike: _regexp("i"),
         exp.SimilarTo: _similar,
     }
 )

@@ -9,7 +9,7 @@ from typing import Final
 
 from antiphon.controller.sql.algebra.fold import fold
 from antiphon.controller.sql.binding.coercion import Unknown, cast
-from antiphon.controller.sql.scalars.functions import Arguments, Builder, call, fixed
+from antiphon.controller.sql.scalars.functions import Arguments, Builder, as_output, call, fixed
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
 from antiphon.protocol.schema import BOOLEAN, BYTEA, INT32, TEXT, Type
 
@@ -129,7 +129,7 @@ def _format(arguments: Arguments) -> Expression:
             raise arguments.source.unsupported(arguments.spots[0], "%I in format", hint)
         width, following = _width(arguments, match, following)
         index = following if match["place"] is None else int(match["place"])
-        value = cast(_given(arguments, index), TEXT)
+        value = as_output(_given(arguments, index))
         made, nothing = (quoted(value), "NULL") if match["kind"] == "L" else (value, "")
         value = call("coalesce", [made, _text(nothing)], TEXT)
         parts.append(_filled(value, width, left=match["left"] is not None))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from antiphon.controller.sql.binding.coercion import Unknown, cast
-from antiphon.controller.sql.scalars.functions import Arguments, Builder, call
+from antiphon.controller.sql.binding.coercion import Unknown
+from antiphon.controller.sql.scalars.functions import Arguments, Builder, as_output, call
 from antiphon.controller.sql.scalars.number_formats import number_text, read_number
 from antiphon.controller.sql.scalars.time_texts import moment_text
 from antiphon.protocol.expression import Expression, Literal
@@ -71,7 +71,7 @@ def concat_ws(arguments: Arguments) -> Expression:
     parts = [
         call("coalesce", [call("concat", [separator, value], TEXT), nothing], TEXT)
         for value in (
-            cast(arguments.settled(place), TEXT) for place in range(1, len(arguments.values))
+            as_output(arguments.settled(place)) for place in range(1, len(arguments.values))
         )
     ]
     # Each value that is there has a separator before it: the first is cut off.

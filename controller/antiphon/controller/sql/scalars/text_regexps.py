@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from antiphon.controller.sql.parsing.source import Source, Spot
 from antiphon.controller.sql.scalars.functions import Arguments, Builder, call, fixed
+from antiphon.controller.sql.scalars.regexp_dialect import RefusedRegexp, flagged, for_re2
 from antiphon.controller.sql.scalars.text_functions import text_literal
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
 from antiphon.protocol.schema import BOOLEAN, INT32, TEXT, Type, list_of
 
-# i: in any case; c: not so; s: `.` is a line's end too.
+# i: in any case; c: not so; s: `.` is a line's end too, as it is without a flag.
 _FLAGS: Final = frozenset("ics")
 _TOKENS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\^|\$|\(\?P?<|\(\?|\(", re.DOTALL)
 _LOOKING_BACK: Final = frozenset({"^", "\\A", "\\b", "\\B"})
@@ -66,14 +68,28 @@ def _flags(arguments: Arguments, index: int, more: str = "") -> str:
     return flags
 
 
-def _pattern(arguments: Arguments, flags: str) -> Expression:
-    """The pattern, as RE2 takes flags: in front of it. Of i and c the last one counts."""
+def _pattern(arguments: Arguments, flags: str = "") -> Expression:
+    """The pattern for RE2. Of the flags i and c the last one counts."""
     case = "i" if flags.rfind("i") > flags.rfind("c") else ""
-    prefix = case + "s" * ("s" in flags)
     pattern = arguments.as_type(1, TEXT)
-    if not prefix:
+    return re2_pattern(arguments.source, arguments.spots[1], pattern, case)
+
+
+def re2_pattern(source: Source, spot: Spot, pattern: Expression, flags: str) -> Expression:
+    """The pattern for RE2, with flags in front of it.
+
+    Raises:
+        UnsupportedSql: a literal that RE2 has nothing like.
+    """
+    if not isinstance(pattern, Literal):
+        # What a column's pattern says is known to the replica alone.
+        return call("concat", [Literal(value=f"(?{flags}s)", type=TEXT), pattern], TEXT)
+    if not isinstance(pattern.value, str):
         return pattern
-    return call("concat", [Literal(value=f"(?{prefix})", type=TEXT), pattern], TEXT)
+    try:
+        return Literal(value=flagged(for_re2(pattern.value), flags), type=TEXT)
+    except RefusedRegexp as refused:
+        raise source.unsupported(spot, refused.what, refused.hint) from None
 
 
 def _rest(arguments: Arguments, start: int) -> Expression:
@@ -81,7 +97,7 @@ def _rest(arguments: Arguments, start: int) -> Expression:
     text = arguments.as_type(0, TEXT)
     if start == 1:
         return text
-    pattern = arguments.as_type(1, TEXT)
+    pattern = _pattern(arguments)
     known = isinstance(pattern, Literal) and isinstance(pattern.value, str)
     if not known or looks_back(str(getattr(pattern, "value", ""))):
         what = f"{arguments.name} from a later start, of a pattern that may look back,"
@@ -277,7 +293,8 @@ def _part(arguments: Arguments) -> Expression:
     of it if it has none. A literal without a type is a pattern, as in PostgreSQL."""
     if len(arguments.values) != 2 or _is_number(arguments, 1):
         return _SLICE(arguments)
-    groups = call("regexp_groups", [arguments.as_type(i, TEXT) for i in (0, 1)], list_of(TEXT))
+    read = [arguments.as_type(0, TEXT), _pattern(arguments)]
+    groups = call("regexp_groups", read, list_of(TEXT))
     return call("element", [groups, _number(1)], TEXT)
 
 

@@ -24,6 +24,7 @@ from antiphon.replica.dataflow.expressions.text import (
     code_points,
     encodings,
     number_texts,
+    regexp_replacing,
     regexps,
     textual,
 )
@@ -53,6 +54,7 @@ _STRICT: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     **byte_strings.FUNCTIONS,
     **number_texts.FUNCTIONS,
     **regexps.FUNCTIONS,
+    **regexp_replacing.FUNCTIONS,
     **temporal_fields.FUNCTIONS,
     **temporal_values.FUNCTIONS,
     **time_zones.FUNCTIONS,

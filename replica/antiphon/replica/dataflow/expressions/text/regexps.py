@@ -33,7 +33,10 @@ def grouped(pattern: str) -> tuple[str, int]:
             found.append(pattern[place : place + 2])
             place += 2
             continue
-        if in_class:
+        if pattern.startswith("[:", place) and in_class:  # the name of a class in it
+            char = pattern[place : pattern.find(":]", place) + 2] or char
+            place += len(char) - 1
+        elif in_class:
             in_class = char != "]"
         elif char == "[":
             in_class = True

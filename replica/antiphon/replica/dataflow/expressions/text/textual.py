@@ -259,23 +259,6 @@ def _regexp_match(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     return Vector.of_array(call.type, found)
 
 
-def _regexp_replace(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
-    """The first match, or with the flag g all, replaced; backslash and digit name a group."""
-    patterns = checked_patterns(frame, call, arguments)
-
-    def replace(text: pa.Array, pattern: str, replacement: str, flags: str) -> pa.Array:
-        prefix = "(?i)" if "i" in flags else ""
-        most = -1 if "g" in flags else 1
-        replacement = replacement.replace("\\&", "\\0")
-        return pc.replace_substring_regex(
-            text, prefix + pattern, replacement, max_replacements=most
-        )
-
-    flags = arguments[3:] or [Vector.of_literal(call.arguments[0].type, "", frame.count)]
-    parameters = [patterns, arguments[2], *flags]
-    return _text(by_constants(replace, arguments[0].array, parameters, pa.string()), call)
-
-
 def checked_patterns(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     """The patterns; those that do not compile fail their rows and become null."""
     patterns = arguments[1]
@@ -328,5 +311,4 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "like": _by_constants(lambda text, pattern: _like(text, pattern, fold=False)),
     "ilike": _by_constants(lambda text, pattern: _like(text, pattern, fold=True)),
     "regexp_match": _regexp_match,
-    "regexp_replace": _regexp_replace,
 }
