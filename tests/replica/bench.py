@@ -247,9 +247,9 @@ class Bench:
     def work(self) -> None:
         self._take(self.worker.work(self.fuel, self.now_ms))
 
-    def run(self) -> None:
-        """Until nothing moves any more, and what is to be written was."""
-        for _ in range(10_000):
+    def run(self, steps: int | None = None) -> None:
+        """So many steps, or until nothing moves any more, and what is to be written was."""
+        for _ in range(10_000 if steps is None else steps):
             if self._waiting:
                 self._perform(self._waiting.pop(0))
             elif self.last.busy:
@@ -261,7 +261,7 @@ class Bench:
                 self.work()
             else:
                 return
-        raise AssertionError("it never comes to rest")
+        assert steps is not None, "it never comes to rest"
 
     def wait(self, milliseconds: int) -> None:
         """Time passes, and the worker wakes if it asked to."""

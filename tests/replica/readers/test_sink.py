@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.protocol.command import AllowWrites, CreateDataflow
 from antiphon.protocol.dataflow import MaterializedViewExport
 from antiphon.replica.ports import AppendShard
+from antiphon.replica.readers import sink
 from antiphon.replica.readers.sink import RETRY_MS
 from tests.replica.bench import Bench, Shard, Store, X, compact, schedule
 from tests.replica.scripted import TABLE, at, dataflow
@@ -114,6 +116,56 @@ def test_the_first_write_corrects_what_the_shard_holds() -> None:
     writing(store, as_of=14)
     agree(store, range(15, 20))
     assert store.content(X, 14) == Counter({(9, "wrong"): 2}), "the past stays what it was"
+
+
+def many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table whose rows are more than one piece."""
+    monkeypatch.setattr(sink, "PIECE_BYTES_MAX", 100)
+    store.changes[TABLE] = [((number, "a"), 5, 1) for number in range(20)]
+
+
+def test_a_large_first_write_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(upper=20)
+    many(store, monkeypatch)
+    bench = writing(store, as_of=17)
+    assert store.shards[X].upper == at(20)
+    agree(store, range(17, 20))
+    assert {time for _, time, _ in store.shards[X].changes} == set(range(13, 18))
+    assert appends(bench) == 1 + 5 + 1, "asked, five pieces, what follows them"
+    assert [s.collection for s in bench.snapshots()] == [TABLE], (
+        "what was written is not read again"
+    )
+
+
+def test_pieces_need_room_before_the_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(upper=20)
+    many(store, monkeypatch)
+    store.shards[X] = Shard(upper=at(16), changes=[((9, "wrong"), 5, 2)])
+    writing(store, as_of=17)
+    agree(store, range(17, 20))
+    assert {time for _, time, _ in store.shards[X].changes} == {5, 16, 17}
+
+
+def test_a_large_tick_is_not_said_before_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(upper=20)
+    bench = writing(store)
+    many(store, monkeypatch)
+    store.changes[TABLE] = [(row, 40, diff) for row, _, diff in store.changes[TABLE]]
+    bench.tick(40)
+    agree(store, range(19, 41))
+
+
+def test_two_replicas_write_pieces_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(upper=20)
+    many(store, monkeypatch)
+    one, other = Bench(store), Bench(store)
+    for bench in (one, other):
+        bench.connect(view(as_of=17), schedule(X), writes=True)
+    for _ in range(200):
+        one.run(1)
+        other.run(1)
+    assert store.shards[X].upper == at(20)
+    agree(store, range(17, 20))
 
 
 def test_a_shard_behind_as_of_is_corrected_at_as_of() -> None:

@@ -4,7 +4,8 @@ Every replica computes the view; those that may write append its changes to the 
 compare-and-append, so that whoever is first wins and the others adopt what the shard says. The
 first write after a start corrects: it reads what the shard holds and appends the difference to
 what it should hold, so that an earlier mistake, a half-done hand-over or a changed plan heals
-instead of adding up.
+instead of adding up. A large correction is written in pieces, at times before the first that
+anybody may read: so it fits messages, and what others have to say is said in between.
 
 States: silent (may not write) -> asking (where does the shard stand?) -> reading (what does it
 hold there?) -> writing. A failure that may pass goes back to asking after a pause; a fence is for
@@ -20,6 +21,7 @@ from typing import Final
 from antiphon.protocol.errors import EpochFenced
 from antiphon.protocol.frontier import CLOSED, TIME_MAX, Frontier
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch
+from antiphon.protocol.limits import MIB
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.arrangements.trace import Trace
 from antiphon.replica.dataflow.columns.zset import Zset
@@ -39,6 +41,8 @@ RETRY_MS: Final = 1_000
 # Nobody waits for a change to be in the store: what is not there yet is computed again. So a write
 # waits for the ticks that follow, as each is a transaction.
 WRITE_WAIT_MS: Final = 50
+# Of one append: well below MESSAGE_BYTES_MAX, since rows are estimated before they are encoded.
+PIECE_BYTES_MAX: Final = 16 * MIB
 # No shard stands here: an append that expects it changes nothing and is told the upper.
 _NOWHERE: Final = Frontier(TIME_MAX)
 
@@ -72,6 +76,7 @@ class Sink:
         self._writer: tuple[Epoch, ClaimId] | None = None
         self._waiting: int | None = None  # the number of the request under way
         self._persisted: list[Zset] | None = None  # what the shard holds; None: what it should
+        self._pieces: list[tuple[int, Zset]] = []  # of a correction, those to be written yet
         self._retry_at_ms = 0
         self.write_at_ms: int | None = None  # None: the shard lacks nothing
 
@@ -90,6 +95,7 @@ class Sink:
         self._writer = None
         self._waiting = None
         self._persisted = None
+        self._pieces = []
         self._state = _State.SILENT
 
     @property
@@ -108,6 +114,8 @@ class Sink:
         self.shard_upper = answer.upper if known is None else known.join(answer.upper)
         if self._state is _State.ASKING:
             self._read()
+        elif answer.applied and self._pieces:
+            self._write_piece()
         elif answer.applied:
             self._persisted = None
         elif self._persisted is not None:
@@ -157,8 +165,21 @@ class Sink:
     def _write(self, lower: Frontier, upper: Frontier) -> None:
         assert lower.time is not None, "nothing follows a closed shard"
         changes = self._changes(lower.time, upper)
-        if changes is not None:
+        if changes is None:
+            return
+        # What is at since is a correction, and nobody reads before it; ticks come after it.
+        if changes and changes[0][0] == self._trace.since.time:
+            self._pieces = _in_pieces(*changes[0], lower.time)
+        if self._pieces:
+            self._write_piece()
+        else:
             self._append(lower, upper, encode(self._schema, changes))
+
+    def _write_piece(self) -> None:
+        """What follows the last piece is written when that is there, as any change is."""
+        assert self.shard_upper is not None, "writing without knowing where"
+        time, piece = self._pieces.pop(0)
+        self._append(self.shard_upper, Frontier(time + 1), encode(self._schema, [(time, piece)]))
 
     def _changes(self, lower: int, upper: Frontier) -> Ticks | None:
         """What the shard lacks from `lower` on; None: the trace has not come so far.
@@ -218,6 +239,7 @@ class Sink:
         """What the shard holds: nothing before its first write."""
         assert self.shard_upper is not None, "reading a shard that was not asked"
         self._persisted = []
+        self._pieces = []
         if self.shard_upper.time is None or self.shard_upper.time == 0:
             self._state = _State.WRITING
             return
@@ -233,5 +255,19 @@ class Sink:
 
     def _pause(self, now_ms: int) -> None:
         self._persisted = None
+        self._pieces = []
         self._state = _State.PAUSED
         self._retry_at_ms = now_ms + RETRY_MS
+
+
+def _in_pieces(time: int, rows: Zset, lower: int) -> list[tuple[int, Zset]]:
+    """A large change at one time as several, at times from `lower` on up to it, errors with the
+    last; none if it is small, or there is no room before it."""
+    size = int(rows.diffs.nbytes) + sum(int(column.nbytes) for column in rows.columns)
+    count = min(-(-size // PIECE_BYTES_MAX), time - lower + 1)
+    if count <= 1:
+        return []
+    each = -(-rows.row_count // count)
+    parts = [rows.slice(place * each, each) for place in range(count)]
+    parts[-1] = Zset(parts[-1].columns, parts[-1].diffs, rows.errors)
+    return [(time - count + 1 + place, part) for place, part in enumerate(parts)]
