@@ -28,12 +28,14 @@ from antiphon.controller.sql.statement import (
     StatementText,
     Subscribe,
 )
+from antiphon.controller.statements.failing_rows import located
 from antiphon.controller.statements.show import schema_of
 from antiphon.history.store import ProducerSequence
 from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto, schema_to_proto
 from antiphon.protocol.dataflow import Export, SubscribeExport
 from antiphon.protocol.delta import decode_batch, delta_schema, encode_batch
 from antiphon.protocol.errors import (
+    DataError,
     InvalidArgument,
     ReadConflict,
     RemoteProtocolError,
@@ -97,6 +99,8 @@ class Execution:
                 return
             except CatalogMoved:
                 continue
+            except DataError as error:
+                raise located(error, statement, catalog) from error
         raise _moving()
 
     async def _performed(
