@@ -67,7 +67,7 @@ def test_collations_by_bytes_and_names_of_constraints_change_nothing() -> None:
         ("(a int, a text)", 'column "a" is defined twice'),
         ("(a int PRIMARY KEY, b int PRIMARY KEY)", "there is one PRIMARY KEY"),
         ("(a int, PRIMARY KEY (b))", 'column "b" does not exist'),
-        ("(a int, PRIMARY KEY (a, a))", 'column "a" is in the key twice'),
+        ("(a int, PRIMARY KEY (a, a))", 'column "a" is named twice'),
         ("(a)", 'the type of column "a" is expected'),
         ("(a int REFERENCES t (b))", "REFERENCES of a column is not supported"),
     ],

@@ -18,6 +18,7 @@ from antiphon.controller.sql.parsing.literal_text import (
     DAY_MICROSECONDS,
     fit_decimal,
     fit_integer,
+    fit_text,
     from_datetime,
     narrow,
     read_value,
@@ -353,19 +354,6 @@ def _ascii(change: Callable[[str], str]) -> Callable[[list[Any], list[Type], Typ
         return change(values[0])
 
     return evaluate
-
-
-def fit_text(text: str, length: int) -> str:
-    """A text as it is written where there is room for so many characters.
-
-    Raises:
-        ValueError: it is longer, and not only by blanks at its end.
-    """
-    if len(text) <= length:
-        return text
-    if text[length:].strip(" "):
-        raise ValueError(f"value too long for type character varying({length})")
-    return text[:length]
 
 
 _SEES_NULLS: Final = frozenset(

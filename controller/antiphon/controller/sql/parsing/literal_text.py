@@ -77,6 +77,19 @@ def narrow(value: float) -> float:
     return nearest
 
 
+def fit_text(text: str, length: int) -> str:
+    """A text as it is written where there is room for so many characters.
+
+    Raises:
+        ValueError: it is longer, and not only by blanks at its end.
+    """
+    if len(text) <= length:
+        return text
+    if text[length:].strip(" "):
+        raise ValueError(f"value too long for type character varying({length})")
+    return text[:length]
+
+
 def fit_integer(value: int, kind: Type) -> int:
     half = 1 << (INTEGER_BITS[kind.kind] - 1)
     if not -half <= value < half:

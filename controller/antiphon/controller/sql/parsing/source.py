@@ -98,7 +98,7 @@ def in_one_line(message: str) -> str:
 
 def near_miss(name: str, known: Iterable[str]) -> str:
     """`; did you mean "x"?`, or nothing when no name is close."""
-    close = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.65)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 

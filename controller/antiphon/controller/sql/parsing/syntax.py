@@ -17,6 +17,13 @@ PAIR_NAMES: Final = frozenset(
         "regr_sxy", "regr_syy",
     }
 )  # fmt: skip
+# Functions that are nothing without OVER.
+WINDOW_NAMES: Final = frozenset(
+    {
+        "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead",
+        "first_value", "last_value", "nth_value",
+    }
+)  # fmt: skip
 AGGREGATE_NAMES: Final = frozenset(
     {
         *PAIR_NAMES,
@@ -73,6 +80,7 @@ _PART_NAMES: Final = {
     "locks": "FOR UPDATE or FOR SHARE", "sample": "TABLESAMPLE", "laterals": "LATERAL",
     "pivots": "PIVOT", "db": "a name with a schema", "windows": "a named window",
     "spec": "the frame of a window", "only": "ONLY", "ordinality": "WITH ORDINALITY",
+    "tables": "a table before FROM",
 }  # fmt: skip
 
 
@@ -119,6 +127,8 @@ def describe(node: exp.Expr) -> str:
         exp.Window: "a window function", exp.Subquery: "a subquery", exp.In: "IN (subquery)",
         exp.Exists: "EXISTS", exp.Array: "an array", exp.Bracket: "a subscript",
         exp.Parameter: "a parameter", exp.Placeholder: "a parameter",
+        exp.Add: '"+"', exp.Sub: '"-"', exp.Mul: '"*"', exp.Div: '"/"',
+        exp.CurrentUser: "current_user",
     }  # fmt: skip
     return named.get(type(node), type(node).__name__.upper())
 

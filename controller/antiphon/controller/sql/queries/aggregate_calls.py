@@ -143,6 +143,8 @@ def _written(
     if distinct:
         expect_only(source, nodes[0], "expressions")
         nodes = list(nodes[0].expressions)
+        if any(isinstance(part, exp.Star) for part in nodes):
+            raise source.unsupported(call, f"{name}(DISTINCT *)", "; name the columns in a row")
     order = tuple((scalars.lower(item.this), *sort_direction(item)) for item in items)
     return nodes, distinct, order
 

@@ -14,7 +14,13 @@ from antiphon.controller.sql.algebra.plans import extended, width_of
 from antiphon.controller.sql.binding.coercion import cast, coerce, unify
 from antiphon.controller.sql.binding.scope import WINDOWS, is_window
 from antiphon.controller.sql.parsing.source import Source
-from antiphon.controller.sql.parsing.syntax import expect_only, function_name, is_aggregate, name_of
+from antiphon.controller.sql.parsing.syntax import (
+    WINDOW_NAMES,
+    expect_only,
+    function_name,
+    is_aggregate,
+    name_of,
+)
 from antiphon.controller.sql.queries.aggregate_calls import AggregateCall, aggregate_call
 from antiphon.controller.sql.queries.ordering import sort_direction
 from antiphon.controller.sql.queries.pair_aggregates import is_pair, pair_of
@@ -42,6 +48,7 @@ _RANKS: Final[Mapping[str, tuple[int, int, Type | None]]] = MappingProxyType(
 _VALUES: Final[Mapping[str, tuple[int, int, Type | None]]] = MappingProxyType(
     {"first_value": (1, 1, None), "last_value": (1, 1, None), "nth_value": (2, 2, None)}
 )
+assert _RANKS.keys() | _VALUES.keys() == WINDOW_NAMES, "they are told of without OVER"
 _PASSING_NULLS: Final = frozenset({"lag", "lead", *_VALUES})
 IGNORING: Final = "_ignoring_nulls"  # how a plan names those that pass nulls over
 DISTINCT: Final = "_distinct"  # and those to which a value counts once

@@ -27,6 +27,7 @@ from antiphon.controller.sql.binding.types import text_length, type_from_sql
 from antiphon.controller.sql.parsing.literal_text import read_interval
 from antiphon.controller.sql.parsing.source import near_miss
 from antiphon.controller.sql.parsing.syntax import (
+    WINDOW_NAMES,
     expect_only,
     function_name,
     is_row,
@@ -312,6 +313,8 @@ def _named(name: str) -> Handler:
 def _call(scalars: Scalars, node: exp.Expr, name: str, nodes: Sequence[exp.Expr]) -> Expression:
     build = BUILDERS.get(name)
     if build is None:
+        if name in WINDOW_NAMES:
+            raise scalars.source.invalid(node, f"{name} needs OVER (...)")
         hint = REFUSED.get(name) or near_miss(name, BUILDERS)
         raise scalars.source.unsupported(node, f"the function {name}", hint)
     values = tuple(scalars.typed(argument) for argument in nodes)

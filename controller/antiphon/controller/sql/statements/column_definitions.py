@@ -192,7 +192,7 @@ def _span(cursor: Cursor, ends: frozenset[str]) -> tuple[int, int]:
 def positions_of(
     source: Source, names: Sequence[tuple[str, int]], schema: Schema
 ) -> tuple[int, ...]:
-    """Where the key's columns stand.
+    """Where the columns stand.
 
     Raises:
         InvalidSql: unknown, twice, or of a type that has no order.
@@ -204,6 +204,6 @@ def positions_of(
             hint = near_miss(name, schema.names)
             raise source.invalid(start, f'column "{name}" does not exist{hint}')
         if index in positions:
-            raise source.invalid(start, f'column "{name}" is in the key twice')
+            raise source.invalid(start, f'column "{name}" is named twice')
         positions.append(index)
     return tuple(positions)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from antiphon.controller.catalog import CatalogItem
-from antiphon.controller.sql.algebra.fold import fit_text
 from antiphon.controller.sql.algebra.plans import computed, width_of
+from antiphon.controller.sql.parsing.literal_text import fit_text
 from antiphon.controller.sql.parsing.source import Source, Spot
 from antiphon.protocol.errors import ConstraintViolation
 from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
