@@ -38,13 +38,13 @@ def test_a_profile_tells_what_was_loaded_from_what_changed() -> None:
     bench = filled(above(get(TABLE), 0))
     before = profiled(bench, 1, 15)
     content = sum(bench.store.content(TABLE, 15).values())
-    assert before["source"]["loaded_rows"] == content
-    assert before["source"]["rows_in"] == 0
+    assert before[f"source {show(TABLE)}"]["loaded_rows"] == content
+    assert before[f"source {show(TABLE)}"]["rows_in"] == 0
     bench.tick(30, ((1, "a"), -1))
     bench.tick(31, ((8, "h"), 1), ((9, "i"), 1))
     after = profiled(bench, 2, 31)
-    assert after["source"]["loaded_rows"] == content
-    assert after["source"]["rows_in"] == 3, "nothing is computed from scratch"
+    assert after[f"source {show(TABLE)}"]["loaded_rows"] == content
+    assert after[f"source {show(TABLE)}"]["rows_in"] == 3, "nothing is computed from scratch"
     kept = after[f"kept as {show(CollectionId(X))}"]
     assert kept["rows_in"] == 3
     assert kept["state_rows"] == content + 3
@@ -63,7 +63,7 @@ def test_what_several_look_up_is_told_once_with_its_readers() -> None:
     bench.run()
     assert profiled(bench, 2, 15)[f"{kept}, shared by 2"]["state_rows"] == 3
     join_profile = profiled(bench, 3, 15, J)
-    assert join_profile["arrange, shared by 2"]["state_rows"] == 3
+    assert join_profile[f"arrange of {show(TABLE)}, shared by 2"]["state_rows"] == 3
 
 
 def test_of_what_is_filtered_first_the_selected_rows_are_shared() -> None:
@@ -76,8 +76,8 @@ def test_of_what_is_filtered_first_the_selected_rows_are_shared() -> None:
         bench.send(index(view, plan=plan), schedule(view))
     bench.run()
     found = profiled(bench, 1, 15, J)
-    assert found["arrange selected rows, shared by 2"]["state_rows"] == 2
-    assert found["arrange, shared by 3"]["state_rows"] == 3
+    assert found[f"arrange selected rows of {show(TABLE)}, shared by 2"]["state_rows"] == 2
+    assert found[f"arrange of {show(TABLE)}, shared by 3"]["state_rows"] == 3
 
 
 def test_a_profile_waits_as_any_read_does_and_takes_no_keys() -> None:

@@ -37,7 +37,7 @@ def profile(
         if isinstance(operator, Imported) and operator.reading is not None:
             said, state = shared.told(operator.reading.arrangement, number)
             rows_of = " selected rows" if operator.selection else ""
-            name = f"{name}{rows_of}, {said}"
+            name = f"{name}{rows_of} of {show(operator.collection)}, {said}"
         took_ms = counters.ticks / _NANOSECONDS
         inputs = ", ".join(str(node) for node in counters.inputs)
         done = (counters.loaded_in, came, left, counters.steps)

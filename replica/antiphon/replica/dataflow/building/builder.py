@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from antiphon.protocol.expression import ColumnReference, Expression
-from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.ids import CollectionId, show
 from antiphon.protocol.outer_sides import Order, comes_last
 from antiphon.protocol.plan import Plan
 from antiphon.protocol.schema import Schema, Type
@@ -82,7 +82,7 @@ class Graph:
     def source(self, collection: CollectionId, width: int) -> Node:
         known = self.sources.get(collection)
         if known is None:
-            known = self.add("source", Source(), ())
+            known = self.add(f"source {show(collection)}", Source(), ())
             self.sources[collection] = known
             self.imports[known] = Selected(collection, tuple(range(width)))
         return known
