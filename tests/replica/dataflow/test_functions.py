@@ -357,6 +357,23 @@ def test_fields_of_intervals():
         check_case(make, (INTERVAL,), (value,), wanted)
 
 
+def test_the_epoch_of_a_long_interval_is_exact():
+    """Its microseconds are more than 64 bits hold."""
+    unit = L(value="epoch", type=TEXT)
+    for months, seconds in ((300_000 * 12, "9467280000000"), (2**31 - 1, "5647452494616000")):
+        for sign in (1, -1):
+            value = I(months=sign * months, microseconds=-500_000)
+            wanted = (sign * D(seconds) - D("0.5")).quantize(D("0.000001"))
+            for function, kind, result in (
+                ("extract", decimal(22, 6), wanted), ("date_part", FLOAT64, float(wanted)),
+            ):  # fmt: skip
+
+                def make(parts, function=function, kind=kind):
+                    return Call(function=function, arguments=(unit, *parts), type=kind)
+
+                check_case(make, (INTERVAL,), (value,), result)
+
+
 def test_every_function_of_the_protocol_is_served_but_the_clock():
     tested = {case[0] for case in CASES} | {"extract", "date_part", "date_trunc"}
     elsewhere = {

@@ -273,7 +273,8 @@ def _field(function: str) -> Builder:
         if name not in _FIELD_SCALE:
             kind = decimal(20, 0) if function == "extract" else FLOAT64
             return cast(_other_field(arguments, name, value), kind)
-        kind = decimal(20, _FIELD_SCALE[name]) if function == "extract" else FLOAT64
+        digits = 22 if (name, value.type) == ("epoch", INTERVAL) else 20  # of any interval
+        kind = decimal(digits, _FIELD_SCALE[name]) if function == "extract" else FLOAT64
         return call(function, [Literal(value=name, type=TEXT), value], kind)
 
     return build

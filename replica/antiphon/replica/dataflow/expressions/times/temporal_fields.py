@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from antiphon.protocol.expression import Call
 from antiphon.protocol.schema import TypeKind
@@ -27,6 +29,8 @@ Integers = npt.NDArray[np.int64]
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
 _HOUR: Final = 60 * _MINUTE
+# Fewer, beside any time of day, are microseconds in 64 bits.
+_SHORT_SECONDS: Final = 4 * 10**12
 _MICROSECONDS_A_UNIT: Final = {
     "microseconds": 1, "milliseconds": 1_000, "second": _SECOND, "minute": _MINUTE, "hour": _HOUR,
     "day": DAY_US,
@@ -107,6 +111,8 @@ def _toward_zero(values: Integers, size: int) -> Integers:
 
 def _extract(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     unit, value = _unit(call, arguments), arguments[1]
+    if value.type.kind is TypeKind.INTERVAL and unit == "epoch":
+        return _interval_epoch(frame, call, value)
     if value.type.kind is TypeKind.INTERVAL:
         scaled = _interval_field(frame, call, unit, value)
     else:
@@ -122,6 +128,25 @@ def _extract(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
         return Vector.of_values(call.type, floats, value.valid)
     width = {TypeKind.INT16: np.int16, TypeKind.INT32: np.int32}.get(call.type.kind, np.int64)
     return Vector.of_values(call.type, (scaled // 10**digits).astype(width), value.valid)
+
+
+def _interval_epoch(frame: Frame, call: Call, value: Vector) -> Vector:
+    """Seconds. A year has 365.25 days, a month 30. Of 292,277 years and more the microseconds would
+    not be 64 bits."""
+    months, days, time = parts_of(value.values)
+    years = _toward_zero(months, 12)
+    seconds = years * (1461 * DAY_US // 4 // _SECOND)
+    seconds = seconds + ((months - years * 12) * 30 + days) * (DAY_US // _SECOND)
+    if call.type.is_float:
+        short = np.abs(seconds) < _SHORT_SECONDS
+        exact = (np.where(short, seconds, 0) * _SECOND + np.where(short, time, 0)) / 10.0**6
+        return Vector.of_values(
+            call.type, np.where(short, exact, seconds + time / 10.0**6), value.valid
+        )
+    whole = decimals.of_integers(seconds, 0, value.valid).cast(pa.decimal128(25, 6))
+    return decimals.fit(
+        frame, call.function, pc.add(whole, decimals.of_integers(time, 6, value.valid)), call.type
+    )
 
 
 def _instant_field(unit: str, instants: Integers) -> Integers:
@@ -165,10 +190,6 @@ def _era(year: Integers, unit: str) -> Integers:
 def _interval_field(frame: Frame, call: Call, unit: str, value: Vector) -> Integers:
     months, days, time = parts_of(value.values)
     years = _toward_zero(months, 12)
-    if unit == "epoch":  # a year has 365.25 days, a month 30
-        rest = months - years * 12
-        day_count = years * 1461 * (DAY_US // 4) + (rest * 30 + days) * DAY_US
-        return day_count + time
     if unit in ("microseconds", "milliseconds", "second"):
         return np.asarray(np.sign(time) * (np.abs(time) % _MINUTE))
     if unit == "minute":
