@@ -70,6 +70,52 @@ with recursive w(a, b) as (select g, i from r union select w.a, r.i from w join 
 select id, v from r, generate_series(1, s::int) as q(v);
 select id, mod(10, v - 3) from r, generate_series(1, i) as q(v);
 with q as (select id, g, mod(10, i) as x from r) select a.id, b.x from q a join q b on a.g = b.g where a.id <= b.id;
+-- Every window function and frame: of a value that fails, in an order that fails, of what comes out.
+select id, rank() over (partition by g order by mod(10, i)), dense_rank() over (order by s::int) from r;
+select id, percent_rank() over (order by mod(10, i)), cume_dist() over (partition by g order by s::int) from r;
+select id, ntile(2) over (partition by g order by s::int, id) from r;
+select id, lead(mod(10, i)) over (order by id) from r;
+select id, first_value(s::int) over w, last_value(mod(10, i)) over w, nth_value(l * 4, 2) over w from r window w as (partition by g order by id);
+select id, mod(10, rank() over (order by g) - 3), mod(10, dense_rank() over (order by g) - 2) from r;
+select id, mod(10, ntile(2) over (order by id) - 2) from r;
+select id, mod(10, lead(i, 1, 0) over (order by id)) from r;
+select id, mod(10, coalesce(nth_value(i, 2) over (order by id rows between 1 preceding and 1 following), 1)) from r;
+select id, (first_value(l) over w * 4), (last_value(l) over w * 4) from r window w as (partition by g order by id rows between current row and 1 following);
+select id, (cume_dist() over (order by id) * 40000)::smallint, (percent_rank() over (partition by g order by id) * 40000)::smallint from r;
+select id, sum(s::int) over (partition by g order by id rows between 1 preceding and 1 following), min(mod(10, i)) over (order by id rows 2 preceding) from r;
+select id, sum(mod(10, i)) over (order by g range between 1 preceding and current row), count(*) over (order by s::int range between 1 preceding and 1 following) from r;
+select id, max(s::int) over (order by g groups between 1 preceding and current row), avg(mod(10, i)) over (order by mod(10, i) groups 1 preceding) from r;
+select id, sum(mod(10, i)) over (order by id rows between 1 preceding and 1 following exclude current row) from r;
+select id, max(s::int) over (order by g groups between 1 preceding and 1 following exclude group), count(mod(10, i)) over (order by g groups between 1 preceding and 1 following exclude ties) from r;
+select id, mod(10, count(*) over (order by id rows between 1 preceding and 1 following exclude current row) - 1) from r;
+select id, mod(10, count(*) over (order by g groups between 1 preceding and 1 following exclude group) - 2), mod(10, count(*) over (partition by g order by i range between 1 preceding and 1 following exclude ties) - 2) from r;
+select id, (sum(l) over (partition by g order by id rows 1 preceding) * 3)::bigint from r;
+select id, count(distinct mod(10, i)) over (partition by g order by id), array_agg(s::int) over (partition by g order by id rows 1 preceding) from r;
+select id, sum(i) filter (where mod(10, i) > 2) over (partition by g order by id) from r;
+-- Every aggregate.
+select g, avg(mod(10, i)), bool_and(mod(10, i) > 1), bool_or(s::int > 1) from r group by g;
+select g, stddev(mod(10, i)), stddev_pop(s::int), var_samp(s::int), var_pop(mod(10, i)) from r group by g;
+select avg(s::int), variance(mod(10, i)), bool_or(mod(10, i) = 1) from r;
+select g, bit_and(mod(10, i)), bit_or(s::int), bit_xor(mod(10, i)) from r group by g;
+select g, percentile_cont(0.5) within group (order by s::int), percentile_disc(0.5) within group (order by mod(10, i)) from r group by g;
+select g, mode() within group (order by case when i = 1 then 1 else mod(10, i) + 10 end * 0) from r group by g;
+select g, covar_pop(mod(10, i), id), covar_samp(s::int, id) from r group by g;
+select covar_pop(id, s::int), regr_sxx(id, mod(10, i)), regr_count(s::int, mod(10, i)) from r;
+select g, (avg(i) * 20000)::smallint, (stddev_pop(i) * 40000)::smallint, (var_pop(i) * 40000)::smallint from r group by g;
+select g, mod(10, bit_and(i)), mod(10, bit_xor(i) - 1), mod(10, bit_or(i) - 3) from r group by g;
+select g, mod(10, percentile_disc(0.5) within group (order by i) - 1), (median(i) * 20000)::smallint from r group by g;
+select g, max_by(mod(10, i), id), min_by(s::int, id) from r group by g;
+select g, i, avg(mod(10, i)), count(distinct s::int) from r group by grouping sets ((g), (i), ());
+select g, mod(10, count(*) - 2) from r group by cube (g, i);
+-- Joins of every kind whose condition fails beside keys, and none of whose keys is an equality.
+select r.id, o.j from r right join o on r.g = o.g and s::int = o.j;
+select r.id, o.j from r left join o on mod(10, i) < o.j;
+select r.id, o.j from o left join r on o.j >= s::int;
+select x.id, y.id from r x full join r y on x.id = y.id and mod(10, x.i) = mod(10, y.i);
+select id from r where g in (select g from o where j is not null) and mod(10, i) >= 0;
+-- Rows of lists.
+select id, v from r, unnest(array[mod(10, i), 1]) as q(v);
+select id, mod(10, v) from r left join lateral unnest(array[i, id]) as q(v) on true;
 -- Always, or never.
 select id, mod(10, 0) from r;
 select id from r where 1 = mod(1, 0);

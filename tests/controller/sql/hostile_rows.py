@@ -7,11 +7,13 @@ import datetime as dt
 import math
 import random
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from antiphon.controller.sql.planner import split_statements
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.one_zero import with_one_zero
 from antiphon.protocol.schema import arrow_schema
@@ -20,6 +22,11 @@ from tests.controller.sql.hostile_queries import TABLES, TYPES
 from tests.controller.sql.ticking import columns_of
 from tests.controller.sql.world import Row, World
 
+# What random queries seldom or never have.
+EVERY = [
+    piece.text
+    for piece in split_statements((Path(__file__).parent / "hostile.sql").read_text("utf-8"))
+]
 DAY = dt.timedelta(days=1)
 VALUES: dict[str, list[Any]] = {
     "h": [0, 1, -1, 7, 32767, -32768],

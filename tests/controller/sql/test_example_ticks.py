@@ -23,7 +23,7 @@ from tests.controller.sql.flights import SCHEMA, flights_world
 from tests.controller.sql.postgres_functions import register, spelt
 from tests.controller.sql.second_oracle import SecondOracle
 from tests.controller.sql.test_examples import is_clocked, query_of
-from tests.controller.sql.ticking import View, are_close
+from tests.controller.sql.ticking import View, are_close, left_behind
 from tests.controller.sql.world import World, difference
 from tests.sql_document import examples
 
@@ -112,5 +112,7 @@ def test_an_example_is_exact_at_every_tick(seed: int) -> None:
             theirs = [tuple(row) for row in first.execute(spelt(query)).fetchall()]
             found = "" if are_close(ours, theirs) else difference(ours, theirs)
             assert (found or second.difference(query, ours)) == "", place
+    for query, view in views:
+        assert left_behind(world, view) == [], f"seed {seed}: {query}"
     assert second.answered > second.refused, "it is asked for nothing"
     assert second.outdated(QUERIES) == []

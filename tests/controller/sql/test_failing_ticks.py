@@ -15,7 +15,7 @@ from tests.controller.sql.failing_rows import (
     failing_world,
 )
 from tests.controller.sql.test_passing_errors import change
-from tests.controller.sql.ticking import View
+from tests.controller.sql.ticking import View, left_behind
 from tests.controller.sql.world import difference
 
 SEEDS = int(os.environ.get("TICKING_SEEDS", "2"))
@@ -41,4 +41,6 @@ def test_a_view_fails_exactly_while_its_query_does(seed: int) -> None:
             else:
                 assert difference(view.rows(), expected) == "", place
                 mended |= failing & {query}
+    for query, view in views:
+        assert left_behind(world, view) == [], f"seed {seed}: {query}"
     assert len(mended) > len(QUERIES) * 3 // 4, "they fail, and are mended"

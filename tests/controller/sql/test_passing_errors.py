@@ -14,7 +14,7 @@ import pytest
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.schema import arrow_schema
 from antiphon.replica.dataflow.columns.zset import Zset
-from tests.controller.sql.ticking import View, columns_of
+from tests.controller.sql.ticking import View, columns_of, left_behind
 from tests.controller.sql.world import Row, World
 
 TABLES = """
@@ -80,6 +80,28 @@ PLACES = {
     "inner query": "select count(*) from (select {e} as x, id from r) q where q.x is not null",
     "list": "select array_agg({e}) from r",
 }
+MORE_PLACES = {
+    "grouping sets": "select g, ({e})::text as k, count(*) from r "
+    "group by grouping sets ((g), (({e})::text), ())",
+    "having": "select g from r group by g having max(({e})::text) is not null",
+    "order of an aggregate": "select g, string_agg(s, ',' order by {e}, id) from r group by g",
+    "offset": "select id from r order by {e} desc, id limit 2 offset 1",
+    "first rows": "select o.g, q.id from o left join lateral "
+    "(select id from r where r.g = o.g order by {e}, id limit 1) q on true",
+    "join on a range": "select r.id, o.j from o left join r on ({e})::text < o.j::text",
+    "no match": "select g from o where not exists "
+    "(select 1 from r where r.g = o.g and ({e})::text = o.j::text)",
+    "all": "select g from o where g::text >= all (select ({e})::text from r where r.g = o.g)",
+    "except of it": "select ({e})::text from r except all select j::text from o",
+    "intersect": "select j::text from o intersect all select ({e})::text from r",
+    "frame": "select id, count({e}) over (order by id rows between 1 preceding and 1 following "
+    "exclude current row) from r",
+    "rows of a list": "select id, v from r, unnest(array[({e})::text, s]) as q(v)",
+    "start of a recursion": "with recursive w(x) as (select ({e})::text from r union "
+    "select x || '.' from w where length(x) < 3) select x from w",
+    "read twice": "with q as (select id, g, ({e})::text as x from r) "
+    "select a.x from q a join q b on a.id = b.id and a.g = b.g",
+}
 GUARDS = {
     "case": "select case when id < 90 then ({e})::text else 'bad' end from r",
     "and": "select id from r where id < 90 and {e} is not null",
@@ -120,6 +142,32 @@ def filled(world: World, query: str, more: list[tuple[Row, int]]) -> View:
     rows = [(GOOD, 1), ((2, *GOOD[1:]), 1), *more]
     view.step(dict([change(world, "r", rows), change(world, "o", [(row, 1) for row in OTHERS])]))
     return view
+
+
+def test_an_error_moves_doubles_and_is_mended_with_its_row() -> None:
+    expression, values = FAILURES["modulo"]
+    bad = bad_row(values)
+    other, mended = (BAD_ID - 1, *bad[1:]), (BAD_ID - 1, *GOOD[1:])
+    world = World()
+    world.run(TABLES)
+    for place, query in {**PLACES, **MORE_PLACES}.items():
+        text = query.format(e=expression)
+        view = filled(world, text, [(bad, 1)])
+        before = said(filled(world, text, []))
+        for changes, present in (
+            ([(bad, -1), (other, 1)], [(other, 1)]),  # it moves
+            ([(other, 2), (bad, 1)], [(other, 3), (bad, 1)]),
+            ([(other, -2), (mended, 2)], [(other, 1), (mended, 2), (bad, 1)]),
+            ([(bad, -1), (mended, -2), (bad, 1)], [(other, 1), (bad, 1)]),
+        ):
+            view.step(dict([change(world, "r", changes)]))
+            assert view.errors, f"{place}: {text}"
+            assert said(view) == said(filled(world, text, present)), f"{place}: {text}"
+        view.step(dict([change(world, "r", [(bad, -1), (other, -1)])]))
+        assert said(view) == before, f"gone, {place}: {text}"
+        rows = [(GOOD, -1), ((2, *GOOD[1:]), -1)]
+        view.step(dict([change(world, "r", rows), change(world, "o", [(o, -1) for o in OTHERS])]))
+        assert left_behind(world, view) == [], f"{place}: {text}"
 
 
 @pytest.mark.parametrize("failure", FAILURES)
