@@ -157,7 +157,7 @@ SELECT f.id, s.v FROM flights f, regexp_matches(f.dest, '[A-M]', 'g') AS s(v);
 SELECT length(convert_to(dest, 'UTF8')), encode(sha512(convert_to(dest, 'UTF8')), 'hex'), convert_from(convert_to(dest, 'UTF8'), 'UTF8') FROM flights;
 -- BETWEEN SYMMETRIC: bounds in any order.
 SELECT a FROM t WHERE a BETWEEN SYMMETRIC b AND 3;
--- Decimals are exact.
+-- Decimals are exact, in up to 38 digits: quotients and averages have 16 after the point, products up to 20. Powers, roots, logarithms and deviations of decimals are double precision.
 SELECT sum(fare), avg(fare)::numeric(10,2), round(max(fare), 1) FROM flights;
 -- Numbers: whole quotients, divisors, buckets, angles in degrees.
 SELECT div(fare, 7), width_bucket(fare, 0, 1000, 10), gcd(distance, 60) FROM flights WHERE fare > 0;
