@@ -19,3 +19,6 @@ SELECT id, num_nonnulls(s, w), g::text || s, (s = w)::text, length(s)::smallint 
 SELECT id, regexp_substr(s, '[a-zA-Z]', 1, 2), length(convert_to(s, 'UTF8')), md5(convert_to(w, 'UTF8')), normalize(s, NFC), s ^@ w FROM r;
 SELECT id, convert_from(convert_to(s, 'UTF8'), 'UTF8'), encode(sha512(convert_to(s, 'UTF8')), 'hex'), to_bin(i) FROM r;
 SELECT f.id, m.v FROM r f, regexp_matches(f.s, '[a-zA-Z]', 'g') AS m(v);
+SELECT id, get_byte(convert_to(s, 'UTF8'), 0), get_bit(convert_to(s, 'UTF8'), 6), set_byte(convert_to(s, 'UTF8'), 0, 65), set_bit(convert_to(s, 'UTF8'), 0, 1) FROM r WHERE s <> '';
+SELECT id, bit_count(convert_to(s, 'UTF8')), btrim(convert_to(s, 'UTF8'), convert_to(w, 'UTF8')), ltrim(convert_to(s, 'UTF8'), convert_to(w, 'UTF8')), rtrim(convert_to(s, 'UTF8'), convert_to(w, 'UTF8')) FROM r;
+SELECT id, encode(sha224(convert_to(s, 'UTF8')), 'hex'), encode(sha384(convert_to(w, 'UTF8')), 'hex'), to_oct(i), array_ndims([i]) FROM r;
