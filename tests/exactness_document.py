@@ -107,7 +107,8 @@ ANSWERED: Final = frozenset(
     {
         "byte_bit_count", "fit_text", "get_bit", "get_byte", "list_trim", "ltrim_bytes",
         "normalize", "number_text", "regexp_all", "regexp_all_groups", "rtrim_bytes", "set_bit",
-        "set_byte", "sha224", "sha384", "sha512", "timezone_of", "to_bin", "to_oct", "trim_bytes", "utf8_text",
+        "set_byte", "sha224", "sha384", "sha512", "timezone_of", "to_bin", "to_oct", "trim_bytes",
+        "utf8_text",
     }
 )  # fmt: skip
 
