@@ -23,7 +23,7 @@ SELECT a FROM t WHERE (a, b) IN (SELECT a, b FROM u);
 SELECT a FROM t WHERE b >= ALL (SELECT u.b FROM u WHERE u.a = t.a);
 SELECT a, b < ANY (SELECT b FROM u) FROM t;
 -- Operators of text, and rows, with ANY and ALL as well; a row and the one row of a query.
-SELECT a FROM t WHERE (a, b) > ALL (SELECT a, b FROM u WHERE u.b < t.b AND u.a IS NOT NULL);
+SELECT c FROM t WHERE a + b IS NOT NULL AND (a, b) > ALL (SELECT a, b FROM u WHERE a + b < 5);
 -- A value, tied to the outer row by any condition; of several rows it is an error, as data, for as long as there are several.
 SELECT a, (SELECT max(d) FROM u WHERE u.a = t.a AND u.b > t.b) FROM t;
 SELECT a, (SELECT sum(u.b) FROM u WHERE u.a < t.a) FROM t;

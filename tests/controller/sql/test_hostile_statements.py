@@ -72,8 +72,8 @@ def test_what_is_huge_is_planned_or_refused(world: World) -> None:
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("SELECT 0o17", InvalidSql, '"0o17" is no number'),
-        ("SELECT 1_000", InvalidSql, '"1_000" is no number'),
+        ("SELECT 0o18", InvalidSql, '"0o18" is no number'),
+        ("SELECT 1__000", InvalidSql, '"1__000" is no number'),
         ("SELECT 12ab FROM t", InvalidSql, '"12ab" is no number'),
         ("SELECT * FROM t ASOF JOIN k ON a >= id", UnsupportedSql, "ASOF JOIN"),
         ("SELECT t.* EXCLUDE (zz) FROM t", InvalidSql, 'column "zz" does not exist'),

@@ -378,11 +378,11 @@ def test_every_function_of_the_protocol_is_served_but_the_clock():
     tested = {case[0] for case in CASES} | {"extract", "date_part", "date_trunc"}
     elsewhere = {
         "and", "or", "coalesce", "is_distinct_from", "is_not_distinct_from", "is_null",
-        "is_not_null", "is_true", "is_false", "timezone", *NESTED,
+        "is_not_null", "is_true", "is_false", "timezone", "timezone_of", *NESTED,
         # by expressions of SQL, in tests/controller/sql/test_known_answers.py
         "translate", "initcap", "chr", "encode", "decode", "to_hex", "sha256", "utf8_bytes",
         "regexp_count", "regexp_substring", "regexp_groups", "regexp_place", "regexp_split",
-        "regexp_all", "regexp_all_groups", "normalize", "list_trim",
+        "regexp_all", "regexp_all_groups", "normalize",
         "number_text", "fit_text", "get_byte", "get_bit", "set_byte", "set_bit", "byte_bit_count",
         "trim_bytes", "ltrim_bytes", "rtrim_bytes", "utf8_text", "sha224", "sha384", "sha512",
         "to_bin", "to_oct",

@@ -174,7 +174,7 @@ def test_a_join_of_two_parts_rests_and_so_does_what_is_arranged_for_it() -> None
     bench.tick(30, ((9, "x"), 1))
     assert all(installed(bench, view).rest is not None for view in views)
     arranged = [arranging for _, arranging in bench.worker._held.arranged]
-    assert len(arranged) == 4
+    assert len(arranged) == 5, "two parts of each, and all of the feed"
     assert [one.is_at_rest for one in arranged if one.collection == TABLE] == [True, True]
     before = {view: steps(bench, view) for view in views}
     for time, row in ((40, (2, "c")), (50, (7, "y")), (60, (2, "d"))):

@@ -37,10 +37,9 @@ def test_what_text_is_like(condition: str, expected: list[str]) -> None:
     assert [text for (text,) in matching(condition)] == expected
 
 
-@pytest.mark.parametrize("condition", ["t SIMILAR TO t ESCAPE '#'", "t LIKE t ESCAPE '!'"])
-def test_an_escape_is_of_a_pattern_that_is_known(condition: str) -> None:
+def test_an_escape_of_similar_to_is_of_a_pattern_that_is_known() -> None:
     with pytest.raises(ComputeError, match="ESCAPE with a pattern that is not a literal"):
-        matching(condition)
+        matching("t SIMILAR TO t ESCAPE '#'")
 
 
 @pytest.mark.parametrize("form", ["NFC", "nfd", "NFKC", "NFKD"])

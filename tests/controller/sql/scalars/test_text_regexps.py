@@ -41,7 +41,7 @@ def test_what_begins_later_is_looked_for_in_the_rest(pattern: str, start: int, f
         f"regexp_instr(t, '{pattern}', {start}, 1, 0, '{flags}'), "
         f"regexp_instr(t, '{pattern}', {start}, 1, 1, '{flags}'), "
         f"regexp_substr(t, '{pattern}', {start}, 1, '{flags}'), "
-        f"regexp_replace(t, '{pattern}', '<\\0>', {start}, 0, '{flags}') FROM r"
+        f"regexp_replace(t, '{pattern}', '<\\&>', {start}, 0, '{flags}') FROM r"
     )
     sought = re.compile(pattern, re.IGNORECASE if flags.endswith("i") else 0)
     for text, count, place, behind, match, replaced in found:

@@ -69,4 +69,4 @@ def escaped(pattern: str, mark: str) -> str:
 def mark_regexp(mark: str) -> str:
     """What `escaped` changes: the mark and what it escapes, which is group 1, or a backslash, which
     is group 2. At the end nothing is escaped, and that stays an error."""
-    return r"(?s)()(\\)" if mark == "" else rf"(?s){re.escape(mark)}(.?)|(\\)"
+    return r"()(\\)" if mark == "" else rf"{re.escape(mark)}(.?)|(\\)"
