@@ -27,6 +27,8 @@ from tests.controller.sql.ticking import View, are_close, left_behind
 from tests.controller.sql.world import World, difference
 from tests.sql_document import examples
 
+pytestmark = pytest.mark.slow  # once is enough: no order of a set is in what they compare
+
 SEEDS = int(os.environ.get("TICKING_SEEDS", "1"))
 TICKS = 5
 QUERIES = [query_of(example) for example in examples() if not is_clocked(example)]

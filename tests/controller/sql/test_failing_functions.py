@@ -10,6 +10,8 @@ from tests.controller.sql.ticking import View, left_behind
 from tests.controller.sql.world import World
 from tests.exactness_document import constructs
 
+pytestmark = pytest.mark.slow  # once is enough: no order of a set is in what they compare
+
 PLACES = (
     "select id, {e} as x from r",
     "select id from r where {e} is not null",

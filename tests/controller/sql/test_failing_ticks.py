@@ -18,6 +18,8 @@ from tests.controller.sql.test_passing_errors import change
 from tests.controller.sql.ticking import View, left_behind
 from tests.controller.sql.world import difference
 
+pytestmark = pytest.mark.slow  # once is enough: no order of a set is in what they compare
+
 SEEDS = int(os.environ.get("TICKING_SEEDS", "2"))
 TICKS = 12
 

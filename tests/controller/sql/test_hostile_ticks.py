@@ -24,6 +24,8 @@ from tests.controller.sql.hostile_rows import EVERY, LAST, HostileRows, hostile_
 from tests.controller.sql.ticking import View, left_behind
 from tests.controller.sql.world import World
 
+pytestmark = pytest.mark.slow  # once is enough: no order of a set is in what they compare
+
 START = int(os.environ.get("HOSTILE_FROM", "0"))
 QUERIES = int(os.environ.get("HOSTILE_QUERIES", "60"))
 SEEDS = int(os.environ.get("TICKING_SEEDS", "1"))

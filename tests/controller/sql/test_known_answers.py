@@ -11,6 +11,8 @@ import pytest
 from antiphon.protocol.errors import DataError
 from tests.controller.sql.world import World
 
+pytestmark = pytest.mark.slow  # once is enough: no order of a set is in what they compare
+
 FILES = [Path(__file__).parent / name for name in ("known_answers.sql", "postgres_answers.sql")]
 LINES = [line for path in FILES for line in path.read_text(encoding="utf-8").splitlines()]
 CASES = [tuple(line.split(" -- ", 1)) for line in LINES if line and not line.startswith("--")]

@@ -15,6 +15,8 @@ from tests.controller.sql.test_random_ticks import TICKS, Moving, moving_world
 from tests.controller.sql.ticking import View
 from tests.controller.sql.world import World, bag
 
+pytestmark = pytest.mark.slow  # once is enough: no order of a set is in what they compare
+
 START = int(os.environ.get("TICKING_FROM", "7000"))
 QUERIES = 12
 

@@ -17,6 +17,8 @@ from antiphon.replica.dataflow.columns.zset import Zset
 from tests.controller.sql.ticking import View, columns_of, left_behind
 from tests.controller.sql.world import Row, World
 
+pytestmark = pytest.mark.slow  # once is enough: no order of a set is in what they compare
+
 TABLES = """
 CREATE TABLE r (
     id int, g int, i int, h smallint, l bigint, n numeric(10,2), f float8, s text, d date,
