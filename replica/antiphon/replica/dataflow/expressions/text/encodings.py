@@ -20,8 +20,7 @@ from antiphon.replica.dataflow.expressions.text.byte_strings import (
     edges_of,
     escaped_bytes,
 )
-from antiphon.replica.dataflow.expressions.text.sha256 import sha224, sha256
-from antiphon.replica.dataflow.expressions.text.sha512 import sha384, sha512
+from antiphon.replica.dataflow.expressions.text.sha2 import sha224, sha256, sha384, sha512
 from antiphon.replica.dataflow.expressions.text.text_formats import bytes_of_hex, hex_of
 from antiphon.replica.dataflow.expressions.vector import Vector
 
