@@ -11,17 +11,19 @@ from decimal import Decimal
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from antiphon.protocol.buffers import array_of, valid_of
 from antiphon.protocol.schema import Type, TypeKind, arrow_type
 from antiphon.replica.dataflow.expressions.numbers import decimals
+from antiphon.replica.dataflow.expressions.numbers.exact_products import (
+    Floats,
+    Integers,
+    nearest_integers,
+    product,
+)
 from antiphon.replica.dataflow.expressions.vector import Mask
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 DIGITS: Final = {TypeKind.FLOAT32: 6, TypeKind.FLOAT64: 15}
 _EXACT_INTEGER: Final = 2**53  # from there on a float has not every integer
@@ -29,7 +31,6 @@ _EXACT_POWER: Final = 22  # 10 ** 22 is the last power of ten that a float has
 _POWERS: Final[Floats] = np.array([float(10**n) for n in range(_EXACT_POWER + 1)])
 _INTEGER_POWERS: Final = 10 ** np.arange(19, dtype=np.int64)
 _DECIMAL_POWERS: Final = pa.array([Decimal(10) ** n for n in range(39)], pa.decimal256(39, 0))
-_SPLITTER: Final = 2.0**27 + 1
 
 
 def nearest(array: pa.Array, target: Type) -> pa.Array:
@@ -81,10 +82,7 @@ def _significant(values: Floats, digits: int) -> tuple[Integers, Integers]:
     if off.any():
         places = np.clip(places - off, -_EXACT_POWER, _EXACT_POWER)
         main, rest = _scaled_exactly(np.where(near, size, 0.0), places)
-    floor = np.floor(main)
-    above = main - floor - 0.5
-    up = (above > 0) | ((above == 0) & ((rest > 0) | ((rest == 0) & (floor % 2 == 1))))
-    coefficients = (floor + up).astype(np.int64)
+    coefficients = nearest_integers(main, rest)
     if not near.all():
         _by_row(size, ~near, digits, coefficients, places)
     return np.where(values < 0, -coefficients, coefficients), places
@@ -94,29 +92,12 @@ def _scaled_exactly(size: Floats, places: Integers) -> tuple[Floats, Floats]:
     """size * 10 ** places as a sum of two floats, the second of which says on which side of the
     first the product lies."""
     power = _POWERS[np.abs(places)]
-    product, error = _product(size, power)
+    grown, error = product(size, power)
     quotient = size / power
-    back, lost = _product(quotient, power)
+    back, lost = product(quotient, power)
     remainder = (size - back) - lost
     grows = places >= 0
-    return np.where(grows, product, quotient), np.where(grows, error, remainder)
-
-
-def _product(left: Floats, right: Floats) -> tuple[Floats, Floats]:
-    """The product and what rounding took from it, exactly (Dekker)."""
-    product = left * right
-    left_high, left_low = _halves(left)
-    right_high, right_low = _halves(right)
-    error = left_low * right_low - (
-        ((product - left_high * right_high) - left_low * right_high) - left_high * right_low
-    )
-    return product, error
-
-
-def _halves(values: Floats) -> tuple[Floats, Floats]:
-    wide = values * _SPLITTER
-    high = wide - (wide - values)
-    return high, values - high
+    return np.where(grows, grown, quotient), np.where(grows, error, remainder)
 
 
 def _by_row(

@@ -16,14 +16,18 @@ from antiphon.protocol.number_format import NumberFormat, Pattern, read_number_f
 from antiphon.protocol.schema import TypeKind
 from antiphon.replica.dataflow.arrangements.spine import expand
 from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame, fail_valid
+from antiphon.replica.dataflow.expressions.numbers.exact_products import (
+    Floats,
+    Integers,
+    nearest_integers,
+    product,
+)
+from antiphon.replica.dataflow.expressions.numbers.float_decimals import DIGITS
 from antiphon.replica.dataflow.expressions.text.number_layout import laid_out
 from antiphon.replica.dataflow.expressions.text.text_formats import FORMATS
 from antiphon.replica.dataflow.expressions.vector import Mask, Vector
 
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
-_DIGITS_OF_FLOATS: Final = {TypeKind.FLOAT32: 6, TypeKind.FLOAT64: 15}
 _WHOLE_MAX: Final = 1e18
 _ROMAN_MAX: Final = 3_999
 _ROMAN_WIDTH: Final = 15
@@ -91,7 +95,7 @@ def _decimals(value: Vector, form: NumberFormat) -> _Numbers:
 
 def _floats(frame: Frame, call: Call, value: Vector, form: NumberFormat) -> _Numbers:
     """Their exact values, rounded to as many digits as floats have, half to even."""
-    digits_max = _DIGITS_OF_FLOATS[value.type.kind]
+    digits_max = DIGITS[value.type.kind]
     given: Floats = values_of(value.array).astype(np.float64)
     if value.valid is not None:
         given = np.where(value.valid, given, 0.0)
@@ -127,30 +131,7 @@ def _scaled(sizes: Floats, count: int) -> Integers:
     if count == 0:
         nearest: Integers = np.rint(sizes).astype(np.int64)
         return nearest
-    factor = float(10**count)
-    product = sizes * factor
-    error = _error_of_product(sizes, factor, product)
-    low = np.floor(product)
-    half = product - low - 0.5
-    above = (half > 0) | ((half == 0) & ((error > 0) | ((error == 0) & (low % 2 == 1))))
-    found: Integers = low.astype(np.int64) + above
-    return found
-
-
-def _error_of_product(sizes: Floats, factor: float, product: Floats) -> Floats:
-    """By Dekker: of halves of 26 bits all products are exact."""
-
-    def halves(number: Floats) -> tuple[Floats, Floats]:
-        spread = number * 134_217_729.0
-        high = spread - (spread - number)
-        return high, number - high
-
-    high, low = halves(sizes)
-    other_high, other_low = halves(np.float64(factor))  # type: ignore[arg-type]
-    found: Floats = low * other_low - (
-        ((product - high * other_high) - low * other_high) - high * other_low
-    )
-    return found
+    return nearest_integers(*product(sizes, np.full(len(sizes), float(10**count))))
 
 
 def _with_points(scaled: Integers, behind: Integers) -> pa.Array:
