@@ -9,7 +9,7 @@ import random
 import pytest
 
 from antiphon.protocol.errors import ComputeError
-from tests.controller.sql.world import World
+from tests.controller.sql.world import Row, World
 
 LENGTHS = (0, 1, 3, 55, 56, 64, 111, 112, 119, 120, 128, 200)
 
@@ -29,7 +29,7 @@ def world() -> World:
     return made
 
 
-def rows_of(world: World, what: str) -> list[tuple]:  # type: ignore[type-arg]
+def rows_of(world: World, what: str) -> list[Row]:
     found = world.select(f"SELECT x, s, {what} FROM b WHERE id >= 0")
     assert len(found) == 52
     assert world.select(f"SELECT {what} FROM b WHERE id < 0")[0][0] is None
