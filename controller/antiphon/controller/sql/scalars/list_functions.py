@@ -132,12 +132,14 @@ def _length(arguments: Arguments) -> Expression:
     return call("nullif", [call("list_length", [value], INT32), _ZERO], INT32)
 
 
-def _one_dimension(arguments: Arguments) -> Expression:
-    """A list that has no lists in it."""
+def _size(arguments: Arguments) -> Expression:
+    """Of a list that has no lists in it; null of an empty one."""
+    if len(arguments.values) != 1:
+        raise arguments.wrong()
     value, element = _list(arguments)
     if element.element is not None:
         raise arguments.source.unsupported(arguments.call, f"{arguments.name} of {value.type}")
-    return value
+    return call("nullif", [call("list_length", [value], INT32), _ZERO], INT32)
 
 
 def _lower(arguments: Arguments) -> Expression:
@@ -148,19 +150,13 @@ def _lower(arguments: Arguments) -> Expression:
 
 def _dimensions(arguments: Arguments) -> Expression:
     """array_ndims: 1, null of an empty list."""
-    if len(arguments.values) != 1:
-        raise arguments.wrong()
-    value = _one_dimension(arguments)
-    size = call("nullif", [call("list_length", [value], INT32), _ZERO], INT32)
+    size = _size(arguments)
     return call("divide", [size, size], INT32)
 
 
 def _bounds(arguments: Arguments) -> Expression:
     """array_dims: `[1:3]`, null of an empty list."""
-    if len(arguments.values) != 1:
-        raise arguments.wrong()
-    value = _one_dimension(arguments)
-    size = call("nullif", [call("list_length", [value], INT32), _ZERO], INT32)
+    size = _size(arguments)
     sides = (Literal(value="[1:", type=TEXT), cast(size, TEXT), Literal(value="]", type=TEXT))
     return call("concat", sides, TEXT)
 
