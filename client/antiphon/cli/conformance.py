@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from antiphon.cli import output
-from antiphon.cli.failure import FAILURE
+from antiphon.cli.exit_codes import FAILURE
 from antiphon.proof.conformance import COLUMNS, Outcome, Report, controllers, restart_by, run
 
 Progress = Callable[[Outcome], None]

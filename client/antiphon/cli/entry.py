@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 
-INTERRUPTED = 128 + signal.SIGINT
+from antiphon.cli.exit_codes import INTERRUPTED
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Final
 
+from antiphon.cli.exit_codes import FAILURE, USAGE_ERROR
 from antiphon.client.session import explain
 from antiphon.protocol.errors import (
     AddressInUse,
@@ -21,8 +22,6 @@ from antiphon.protocol.errors import (
 )
 from antiphon.protocol.io.settings_file import BadSetting
 
-FAILURE: Final = 1
-USAGE_ERROR: Final = 2
 LOG_BYTES_MAX: Final = 1 << 20  # of old tracebacks; older ones make room
 
 # What to do, where the error itself cannot know that a person sits at a terminal.

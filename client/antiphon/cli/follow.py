@@ -6,7 +6,8 @@ import sys
 from typing import Any
 
 from antiphon.cli import output
-from antiphon.cli.query import Settings, connected
+from antiphon.cli.connecting import connected
+from antiphon.cli.options import Settings
 from antiphon.client import ChangeBatch, Client
 from antiphon.protocol.delta import DIFF_COLUMN, TIME_COLUMN
 from antiphon.protocol.frontier import Frontier

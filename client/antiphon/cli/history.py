@@ -8,7 +8,8 @@ import datetime
 from google.protobuf.json_format import MessageToDict
 
 from antiphon.cli import output
-from antiphon.cli.query import Settings, connected
+from antiphon.cli.connecting import connected
+from antiphon.cli.options import Settings
 from antiphon.v1 import control_pb2 as wire
 
 

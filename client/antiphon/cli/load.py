@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from antiphon.cli import output
-from antiphon.cli.query import Settings, connected
+from antiphon.cli.connecting import connected
+from antiphon.cli.options import Settings
 from antiphon.client import Progress as Confirmed
 
 

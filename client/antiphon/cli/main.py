@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from antiphon.cli.conformance_app import conformance_app
-from antiphon.cli.entry import INTERRUPTED
+from antiphon.cli.exit_codes import FAILURE, INTERRUPTED, USAGE_ERROR
 from antiphon.cli.options import (
     Address,
     Config,
@@ -22,15 +22,13 @@ from antiphon.cli.options import (
     Json,
     Listen,
     Replica,
+    Settings,
     StandBy,
     Token,
     WatchStdin,
     time_of,
 )
 from antiphon.cli.reasons import explain_app, history_app
-
-USAGE_ERROR: Final = 2
-FAILURE: Final = 1
 
 app = typer.Typer(
     name="antiphon",
@@ -102,9 +100,9 @@ def promote(
     json: Json = False,
 ) -> None:
     """Make the standby at the address the controller; the live one is fenced, and ends."""
-    from antiphon.cli import query, replicas
+    from antiphon.cli import replicas
 
-    settings = query.Settings(address=address, token=token, config=config, json=json)
+    settings = Settings(address=address, token=token, config=config, json=json)
     replicas.promote_controller(settings, force=force)
 
 
@@ -158,9 +156,9 @@ def replica_add(
     json: Json = False,
 ) -> None:
     """Add a replica to the instance, for good."""
-    from antiphon.cli import query, replicas
+    from antiphon.cli import replicas
 
-    settings = query.Settings(address=address, token=token, config=config, json=json)
+    settings = Settings(address=address, token=token, config=config, json=json)
     replicas.add(settings, name, at=at, read_only=read_only)
 
 
@@ -173,9 +171,9 @@ def replica_remove(
     json: Json = False,
 ) -> None:
     """Take a replica out of the instance; one that was started by it is stopped."""
-    from antiphon.cli import query, replicas
+    from antiphon.cli import replicas
 
-    replicas.remove(query.Settings(address=address, token=token, config=config, json=json), name)
+    replicas.remove(Settings(address=address, token=token, config=config, json=json), name)
 
 
 @replica_app.command("promote")
@@ -187,9 +185,9 @@ def replica_promote(
     json: Json = False,
 ) -> None:
     """Let a replica that was added read-only write from now on."""
-    from antiphon.cli import query, replicas
+    from antiphon.cli import replicas
 
-    replicas.promote(query.Settings(address=address, token=token, config=config, json=json), name)
+    replicas.promote(Settings(address=address, token=token, config=config, json=json), name)
 
 
 @app.command()
@@ -216,7 +214,7 @@ def sql(
         raise typer.BadParameter("-c and -f exclude each other")
     from antiphon.cli import query
 
-    settings = query.Settings(address=address, token=token, config=config, json=json)
+    settings = Settings(address=address, token=token, config=config, json=json)
     query.sql(settings, commands=command or (), file=file, as_of=as_of, replica=replica)
 
 
@@ -238,9 +236,8 @@ def load(
 ) -> None:
     """Append a file's rows to a table or feed."""
     from antiphon.cli import load as loading
-    from antiphon.cli import query
 
-    settings = query.Settings(address=address, token=token, config=config, json=json)
+    settings = Settings(address=address, token=token, config=config, json=json)
     loading.load(settings, table, file, file_format=format, nulls=null or [""], delete=delete)
 
 
@@ -272,9 +269,9 @@ def subscribe(
     json: Json = False,
 ) -> None:
     """Print every change of a collection or query, until interrupted."""
-    from antiphon.cli import follow, query
+    from antiphon.cli import follow
 
-    settings = query.Settings(address=address, token=token, config=config, json=json)
+    settings = Settings(address=address, token=token, config=config, json=json)
     follow.subscribe(
         settings, target, from_frontier=from_frontier, with_snapshot=snapshot,
         with_progress=progress, changes_max=limit, replica=replica, hold=hold,
@@ -291,9 +288,9 @@ def release_hold(
     json: Json = False,
 ) -> None:
     """Let go of the place that a subscriber kept."""
-    from antiphon.cli import follow, query
+    from antiphon.cli import follow
 
-    settings = query.Settings(address=address, token=token, config=config, json=json)
+    settings = Settings(address=address, token=token, config=config, json=json)
     follow.release(settings, name)
 
 
@@ -309,10 +306,9 @@ def status(
     json: Json = False,
 ) -> None:
     """Show the instance, its replicas and how far each is."""
-    from antiphon.cli import query
     from antiphon.cli import status as showing
 
-    settings = query.Settings(address=address, token=token, config=config, json=json)
+    settings = Settings(address=address, token=token, config=config, json=json)
     showing.status(settings, watch=watch, with_arrangements=arrangements)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -43,3 +44,13 @@ WatchStdin = Annotated[bool, typer.Option("--watch-stdin", help="Stop when stand
 Replica = Annotated[
     str, typer.Option("--replica", help="Read from this replica alone.", metavar="NAME")
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options that every command against a controller has; None: as configured."""
+
+    address: str | None
+    token: str | None
+    config: str | None
+    json: bool

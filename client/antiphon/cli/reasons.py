@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from antiphon.cli.options import Address, Config, Data, Json, Token
+from antiphon.cli.options import Address, Config, Data, Json, Settings, Token
 
 history_app = typer.Typer(help="The durable commands.", no_args_is_help=True)
 explain_app = typer.Typer(help="Why things are as they are.", no_args_is_help=True)
@@ -25,9 +25,9 @@ def history_show(
     json: Json = False,
 ) -> None:
     """Print the durable commands, oldest first."""
-    from antiphon.cli import history, query
+    from antiphon.cli import history
 
-    settings = query.Settings(address=address, token=token, config=config, json=json)
+    settings = Settings(address=address, token=token, config=config, json=json)
     history.show(settings, from_position=from_position, records_max=limit, reduced=reduced)
 
 
@@ -36,9 +36,9 @@ def history_status(
     address: Address = None, token: Token = None, config: Config = None, json: Json = False
 ) -> None:
     """Where the history's base and head are, and what of the log is kept for whom."""
-    from antiphon.cli import history, query
+    from antiphon.cli import history
 
-    history.status(query.Settings(address=address, token=token, config=config, json=json))
+    history.status(Settings(address=address, token=token, config=config, json=json))
 
 
 @history_app.command("verify")
@@ -58,7 +58,7 @@ def explain_replica(
     json: Json = False,
 ) -> None:
     """Print what was decided about a replica whenever it came, why, and what became of it."""
-    from antiphon.cli import history, query
+    from antiphon.cli import history
 
-    settings = query.Settings(address=address, token=token, config=config, json=json)
+    settings = Settings(address=address, token=token, config=config, json=json)
     history.explain(settings, name)

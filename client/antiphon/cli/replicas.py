@@ -7,7 +7,8 @@ import time
 from typing import Final
 
 from antiphon.cli import output
-from antiphon.cli.query import Settings, connected
+from antiphon.cli.connecting import connected
+from antiphon.cli.options import Settings
 from antiphon.cli.warmth import Warmth, described
 from antiphon.client import Client
 from antiphon.protocol.errors import Unavailable

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from antiphon.cli import output
+from antiphon.cli.answer import print_result
 from antiphon.cli.failure import describe, state_directory
-from antiphon.cli.query import print_result
+from antiphon.cli.follow import follow
 from antiphon.client import Client
 from antiphon.client.statements import Effect, effect_of, says_something, split, subscribe_target
 from antiphon.protocol.errors import AntiphonError
@@ -82,8 +83,6 @@ class Shell:
 
         def run() -> None:
             if effect_of(statement) is Effect.SUBSCRIBE:
-                from antiphon.cli.follow import follow
-
                 follow(self._client, subscribe_target(statement), as_json=self._as_json)
             else:
                 print_result(self._client.sql(statement), as_json=self._as_json)

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from antiphon.cli import arrangements, output
-from antiphon.cli.query import Settings, connected
+from antiphon.cli.connecting import connected
+from antiphon.cli.options import Settings
 from antiphon.protocol.stage import Stage
 from antiphon.v1 import control_pb2 as wire
 from antiphon.v1 import response_pb2

@@ -7,7 +7,7 @@ import dataclasses
 import typer
 
 from antiphon.cli import output
-from antiphon.cli.failure import FAILURE
+from antiphon.cli.exit_codes import FAILURE
 from antiphon.controller.io.config import load_config
 from antiphon.history.io.sqlite import verify_store
 
