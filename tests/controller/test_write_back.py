@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from antiphon.controller.ports import ErrorReply, ShardReply
 from antiphon.controller.request import ShardAppendReceived
 from antiphon.history.store import Fence, ShardAppend
-from antiphon.protocol.delta import Delta
-from antiphon.protocol.errors import CollectionMissing, EpochFenced, ReplicaFailed
+from antiphon.protocol.delta import Delta, delta_schema
+from antiphon.protocol.errors import (
+    CollectionMissing,
+    EpochFenced,
+    LimitExceeded,
+    ReplicaFailed,
+)
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, ReplicaId
+from antiphon.protocol.limits import (
+    MIB,
+    ROW_BYTES_MAX,
+    WRITE_BACK_BYTES_MAX,
+    WRITE_BACKS_WAITING_MAX,
+)
+from antiphon.protocol.schema import TEXT, Column, Schema
 from tests.controller.world import World
 
 
@@ -30,14 +43,15 @@ def write_to(
     expected: int = 1,
     fence: Fence | None = None,
     replica: ReplicaId | None = None,
+    delta: Delta | None = None,
 ) -> int:
-    """A replica's append without rows; its request."""
+    """A replica's append, without rows unless given; its request."""
     request = world.request()
     append = ShardAppend(
         collection=shard,
         expected_upper=Frontier(expected),
         new_upper=Frontier(new),
-        delta=Delta(),
+        delta=delta or Delta(),
     )
     world.handle(
         ShardAppendReceived(
@@ -135,3 +149,53 @@ def test_a_replica_that_is_known_to_be_wrong_writes_nothing(world: World) -> Non
     repaired = write_to(world, shard, 70, expected=50, replica=wrong.id)
     world.run()
     assert world.reply(repaired) == applied(70)
+
+
+def refused_for(world: World, request: int) -> str:
+    """The limit that an append was refused for; empty: it was not, or not yet."""
+    if request not in world.ports.replies:
+        return ""
+    reply = world.reply(request)
+    if not isinstance(reply, ErrorReply):
+        return ""
+    assert isinstance(reply.error, LimitExceeded)
+    return reply.error.details["limit"]
+
+
+def test_so_many_wait_and_no_more(world: World) -> None:
+    first, *waiting = [write(world, 1, 50) for _ in range(1 + WRITE_BACKS_WAITING_MAX)]
+    beyond = write(world, 1, 50)
+    assert refused_for(world, beyond) == "WRITE_BACKS_WAITING_MAX"
+    world.run()
+    assert world.reply(first) == applied(50)
+    assert [world.reply(request) for request in waiting] == [late(50)] * len(waiting)
+    again = write(world, 50, 60)
+    world.run()
+    assert world.reply(again) == applied(60), "who was refused comes again"
+
+
+def test_so_much_waits_and_no_more_whatever_the_view(world: World) -> None:
+    world.sql("CREATE TABLE s (v text)")
+    for name in ("n", "o"):
+        world.sql(f"CREATE MATERIALIZED VIEW {name} AS SELECT v FROM s")
+    text = "x" * (ROW_BYTES_MAX - MIB)
+    schema = delta_schema(Schema((Column(name="v", type=TEXT),)))
+    batch = pa.RecordBatch.from_pydict(
+        {schema.names[0]: [text], schema.names[1]: [1], schema.names[2]: [1]}, schema=schema
+    )
+    count = WRITE_BACK_BYTES_MAX // batch.nbytes
+
+    def large(name: str) -> int:
+        return write_to(world, world.id(name), 50, delta=Delta(rows=(batch,)))
+
+    taken = [large("n") for _ in range(count)]
+    assert not any(refused_for(world, request) for request in taken)
+    for name in ("n", "o"):
+        assert refused_for(world, large(name)) == "WRITE_BACK_BYTES_MAX"
+    asking = write_to(world, world.id("o"), 50)
+    world.run()
+    assert world.reply(asking) == applied(50), "who asks without rows is heard"
+    assert world.reply(taken[0]) == applied(50)
+    assert [world.reply(request) for request in taken[1:]] == [late(50)] * (count - 1)
+    again = write_to(world, world.id("n"), 60, expected=50, delta=Delta(rows=(batch,)))
+    assert refused_for(world, again) == ""

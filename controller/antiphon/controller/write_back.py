@@ -3,6 +3,9 @@
 All replicas compute a view, and all that may write append what it changed, so most appends come
 second. Whether one does is known here as soon as the one before it is durable: it is answered
 without a transaction of its own, which the writes of clients would have waited for.
+
+What waits is bounded, in number and in bytes: beyond that an append is refused, and the replica,
+which has the change, comes again with what the shard then lacks.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ from antiphon.controller.kernel import Kernel
 from antiphon.controller.ports import ShardReply
 from antiphon.controller.request import ShardAppendReceived
 from antiphon.history.store import Committed, Completion, Refused
-from antiphon.protocol.errors import EpochFenced, ReplicaFailed
+from antiphon.protocol.errors import EpochFenced, LimitExceeded, ReplicaFailed
 from antiphon.protocol.ids import CollectionId
+from antiphon.protocol.limits import WRITE_BACK_BYTES_MAX, WRITE_BACKS_WAITING_MAX
 
 
 class WriteBack:
@@ -25,23 +29,40 @@ class WriteBack:
         self._kernel = kernel
         # Of each shard that an append is on its way to: those that wait for what becomes of it.
         self._waiting: dict[CollectionId, deque[ShardAppendReceived]] = {}
+        self._bytes = 0  # of these, and of those on their way
 
     def append(self, event: ShardAppendReceived) -> None:
         """Only a replica that this very claim allowed may."""
         kernel = self._kernel
         if event.fence != kernel.fence:
-            error = EpochFenced(
+            fenced = EpochFenced(
                 f"epoch {kernel.fence.epoch} owns the instance, not {event.fence.epoch} or "
                 "another claim of it",
                 epoch=kernel.fence.epoch,
             )
-            kernel.fail(event.request, error)
+            kernel.fail(event.request, fenced)
             return
         waiting = self._waiting.get(event.append.collection)
-        if waiting is not None:
-            waiting.append(event)
-        elif not self._is_settled(event):
+        if waiting is None and self._is_settled(event):
+            return
+        limit = self._limit_reached(event, 0 if waiting is None else len(waiting))
+        if limit:
+            error = LimitExceeded("too many changes of views wait for the store", limit=limit)
+            kernel.fail(event.request, error)
+            return
+        self._bytes += _size(event)
+        if waiting is None:
             self._submit(event)
+        else:
+            waiting.append(event)
+
+    def _limit_reached(self, event: ShardAppendReceived, waiting_count: int) -> str:
+        """Which limit it would pass; empty: none."""
+        if waiting_count >= WRITE_BACKS_WAITING_MAX:
+            return "WRITE_BACKS_WAITING_MAX"
+        size = _size(event)
+        too_large = self._bytes and size and self._bytes + size > WRITE_BACK_BYTES_MAX
+        return "WRITE_BACK_BYTES_MAX" if too_large else ""
 
     def _is_settled(self, event: ShardAppendReceived) -> bool:
         """Whether it was answered without a transaction."""
@@ -77,6 +98,7 @@ class WriteBack:
         kernel, collection = self._kernel, event.append.collection
 
         def done(completion: Completion) -> None:
+            self._bytes -= _size(event)
             match completion:
                 case Committed(shard_uppers=((applied, upper),)):
                     kernel.step(ShardAdvanced(collection=collection, upper=upper))
@@ -97,4 +119,10 @@ class WriteBack:
             if not self._is_settled(event):
                 self._submit(event)
                 return
+            self._bytes -= _size(event)
         del self._waiting[collection]
+
+
+def _size(event: ShardAppendReceived) -> int:
+    delta = event.append.delta
+    return sum(batch.nbytes for batch in (*delta.rows, *delta.errors))

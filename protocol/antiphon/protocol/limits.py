@@ -57,6 +57,10 @@ RESPONSE_QUEUE_MAX: Final = 16_384  # of a replica's session; past it the stream
 SUBSCRIBE_QUEUE_BYTES_MAX: Final = 16 * MIB  # of one subscriber that reads too slowly: it is ended
 TAIL_QUEUE_BYTES_MAX: Final = 64 * MIB  # of one replica's tail; past it the tail is reopened
 STASH_BYTES_MAX: Final = 256 * MIB  # of large answers that wait at a replica to be fetched
+# Each replica has one under way, and one that was killed may have left another.
+WRITE_BACKS_WAITING_MAX: Final = 2 * REPLICAS_MAX  # of one view, for one before; more are refused
+WRITE_BACK_BYTES_MAX: Final = 256 * MIB  # of all views, that wait or are on their way to the store
+assert WRITE_BACK_BYTES_MAX >= MESSAGE_BYTES_MAX, "what arrives alone is taken"
 
 # Dataflows, their schedules and compactions; subscribes with theirs; every pending peek.
 _REPLAY_COMMANDS_MAX: Final = 3 * DATAFLOWS_MAX + 3 * SUBSCRIBES_ACTIVE_MAX + PEEKS_PENDING_MAX
