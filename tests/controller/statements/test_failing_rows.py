@@ -17,9 +17,10 @@ CREATE INDEX kept_a ON kept (a);
 def told(query: str, errors: int = 2) -> str:
     world = World()
     world.run(SCHEMA)
-    error = DataError("division by zero", cause="division_by_zero", errors=errors)
+    details = {"cause": "division_by_zero", "errors": str(errors)}
+    error = DataError("division by zero", expression="divide", **details)
     found = located(error, world.plan(query), world.catalog)
-    assert found.details == error.details
+    assert found.details == {**details, "expression": "/"}, "as a statement says it"
     return found.message
 
 

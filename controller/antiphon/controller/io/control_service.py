@@ -25,10 +25,10 @@ from antiphon.controller.request import (
     ReplicasConfigured,
     ReplicaUnnamed,
 )
+from antiphon.controller.sql.statements.named import named_item
 from antiphon.protocol.arrow_stream import read_stream
 from antiphon.protocol.codec import frontier_to_proto
 from antiphon.protocol.errors import (
-    CollectionMissing,
     InvalidArgument,
     LimitExceeded,
     RemoteProtocolError,
@@ -108,9 +108,7 @@ class ControlService(ControlServicer):
         )
 
     def _appendable(self, name: str) -> CatalogItem:
-        item = self._calls.driver.catalog.find(name)
-        if item is None:
-            raise CollectionMissing(f'"{name}" does not exist', name=name)
+        item = named_item(name, self._calls.driver.catalog)
         check_appendable(item)
         return item
 

@@ -17,6 +17,7 @@ from antiphon.controller.io.planning import (
     plan_collection_subscribe,
     split_statements,
 )
+from antiphon.controller.named_error import with_name
 from antiphon.controller.ports import DoneReply, HoldReply, SubscribeReply
 from antiphon.controller.request import HoldRequested, ReadOptions
 from antiphon.controller.sql.statement import (
@@ -35,6 +36,7 @@ from antiphon.protocol.codec import frontier_from_proto, frontier_to_proto, sche
 from antiphon.protocol.dataflow import Export, SubscribeExport
 from antiphon.protocol.delta import decode_batch, delta_schema, encode_batch
 from antiphon.protocol.errors import (
+    ComputeError,
     DataError,
     InvalidArgument,
     ReadConflict,
@@ -99,8 +101,8 @@ class Execution:
                 return
             except CatalogMoved:
                 continue
-            except DataError as error:
-                raise located(error, statement, catalog) from error
+            except ComputeError as error:
+                raise _told(error, statement, catalog) from None
         raise _moving()
 
     async def _performed(
@@ -190,6 +192,8 @@ class Execution:
                 return
             except CatalogMoved:
                 continue
+            except ComputeError as error:
+                raise _told(error, planned, catalog) from None
         raise _moving()
 
     async def lookup(self, request: pb.PeekRequest) -> pb.PeekChunk:
@@ -231,6 +235,8 @@ class Execution:
                 return
             except CatalogMoved:
                 continue
+            except ComputeError as error:
+                raise _told(error, statement, catalog) from None
         raise _moving()
 
     def _parts(
@@ -305,6 +311,14 @@ class Execution:
         if not isinstance(reply, HoldReply):
             raise RemoteProtocolError(f"{type(reply).__name__} answers a hold")
         return reply.acknowledged
+
+
+def _told(error: ComputeError, statement: Statement, catalog: Catalog) -> ComputeError:
+    """In the words of who asked, by the catalog on which the statement was planned: what has been
+    dropped since has no name in that of now."""
+    if isinstance(error, DataError):
+        return located(error, statement, catalog)
+    return with_name(error, catalog)
 
 
 def _target(request: pb.SubscribeRequest) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from antiphon.controller.sql.binding.types import parts_of_type
+from antiphon.controller.sql.explaining.spellings import SUFFIXES, SYMBOLS
 from antiphon.controller.sql.parsing.literal_text import MICROSECONDS, to_datetime, write_value
 from antiphon.protocol.expression import (
     Call,
@@ -19,16 +20,6 @@ from antiphon.protocol.expression import (
 )
 from antiphon.protocol.schema import TEXT, TIMESTAMP, TIMESTAMPTZ, Type
 from antiphon.protocol.selection import Selection
-
-_SYMBOLS = {
-    "equal": "=", "not_equal": "<>", "less": "<", "less_equal": "<=", "greater": ">",
-    "greater_equal": ">=", "add": "+", "subtract": "-", "multiply": "*", "divide": "/",
-    "modulo": "%", "and": "AND", "or": "OR", "like": "LIKE", "ilike": "ILIKE",
-    "is_distinct_from": "IS DISTINCT FROM", "is_not_distinct_from": "IS NOT DISTINCT FROM",
-}  # fmt: skip
-_SUFFIXES = {
-    "is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"
-}  # fmt: skip
 
 
 def show_expression(expression: Expression, names: Sequence[str]) -> str:
@@ -60,10 +51,10 @@ def show_selection(selection: Selection, names: Sequence[str]) -> str:
 
 def _call(call: Call, names: Sequence[str]) -> str:
     inner = [show_expression(part, names) for part in call.arguments]
-    if call.function in _SYMBOLS:
-        return f"({f' {_SYMBOLS[call.function]} '.join(inner)})"
-    if call.function in _SUFFIXES:
-        return f"({inner[0]} {_SUFFIXES[call.function]})"
+    if call.function in SYMBOLS:
+        return f"({f' {SYMBOLS[call.function]} '.join(inner)})"
+    if call.function in SUFFIXES:
+        return f"({inner[0]} {SUFFIXES[call.function]})"
     if call.function == "not":
         return f"(NOT {inner[0]})"
     return f"{call.function}({', '.join(inner)})"

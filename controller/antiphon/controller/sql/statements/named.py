@@ -139,11 +139,17 @@ def _cast(index: CatalogItem, key_schema: pa.Schema, rows: pa.Table) -> bytes:
     return key_stream(index, batch)
 
 
-def _relation(name: str, catalog: Catalog) -> CatalogItem:
+def named_item(name: str, catalog: Catalog) -> CatalogItem:
+    """`name` is exact. Raises CollectionMissing, with the name that was meant if one is close."""
     item = catalog.find(name)
     if item is None:
-        known = [other.name for other in catalog.items.values()]
-        raise CollectionMissing(f'"{name}" does not exist{near_miss(name, known)}', name=name)
+        hint = near_miss(name, catalog.names)
+        raise CollectionMissing(f'"{name}" does not exist{hint}', name=name)
+    return item
+
+
+def _relation(name: str, catalog: Catalog) -> CatalogItem:
+    item = named_item(name, catalog)
     if item.kind is ItemKind.INDEX:
         assert item.on is not None, "an index is on something"
         return catalog.get(item.on)
