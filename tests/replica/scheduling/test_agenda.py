@@ -85,6 +85,33 @@ def test_merges_go_round_until_there_are_none() -> None:
     assert tended == [long, short, long, long]
 
 
+def test_who_always_has_more_to_merge_keeps_nobody_waiting() -> None:
+    """By counts: each as often as any other, also while ticks name them again and again."""
+    tended: list[Work] = []
+    agenda: Agenda[Work] = Agenda(tended.append)
+    works = [Work(merges=10**6) for _ in range(5)]
+    for _ in range(20):
+        for work in works:
+            agenda.untidy(work)
+        assert agenda.maintain(1)
+    late = Work(merges=10**6)
+    agenda.untidy(late)
+    for _ in range(len(works) + 1):
+        agenda.maintain(1)
+    assert [tended.count(work) for work in works] == [5] * len(works)
+    assert tended.count(late) == 1
+
+
+def test_those_that_fill_can_be_merged_apart_from_the_others() -> None:
+    agenda: Agenda[Work] = Agenda(ignored)
+    filled, filling = Work(merges=10**6), Work(merges=3, hydrated=False)
+    agenda.untidy(filled)
+    agenda.untidy(filling)
+    assert [agenda.maintain(1, filling=True) for _ in range(4)] == [True, True, False, False]
+    assert (filled.merges, filling.merges) == (10**6, 0)
+    assert agenda.maintain(1), "the others still have some"
+
+
 def test_one_that_is_gone_is_not_asked() -> None:
     agenda: Agenda[Work] = Agenda(ignored)
     gone = Work(merges=1)

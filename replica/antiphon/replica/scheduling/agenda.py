@@ -73,10 +73,10 @@ class Agenda(Generic[T]):
             del self._stirred[first]
         return first
 
-    def maintain(self, fuel_rows: int) -> bool:
-        """One slice of background work, of whoever has some; True: there may be more."""
-        while self._untidy:
-            dataflow = next(iter(self._untidy))
+    def maintain(self, fuel_rows: int, *, filling: bool = False) -> bool:
+        """One slice of background work, of whoever has some, each in turn; of those alone that are
+        yet to be filled, if so asked. True: there may be more of it."""
+        while (dataflow := self._next_untidy(filling=filling)) is not None:
             more = dataflow.maintain(fuel_rows)
             self._tended(dataflow)
             if more:
@@ -84,6 +84,9 @@ class Agenda(Generic[T]):
                 return True
             del self._untidy[dataflow]
         return False
+
+    def _next_untidy(self, *, filling: bool) -> T | None:
+        return next((each for each in self._untidy if not (filling and each.hydrated)), None)
 
     def _first(self, *, hydrating: bool) -> T | None:
         idle: list[T] = []

@@ -3,7 +3,7 @@
 A slice runs what is ready, one time of each dataflow in turn, and stops after some rows. Merging is
 put off: that of a few ticks together costs as much as that of one. A hydrating dataflow leaves more
 unmerged than that; it pauses now and then until all of it is merged, also in slices, while the
-others go on.
+others go on. What these leave to merge meanwhile it does not wait for: they may never rest.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ MAINTAIN_IDLE_MS: Final = 20  # without work for so long: merge what there is
 # So many parts of hydrating dataflows, then what they left unmerged is merged. A spine that grows
 # too long would merge at once, and that takes as long as it takes.
 HYDRATION_PARTS: Final = 8
+PAUSE_SLICES_MAX: Final = 256  # that wait for what dataflows read: others bring more to that
 
 
 class Computation:
@@ -36,7 +37,8 @@ class Computation:
         self._held = held
         self._unmaintained = 0  # slices of work since the last maintenance
         self._came_rows = 0  # since then, to those that are hydrated
-        self._parts = 0  # of hydrating dataflows since everything was merged
+        self._parts = 0  # of hydrating dataflows since all of theirs was merged
+        self._paused = 0  # slices of the pause that goes on
 
     def work(self, fuel_rows: int, now_ms: int) -> tuple[int, bool]:
         """One slice: the rows that it took, and whether there is more to do at once."""
@@ -46,8 +48,7 @@ class Computation:
             self._unmaintained += 1
             self.maintain_at_ms = now_ms + MAINTAIN_IDLE_MS
         if self._parts >= HYDRATION_PARTS:
-            if not self._maintain(HYDRATION_FUEL * fuel_rows):
-                self._parts = 0
+            self._pause(fuel_rows)
             return used, True
         many = self._came_rows >= fuel_rows
         if many or self._unmaintained >= MAINTAIN_SLICES or not (busy or used):
@@ -73,6 +74,16 @@ class Computation:
             self._came_rows += taken if hydrated else 0
             used += taken
         return used
+
+    def _pause(self, fuel_rows: int) -> None:
+        """One slice of merging that hydration waits for, and one of the others' beside it."""
+        self._paused += 1
+        held, more_rows = self._held, HYDRATION_FUEL * fuel_rows
+        more = held.inputs.maintain(more_rows) and self._paused < PAUSE_SLICES_MAX
+        more = held.agenda.maintain(more_rows, filling=True) or more
+        held.agenda.maintain(fuel_rows)
+        if not more:
+            self._parts = self._paused = 0
 
     def _maintain(self, fuel_rows: int) -> bool:
         """One slice of background work, of whoever has some; True: there is more."""
