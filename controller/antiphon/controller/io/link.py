@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -106,11 +106,8 @@ class Links:
             self._links[replica].close(reason)
 
     def disconnect(self, replica: ReplicaId) -> None:
-        if self._is_stopped:
-            return
-        task = asyncio.ensure_future(self._disconnect(self._links.pop(replica), replica))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        if not self._is_stopped:
+            self._beside(self._disconnect(self._links.pop(replica), replica))
 
     async def _disconnect(self, link: Link, replica: ReplicaId) -> None:
         await link.stop()
@@ -120,9 +117,7 @@ class Links:
     def ask_digests(
         self, replica: ReplicaId, collections: tuple[CollectionId, ...], time: int
     ) -> None:
-        task = asyncio.ensure_future(self._ask_digests(replica, collections, time))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._beside(self._ask_digests(replica, collections, time))
 
     async def _ask_digests(
         self, replica: ReplicaId, collections: tuple[CollectionId, ...], time: int
@@ -148,9 +143,7 @@ class Links:
         self._post(DigestsTold(replica=replica, time=time, digests=digests))
 
     def fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
-        task = asyncio.ensure_future(self._fetch(replica, peek_id, request))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._beside(self._fetch(replica, peek_id, request))
 
     async def _fetch(self, replica: ReplicaId, peek_id: PeekId, request: int) -> None:
         batches: list[bytes] = []
@@ -190,7 +183,15 @@ class Links:
     async def release(self) -> None:
         """End all links. Replicas that the orchestrator runs go on running."""
         links, self._links = list(self._links.values()), {}
-        await asyncio.gather(*(link.stop() for link in links))
+        if ending := [self._beside(link.stop()) for link in links]:
+            await asyncio.wait(ending)
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Goes on until its end, whoever gives up; `stop` waits for it."""
+        task = asyncio.ensure_future(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     async def end_local(self, replica: ReplicaId) -> None:
         """End a replica's process, if the orchestrator runs it."""
@@ -200,8 +201,7 @@ class Links:
     async def stop(self) -> None:
         """End all sessions. Calls in flight may still end, and have something to tell a replica."""
         self._is_stopped = True
-        links, self._links = list(self._links.values()), {}
-        await asyncio.gather(*(link.stop() for link in links), *self._ending)
+        await asyncio.gather(self.release(), *self._ending)
 
 
 class Link:

@@ -184,18 +184,14 @@ class Controller:
         self._seat = seat = Seat(self.config, store, world, self._tails, self._links)
         self._driver = await seat.recover()
         control = await self._serve(store, self._driver)
-        if not self._driver.is_standby:
-            await store.announce(self.address)
         self._tick()
-        await seat.start(self.handle, control.configure_replicas, self._crash)
+        await seat.start(self.address, self.handle, control.configure_replicas, self._cannot_go_on)
 
     async def promote(self) -> Epoch:
         """Of a standby: become the controller. Raises as `Seat.promote`."""
-        assert self._seat is not None, "the controller is started"
-        assert self._store is not None, "the controller is started"
-        epoch = await self._seat.promote()
-        await self._store.announce(self.address)
-        return epoch
+        if self._seat is None:
+            raise self._last_word()
+        return await self._seat.promote()
 
     @property
     def _replicas(self) -> Path:
@@ -295,6 +291,13 @@ class Controller:
     def _crash(self, error: BaseException) -> None:
         _log.critical("controller.crashed", exc_info=error)
         self._give_up(Internal(f"a bug: {type(error).__name__}: {error}"), CRASHED)
+
+    def _cannot_go_on(self, error: Exception) -> None:
+        if isinstance(error, AntiphonError):
+            _log.critical("controller.failed", reason=str(error))
+            self._give_up(error, FAILED)
+        else:
+            self._crash(error)
 
     def _on_completions(self, completions: tuple[Completion, ...]) -> None:
         for completion in completions:

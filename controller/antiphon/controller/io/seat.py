@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -42,7 +41,13 @@ from antiphon.history.store import (
     Submission,
 )
 from antiphon.protocol.delta import Delta
-from antiphon.protocol.errors import ComputeError, InvalidArgument, SinceViolation, Unavailable
+from antiphon.protocol.errors import (
+    AntiphonError,
+    InvalidArgument,
+    OutcomeUnknown,
+    SinceViolation,
+    Unavailable,
+)
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import NO_EPOCH, ClaimId, CollectionId, Epoch, Position, ReplicaId
 from antiphon.protocol.limits import LEASE_MS, LEASE_RENEW_MS, LOOK_MS, OWNERSHIP_MS
@@ -51,7 +56,7 @@ PROMOTION_WAIT_S: Final = (OWNERSHIP_MS + 500) / 1000  # when the older process 
 
 Handle = Callable[[DriverEvent], None]
 Configure = Callable[[dict[str, str]], Awaitable[None]]
-Crashed = Callable[[BaseException], None]
+Failed = Callable[[Exception], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -74,9 +79,12 @@ class Seat:
         self._driver: Driver | None = None
         self._handle: Handle | None = None
         self._configure: Configure | None = None
-        self._crashed: Crashed | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._failed: Failed | None = None
+        self._address = ""
+        self._task: asyncio.Task[None] | None = None  # that looks
         self._promotion = asyncio.Lock()
+        self._promotions: set[asyncio.Task[Epoch]] = set()
+        self._is_stopped = False
         self._is_begun = False
         self._moment = -1
         self._renew_at_ms = 0
@@ -91,18 +99,30 @@ class Seat:
         )
         return self._driver
 
-    async def start(self, handle: Handle, configure: Configure, crashed: Crashed) -> None:
-        """Reach for the replicas, then look at the store from time to time."""
-        self._handle, self._configure, self._crashed = handle, configure, crashed
+    async def start(
+        self, address: str, handle: Handle, configure: Configure, failed: Failed
+    ) -> None:
+        """Reach for the replicas, then look at the store from time to time.
+
+        Args:
+            address: where this process listens.
+            failed: told why it cannot go on, whatever it is.
+        """
+        self._address = address
+        self._handle, self._configure, self._failed = handle, configure, failed
+        if not self._store.is_standby:
+            await self._store.announce(address)
         await self._reach()
         self._look_on()
 
     async def stop(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        """Nothing is under way any more. A promotion ends as far as it has come: if the epoch is
+        claimed, who comes next claims another."""
+        self._is_stopped = True
+        for promotion in self._promotions:
+            promotion.cancel()
+        await self._look_no_more()
+        await asyncio.gather(*self._promotions, return_exceptions=True)
 
     async def promote(self) -> Epoch:
         """Claim the next epoch and go on as the controller. Goes on when its caller gives up.
@@ -110,24 +130,40 @@ class Seat:
         Raises:
             InvalidArgument: it is the controller already.
             EpochFenced: another standby was faster by a moment.
+            StoreFull, Unavailable: it is a standby as before.
+            OutcomeUnknown: it ends, or the medium fails; the epoch may be claimed.
         """
-        return await asyncio.shield(asyncio.ensure_future(self._promote()))
+        if self._is_stopped or self._failed is None:
+            raise Unavailable("this controller has yet to start, or stops")
+        promotion = asyncio.ensure_future(self._promote())
+        self._promotions.add(promotion)
+        promotion.add_done_callback(self._promotions.discard)
+        try:
+            return await asyncio.shield(promotion)
+        except asyncio.CancelledError:
+            if not promotion.cancelled():
+                raise
+            raise OutcomeUnknown(
+                "this controller stops within its promotion: start it again, or promote another"
+            ) from None
 
     async def _promote(self) -> Epoch:
         async with self._promotion:
             if not self._store.is_standby:
                 raise InvalidArgument("this controller is live already; name a replica to promote")
-            await self.stop()
+            await self._look_no_more()
             try:
-                await self._store.promote(PROMOTION_WAIT_S)
-            except ComputeError:
-                self._look_on()
+                claimed = await self._store.promote(PROMOTION_WAIT_S)
+            except Exception:
+                self._look_on()  # it stands by as before
                 raise
             try:
                 opened = await self._begin()
+                await self._store.announce(self._address)
             except Exception as error:
-                self._fail(error)
-                raise
+                reason = _cannot_begin(error, claimed.epoch)
+                self._fail(reason)
+                raise reason from error
             self._look_on()
         _log.info("controller.promoted", epoch=opened.epoch, head=opened.head)
         return opened.epoch
@@ -229,6 +265,12 @@ class Seat:
         look = self._follow if self._store.is_standby else self._watch
         self._task = asyncio.ensure_future(self._looking(look))
 
+    async def _look_no_more(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     async def _looking(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
@@ -242,8 +284,8 @@ class Seat:
             await asyncio.sleep(LOOK_MS / 1000)
 
     def _fail(self, error: Exception) -> None:
-        assert self._crashed is not None, "started before"
-        self._crashed(error)
+        assert self._failed is not None, "started before"
+        self._failed(error)
 
     def _hand(self, event: DriverEvent) -> None:
         assert self._handle is not None, "started before"
@@ -317,6 +359,16 @@ class Seat:
         lease = Lease(holder=self._holder, since=since, expires_at_ms=now_ms + LEASE_MS)
         await self._store.look(lambda: self._store.keep(lease))
         self._renew_at_ms = now_ms + LEASE_RENEW_MS
+
+
+def _cannot_begin(error: Exception, epoch: Epoch) -> Exception:
+    """Why a controller whose claim the store has must end; a bug is told as it is."""
+    if not isinstance(error, AntiphonError | sqlite3.Error | OSError):
+        return error
+    return OutcomeUnknown(
+        f"epoch {epoch} is claimed, but this controller cannot go on with what is stored, and ends:"
+        f" {error}; start it again"
+    )
 
 
 class _StandbyStore:

@@ -7,6 +7,7 @@ group, however many it answers. Reads that block run on a small pool.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -100,8 +101,18 @@ class StoreRunner:
         await self.look(lambda: self._store.announce(address))
 
     async def promote(self, wait_s: float) -> Opened:
-        """As the store's `promote`."""
-        return await self.look(lambda: self._store.promote(wait_s=wait_s))
+        """As the store's `promote`. Canceled, it waits for the older process no longer, and ends
+        once the store is a standby's or a writer's, whole."""
+        hurry = threading.Event()
+        claiming = asyncio.ensure_future(
+            self.look(lambda: self._store.promote(wait_s=wait_s, hurry=hurry))
+        )
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            hurry.set()
+            await asyncio.wait({claiming})
+            raise
 
     def submit(self, submission: Submission) -> None:
         if not self._closing:

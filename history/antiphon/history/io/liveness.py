@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +38,9 @@ class Liveness:
                 os.close(descriptor)
                 return False
             self._descriptor = descriptor
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n{note}\n".encode(), 0)
+        with suppress(OSError):  # a full disk takes no note; who is alive without one is alive
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n{note}\n".encode(), 0)
         return True
 
     def holder(self) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,14 @@ from antiphon.history.shard import FIRST_UPPER
 from antiphon.history.store import Fence, Lease, Opened, StoredCommand, Submission
 from antiphon.history.transaction import FIRST_ID, State
 from antiphon.protocol.delta import Delta
-from antiphon.protocol.errors import EpochFenced, StoreLocked, VersionMismatch
+from antiphon.protocol.errors import (
+    ComputeError,
+    EpochFenced,
+    OutcomeUnknown,
+    StoreFull,
+    StoreLocked,
+    VersionMismatch,
+)
 from antiphon.protocol.ids import (
     RANDOM_ID_BYTES,
     ClaimId,
@@ -91,7 +99,7 @@ def open_store(
             )
             undo.callback(store.close)
             if not standby:
-                store.promote(claim_id)
+                store.claim(claim_id)
             undo.pop_all()
             return store
     except VersionMismatch as error:
@@ -136,34 +144,46 @@ class SqliteStore:
         """This store's claim; None: a standby."""
         return self._fence
 
-    def promote(self, claim_id: ClaimId | None = None, *, wait_s: float = 0.0) -> Opened:
+    def promote(self, *, wait_s: float = 0.0, hurry: threading.Event | None = None) -> Opened:
+        """As `claim`, of a standby, which it stays whatever is raised.
+
+        Raises:
+            EpochFenced, ChainBroken
+            StoreFull: there is no space for the claim.
+            OutcomeUnknown: the medium refuses; the older controller may be fenced all the same.
+        """
+        try:
+            return self.claim(wait_s=wait_s, hurry=hurry)
+        except (sqlite3.Error, OSError, StoreUnusable) as error:
+            raise _not_claimed(error) from error
+
+    def claim(
+        self,
+        claim_id: ClaimId | None = None,
+        *,
+        wait_s: float = 0.0,
+        hurry: threading.Event | None = None,
+    ) -> Opened:
         """Claim the next epoch, whoever holds the present one: from here on that one is fenced.
 
         Args:
             wait_s: for so long at most, for the process of the older claim to end. Until it has,
                 it may not know that it is fenced, and answer reads with what was.
+            hurry: set by who does not want to serve any more, to wait no longer.
 
         Raises:
             EpochFenced: another claim came first by a moment.
             ChainBroken
         """
         assert self._writer is None, "claimed already"
-        self._connection.execute("PRAGMA synchronous = FULL")
-        claim = claim_id or ClaimId(os.urandom(RANDOM_ID_BYTES))
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            state = _claimed(self._connection, claim)
-            if self._leaseholder is not None:
-                self._connection.execute("DELETE FROM lease WHERE holder = ?", (self._leaseholder,))
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
+        hurry = hurry or threading.Event()
+        state = self._claim(claim_id or ClaimId(os.urandom(RANDOM_ID_BYTES)))
         deadline_s = time.monotonic() + wait_s
         while not self._liveness.acquire() and time.monotonic() < deadline_s:
-            time.sleep(_LOOK_S)
-        self._fence = state.fence
+            if hurry.wait(_LOOK_S):
+                break
         self._opened = self._reader.opened()
+        self._fence = state.fence
         self._writer = Writer(
             self._connection,
             state,
@@ -173,22 +193,26 @@ class SqliteStore:
         )
         return self._opened
 
+    def _claim(self, claim: ClaimId) -> State:
+        connection = self._connection
+        connection.execute("PRAGMA synchronous = FULL")
+        with _transaction(connection):
+            state = _claimed(connection, claim)
+            if self._leaseholder is not None:
+                connection.execute("DELETE FROM lease WHERE holder = ?", (self._leaseholder,))
+        return state
+
     def keep(self, lease: Lease) -> None:
         """Reserve what this standby has yet to read; leases that have run out go. It need not
         survive a crash of the machine, which the standby would not either."""
         assert self._writer is None, "a writer keeps what it needs by itself"
         self._leaseholder = lease.holder
         self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with _transaction(self._connection):
             self._connection.execute(
                 "INSERT OR REPLACE INTO lease (holder, since, expires_at_ms) VALUES (?, ?, ?)",
                 (lease.holder, lease.since, lease.expires_at_ms),
             )
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
 
     def moment(self) -> int:
         """Of a standby: another number whenever somebody else has written since."""
@@ -247,6 +271,29 @@ class SqliteStore:
         self._reader.close()
         _leave_one_file(self._directory)
         self._liveness.release()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing. SQLite itself may have rolled back what failed."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.rollback()
+        raise
+
+
+def _not_claimed(error: sqlite3.Error | OSError | StoreUnusable) -> ComputeError:
+    """Of a commit that failed otherwise than for want of space, nobody knows what the disk has."""
+    if isinstance(error, StoreUnusable):
+        return OutcomeUnknown(f"the store cannot be claimed: {error}")
+    told = f"the store cannot be claimed: {_reason(error)}"
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return StoreFull(told)
+    return OutcomeUnknown(told)
 
 
 def _reason(error: sqlite3.Error | OSError) -> str:
