@@ -74,13 +74,16 @@ class Up:
         replicas: int = 2,
         environment: dict[str, str] | None = None,
         log: str = "log",
+        within: Sequence[str] = (),
     ) -> None:
+        """`within`: a command that becomes the one that follows it, as `env` does."""
         self.data = directory / "data"
         self.log = directory / log
         self._place = reserved_port()
         self.address = address_of(self._place)
         self._replicas = replicas
         self._options = options
+        self._within = within
         # What it decides is told where a test fails.
         self._environment = {**os.environ, "ANTIPHON_CONTROLLER_LOG": "info", **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -99,7 +102,7 @@ class Up:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *CLI, "up", "--data", str(self.data), "--listen", self.address,
+                    *self._within, *CLI, "up", "--data", str(self.data), "--listen", self.address,
                     "--replicas", str(self._replicas), "--watch-stdin", *self._options,
                 ],
                 stdin=subprocess.PIPE,  # closes with the tests

@@ -187,6 +187,7 @@ class SqliteStore:
         self._writer = Writer(
             self._connection,
             state,
+            directory=self._directory,
             deliver=self._deliver,
             liveness=self._liveness,
             commit=self._commit,

@@ -17,6 +17,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -57,12 +58,14 @@ class Writer:
         connection: sqlite3.Connection,
         state: State,
         *,
+        directory: Path,
         deliver: Deliver,
         liveness: Liveness,
         commit: Commit = commit_transaction,
     ) -> None:
         self._connection = connection
         self._state = state
+        self._directory = directory
         self._deliver = deliver
         self._liveness = liveness
         self._commit = commit
@@ -138,7 +141,7 @@ class Writer:
                 return self._transact(group)
             except Exception as error:
                 if self._has_recovered_from(error):
-                    refuse = _refused_as_full
+                    refuse = self._refused_as_full
         return tuple(entry if isinstance(entry, Refused) else refuse(entry) for entry in group)
 
     def _transact(self, group: list[Submission | Refused]) -> tuple[Completion, ...]:
@@ -186,7 +189,8 @@ class Writer:
             self._poisoned(error)
             return False
         if not self._is_full:  # once: the log may stand on the same disk
-            _log.error("store.full", remedy="free space; what was refused was not done")
+            remedy = "free space; what was refused was not done"
+            _log.error("store.full", directory=str(self._directory), remedy=remedy)
         self._is_full = True
         self._rests_until_s = time.monotonic() + FULL_REST_S
         try:
@@ -214,9 +218,8 @@ class Writer:
         )
         return Refused(token=submission.token, error=error)
 
-
-def _refused_as_full(submission: Submission) -> Refused:
-    return Refused(
-        token=submission.token,
-        error=StoreFull("the disk of the store is full: nothing was written; free space there"),
-    )
+    def _refused_as_full(self, submission: Submission) -> Refused:
+        error = StoreFull(
+            f"the disk of the store is full: nothing was written; free space in {self._directory}"
+        )
+        return Refused(token=submission.token, error=error)
