@@ -11,6 +11,8 @@ ROOTS := protocol history controller replica client proof
 
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where it is set, each of some hundred processes that the tests start would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 NAME ?=
 ARGS ?=
