@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, values_of
 from antiphon.protocol.delta import DIFF_COLUMN, TIME_COLUMN
+from antiphon.protocol.interval_parts import part_words
 from antiphon.protocol.row_hash import Words, hash_rows
 
 
 def consolidate(batch: pa.RecordBatch) -> pa.RecordBatch:
     """A delta (or an error batch), each (row, time) once, sorted by (time, low hash, high hash).
 
-    Of values that are equal in SQL and differ in bytes (a month and 30 days) the first stays.
+    Intervals that are equal in SQL and differ in their parts make different rows, neighbours.
     O(n log n), vectorised.
     """
     assert batch.schema.names[-2:] == [TIME_COLUMN, DIFF_COLUMN], "not a delta"
@@ -25,9 +26,8 @@ def consolidate(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns = batch.columns
     times = values_of(columns[-2]).astype(np.uint64, copy=False)
     diffs = values_of(columns[-1]).astype(np.int64, copy=False)
-    high, low = hash_rows(columns[:-2], batch.num_rows)
-    order = canonical_order(times, high, low)
-    keep, sums = sum_equal(order, diffs, (times, high, low))
+    hashes = hash_rows(columns[:-2], batch.num_rows)
+    keep, sums = sum_equal(columns[:-2], diffs, hashes, times)
     if len(keep) == batch.num_rows and bool((keep[1:] > keep[:-1]).all()):
         return batch  # it was canonical already
     taken = batch.take(array_of(keep, pa.int64()))
@@ -45,7 +45,48 @@ def consolidate_many(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa
     return consolidate(pa.concat_batches(present))
 
 
-def canonical_order(times: Words | None, high: Words, low: Words) -> npt.NDArray[np.int64]:
+def sum_equal(
+    columns: Sequence[pa.Array],
+    diffs: npt.NDArray[np.int64],
+    hashes: tuple[Words, Words],
+    times: Words | None = None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The rows to keep, in canonical order, and the sums of their diffs, none of them 0.
+
+    `hashes`: the (high, low) row hashes of `columns`; `times` None: all are of one time.
+    """
+    high, low = hashes
+    order = _canonical_order(times, high, low)
+    identity = [high, low] if times is None else [high, low, times]
+    starts = _starts(order, identity)
+    if starts.all():
+        sums = diffs[order]
+    else:
+        parts = part_words(columns, len(diffs))
+        if parts:  # what the row hash has equal may differ all the same
+            identity = [*parts, *identity]
+            order = np.lexsort(identity)
+            starts = _starts(order, identity)
+        heads = np.flatnonzero(starts)
+        sums = np.add.reduceat(diffs[order], heads)
+        order = order[heads]
+    present = sums != 0
+    if not present.all():
+        order, sums = order[present], sums[present]
+    return order, sums
+
+
+def _starts(order: npt.NDArray[np.int64], identity: Sequence[Words]) -> npt.NDArray[np.bool_]:
+    """Where a row differs from the one before it."""
+    starts = np.zeros(len(order), np.bool_)
+    starts[:1] = True
+    after, before = order[1:], order[:-1]
+    for word in identity:
+        starts[1:] |= word[after] != word[before]
+    return starts
+
+
+def _canonical_order(times: Words | None, high: Words, low: Words) -> npt.NDArray[np.int64]:
     """The permutation that sorts rows by (time, low hash, high hash), stable. None: one time."""
     one_time = times is None or bool((times == times[:1]).all())
     keys = (high, low) if one_time or times is None else (high, low, times)
@@ -55,24 +96,3 @@ def canonical_order(times: Words | None, high: Words, low: Words) -> npt.NDArray
     if len(tied) and bool((high[order[tied + 1]] != high[order[tied]]).any()):
         return np.lexsort(keys)  # two rows share a low half: almost never
     return order
-
-
-def sum_equal(
-    order: npt.NDArray[np.int64], diffs: npt.NDArray[np.int64], identity: tuple[Words, ...]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Of rows in `order`, neighbours with one identity summed: (rows to keep, their diffs)."""
-    starts = np.zeros(len(order), np.bool_)
-    starts[:1] = True
-    after, before = order[1:], order[:-1]
-    for word in identity:
-        starts[1:] |= word[after] != word[before]
-    if starts.all():
-        sums = diffs[order]
-    else:
-        heads = np.flatnonzero(starts)
-        sums = np.add.reduceat(diffs[order], heads)
-        order = order[heads]
-    present = sums != 0
-    if not present.all():
-        order, sums = order[present], sums[present]
-    return order, sums

@@ -67,6 +67,14 @@ class Type:
         return 1 + max(kind.depth for kind in inside) if inside else 0
 
     @property
+    def has_intervals(self) -> bool:
+        """Whether it is the interval, or has intervals in it: equal values may not be the same."""
+        inside = [field.type for field in self.fields]
+        if self.element is not None:
+            inside.append(self.element)
+        return self.kind is TypeKind.INTERVAL or any(kind.has_intervals for kind in inside)
+
+    @property
     def is_numeric(self) -> bool:
         return self.is_integer or self.is_float or self.kind is TypeKind.DECIMAL
 

@@ -11,18 +11,28 @@ from dataclasses import dataclass
 
 Column = tuple[str, str]
 # Kinds: h, i, l are integers of 16, 32, 64 bits; e, f floats; n, w decimals; s text; d date;
-# t timestamp; z timestamptz; v interval; b boolean; L a list of integers, F of floats; R a struct.
+# t timestamp; z timestamptz; v interval; b boolean; L a list of integers, F of floats, V of
+# intervals; R a struct.
 TABLES: dict[str, list[Column]] = {
     "p": [("id", "i"), ("g", "i"), ("h", "h"), ("l", "l"), ("f", "f"), ("n", "n"), ("s", "s")],
     "q": [("g", "i"), ("f", "f"), ("e", "e"), ("w", "w"), ("d", "d"), ("t", "t"), ("b", "b")],
-    "k": [("g", "i"), ("s", "s"), ("ls", "L"), ("fs", "F"), ("r", "R"), ("z", "z"), ("v", "v")],
+    "k": [
+        ("g", "i"),
+        ("s", "s"),
+        ("ls", "L"),
+        ("fs", "F"),
+        ("r", "R"),
+        ("z", "z"),
+        ("v", "v"),
+        ("vs", "V"),
+    ],
     "none": [("g", "i"), ("f", "f"), ("s", "s")],
 }
 TYPES = {
     "h": "smallint", "i": "int", "l": "bigint", "e": "real", "f": "double precision",
     "n": "numeric(10,2)", "w": "numeric(38,5)", "s": "text", "d": "date", "t": "timestamp",
     "z": "timestamptz", "v": "interval", "b": "boolean", "L": "int[]", "F": "double precision[]",
-    "R": "struct(x int, y text)",
+    "V": "interval[]", "R": "struct(x int, y text)",
 }  # fmt: skip
 LITERALS = {
     "h": ["1::smallint", "(-1)::smallint", "32767::smallint"],
@@ -36,10 +46,11 @@ LITERALS = {
     "d": ["date '2024-02-29'", "date '2023-12-31'"],
     "t": ["timestamp '2024-03-31 02:30:00'", "timestamp '1969-12-31 23:59:59.999999'"],
     "z": ["timestamptz '2024-03-31 01:00:00+00'"],
-    "v": ["interval '1 day'", "interval '90 minutes'", "interval '-2 hours'"],
+    "v": ["interval '1 day'", "interval '30 days'", "interval '1 month'", "interval '-2 hours'"],
     "b": ["true", "false"],
     "L": ["ARRAY[1, 2]", "ARRAY[3]"],
     "F": ["ARRAY[0.0::float8]"],
+    "V": ["ARRAY[interval '1 month']", "ARRAY[interval '30 days']"],
     "R": ["{'x': 1, 'y': 'a'}::struct(x int, y text)"],
 }  # fmt: skip
 EVERY = "".join(TYPES)
@@ -164,6 +175,7 @@ class Writer:
                 lambda: f"array_append({of('L')}, {of('i')})",
             ],
             "F": [lambda: f"ARRAY[{of('f')}, {of('f')}]", lambda: f"({of('F')} || {of('f')})"],
+            "V": [lambda: f"ARRAY[{of('v')}, {of('v')}]", lambda: f"({of('V')} || {of('v')})"],
             "R": [lambda: f"ROW({of('i')}, {of('s')})::{TYPES['R']}"],
         }[kind]
 

@@ -2,7 +2,8 @@
 
 Rows arrive as a multiset with multiplicities; a client gets plain rows. Nulls and NaN order as in
 PostgreSQL: NaN after every other number, nulls where the sort key says. Rows that a key does not
-tell apart are ordered by their row hash, so that a limit cuts the same rows on every replica.
+tell apart are ordered by their row hash, equal intervals by a hash of their parts, so that a limit
+cuts the same rows on every replica.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from antiphon.protocol.dataflow import Finishing
 from antiphon.protocol.delta import encode_batch
 from antiphon.protocol.errors import DataError, InvalidArgument, LimitExceeded
+from antiphon.protocol.interval_parts import part_words
 from antiphon.protocol.limits import CHUNK_BYTES
 from antiphon.protocol.row_hash import hash_rows
 from antiphon.protocol.schema import Schema, arrow_schema
@@ -159,8 +161,8 @@ def _ordered(columns: tuple[pa.Array, ...], finishing: Finishing) -> Indices:
         for key in _sort_keys(column):
             add(key, descending)
     high, low = hash_rows(columns)
-    add(pa.array(high), False)
-    add(pa.array(low), False)
+    for word in (high, low, *part_words(columns, len(high))):
+        add(pa.array(word), False)
     table = pa.RecordBatch.from_arrays(keys, names=[name for name, _ in directions])
     indices = pc.sort_indices(table, sort_keys=directions)
     return np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int64)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from antiphon.controller.sql.algebra.expressions import null
-from antiphon.controller.sql.algebra.plans import computed, identity, projected
+from antiphon.controller.sql.algebra.plans import computed, identity, projected, width_of
 from antiphon.controller.sql.binding.relation import Context, Relation
 from antiphon.controller.sql.binding.scope import Mention, Scope
 from antiphon.controller.sql.parsing.syntax import conjunct_nodes, has_query
 from antiphon.controller.sql.queries.clock import asks_clock
+from antiphon.controller.sql.subqueries.domain import ties_of
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import Distinct, Join, JoinKind, Let, LocalGet, Plan, Union, schema_of
 
@@ -111,10 +112,10 @@ def _nulls(plan: Plan) -> list[Expression]:
 def _unmatched(rows: Plan, pairs: Plan, first: int) -> Plan:
     """The rows that are in no pair, whose columns from `first` on they would be. Equal rows are
     all in pairs, or none is."""
-    own = _columns(rows)
-    keys = tuple(own)
-    matched = Distinct(input=projected(pairs, range(first, first + len(own))))
+    own = ties_of(tuple(_columns(rows)))
+    places = range(first, first + width_of(rows))
+    matched = Distinct(input=computed(projected(pairs, places), own))
     return Join(
-        kind=JoinKind.ANTI, left=rows, right=matched, left_keys=keys, right_keys=keys,
-        nulls_match=True,
+        kind=JoinKind.ANTI, left=rows, right=matched, left_keys=own,
+        right_keys=tuple(_columns(matched)), nulls_match=True,
     )  # fmt: skip

@@ -13,7 +13,6 @@ from antiphon.controller.sql.queries.table_functions import TableCall
 from antiphon.controller.sql.subqueries.domain import Applied, beside, new_domain
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import FlatMap, JoinKind, LocalGet, Plan, schema_of
-from antiphon.protocol.schema import Column, Schema
 
 # What a FROM that is not there reads.
 NOTHING = Relation(plan=ONE_ROW, width=0, scope=Scope())
@@ -89,12 +88,11 @@ class Called:
             replace(f, arguments=tuple(remap(part, places) for part in f.arguments))
             for f in self.call.functions
         )
-        schema = Schema(tuple(Column(name="", type=column.type) for column in columns))
-        combinations = LocalGet(binding=domain.binding, schema=schema)
+        combinations = LocalGet(binding=domain.binding, schema=domain.schema)
         values = FlatMap(
             input=combinations, functions=functions, with_ordinality=self.call.with_ordinality
         )
-        width = len(columns)
+        width = len(domain.columns)
         ours = [
             ColumnReference(index=width + i, type=kind)
             for i, kind in enumerate(schema_of(values).types[width:])

@@ -367,7 +367,10 @@ def _combine(node: exp.SetOperation, left: Plan, right: Plan) -> Plan:
             if distinct:
                 return _matching(JoinKind.SEMI, Distinct(input=left), right)
             # min(m, n) = m - max(m - n, 0)
-            return Union(inputs=(left, Negate(input=_difference(left, right))))
+            least = Union(inputs=(left, Negate(input=_difference(left, right))))
+            # Of equal rows that are not the same, others may be left than are taken away.
+            loose = any(kind.has_intervals for kind in schema_of(left).types)
+            return Threshold(input=least) if loose else least
 
 
 def _difference(left: Plan, right: Plan) -> Plan:

@@ -15,7 +15,14 @@ from antiphon.controller.sql.algebra.expressions import (
     walk,
 )
 from antiphon.controller.sql.algebra.plans import width_of
-from antiphon.protocol.expression import Call, ColumnReference, Expression, Literal
+from antiphon.protocol.expression import (
+    COMPARISONS,
+    LOGIC,
+    Call,
+    ColumnReference,
+    Expression,
+    Literal,
+)
 from antiphon.protocol.plan import (
     Distinct,
     FlatMap,
@@ -36,6 +43,8 @@ from antiphon.protocol.plan import (
 _CARRIED: Final = frozenset(
     {"equal", "less", "less_equal", "greater", "greater_equal", "like", "starts_with", "and", "or"}
 )
+
+_OF_EQUALS: Final = frozenset({*COMPARISONS, *LOGIC})  # these too
 
 KeyPair = tuple[Expression, Expression]
 
@@ -116,6 +125,15 @@ def _equated(condition: Expression) -> tuple[ColumnReference, ColumnReference] |
     if isinstance(a, ColumnReference) and isinstance(b, ColumnReference) and a.type == b.type:
         return a, b
     return None
+
+
+def sees_equality(condition: Expression) -> bool:
+    """Whether it is true alike of equal values: it reads no intervals, or compares them."""
+    return not any(part.type.has_intervals for part in walk(condition)) or all(
+        isinstance(part, ColumnReference | Literal)
+        or (isinstance(part, Call) and part.function in _OF_EQUALS)
+        for part in walk(condition)
+    )
 
 
 def _is_carried(condition: Expression) -> bool:

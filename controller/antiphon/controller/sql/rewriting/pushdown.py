@@ -33,7 +33,7 @@ from antiphon.controller.sql.algebra.plans import (
     with_children,
 )
 from antiphon.controller.sql.rewriting.branches import keyed_branches
-from antiphon.controller.sql.rewriting.implied import carried, known, swapped
+from antiphon.controller.sql.rewriting.implied import carried, known, sees_equality, swapped
 from antiphon.controller.sql.rewriting.join_order import inner_join
 from antiphon.controller.sql.rewriting.join_shape import Shape, left_of_right, split_condition
 from antiphon.controller.sql.rewriting.row_number import bounded, numbers_rows
@@ -95,9 +95,12 @@ def _push_safe(plan: Plan, predicates: list[Expression]) -> Plan:
             return _below_window(plan, predicates)
         case TopK():
             groups = frozenset(plan.group_by)
-            below, above = _partition(predicates, groups)
+            below, above = _of_groups(predicates, groups)
             return filtered(with_children(plan, [push(plan.input, below)]), above)
-        case Distinct() | Negate() | Threshold() | TemporalFilter():
+        case Distinct() | Threshold():
+            below, above = _of_groups(predicates, frozenset(range(width_of(plan))))
+            return filtered(with_children(plan, [push(plan.input, below)]), above)
+        case Negate() | TemporalFilter():
             return with_children(plan, [push(plan.input, predicates)])
         case Union():
             return with_children(plan, [push(part, predicates) for part in plan.inputs])
@@ -131,6 +134,17 @@ def _partition(
     return below, [part for part in predicates if part not in below]
 
 
+def _of_groups(
+    predicates: Sequence[Expression], columns: frozenset[int]
+) -> tuple[list[Expression], list[Expression]]:
+    """Those that are true of all rows of a group or of none, and the others. `columns`: whose
+    values make a group, which has intervals that are equal and not the same."""
+    below, above = _partition(predicates, columns)
+    return [part for part in below if sees_equality(part)], [
+        part for part in predicates if part in above or not sees_equality(part)
+    ]
+
+
 def _through_projection(plan: MapFilterProject, predicates: Sequence[Expression]) -> Plan:
     """All filters, over the input's columns, below; maps and projection above."""
     values = inlined_maps(plan)
@@ -145,7 +159,7 @@ def _through_projection(plan: MapFilterProject, predicates: Sequence[Expression]
 def _below_keys(plan: Reduce, predicates: list[Expression]) -> Plan:
     """A condition on group keys removes whole groups: their rows need not be grouped."""
     keys = frozenset(range(len(plan.keys)))
-    below, above = _partition(predicates, keys)
+    below, above = _of_groups(predicates, keys)
     if not plan.keys:
         below, above = [], predicates  # the one row is there even without input
     inputs = push(plan.input, [substitute(part, plan.keys) for part in below])
@@ -154,7 +168,7 @@ def _below_keys(plan: Reduce, predicates: list[Expression]) -> Plan:
 
 def _below_window(plan: Window, predicates: list[Expression]) -> Plan:
     partition = frozenset(plan.partition_by)
-    below, above = _partition(predicates, partition)
+    below, above = _of_groups(predicates, partition)
     window = with_children(plan, [push(plan.input, below)])
     assert isinstance(window, Window), "the same node"
     return bounded(window, above) if numbers_rows(window) else filtered(window, above)

@@ -23,9 +23,19 @@ from antiphon.controller.sql.statements.defaults import default_of, is_default
 from antiphon.controller.sql.statements.reading import read_of
 from antiphon.controller.sql.statements.returning import Changed, answer_schema, with_returning
 from antiphon.controller.sql.statements.text_lengths import fitted, length_of
+from antiphon.controller.sql.subqueries.domain import ties_of
 from antiphon.protocol.dataflow import UNFINISHED
 from antiphon.protocol.expression import ColumnReference, Expression
-from antiphon.protocol.plan import Distinct, Get, Join, JoinKind, Plan, SortKey, TopK
+from antiphon.protocol.plan import (
+    Distinct,
+    Get,
+    Join,
+    JoinKind,
+    Plan,
+    SortKey,
+    TopK,
+    schema_of,
+)
 from antiphon.protocol.schema import Column, Schema
 
 
@@ -241,19 +251,24 @@ def _once(item: CatalogItem, rows: Plan) -> Plan:
     several that differ in what stands behind them the least, so that a row is changed once. Where
     there is a key each is there once, and need not be looked for again."""
     width, whole = len(item.schema), width_of(rows)
+    own = ties_of(tuple(_current(item)))
+    if len(own) > width and not item.key_columns:  # the same row, not only an equal one
+        columns = [ColumnReference(index=i, type=t) for i, t in enumerate(schema_of(rows).types)]
+        rows = computed(rows, [*columns, *own[width:]])
+    places = (*range(width), *range(whole, width_of(rows)))
     kind = JoinKind.SEMI
     chosen: Plan = Distinct(input=rows)
     if whole > width:
         order_by = tuple(
             SortKey(column=i, descending=False, nulls_first=False) for i in range(width, whole)
         )
-        kind, group_by = JoinKind.INNER, item.key_columns or tuple(range(width))
+        kind, group_by = JoinKind.INNER, item.key_columns or places
         chosen = TopK(input=rows, group_by=group_by, order_by=order_by, limit=1)
     if item.key_columns:
         return chosen
-    keys = tuple(_current(item))
-    own = Get(collection=item.id, schema=item.schema)
     found = Join(
-        kind=kind, left=own, right=chosen, left_keys=keys, right_keys=keys, nulls_match=True
-    )
+        kind=kind, left=Get(collection=item.id, schema=item.schema), right=chosen, left_keys=own,
+        right_keys=tuple(ColumnReference(index=i, type=schema_of(chosen).types[i]) for i in places),
+        nulls_match=True,
+    )  # fmt: skip
     return projected(found, (*range(width), *range(2 * width, width + whole)))

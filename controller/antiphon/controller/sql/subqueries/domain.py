@@ -1,7 +1,8 @@
 """Queries that read columns of a query around them, wherever they mention them.
 
 What a subquery mentions of the query around it is its *domain*: the combinations of these columns
-that occur, each once. The subquery is computed over its domain, as if each of its FROMs began with
+that occur, each once; of intervals, which may be equal and not the same, the text is a column too.
+The subquery is computed over its domain, as if each of its FROMs began with
 it: the domain's columns are among the keys of its groups, windows, limits and distinct rows, and
 the last of its answer, its *ties*. By these it is joined to the query around it, nulls included.
 
@@ -30,12 +31,13 @@ from antiphon.controller.sql.binding.relation import Context, Query, Relation
 from antiphon.controller.sql.binding.scope import OUTER, Mention, Scope
 from antiphon.controller.sql.parsing.syntax import name_of
 from antiphon.controller.sql.subqueries.correlation import Appending, SubqueryValue, outer_of, test
-from antiphon.protocol.expression import ColumnReference, Expression
+from antiphon.protocol.expression import Cast, ColumnReference, Expression
 from antiphon.protocol.limits import DOMAIN_DEPTH_MAX
 from antiphon.protocol.plan import Distinct, Join, JoinKind, Let, LocalGet, Plan, schema_of
-from antiphon.protocol.schema import Column, Schema
+from antiphon.protocol.schema import TEXT, Column, Schema
 
 Place = Callable[[Expression], Expression]
+Tie = ColumnReference | Cast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +47,12 @@ class Domain:
 
     rows: int
     binding: int
-    columns: tuple[ColumnReference, ...]
+    columns: tuple[Tie, ...]
 
     @property
     def reaches_out(self) -> bool:
         """Whether it mentions queries further out, however far, of which nothing is at hand."""
-        return any(column.index >= OUTER for column in self.columns)
+        return any(index >= OUTER for column in self.columns for index in columns_of(column))
 
     def around(
         self,
@@ -64,9 +66,15 @@ class Domain:
         `plan`."""
         rows = LocalGet(binding=self.rows, schema=schema_of(plan))
         asking = rows if taken is None else filtered(rows, [taken])
-        combinations = Distinct(input=computed(asking, [place(column) for column in self.columns]))
+        combinations = Distinct(
+            input=computed(asking, [placed(column, place) for column in self.columns])
+        )
         body = Let(binding=self.binding, value=combinations, body=build(rows))
         return Let(binding=self.rows, value=plan, body=body)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema(tuple(Column(name="", type=column.type) for column in self.columns))
 
     def ties(self, first: int) -> tuple[ColumnReference, ...]:
         """The columns of an answer that holds the domain from column `first` on."""
@@ -135,7 +143,9 @@ def _applied(
 
 
 def new_domain(context: Context, columns: tuple[ColumnReference, ...]) -> Domain:
-    domain = Domain(rows=context.next_binding(), binding=context.next_binding(), columns=columns)
+    domain = Domain(
+        rows=context.next_binding(), binding=context.next_binding(), columns=ties_of(columns)
+    )
     context.domains.add(domain.rows)
     return domain
 
@@ -172,6 +182,16 @@ def _on_left(left: Plan, predicates: Sequence[Expression]) -> list[Expression]:
     ]
 
 
+def ties_of(columns: tuple[ColumnReference, ...]) -> tuple[Tie, ...]:
+    """The columns, then the texts of those with intervals."""
+    texts = [Cast(input=column, type=TEXT) for column in columns if column.type.has_intervals]
+    return (*columns, *texts)
+
+
+def placed(column: Tie, place: Place) -> Expression:
+    return replace(column, input=place(column.input)) if isinstance(column, Cast) else place(column)
+
+
 def _nameable(around: Scope, nodes: Sequence[exp.Expr]) -> Scope:
     """The columns that something in the queries might mean."""
     names: set[str] = set()  # membership only
@@ -194,10 +214,9 @@ def _relation(
         replace(c, index=places[c.index], level=c.level + 1, mention=mentions[c.index])
         for c in wanted.columns
     )
-    schema = Schema(tuple(Column(name="", type=column.type) for column in domain.columns))
     return Relation(
-        plan=LocalGet(binding=domain.binding, schema=schema),
-        width=len(schema),
+        plan=LocalGet(binding=domain.binding, schema=domain.schema),
+        width=len(domain.columns),
         scope=Scope(columns),
     )
 
@@ -253,6 +272,6 @@ class TieJoin:
         first = width_of(self.right) - len(self.domain.columns)
         return Join(
             kind=JoinKind.LEFT, left=plan, right=self.right,
-            left_keys=tuple(place(column) for column in self.domain.columns),
+            left_keys=tuple(placed(column, place) for column in self.domain.columns),
             right_keys=self.domain.ties(first), nulls_match=True,
         )  # fmt: skip

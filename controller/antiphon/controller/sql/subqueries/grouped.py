@@ -15,6 +15,7 @@ from antiphon.controller.sql.algebra.plans import computed, filtered, joined
 from antiphon.controller.sql.binding.relation import Context
 from antiphon.controller.sql.binding.scope import OUTER, is_outer
 from antiphon.controller.sql.subqueries.correlation import Keys, SubqueryJoin, of_empty_group
+from antiphon.controller.sql.subqueries.domain import Tie, placed, ties_of
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.plan import (
     Aggregate,
@@ -40,7 +41,7 @@ class DomainJoin:
     keys: Keys
     conditions: tuple[Expression, ...]
     aggregates: tuple[Aggregate, ...]
-    domain: tuple[ColumnReference, ...]
+    domain: tuple[Tie, ...]
 
     def onto(
         self, plan: Plan, place: Callable[[Expression], Expression], taken: Expression | None
@@ -48,7 +49,7 @@ class DomainJoin:
         """The plan with the columns appended; `place` puts outer columns where they are in it."""
         columns = tuple(Column(name="", type=kind) for kind in schema_of(plan).types)
         around = LocalGet(binding=self.binding, schema=Schema(columns))
-        outer = [place(column) for column in self.domain]
+        outer = [placed(column, place) for column in self.domain]
         asking = around if taken is None else filtered(around, [taken])
         combinations = Distinct(input=computed(asking, outer))
         keys = [(self._in_domain(mine), inner) for mine, inner in self.keys]
@@ -69,7 +70,7 @@ class DomainJoin:
         return [ColumnReference(index=i, type=c.type) for i, c in enumerate(self.domain)]
 
     def _at(self, column: int, kind: Type) -> ColumnReference:
-        numbers = [known.index for known in self.domain]
+        numbers = [tie.index for tie in self.domain if isinstance(tie, ColumnReference)]
         return ColumnReference(index=numbers.index(column), type=kind)
 
     def _in_domain(self, expression: Expression) -> Expression:
@@ -113,15 +114,16 @@ def grouped(
     columns that the join appends. `residual` and filters may mention OUTER columns."""
     outer = _outer_columns(keys, residual, aggregates)
     if any(is_outer(i) for i in columns_of_all([*residual, *_read_by(aggregates)])):
+        columns = tuple(ColumnReference(index=i, type=kind) for i, kind in sorted(outer.items()))
         domain = DomainJoin(
             binding=context.next_binding(),
             right=right,
             keys=keys,
             conditions=tuple(residual),
             aggregates=tuple(aggregates),
-            domain=tuple(ColumnReference(index=i, type=kind) for i, kind in sorted(outer.items())),
+            domain=ties_of(columns),
         )
-        return domain, _placed(aggregates, len(outer))
+        return domain, _placed(aggregates, len(domain.domain))
     groups = tuple(inner for _, inner in keys)
     reduced = Reduce(input=right, keys=groups, aggregates=tuple(aggregates))
     pairs = tuple(
@@ -131,8 +133,8 @@ def grouped(
         join = SubqueryJoin(kind=JoinKind.LEFT, right=reduced, keys=pairs)
         return join, _placed(aggregates, len(keys))
     # Without keys the one row is always there.
-    columns = (ColumnReference(index=i, type=a.type) for i, a in enumerate(aggregates))
-    return SubqueryJoin(kind=JoinKind.INNER, right=reduced), tuple(columns)
+    values = (ColumnReference(index=i, type=a.type) for i, a in enumerate(aggregates))
+    return SubqueryJoin(kind=JoinKind.INNER, right=reduced), tuple(values)
 
 
 def _placed(aggregates: Sequence[Aggregate], first: int) -> tuple[Expression, ...]:

@@ -3,7 +3,7 @@
 Rows are sorted by *rank*, one 64-bit word: the upper 40 bits of the key's word, then the upper 24
 bits of the row's. One word halves what a lookup reads and what a merge moves. Rows whose ranks are
 equal may still differ, so whoever looks up by key compares keys, and consolidation compares the
-whole 128-bit row hash of just those rows.
+whole 128-bit row hash of just those rows, and the parts of their intervals.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from antiphon.protocol.interval_parts import part_words
 from antiphon.protocol.row_hash import Words, hash_rows
-from antiphon.replica.dataflow.columns.equality import equal_rows
+from antiphon.replica.dataflow.columns.equality import same_rows
 from antiphon.replica.dataflow.columns.gather import Rows, taken_rows
 from antiphon.replica.dataflow.columns.radix import Radix, radix_of
 from antiphon.replica.dataflow.columns.words import key_words, row_words
@@ -175,7 +176,7 @@ def _sum_tied(
     pairs = alone.nonzero()[0]
     if len(pairs):
         first, second = order[pairs], order[pairs + 1]
-        same = equal_rows(columns, first, columns, second)
+        same = same_rows(columns, first, columns, second)
         if times is not None:
             at_once = times[first] == times[second]
             same = at_once if same is None else same & at_once
@@ -187,8 +188,9 @@ def _sum_tied(
     if len(places) == 0:
         return
     rows = order[places]
-    high, low = hash_rows(taken_rows(columns, rows), len(rows))
-    identity = [high, low, ranks[places]]
+    tied_columns = taken_rows(columns, rows)
+    high, low = hash_rows(tied_columns, len(rows))
+    identity = [*part_words(tied_columns, len(rows)), high, low, ranks[places]]
     if times is not None:
         identity.insert(0, times[rows])
     inner = np.lexsort(identity)

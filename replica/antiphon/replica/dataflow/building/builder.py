@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from antiphon.protocol.expression import ColumnReference, Expression
 from antiphon.protocol.ids import CollectionId, show
@@ -14,6 +14,7 @@ from antiphon.protocol.selection import Selected
 from antiphon.replica.dataflow.expressions.evaluate import columns_of
 from antiphon.replica.dataflow.operators.arrange import Arrange, Arranged
 from antiphon.replica.dataflow.operators.imported import Imported
+from antiphon.replica.dataflow.operators.interval_parts import OneSpelling, WithParts
 from antiphon.replica.dataflow.operators.joining.join import (
     LEFT,
     RIGHT,
@@ -32,11 +33,13 @@ Node = int
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A node and where its key is. `width`: its columns, computed keys included."""
+    """A node and where its key is. `width`: its columns, computed keys included. `loose`: columns
+    of the key that may be equal without being the same."""
 
     node: Node
     width: int
     keys: tuple[int, ...]
+    loose: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -144,7 +147,9 @@ class Graph:
             else:
                 indices.append(len(columns))
                 columns.append(key)
-        return Keyed(self.shaped(node, len(types), columns), len(columns), tuple(indices))
+        loose = [i for i, key in zip(indices, keys, strict=True) if key.type.has_intervals]
+        shaped = self.shaped(node, len(types), columns)
+        return Keyed(shaped, len(columns), tuple(indices), frozenset(loose))
 
     def _identity(self, node: Node, width: int) -> tuple[int, ...]:
         known = self.identities[node]
@@ -160,7 +165,23 @@ class Graph:
         return self.sum(node, self.negated(less))
 
     def distinct(self, node: Node) -> Node:
+        """Of rows without intervals, or of keys that nobody is shown."""
         return self.add("distinct", Distinct(once=True), (node,))
+
+    def distinct_keys(self, node: Node, types: Sequence[Type], keys: Sequence[Expression]) -> Keyed:
+        """The keys that a node's rows have, each once, for who only looks them up."""
+        shaped = self.shaped(node, len(types), keys)
+        if any(key.type.has_intervals for key in keys):
+            shaped = self.add("one_spelling", OneSpelling(), (shaped,))
+        return keyed_by_all(self.distinct(shaped), len(keys))
+
+    def with_parts(self, node: Node, types: Sequence[Type], columns: Sequence[int]) -> Node:
+        """One column more, if any of `columns` have intervals: see `WithParts`."""
+        found = [column for column in columns if types[column].has_intervals]
+        if not found:
+            return node
+        identity = self._identity(node, len(types))
+        return self.add("with_parts", WithParts(found), (node,), identity)
 
     def arranged(self, keyed: Keyed, *, drop_nulls: bool) -> tuple[Node, Arranged]:
         """One arrangement for all who look a node up by the same columns."""
@@ -216,7 +237,8 @@ class Graph:
             self.bringing.add(left_node if bringing == LEFT else right_node)
         differ = [(LEFT, i) for i in self._identity(left.node, left.width)]
         # The right key equals the left one, so it tells nothing more.
-        others = [i for i in self._identity(right.node, right.width) if i not in right.keys]
+        told = set(right.keys) - right.loose
+        others = [i for i in self._identity(right.node, right.width) if i not in told]
         identity = _kept([*differ, *((RIGHT, i) for i in others)], output)
         operator = Join(left_side, right_side, output, keeps_distinct=identity is not None)
         return self.add("join", operator, (left_node, right_node), identity)
@@ -268,8 +290,13 @@ class Graph:
         return comes_last(self.order, self.imports[outer].collection, others)
 
 
+def keyed_by_all(node: Node, width: int) -> Keyed:
+    """By columns that are the same where they are equal."""
+    return Keyed(node, width, tuple(range(width)))
+
+
 def _reordered(keyed: Keyed, order: Sequence[int]) -> Keyed:
-    return Keyed(keyed.node, keyed.width, tuple(keyed.keys[place] for place in order))
+    return replace(keyed, keys=tuple(keyed.keys[place] for place in order))
 
 
 def _kept(identity: Sequence[object], project: Sequence[object]) -> tuple[int, ...] | None:

@@ -20,7 +20,7 @@ from antiphon.protocol.plan import Join, JoinKind, schema_of
 from antiphon.protocol.ranges import Range, range_of
 from antiphon.protocol.remapping import remapped
 from antiphon.protocol.schema import BOOLEAN, Type
-from antiphon.replica.dataflow.building.builder import Graph, Keyed, Node
+from antiphon.replica.dataflow.building.builder import Graph, Keyed, Node, keyed_by_all
 from antiphon.replica.dataflow.operators.joining.join import LEFT, RIGHT
 from antiphon.replica.dataflow.operators.joining.range_join import Bounds
 
@@ -128,18 +128,22 @@ def _semi(graph: Graph, match_: _Match) -> Node:
     left, right = match_.left, match_.right
     output = [(LEFT, i) for i in range(left.width)]
     if match_.residual is None:
-        keys = graph.distinct(graph.shaped(right.node, right.width, right.keys))
+        keys = graph.distinct_keys(right.node, right.types, right.keys)
         return graph.lookup(
             graph.keyed(left.node, left.types, left.keys),
-            _keyed_by_all(keys, len(right.keys)),
+            keys,
             output,
             nulls_match=match_.nulls_match,
         )
     # Whether a row matches depends on all of it: find the distinct left rows that do.
     pairs = _inner(graph, match_)
+    # Which of equal rows it is that match, their intervals' parts may decide.
     rows = graph.projected(pairs, left.width + right.width, range(left.width))
-    found = _keyed_by_all(graph.distinct(rows), left.width)
-    return graph.lookup(_keyed_by_all(left.node, left.width), found, output, nulls_match=True)
+    matching = graph.with_parts(rows, left.types, range(left.width))
+    ours = graph.with_parts(left.node, left.types, range(left.width))
+    width = left.width + (ours != left.node)
+    found = keyed_by_all(graph.distinct(matching), width)
+    return graph.lookup(keyed_by_all(ours, width), found, output, nulls_match=True)
 
 
 def _anti(graph: Graph, match_: _Match, by: Sequence[_Side] = ()) -> Node:
@@ -148,10 +152,10 @@ def _anti(graph: Graph, match_: _Match, by: Sequence[_Side] = ()) -> Node:
     if match_.residual is not None:
         return graph.minus(match_.left.node, _semi(graph, match_))
     left, right = match_.left, match_.right
-    keys = graph.distinct(graph.shaped(right.node, right.width, right.keys))
+    keys = graph.distinct_keys(right.node, right.types, right.keys)
     return graph.unmatched(
         graph.keyed(left.node, left.types, left.keys),
-        _keyed_by_all(keys, len(right.keys)),
+        keys,
         left.width,
         nulls_match=match_.nulls_match,
         by=[keyed for side in by or (left,) if (keyed := _by_columns(side)) is not None],
@@ -232,7 +236,3 @@ def _negation(expression: Expression) -> Expression:
 
 def _call(function: str, *arguments: Expression) -> Call:
     return Call(function=function, arguments=arguments, type=BOOLEAN)
-
-
-def _keyed_by_all(node: Node, width: int) -> Keyed:
-    return Keyed(node, width, tuple(range(width)))

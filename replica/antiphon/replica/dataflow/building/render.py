@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import assert_never
 
-from antiphon.protocol.expression import Call, ColumnReference, Expression
+from antiphon.protocol.expression import Call, ColumnReference
 from antiphon.protocol.plan import (
     Constant,
     Distinct,
@@ -21,7 +20,6 @@ from antiphon.protocol.plan import (
     Plan,
     Recursion,
     Reduce,
-    SortKey,
     TemporalFilter,
     Threshold,
     TopK,
@@ -31,13 +29,11 @@ from antiphon.protocol.plan import (
 )
 from antiphon.protocol.schema import BOOLEAN
 from antiphon.replica.dataflow.building.builder import Graph, Node
+from antiphon.replica.dataflow.building.groups import render_reduce, render_set
 from antiphon.replica.dataflow.building.joins import render_join
 from antiphon.replica.dataflow.building.recursions import render_recursion
 from antiphon.replica.dataflow.building.windows import render_window
-from antiphon.replica.dataflow.expressions.rewrite import only_where
 from antiphon.replica.dataflow.operators import flat_map, linear, temporal_filter
-from antiphon.replica.dataflow.operators.reducing import distinct, reduce
-from antiphon.replica.dataflow.operators.reducing.layout import AggregateInput
 from antiphon.replica.dataflow.operators.windowing import top_k
 
 
@@ -99,16 +95,17 @@ def _render_unary(
             width = len(schema_of(plan.input))
             return graph.mapped(node, width, plan.maps, plan.filters, plan.project)
         case Reduce():
-            return _render_reduce(graph, plan, node)
-        case Distinct():
-            return graph.distinct(node)
+            return render_reduce(graph, plan, node)
+        case Distinct() | Threshold():
+            return render_set(graph, node, schema_of(plan.input).types, plan)
         case TopK():
-            operator = top_k.TopK(plan.group_by, plan.order_by, plan.limit, plan.offset)
+            by_parts = any(kind.has_intervals for kind in schema_of(plan.input).types)
+            operator = top_k.TopK(
+                plan.group_by, plan.order_by, plan.limit, plan.offset, by_parts=by_parts
+            )
             return graph.add("top_k", operator, (node,))
         case Negate():
             return graph.negated(node)
-        case Threshold():
-            return graph.add("threshold", distinct.Distinct(once=False), (node,))
         case _:
             assert_never(plan)
 
@@ -126,48 +123,3 @@ def _render_temporal(graph: Graph, plan: TemporalFilter, node: Node) -> Node:
         width, has_from=plan.valid_from is not None, has_until=plan.valid_until is not None
     )
     return graph.add("temporal_filter", operator, (bounded,))
-
-
-def _render_reduce(graph: Graph, plan: Reduce, node: Node) -> Node:
-    """Keys, arguments and filters become columns first, equal expressions one column."""
-    columns: list[Expression] = list(plan.keys)
-    key_count = len(plan.keys)
-    types = schema_of(plan.input).types
-
-    def place(expression: Expression | None) -> int | None:
-        if expression is None:
-            return None
-        if expression in columns:
-            return columns.index(expression)
-        columns.append(expression)
-        return len(columns) - 1
-
-    def sorted_by(key: SortKey) -> SortKey:
-        index = place(ColumnReference(index=key.column, type=types[key.column]))
-        assert index is not None, "a column has a place"
-        return replace(key, column=index)
-
-    aggregates = [
-        AggregateInput(
-            a,
-            place(only_where(a.filter, a.arguments[0]) if a.arguments else None),
-            place(a.filter),
-            tuple(sorted_by(key) for key in a.order_by),
-        )
-        for a in plan.aggregates
-    ]
-    places = [column.index for column in columns if isinstance(column, ColumnReference)]
-    if len(places) == len(columns):  # nothing to compute: read the input where it lies
-        moved = [
-            AggregateInput(
-                a.aggregate,
-                None if a.argument is None else places[a.argument],
-                None if a.filter is None else places[a.filter],
-                tuple(replace(key, column=places[key.column]) for key in a.order_by),
-            )
-            for a in aggregates
-        ]
-        return graph.add("reduce", reduce.Reduce(places[:key_count], moved), (node,))
-    operator = reduce.Reduce(range(key_count), aggregates)
-    shaped = graph.shaped(node, len(types), columns)
-    return graph.add("reduce", operator, (shaped,))

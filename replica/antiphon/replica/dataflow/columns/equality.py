@@ -1,8 +1,9 @@
-"""Whether rows of two places are equal in SQL: what verifies a key after its hash was found."""
+"""Whether rows of two places are equal: in SQL, which verifies a key after its hash was found; or
+the same, intervals by their parts too, which is asked of what is summed up or shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from pyarrow import lib
 
 from antiphon.protocol.buffers import values_of
+from antiphon.protocol.interval_parts import has_intervals, in_parts
 from antiphon.protocol.row_hash import hash_rows
 from antiphon.replica.dataflow.columns.gather import Rows, index_of, taken
 from antiphon.replica.dataflow.columns.limbs import words_of
@@ -42,16 +44,33 @@ def equal_rows(
 
     Nulls equal each other. None: everywhere, the common case.
     """
+    return _everywhere(_equal_column, left, left_rows, right, right_rows)
+
+
+def same_rows(
+    left: Sequence[pa.Array], left_rows: Rows, right: Sequence[pa.Array], right_rows: Rows
+) -> npt.NDArray[np.bool_] | None:
+    """As `equal_rows`, and intervals have the same parts."""
+    return _everywhere(_same_column, left, left_rows, right, right_rows)
+
+
+def _everywhere(
+    compare: Callable[[pa.Array, Rows, pa.Array, Rows], npt.NDArray[np.bool_]],
+    left: Sequence[pa.Array],
+    left_rows: Rows,
+    right: Sequence[pa.Array],
+    right_rows: Rows,
+) -> npt.NDArray[np.bool_] | None:
     found: npt.NDArray[np.bool_] | None = None
     for first, second in zip(left, right, strict=True):
-        same = _equal_column(first, left_rows, second, right_rows)
+        same = compare(first, left_rows, second, right_rows)
         if np.count_nonzero(same) < len(same):
             found = same if found is None else found & same
     return found
 
 
-def equal_halves(columns: Sequence[pa.Array], count: int) -> npt.NDArray[np.bool_] | None:
-    """Where row i equals row i + count, for columns of twice `count` rows.
+def same_halves(columns: Sequence[pa.Array], count: int) -> npt.NDArray[np.bool_] | None:
+    """Where row i is the same as row i + count, for columns of twice `count` rows.
 
     None: nowhere, the common case.
     """
@@ -62,7 +81,7 @@ def equal_halves(columns: Sequence[pa.Array], count: int) -> npt.NDArray[np.bool
             same = values[:count] == values[count:]
         else:
             every = np.arange(count)
-            same = _equal_column(column, every, column, every + count)
+            same = _same_column(column, every, column, every + count)
         if np.count_nonzero(same) == 0:
             return None
         found = same if found is None else found & same
@@ -72,13 +91,13 @@ def equal_halves(columns: Sequence[pa.Array], count: int) -> npt.NDArray[np.bool
 
 
 def sum_of_few(columns: Sequence[pa.Array], diffs: Rows) -> tuple[list[int], list[int]] | None:
-    """Equal rows summed, without hashing them: (the first place of each row that remains, how often
-    it is there). None: they are too many for comparing each with each."""
+    """The same rows summed, without hashing them: (the first place of each row that remains, how
+    often it is there). None: they are too many for comparing each with each."""
     count = len(diffs)
     if count > _FEW_ROWS:
         return None
     left, right = _PAIRS[count]
-    same = equal_rows(columns, left, columns, right)
+    same = same_rows(columns, left, columns, right)
     first = list(range(count))
     equal = range(len(left)) if same is None else same.nonzero()[0].tolist()
     for one, other in ((left[pair], right[pair]) for pair in equal):
@@ -93,6 +112,16 @@ def sum_of_few(columns: Sequence[pa.Array], diffs: Rows) -> tuple[list[int], lis
 
 _FEW_ROWS: Final = 12
 _PAIRS: Final = [np.triu_indices(count, 1) for count in range(_FEW_ROWS + 1)]
+
+
+def _same_column(
+    left: pa.Array, left_rows: Rows, right: pa.Array, right_rows: Rows
+) -> npt.NDArray[np.bool_]:
+    if not has_intervals(left.type):
+        return _equal_column(left, left_rows, right, right_rows)
+    every = np.arange(len(left_rows))
+    first, second = in_parts(_taken(left, left_rows)), in_parts(_taken(right, right_rows))
+    return _equal_column(first, every, second, every)
 
 
 def _equal_column(

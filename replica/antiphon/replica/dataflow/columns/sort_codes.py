@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import lib
 
 from antiphon.protocol.buffers import array_of, fixed_width, offsets_of, valid_of, values_of
+from antiphon.protocol.interval_parts import has_intervals, in_parts
 from antiphon.protocol.row_hash import Words, interval_words
 from antiphon.replica.dataflow.columns.gather import Rows
 from antiphon.replica.dataflow.columns.limbs import decimal128_of
@@ -194,6 +195,12 @@ def sort_codes(array: pa.Array, *, descending: bool, nulls_first: bool) -> list[
     place = valid if nulls_first else ~valid
     codes = np.where(valid, codes, np.uint64(0))
     return [place.astype(np.uint64), codes]
+
+
+def part_codes(array: pa.Array) -> list[Words]:
+    """A key for behind those of `sort_codes`: of equal values the one whose intervals have least
+    months, then days, then nanoseconds comes first. None for what has no intervals."""
+    return [dense_codes(in_parts(array))] if has_intervals(array.type) else []
 
 
 def sorted_rows(group: Rows, keys: Sequence[Words]) -> Rows:

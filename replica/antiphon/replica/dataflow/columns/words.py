@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import lib
 
 from antiphon.protocol.buffers import valid_of, values_of
+from antiphon.protocol.interval_parts import in_parts
 from antiphon.protocol.row_hash import Words, hash_keys, hash_rows, reduced_decimals
 
 # Integers, dates and timestamps: their values are their identity.
@@ -88,6 +89,12 @@ def row_words(columns: Sequence[pa.Array], count: int, hashes: Words | None = No
         total = words if total is None else np.add(total, words, total)
     assert total is not None, "there is a column"
     return total
+
+
+def identity_words(columns: Sequence[pa.Array], count: int, *, by_parts: bool) -> Words:
+    """A word for each row by which rows that a key does not tell apart are taken in order.
+    `by_parts`: there are intervals, of which those that are equal may not be the same."""
+    return hash_keys([in_parts(column) for column in columns] if by_parts else columns, count)
 
 
 def _spread(values: np.ndarray[tuple[int], np.dtype[np.signedinteger]]) -> Words:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, values_of
-from antiphon.protocol.consolidate import canonical_order, sum_equal
+from antiphon.protocol.consolidate import sum_equal
 from antiphon.protocol.delta import ERROR_SCHEMA, Delta, delta_schema
 from antiphon.protocol.row_hash import Words, hash_rows
 from antiphon.protocol.schema import TEXT, Column, Schema, arrow_schema
@@ -81,7 +81,8 @@ class Zset:
         return Zset(columns, self.diffs[start : start + count])
 
     def consolidated(self) -> Zset:
-        """Each row once, none with diff 0, sorted by (low, high) row hash; errors too."""
+        """Each row once, none with diff 0, sorted by (low, high) row hash; errors too. Intervals
+        that are equal and spelled otherwise make different rows."""
         if self.hashes is not None:
             return self
         errors = self.errors
@@ -95,12 +96,10 @@ class Zset:
             total = total[total != 0] if count else self.diffs
             shortened = (hashes[0][: len(total)], hashes[1][: len(total)])
             return Zset((), total, errors, shortened, is_distinct=True)
-        high, low = hashes
-        order = canonical_order(None, high, low)
-        keep, sums = sum_equal(order, self.diffs, hashes)
+        keep, sums = sum_equal(self.columns, self.diffs, hashes)
         if len(keep) == count and bool((keep[1:] > keep[:-1]).all()):
             return Zset(self.columns, self.diffs, errors, hashes, is_distinct=True)
-        columns = taken_rows(self.columns, keep)
+        columns, (high, low) = taken_rows(self.columns, keep), hashes
         return Zset(columns, sums, errors, (high[keep], low[keep]), is_distinct=True)
 
 

@@ -2,7 +2,8 @@
 
 Where a type's order codes mean the same everywhere, a group remembers its extreme's code. Then
 only a change that takes the extreme itself away makes us read the group's values again; all else
-is a comparison. Types without such codes (text, long decimals) are read whenever they change.
+is a comparison. Types without such codes (text, long decimals, intervals) are read whenever they
+change. Of intervals that are equal the least by parts is shown.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from antiphon.replica.dataflow.arrangements.spine import Spine, probe_keys
 from antiphon.replica.dataflow.columns.equality import equal_rows
 from antiphon.replica.dataflow.columns.gather import Rows, taken_rows
 from antiphon.replica.dataflow.columns.groups import Groups
-from antiphon.replica.dataflow.columns.sort_codes import order_codes, sorted_rows, values_of_codes
+from antiphon.replica.dataflow.columns.sort_codes import (
+    order_codes,
+    part_codes,
+    sorted_rows,
+    values_of_codes,
+)
 from antiphon.replica.dataflow.columns.zset import Diffs, Zset, concat_rows
 
 Mask = npt.NDArray[np.bool_]
@@ -56,19 +62,20 @@ class Extremes:
         assert both is not None, "two parts"
         group = np.concatenate([old_groups, groups.of_rows()[rows]])
         values = both.columns[0]
-        order, heads = _runs(group, order_codes(values))
+        codes, parts = order_codes(values), part_codes(values)
+        order, heads = _runs(group, [codes, *parts])
         counts = np.where(np.arange(len(group)) < len(old_groups), both.diffs, 0)
         before = np.add.reduceat(counts[order], heads) if len(heads) else counts
         after = np.add.reduceat(both.diffs[order], heads) if len(heads) else counts
-        place = order[heads]
-        found = []
-        for function in functions:
-            parts = [
-                _picked(values, place[kept], group[place[kept]], len(groups), function)
-                for kept in (before > 0, after > 0)
-            ]
-            found.append(pa.concat_arrays(parts))
-        return found
+        versions = [order[heads[kept]] for kept in (before > 0, after > 0)]
+        if parts:  # of equal values the first alone
+            versions = [place[_changes([group[place], codes[place]])] for place in versions]
+        return [
+            pa.concat_arrays(
+                [_picked(values, place, group[place], len(groups), own) for place in versions]
+            )
+            for own in functions
+        ]
 
     def track(
         self,
@@ -98,7 +105,7 @@ class Extremes:
         assert both is not None, "two parts"
         group = np.concatenate([old_groups, own_groups[kept]])
         found_codes = order_codes(both.columns[0])
-        order, heads = _runs(group, found_codes)
+        order, heads = _runs(group, [found_codes])
         counts = np.add.reduceat(both.diffs[order], heads) if len(heads) else both.diffs
         present = order[heads][counts > 0]
         for function, numbers in tracked:
@@ -186,13 +193,19 @@ def _largest(codes: Words, group: Rows, group_count: int) -> Numbers:
     return found
 
 
-def _runs(group: Rows, codes: Words) -> tuple[Rows, Rows]:
-    """(the order by group and code, where each distinct pair begins in it)."""
-    order = sorted_rows(group, [codes])
-    sorted_group, sorted_codes = group[order], codes[order]
-    starts = np.ones(len(order), np.bool_)
-    starts[1:] = (sorted_group[1:] != sorted_group[:-1]) | (sorted_codes[1:] != sorted_codes[:-1])
-    return order, np.flatnonzero(starts)
+def _runs(group: Rows, codes: list[Words]) -> tuple[Rows, Rows]:
+    """(the order by group and codes, where each distinct row of them begins in it)."""
+    order = sorted_rows(group, codes)
+    return order, np.flatnonzero(_changes([group[order], *[code[order] for code in codes]]))
+
+
+def _changes(keys: Sequence[npt.NDArray[np.generic]]) -> Mask:
+    """Where any of them differs from what is before it; true at the first."""
+    found = np.zeros(len(keys[0]), np.bool_)
+    found[:1] = True
+    for key in keys:
+        found[1:] |= key[1:] != key[:-1]
+    return found
 
 
 def _picked(

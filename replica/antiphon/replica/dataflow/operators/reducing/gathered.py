@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,10 +27,11 @@ from antiphon.replica.dataflow.arrangements.spine import Spine, probe_keys
 from antiphon.replica.dataflow.columns.equality import equal_rows
 from antiphon.replica.dataflow.columns.gather import Rows, index_of, taken, taken_rows
 from antiphon.replica.dataflow.columns.groups import Groups
-from antiphon.replica.dataflow.columns.sort_codes import sort_codes, sorted_rows
+from antiphon.replica.dataflow.columns.sort_codes import part_codes, sort_codes, sorted_rows
 from antiphon.replica.dataflow.columns.zset import Diffs, Zset, concat_rows
 from antiphon.replica.dataflow.operators.reducing.layout import AggregateInput
 
+Mask = npt.NDArray[np.bool_]
 _F = AggregateFunction
 _BITS: Final = {
     _F.BIT_AND: np.bitwise_and,
@@ -89,12 +91,13 @@ def gathering_of(source: AggregateInput) -> Gathering:
 @dataclass(frozen=True, slots=True, eq=False)
 class Sorted:
     """The distinct rows of some groups in order, as they are in one version. `sizes`: how many
-    values each group has."""
+    values each group has. `fresh`: the rows of other order than the one before; None: all."""
 
     values: pa.Array
     group: Rows
     counts: Diffs
     group_count: int
+    fresh: Mask | None = None
 
     @property
     def sizes(self) -> Rows:
@@ -104,6 +107,19 @@ class Sorted:
 
     def once(self) -> Sorted:
         return replace(self, counts=np.minimum(self.counts, 1))
+
+    def equal_as_one(self) -> Sorted:
+        """Of equal values that are not the same, the first that is there stands for all."""
+        if self.fresh is None:
+            return self
+        there = np.flatnonzero(self.counts)
+        runs = np.cumsum(self.fresh)[there]
+        first = np.flatnonzero(np.diff(runs, prepend=-1))
+        counts = np.add.reduceat(self.counts[there], first) if len(first) else self.counts[there]
+        kept = there[first]
+        return Sorted(
+            taken(self.values, index_of(kept)), self.group[kept], counts, self.group_count
+        )
 
 
 class Gathered:
@@ -137,15 +153,21 @@ class Gathered:
         for key in place.order_by:
             column = both.columns[key.column]
             codes += sort_codes(column, descending=key.descending, nulls_first=key.nulls_first)
-        order = sorted_rows(group, codes)
-        first = heads(order, [group, *codes])
+        parts = part_codes(both.columns[0])
+        order = sorted_rows(group, [*codes, *parts])
+        first = heads(order, [group, *codes, *parts])
         held = np.where(np.arange(len(group)) < len(old_groups), both.diffs, 0)
         chosen = order[first]
         column = taken(both.columns[0], index_of(chosen))
+        fresh = None
+        if parts:
+            fresh = np.zeros(len(chosen), np.bool_)
+            fresh[heads(chosen, [group, *codes])] = True
         versions = []
         for counted in (held, both.diffs):
             counts = np.add.reduceat(counted[order], first) if len(first) else counted
-            versions.append(Sorted(column, group[chosen], np.maximum(counts, 0), len(groups)))
+            counts = np.maximum(counts, 0)
+            versions.append(Sorted(column, group[chosen], counts, len(groups), fresh))
         return [
             pa.concat_arrays([gathered_value(version, aggregate) for version in versions])
             for aggregate in aggregates
@@ -193,6 +215,8 @@ def heads(order: Rows, words: Sequence[np.ndarray[tuple[int], np.dtype[np.generi
 
 def gathered_value(rows: Sorted, aggregate: Aggregate) -> pa.Array:
     """One value for each group; null for a group without any."""
+    if aggregate.distinct or aggregate.function in (_F.MODE, _F.PERCENTILE_DISC):
+        rows = rows.equal_as_one()
     if aggregate.distinct:
         rows = rows.once()
     match aggregate.function:

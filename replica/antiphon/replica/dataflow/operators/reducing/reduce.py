@@ -15,7 +15,7 @@ from antiphon.protocol.plan import AggregateFunction
 from antiphon.protocol.schema import arrow_type
 from antiphon.replica.dataflow.arrangements.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.columns import limbs as limb
-from antiphon.replica.dataflow.columns.equality import equal_halves
+from antiphon.replica.dataflow.columns.equality import same_halves
 from antiphon.replica.dataflow.columns.gather import Rows, taken_rows, twice_over
 from antiphon.replica.dataflow.columns.groups import Groups, group_rows
 from antiphon.replica.dataflow.columns.sort_codes import has_global_codes
@@ -140,7 +140,7 @@ class Reduce(Operator):
         ]
         same = None
         if frame.failed is None and not self._layout.changes_all(added):
-            same = equal_halves(results, len(groups))
+            same = same_halves(results, len(groups))
         return self._difference(keys, groups, there, same, results, frame, step)
 
     def _first_row(self) -> Zset:

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of
 from antiphon.protocol.plan import SortKey
-from antiphon.protocol.row_hash import Words, hash_keys
+from antiphon.protocol.row_hash import Words
 from antiphon.replica.dataflow.arrangements.batch import Batch, build_batch, sorted_batch
 from antiphon.replica.dataflow.arrangements.group_table import GroupTable, Numbers
 from antiphon.replica.dataflow.arrangements.spine import Spine, probe_keys
@@ -30,6 +30,7 @@ from antiphon.replica.dataflow.columns.equality import equal_rows
 from antiphon.replica.dataflow.columns.gather import Rows, taken_rows
 from antiphon.replica.dataflow.columns.groups import Groups, group_rows
 from antiphon.replica.dataflow.columns.sort_codes import coarse_order
+from antiphon.replica.dataflow.columns.words import identity_words
 from antiphon.replica.dataflow.columns.zset import Diffs, Zset
 from antiphon.replica.dataflow.operators.operator import Operator, Step
 from antiphon.replica.dataflow.operators.windowing.ranking import Candidates, Ranking, rank
@@ -47,8 +48,16 @@ class TopK(Operator):
     """Rows of equal order are taken by their row hash, which the arrangements keep beside them."""
 
     def __init__(
-        self, group_by: Sequence[int], order_by: Sequence[SortKey], limit: int | None, offset: int
+        self,
+        group_by: Sequence[int],
+        order_by: Sequence[SortKey],
+        limit: int | None,
+        offset: int,
+        *,
+        by_parts: bool = False,
     ) -> None:
+        """`by_parts`: the rows have intervals."""
+        self._by_parts = by_parts
         self._group_by = tuple(group_by)
         self._order_by = tuple(order_by)
         self._first = offset
@@ -65,9 +74,10 @@ class TopK(Operator):
         self._pending = None
         change = inputs[0]
         assert change is not None, "the scheduler runs only what has input"
-        hashes = hash_keys(change.columns, change.row_count) if change.hashes is None else (
-            change.hashes[1]
-        )  # fmt: skip
+        if change.hashes is None or self._by_parts:
+            hashes = identity_words(change.columns, change.row_count, by_parts=self._by_parts)
+        else:
+            hashes = change.hashes[1]
         stored = array_of(hashes.view(np.int64), pa.int64())
         batch = build_batch(
             (*change.columns, stored), change.diffs, self._group_by, row_hashes=hashes

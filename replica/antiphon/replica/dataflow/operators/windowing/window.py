@@ -14,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from antiphon.protocol.buffers import array_of, values_of
+from antiphon.protocol.interval_parts import has_intervals
 from antiphon.protocol.plan import SortKey
-from antiphon.protocol.row_hash import hash_keys
 from antiphon.replica.dataflow.arrangements.batch import Batch, build_batch
 from antiphon.replica.dataflow.arrangements.spine import Spine, expand, probe_keys
-from antiphon.replica.dataflow.columns.equality import equal_rows
+from antiphon.replica.dataflow.columns.equality import equal_rows, same_rows
 from antiphon.replica.dataflow.columns.gather import Rows, taken_rows
 from antiphon.replica.dataflow.columns.groups import Groups, group_rows
+from antiphon.replica.dataflow.columns.words import identity_words
 from antiphon.replica.dataflow.columns.zset import Diffs, Zset, concat_rows
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.operators.linear import error_rows
@@ -63,6 +64,7 @@ class Window(Operator):
             if call.function.frame is not None:
                 check_frame(call.function.frame, order_by, kinds)
         self._width = width
+        self._by_parts = any(has_intervals(kind) for kind in kinds[:width])
         self._partition_by = tuple(partition_by)
         self._order_by = tuple(order_by)
         self._calls = tuple(calls)
@@ -75,7 +77,9 @@ class Window(Operator):
         self._pending = None
         change = inputs[0]
         assert change is not None, "the scheduler runs only what has input"
-        hashes = hash_keys(change.columns[: self._width], change.row_count)
+        hashes = identity_words(
+            change.columns[: self._width], change.row_count, by_parts=self._by_parts
+        )
         stored = array_of(hashes.view(np.int64), pa.int64())
         batch = build_batch(
             (*change.columns, stored), change.diffs, self._partition_by, row_hashes=hashes
@@ -119,7 +123,7 @@ class Window(Operator):
         new, new_errors = self._results(now)
         leaves, enters = np.ones(was.count, np.bool_), np.ones(now.count, np.bool_)
         first, second = _copies(rows.before, rows.after)
-        same = equal_rows(old, first, new, second)
+        same = same_rows(old, first, new, second)
         stays = np.ones(len(first), np.bool_) if same is None else same
         for errors, places in ((old_errors, first), (new_errors, second)):
             if errors.failed is not None:

@@ -16,10 +16,12 @@ import pyarrow as pa
 from antiphon.protocol.buffers import array_of, valid_of, values_of
 from antiphon.protocol.errors import NotServed
 from antiphon.protocol.plan import Aggregate, AggregateFunction, WindowFunction
+from antiphon.protocol.row_hash import Words
 from antiphon.replica.dataflow.arrangements.group_table import Numbers
 from antiphon.replica.dataflow.columns import limbs as limb
 from antiphon.replica.dataflow.columns.gather import Rows, taken
-from antiphon.replica.dataflow.columns.sort_codes import order_codes
+from antiphon.replica.dataflow.columns.nested_order import struct_ranks
+from antiphon.replica.dataflow.columns.sort_codes import order_codes, part_codes
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.operators.reducing.accumulators import Accumulator, accumulator_for
 from antiphon.replica.dataflow.operators.reducing.co_moments import (
@@ -170,7 +172,8 @@ def _extreme(
     column: pa.Array, counted: Mask, frame: list[Stretch], rows: Ordered, *, smallest: bool
 ) -> pa.Array:
     """By dense ranks of the values: -1 where a row does not count."""
-    _, first, ranks = np.unique(order_codes(column), return_index=True, return_inverse=True)
+    codes = _by_parts(column, order_codes(column), smallest=smallest)
+    _, first, ranks = np.unique(codes, return_index=True, return_inverse=True)
     places = np.flatnonzero(counted)
     if counted.all():
         examples = first
@@ -187,6 +190,13 @@ def _extreme(
     chosen = np.where(present, top - best if smallest else best, 0)
     index = array_of(examples[chosen].astype(np.int64), pa.int64(), present)
     return taken(column, index)
+
+
+def _by_parts(column: pa.Array, codes: Words, *, smallest: bool) -> Words:
+    """Codes that tell equal intervals apart too: of those the least by parts is found."""
+    for parts in part_codes(column):
+        return struct_ranks([codes, parts if smallest else np.uint64(len(column)) - parts])
+    return codes
 
 
 def _largest(keys: Rows, start: Rows, end: Rows, rows: Ordered) -> Rows:

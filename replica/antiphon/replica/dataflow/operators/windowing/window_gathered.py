@@ -19,7 +19,7 @@ from antiphon.protocol.plan import Aggregate, AggregateFunction
 from antiphon.replica.dataflow.arrangements.group_table import Numbers
 from antiphon.replica.dataflow.arrangements.spine import expand
 from antiphon.replica.dataflow.columns.gather import Rows, index_of, taken
-from antiphon.replica.dataflow.columns.sort_codes import sort_codes, sorted_rows
+from antiphon.replica.dataflow.columns.sort_codes import part_codes, sort_codes, sorted_rows
 from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.operators.reducing.gathered import (
     Sorted,
@@ -57,7 +57,8 @@ def gathered_over(
     if aggregate.distinct or aggregate.function not in _IN_FRAME_ORDER:
         codes = sort_codes(column, descending=False, nulls_first=False)
         own = [code[member] for code in codes]
-        order = sorted_rows(group, own)
+        parts = [code[member] for code in part_codes(column)]
+        order = sorted_rows(group, [*own, *parts])
         first = heads(order, [group, *own])
         counts = np.diff(np.append(first, len(order)))
         group, member = group[order[first]], member[order[first]]
