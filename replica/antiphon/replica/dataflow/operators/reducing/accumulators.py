@@ -47,6 +47,11 @@ class Accumulator:
         """Whether the result says one number, its own or the count: where that differs, it does."""
         return self.width == 0
 
+    @property
+    def is_the_number(self) -> bool:
+        """Whether the result is its own number as it stands."""
+        return self.width == 1 and self.is_one_number and self.type.kind is TypeKind.INT64
+
     def read(self, column: pa.Array) -> Any:
         """An argument's values, as `room_for` and `contribute` take them."""
         return column
@@ -66,10 +71,10 @@ class Accumulator:
         """
         return array_of(np.ascontiguousarray(count), _INT64)
 
-    def room_for(self, values: Any, diffs: Numbers, squares: float) -> tuple[int, int]:
+    def room_for(self, values: Any, diffs: Numbers, norm: float) -> tuple[int, int]:
         """How many columns of state must be inserted (at the low end, at the high end) first.
 
-        `squares`: of the diffs, summed, or more.
+        `norm`: of the diffs, or more.
         """
         return 0, 0
 
@@ -124,14 +129,14 @@ class Integers(Accumulator):
     def is_one_number(self) -> bool:
         return self._limbs == 1 and self.aggregate.function is AggregateFunction.SUM
 
-    def room_for(self, values: npt.NDArray[Any], diffs: Numbers, squares: float) -> tuple[int, int]:
+    def room_for(self, values: npt.NDArray[Any], diffs: Numbers, norm: float) -> tuple[int, int]:
         if self._limbs > 1 or not self._bounded:
             return 0, 0
         if self._is_decimal:
             if not limb.fit_int64(values):
                 return 0, _DECIMAL_LIMBS - 1
             values = values[:, 0]
-        self._bound += limb.moved_at_most(limb.squares(values), squares)
+        self._bound += limb.moved_at_most(limb.norm(values), norm)
         if self._bound < _SUM_MAX:
             return 0, 0
         return 0, (_DECIMAL_LIMBS if self._is_decimal else _INT64_LIMBS) - 1
@@ -142,7 +147,7 @@ class Integers(Accumulator):
 
     def contribute(self, values: npt.NDArray[Any], diffs: Numbers, out: Numbers) -> None:
         if self._limbs == 1:
-            out[:, 0] = (values[:, 0] if self._is_decimal else values) * diffs
+            np.multiply(values[:, 0] if self._is_decimal else values, diffs, out[:, 0])
             return
         if self._is_decimal:
             limb.split_words(values, out)
@@ -226,7 +231,7 @@ class Floats(Accumulator):
         return values
 
     def room_for(
-        self, values: npt.NDArray[np.float64], diffs: Numbers, squares: float
+        self, values: npt.NDArray[np.float64], diffs: Numbers, norm: float
     ) -> tuple[int, int]:
         values = values[diffs != 0]
         size = np.abs(values[np.isfinite(values)])

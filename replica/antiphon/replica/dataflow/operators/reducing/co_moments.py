@@ -38,7 +38,7 @@ class Side(FloatWindow):
         super().__init__(aggregate, 1)
         self._field = field
 
-    def room_for(self, column: pa.Array, diffs: Numbers, squares: float) -> tuple[int, int]:
+    def room_for(self, column: pa.Array, diffs: Numbers, norm: float) -> tuple[int, int]:
         bounds = _bounds(_field(column, self._field), _both_finite(column), diffs)
         return (0, 0) if bounds is None else self.widened_by(*bounds)
 
@@ -60,7 +60,7 @@ class Products(FloatWindow):
     def __init__(self, aggregate: Aggregate) -> None:
         super().__init__(aggregate, 2)
 
-    def room_for(self, column: pa.Array, diffs: Numbers, squares: float) -> tuple[int, int]:
+    def room_for(self, column: pa.Array, diffs: Numbers, norm: float) -> tuple[int, int]:
         finite = _both_finite(column)
         x = _bounds(_field(column, 0), finite, diffs)
         y = _bounds(_field(column, 1), finite, diffs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -39,6 +39,9 @@ class Part:
     count: int = ROW_COUNT
     accumulator: Accumulator | None = None
     distinct: Distinct | None = None  # the values seen, if each counts once
+    # Set when the layout settles: its columns, and whether the first is the result as it stands.
+    stretch: slice = field(init=False)
+    is_result: bool = field(init=False)
 
     @property
     def carries(self) -> bool:
@@ -48,22 +51,35 @@ class Part:
         return normalises and self.width > 1
 
     @property
+    def told_by(self) -> int | None:
+        """The one number that the result says, if it says no more."""
+        own = self.accumulator
+        if own is None or not own.is_one_number:
+            return None
+        return self.start if own.width else self.count
+
+    @property
     def width(self) -> int:
         return TRACKED_WIDTH if self.accumulator is None else self.accumulator.width
 
     def of(self, numbers: Numbers) -> Numbers:
         """This part's columns, a view."""
-        return numbers[:, self.start : self.start + self.width]
+        return numbers[:, self.stretch]
 
 
 class Layout:
-    """The first number of a row is how many rows the group has; the parts follow."""
+    """The first number of a row is how many rows the group has; the parts follow.
+
+    It seldom changes. All that a tick wants to know of it is written down when it does.
+    """
 
     def __init__(self) -> None:
         self.parts: dict[int, Part] = {}  # by the aggregate's index
         self.sums: list[Part] = []  # those that changes add to, but for the count of rows
         self.carrying: list[Part] = []
         self.width = 1
+        # Numbers each of which is some aggregate's result: where one differs, so does that.
+        self._telling: list[int] = []
 
     def add(
         self,
@@ -81,8 +97,7 @@ class Layout:
             if source.filter is not None or source.argument is not None:
                 self.sums.append(part)  # any other is the count of rows itself
         self.width = part.start + part.width
-        if part.carries:
-            self.carrying.append(part)
+        self._settle()
 
     def count_apart(self, table: GroupTable, part: Part) -> None:
         """Widen the state where a sum meets its first null."""
@@ -90,6 +105,7 @@ class Layout:
         table.widen(at, table.all_numbers[:, ROW_COUNT : ROW_COUNT + 1])
         self._shift(part, at, 1)
         part.count, part.start = at, at + 1
+        self._settle()
 
     def make_room(self, table: GroupTable, part: Part, low: int, high: int) -> None:
         """Widen the state by what a sum has no `room_for`; numbers stay what they are."""
@@ -103,19 +119,25 @@ class Layout:
         if low:
             table.widen(at, np.zeros((len(table.all_numbers), low), np.int64))
             self._shift(part, at, low)
-        if part.carries and part not in self.carrying:
-            self.carrying.append(part)
+        self._settle()
 
     def changes_all(self, added: Numbers) -> bool:
         """Whether some result becomes another in every group by what is added, a row of numbers
         for each column. Other results need not be compared then."""
-        for part in self.parts.values():
-            own = part.accumulator
-            if own is not None and own.is_one_number:
-                number = added[part.start if own.width else part.count]
-                if np.count_nonzero(number) == len(number):
-                    return True
+        for place in self._telling:
+            number = added[place]
+            if np.count_nonzero(number) == len(number):
+                return True
         return False
+
+    def _settle(self) -> None:
+        """Write down what follows from where the parts stand and how wide they are."""
+        parts = self.parts.values()
+        for part in parts:
+            part.stretch = slice(part.start, part.start + part.width)
+            part.is_result = part.accumulator is not None and part.accumulator.is_the_number
+        self.carrying = [part for part in parts if part.carries]
+        self._telling = [told for part in parts if (told := part.told_by) is not None]
 
     def _shift(self, grown: Part, at: int, columns: int) -> None:
         """Columns were inserted at `at` for a part: those of the others from there on move."""
@@ -125,6 +147,11 @@ class Layout:
                 other.start += columns
             if other is not grown and other.count >= at:
                 other.count += columns
+
+
+def further(index: int, number: int) -> int:
+    """Where the layout has the second (1) and third (2) sum that an aggregate is made of."""
+    return -2 * index - number
 
 
 def _lift(table: GroupTable, end: int, high: int) -> None:

@@ -85,7 +85,7 @@ class Powers(FloatWindow):
             self._limbs = power * _LIMBS[source.kind]
             self.width = self._SPECIALS + self._limbs
 
-    def room_for(self, column: pa.Array, diffs: Numbers, squares: float) -> tuple[int, int]:
+    def room_for(self, column: pa.Array, diffs: Numbers, norm: float) -> tuple[int, int]:
         if not self._is_float:
             return 0, 0
         size = np.abs(values_of(column)[diffs != 0].astype(np.float64))

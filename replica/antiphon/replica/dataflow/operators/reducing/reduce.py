@@ -4,7 +4,7 @@ rows must be read again. Only groups that a change touches are looked at."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ from antiphon.replica.dataflow.columns.gather import Rows, taken_rows, twice_ove
 from antiphon.replica.dataflow.columns.groups import Groups, group_rows
 from antiphon.replica.dataflow.columns.sort_codes import has_global_codes
 from antiphon.replica.dataflow.columns.zset import Diffs, Zset
-from antiphon.replica.dataflow.expressions.frame import OUT_OF_RANGE, Frame
+from antiphon.replica.dataflow.expressions.frame import Frame
 from antiphon.replica.dataflow.expressions.vector import Mask
 from antiphon.replica.dataflow.operators.linear import error_rows
 from antiphon.replica.dataflow.operators.operator import Operator, Step
@@ -28,14 +28,9 @@ from antiphon.replica.dataflow.operators.reducing.accumulators import (
     SUMMED_VALUES_MAX,
     accumulator_for,
 )
-from antiphon.replica.dataflow.operators.reducing.co_moments import (
-    CO_MOMENTS,
-    Products,
-    Side,
-    covariance,
-)
+from antiphon.replica.dataflow.operators.reducing.co_moments import CO_MOMENTS, Products, Side
 from antiphon.replica.dataflow.operators.reducing.distinct import Distinct
-from antiphon.replica.dataflow.operators.reducing.extremes import Extremes, tracked_values
+from antiphon.replica.dataflow.operators.reducing.extremes import Extremes
 from antiphon.replica.dataflow.operators.reducing.gathered import (
     GATHERED,
     Gathered,
@@ -47,15 +42,22 @@ from antiphon.replica.dataflow.operators.reducing.layout import (
     AggregateInput,
     Layout,
     Part,
+    further,
 )
-from antiphon.replica.dataflow.operators.reducing.moments import MOMENTS, Powers, finished
+from antiphon.replica.dataflow.operators.reducing.moments import MOMENTS, Powers
+from antiphon.replica.dataflow.operators.reducing.results import (
+    Extreme,
+    Result,
+    present,
+    result_of,
+    summable,
+)
 
 _GOES_COMES = np.array([-1, 1])
 _FEW_REPLACED = [np.repeat(_GOES_COMES, count) for count in range(65)]
 for _diffs in _FEW_REPLACED:
     _diffs.setflags(write=False)
 _EXTREMES = (AggregateFunction.MIN, AggregateFunction.MAX)
-_NONE: Final = np.array(0)  # without a dimension: a small call costs half of what it does with 0
 
 
 class Reduce(Operator):
@@ -84,14 +86,14 @@ class Reduce(Operator):
                     self._layout.add(index, source)
                 continue
             if source.aggregate.function in MOMENTS:
-                for place, power in ((index, 1), (_other(index, 1), 2)):
+                for place, power in ((index, 1), (further(index, 1), 2)):
                     seen = Distinct(once=True) if source.aggregate.distinct else None
                     self._layout.add(place, source, Powers(source.aggregate, power), seen)
                 continue
             if source.aggregate.function in CO_MOMENTS:
                 self._layout.add(index, source, Products(source.aggregate))
                 for side in (0, 1):
-                    place = _other(index, 1 + side)
+                    place = further(index, 1 + side)
                     self._layout.add(place, source, Side(source.aggregate, side))
                 continue
             accumulator = accumulator_for(source.aggregate)
@@ -100,6 +102,7 @@ class Reduce(Operator):
                 raise NotServed(f"the aggregate {name} is not served", function=name)
             distinct = Distinct(once=True) if source.aggregate.distinct else None
             self._layout.add(index, source, accumulator, distinct)
+        self._results = [result_of(self._layout, index) for index in range(len(aggregates))]
         self._table = GroupTable(self._layout.width)
         self._values_at_most = 0.0  # that any group can have, by all changes so far
         distincts = [part.distinct for part in self._layout.parts.values()]
@@ -133,10 +136,10 @@ class Reduce(Operator):
         self._pending = (slots, groups, after)
         numbers = np.concatenate((before, sums), axis=1).T
         frame = Frame((), len(numbers))
-        there = _present(numbers, ROW_COUNT)
+        there = present(numbers[:, ROW_COUNT])
         results = [
-            read[index] if index in read else self._finished(index, numbers, there, frame)
-            for index in range(len(self._aggregates))
+            read[index] if result is None else self._finished(result, numbers, there, frame)
+            for index, result in enumerate(self._results)
         ]
         same = None
         if frame.failed is None and not self._layout.changes_all(added):
@@ -147,50 +150,49 @@ class Reduce(Operator):
         """The row of no input at all."""
         frame = Frame((), 1)
         nothing: Numbers = np.zeros((1, self._layout.width), np.int64)
-        columns = []
-        for index, source in enumerate(self._aggregates):
-            if index in self._layout.parts:
-                there = _present(nothing, ROW_COUNT)
-                columns.append(self._finished(index, nothing, there, frame))
-            else:
-                columns.append(pa.nulls(1, arrow_type(source.aggregate.type)))
+        there = present(nothing[:, ROW_COUNT])
+        columns = [
+            pa.nulls(1, arrow_type(source.aggregate.type))
+            if result is None
+            else self._finished(result, nothing, there, frame)
+            for source, result in zip(self._aggregates, self._results, strict=True)
+        ]
         return Zset(tuple(columns), np.ones(1, np.int64))
 
     def _contributions(self, change: Zset) -> Numbers:
         """What each row of the change adds to its group's numbers: a column for each row."""
-        squares = limb.squares(change.diffs)
-        self._values_at_most += squares
-        summed: list[tuple[Part, Any, Diffs]] = []
-        for part in self._layout.sums:
-            diffs = self._counted(change, part.source)
-            if part.distinct is not None:
-                diffs = self._entered(change, part, part.distinct, diffs)
-            values = self._read(change, part, diffs, squares)
-            summed.append((part, values, diffs))
+        norm = limb.norm(change.diffs)
+        self._values_at_most += norm * norm + 1  # or more: for what rounding took
+        # Before the first of them is written the layout has room for all.
+        summands = [self._summand(change, part, norm) for part in self._layout.sums]
         rows = np.zeros((self._layout.width, change.row_count), np.int64)
-        rows[0] = change.diffs
-        numbers: Numbers = rows.T
-        for part, values, diffs in summed:
+        rows[ROW_COUNT] = change.diffs
+        for part, diffs, values in summands:
             if part.count != ROW_COUNT:
                 rows[part.count] = diffs
             if values is not None:
                 assert part.accumulator is not None, "only sums contribute"
-                part.accumulator.contribute(values, diffs, part.of(numbers))
+                part.accumulator.contribute(values, diffs, rows[part.stretch].T)
         return rows
 
-    def _read(self, change: Zset, part: Part, diffs: Diffs, squares: float) -> Any:
-        """A sum's values, after the layout has room for them; None: it only counts."""
-        if part.source.argument is None:
-            return None
-        column, accumulator = change.columns[part.source.argument], part.accumulator
-        assert accumulator is not None, "only sums read values"
+    def _summand(self, change: Zset, part: Part, norm: float) -> tuple[Part, Diffs, Any]:
+        """The diffs with which a sum's values count, and the values, after the layout has room for
+        them; None for these: it only counts."""
+        source, accumulator = part.source, part.accumulator
+        diffs = self._counted(change, source)
+        if part.distinct is not None:
+            diffs = self._entered(change, part, part.distinct, diffs)
+        if source.argument is None:
+            return part, diffs, None
+        column = change.columns[source.argument]
         if part.count == ROW_COUNT and column.null_count:
             self._layout.count_apart(self._table, part)
+        assert accumulator is not None, "only sums read values"
         values = accumulator.read(column)
-        low, high = accumulator.room_for(values, diffs, squares)
+        low, high = accumulator.room_for(values, diffs, norm)
         if low or high:
             self._layout.make_room(self._table, part, low, high)
-        return values
+        return part, diffs, values
 
     def _counted(self, change: Zset, source: AggregateInput) -> Diffs:
         """The diffs, 0 where the filter is not true or the argument is null."""
@@ -200,9 +202,9 @@ class Reduce(Operator):
             diffs = diffs * values_of(condition)
             valid = valid_of(condition)
             diffs = diffs if valid is None else diffs * valid
-        if source.aggregate.function is AggregateFunction.ARRAY_AGG:
-            return diffs  # nulls are values of an array
         if source.argument is not None and change.columns[source.argument].null_count:
+            if source.aggregate.function is AggregateFunction.ARRAY_AGG:
+                return diffs  # nulls are values of an array
             valid = valid_of(change.columns[source.argument])
             diffs = diffs if valid is None else diffs * valid
         return diffs
@@ -254,36 +256,12 @@ class Reduce(Operator):
             columns = gathered.read(keys, values, diffs, groups, place, aggregates)
             found.update(zip(wanted, columns, strict=True))
 
-    def _finished(self, index: int, numbers: Numbers, there: Mask | None, frame: Frame) -> pa.Array:
-        part = self._layout.parts[index]
-        adds_values = part.accumulator is not None and part.accumulator.adds_values
-        if adds_values and self._values_at_most >= SUMMED_VALUES_MAX:
-            numbers, there = _summable(numbers, there, part, frame)
-        count = numbers[:, part.count]
-        if isinstance(part.accumulator, Powers):
-            other = self._layout.parts[_other(index, 1)]
-            assert isinstance(other.accumulator, Powers), "sums and squares go together"
-            own, squares = part.of(numbers), other.of(numbers)
-            return finished(count, part.accumulator, own, other.accumulator, squares, frame)
-        if isinstance(part.accumulator, Products):
-            return self._covariance(index, part.accumulator, count, numbers, frame)
-        if part.accumulator is not None:
-            valid = there if part.count == ROW_COUNT else _present(numbers, part.count)
-            return part.accumulator.finish(count, valid, part.of(numbers), frame)
-        aggregate = part.source.aggregate
-        return tracked_values(part.of(numbers), aggregate.function, arrow_type(aggregate.type))
-
-    def _covariance(
-        self, index: int, products: Products, count: Numbers, numbers: Numbers, frame: Frame
+    def _finished(
+        self, result: Result | Extreme, numbers: Numbers, there: Mask | None, frame: Frame
     ) -> pa.Array:
-        part = self._layout.parts[index]
-        x, y = (self._layout.parts[_other(index, number)] for number in (1, 2))
-        assert isinstance(x.accumulator, Side), "sums and products go together"
-        assert isinstance(y.accumulator, Side), "sums and products go together"
-        return covariance(
-            part.source.aggregate, count, (x.accumulator, y.accumulator),
-            (x.of(numbers), y.of(numbers)), products, part.of(numbers), frame,
-        )  # fmt: skip
+        if result.adds_values and self._values_at_most >= SUMMED_VALUES_MAX:
+            numbers, there = summable(numbers, there, result.part, frame)
+        return result.column(numbers, there, frame)
 
     def _difference(
         self,
@@ -348,30 +326,6 @@ class Reduce(Operator):
     @property
     def state_bytes(self) -> int:
         return self._table.byte_count + sum(part.state_bytes for part in self._parts)
-
-
-def _summable(
-    numbers: Numbers, there: Mask | None, part: Part, frame: Frame
-) -> tuple[Numbers, Mask | None]:
-    """What sums are finished from; a group of more values than they are exact for is an error."""
-    wrong = numbers[:, part.count] >= SUMMED_VALUES_MAX
-    if np.count_nonzero(wrong) == 0:  # a tenth of the time that `any` takes
-        return numbers, there
-    name = part.source.aggregate.function.name.lower()
-    message = f"{name} of {SUMMED_VALUES_MAX} values or more is not computed"
-    frame.fail(wrong, OUT_OF_RANGE, message, name)
-    return np.where(wrong[:, None], 0, numbers), ~wrong if there is None else there & ~wrong
-
-
-def _present(numbers: Numbers, count: int) -> Mask | None:
-    """Where a count is not 0; None: everywhere, the common case."""
-    present = numbers[:, count] > _NONE
-    return None if np.count_nonzero(present) == len(present) else present
-
-
-def _other(index: int, number: int) -> int:
-    """Where the layout has the second (1) and third (2) sum that an aggregate is made of."""
-    return -2 * index - number
 
 
 def _replaced(count: int) -> Diffs:

@@ -144,7 +144,7 @@ class _Sums:
         diffs, arguments = self._diffs, self._arguments
         if arguments:
             values = accumulator.read(arguments[0])
-            low, high = accumulator.room_for(values, diffs, limb.squares(diffs))
+            low, high = accumulator.room_for(values, diffs, limb.norm(diffs))
             if low or high:
                 accumulator.grow(low, high)
         # The count, then a row of numbers for each limb.
