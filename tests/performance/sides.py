@@ -20,6 +20,7 @@ from typing import Any, Final
 from tests.performance.workload import Workload
 
 HERE: Final = Path(__file__).resolve().parent
+ROOT: Final = HERE.parent.parent
 PEERS: Final = ("pathway", "bytewax", "deephaven")
 SIDE_TIMEOUT_S: Final = 300
 STDERR_LINES: Final = 3
@@ -43,30 +44,63 @@ class Times:
         return max(self.by_size[size])
 
 
-def run(command: list[str], path: str = "") -> dict[str, Any]:
-    """The JSON object that the process prints last. `path`: its PYTHONPATH.
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A process to be. `path`: its PYTHONPATH."""
 
-    Raises:
-        SideMissing: it failed, or took too long; with the end of what it said.
+    name: str
+    command: tuple[str, ...]
+    path: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": self.path}
+
+    def answer(self, said: str, code: int | None, errors: str) -> dict[str, Any]:
+        """The JSON object that it printed last.
+
+        Raises:
+            SideMissing: it failed; with the end of what it said.
+        """
+        lines = said.strip().splitlines()
+        if code != 0 or not lines:
+            said = " / ".join(errors.strip().splitlines()[-STDERR_LINES:])
+            raise SideMissing(f"{self.name} ended with {code}: {said}")
+        return dict(json.loads(lines[-1]))
+
+
+def our_side(mode: str, workload: Workload, *options: str) -> Side:
+    """Our engine, or DuckDB, in a fresh process of this environment."""
+    command = (sys.executable, "-m", f"tests.performance.{mode}", workload.to_json(), *options)
+    return Side(mode, command)
+
+
+def peer_side(name: str, workload: Workload) -> Side:
     """
-    name = Path(command[1]).parent.name if command[1].endswith(".py") else command[2]
+    Raises:
+        SideMissing: it cannot be installed.
+    """
+    script = HERE / "peers" / name / "run.py"
+    return Side(name, (str(environment(name)), str(script), workload.to_json()), str(HERE))
+
+
+def run(side: Side) -> dict[str, Any]:
+    """
+    Raises:
+        SideMissing: it failed, or took too long.
+    """
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SIDE_TIMEOUT_S, check=False,
-            cwd=HERE.parent.parent, env={**os.environ, "PYTHONPATH": path},
+            side.command, capture_output=True, text=True, timeout=SIDE_TIMEOUT_S, check=False,
+            cwd=ROOT, env=side.environment,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise SideMissing(f"{name} took more than {SIDE_TIMEOUT_S} s") from None
-    lines = done.stdout.strip().splitlines()
-    if done.returncode != 0 or not lines:
-        said = " / ".join(done.stderr.strip().splitlines()[-STDERR_LINES:])
-        raise SideMissing(f"{name} ended with {done.returncode}: {said}")
-    return dict(json.loads(lines[-1]))
+        raise SideMissing(f"{side.name} took more than {SIDE_TIMEOUT_S} s") from None
+    return side.answer(done.stdout, done.returncode, done.stderr)
 
 
 def ours(mode: str, workload: Workload, *options: str) -> dict[str, Any]:
-    """What our engine, or DuckDB, does in a fresh process of this environment."""
-    return run([sys.executable, "-m", f"tests.performance.{mode}", workload.to_json(), *options])
+    return run(our_side(mode, workload, *options))
 
 
 def times_of(answer: dict[str, Any]) -> Times:
@@ -77,8 +111,7 @@ def times_of(answer: dict[str, Any]) -> Times:
 @cache
 def peer(name: str, workload: Workload) -> Times:
     """A peer's times for a workload; run once, however many benchmarks ask."""
-    command = [str(environment(name)), str(HERE / "peers" / name / "run.py"), workload.to_json()]
-    return times_of(run(command, path=str(HERE)))
+    return times_of(run(peer_side(name, workload)))
 
 
 @cache

@@ -6,6 +6,7 @@ It needs numpy alone, for peers import it in environments of their own.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -19,18 +20,21 @@ REGIONS: Final = 50
 AMOUNT_MAX: Final = 10_000
 TOP: Final = 10
 WARM_UP_TICKS: Final = 3
+TURN: Final = "turn"  # the line by which a side asks for its turn
 
 
 @dataclass(frozen=True)
 class Workload:
     """`name`: group, join, join_group or top_k, and for our side alone extremes, distinct or
-    window. `ticks`: how many of each size, in this order."""
+    window. `ticks`: how many of each size, in this order. `turn_ticks`: after so many that count a
+    side waits for its next turn; 0: it never waits."""
 
     name: str
     orders: int
     keys: int
     ticks: tuple[tuple[int, int], ...]  # (changes in a tick, ticks that count)
     seed: int = 7
+    turn_ticks: int = 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -90,10 +94,13 @@ class Source:
         )
 
     def ticks(self) -> Iterator[Tick]:
+        turn_ticks = self._workload.turn_ticks
         for size, count in self._workload.ticks:
             warm_up = min(WARM_UP_TICKS, count)
-            for number in range(warm_up + count):
-                yield Tick(size, number >= warm_up, self._change(size))
+            for number in range(-warm_up, count):
+                if turn_ticks and number >= 0 and number % turn_ticks == 0:
+                    _wait_for_turn()
+                yield Tick(size, number >= 0, self._change(size))
 
     def _change(self, size: int) -> Rows:
         if size == 1:
@@ -119,6 +126,13 @@ class Source:
             for at in (slice(0, 1), slice(1, 2))
         )
         return first
+
+
+def _wait_for_turn() -> None:
+    """Who asks has had all of its last turn."""
+    print(TURN, flush=True)
+    if not sys.stdin.readline():
+        raise SystemExit("nobody gives turns any more")
 
 
 def answer(source: Source, name: str) -> list[int]:
