@@ -614,3 +614,80 @@ left('abc', 0) --
 'a.b' ~ 'a\.b' -- true
 'abc' ~ '[[:alpha:]]+' -- true
 'abc' ~ '\d' -- false
+~ 5 + 1 -- -7
+~ 5 * 2 -- -11
+~ 5 | 1 -- -5
+|/ 4 + 5 -- 3
+||/ 20 + 7 - 0 -- 3.0000000000000004
+@ 3 - 10 -- 7
+2 * @ -4 -- 8
+'ab' ~ 'a' || 'b' -- trueb
+'ab' !~ 'x' || 'b' -- trueb
+'ab' ~~ 'a%' || 'b' -- trueb
+ARRAY[1,2] || 3 @> ARRAY[3] -- true
+1 | 2 = 3 -- true
+'1' SIMILAR TO '\d' -- true
+'ab' SIMILAR TO 'a\"b' -- true
+'a.b' SIMILAR TO 'a\.b' -- true
+substring('Thomas' from '%#"o_a#"_' for '#') -- oma
+substring('abcabc' similar 'a#"%#"c' escape '#') -- bcab
+substring('aaab' similar 'a*#"a*#"b' escape '#') -- aaa
+substring('abcd' similar '%' escape '#') -- abcd
+substring('abcd' similar 'x%' escape '#') -- null
+substring('abc', 'a#"(b|x)#"c', '#') -- b
+'é' ~ '\w' -- true
+'é' ~ '\W' -- false
+'É' ~ '^[[:upper:]]$' -- true
+'é1_' ~ '^[[:alnum:]_]+$' -- true
+'é' ~ '[[:lower:]]' -- true
+regexp_replace('Ünïcode-ß', '[[:alpha:]]', 'x', 'g') -- xxxxxxx-x
+regexp_count('été à', '\w') -- 4
+chr(11) ~ '\s' -- true
+'A' ~ '\x0041' -- true
+'A' ~ '^\u0041$' -- true
+'A' ~ '[\u0041]' -- true
+regexp_replace('axb', 'x*', '', 'g') -- ab
+to_date('29', 'DD') -- 0001-01-29 BC
+to_timestamp('10:11', 'HH24:MI') -- 0001-01-01 10:11:00+00 BC
+date_part('quarter', interval '-1 month') -- 1
+extract(quarter from interval '-7 months') -- -1
+extract(quarter from interval '14 months') -- 1
+interval '1.23456 years' -- 1 year 3 mons
+interval '1.5 decades' -- 15 years
+interval '1 year -1.5 month' -- 11 mons -15 days
+interval '0.0000005 s' -- 00:00:00
+interval '1.0000015 s' -- 00:00:01.000001
+interval '-0.7 weeks' -- -4 days -21:36:00
+interval '1.7 months 1.5 days' -- 1 mon 22 days 12:00:00
+interval '3 4:05:06' -- 3 days 04:05:06
+interval '-3 4:05:06' -- -3 days +04:05:06
+interval '1 mil 2 cent 3 decs' -- 1230 years
+('3 4:05:06' || '')::interval -- 3 days 04:05:06
+('1.23456 years' || '')::interval -- 1 year 3 mons
+('1 year -1.5 month' || '')::interval -- 11 mons -15 days
+('0.0000005 s' || '')::interval -- 00:00:00
+('-0.7 weeks' || '')::interval -- -4 days -21:36:00
+('1.7 months 1.5 days' || '')::interval -- 1 mon 22 days 12:00:00
+('1 hour 30.5 sec' || '')::interval -- 01:00:30.5
+('4 hours 5' || '')::interval -- 04:00:05
+interval '4 hours 5' -- 04:00:05
+E' a\n'::bytea -- \x20610a
+'a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11'::uuid -- a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11
+('a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11' || '')::uuid -- a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11
+to_char(date '2024-02-29', 'TZ OF') -- UTC +00
+E'a\vb' -- avb
+E'a\ab' -- aab
+E'a\eb' -- aeb
+E'a\qb' -- aqb
+E'a\x41b' -- aAb
+E'a\101b' -- aAb
+E'a\u0061b' -- aab
+E'a\U00000061b' -- aab
+E'a\\b' -- a\b
+E'a\'b' -- a'b
+E'a\bb' = 'a' || chr(8) || 'b' -- true
+E'a\fb' = 'a' || chr(12) || 'b' -- true
+E'a\0101b' -- a1b
+E'a\x4' -- a
+chr(11) ~ '\s' -- true
+to_timestamp(NULL, 'HH24:SS') -- null

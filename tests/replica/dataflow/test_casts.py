@@ -125,7 +125,15 @@ CAST_CASES = [
     (TEXT, "2 weeks ago", INTERVAL, I(days=-14)),
     (TEXT, "-01:30", INTERVAL, I(microseconds=-5_400_000_000)),
     (TEXT, "90", INTERVAL, I(microseconds=90_000_000)),
-    (TEXT, "1 fortnight", INTERVAL, Fails("invalid_datetime_format")),
+    *(
+        (TEXT, text, INTERVAL, Fails("invalid_datetime_format"))
+        for text in ("1 fortnight", "25:61", "1:2:61", "1 hour 2:03", "5 4 hours", "1 day 1 day")
+    ),
+    (TEXT, "-2 4:05 ago", INTERVAL, I(days=2, microseconds=-14_700_000_000)),
+    (TEXT, "-.5 years .5 weeks", INTERVAL, I(months=-6, days=3, microseconds=43_200_000_000)),
+    (TEXT, "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", UUID, Fails("invalid_text_representation")),
+    (TEXT, "0000-01-01", DATE, Fails("datetime_field_overflow")),
+    (TEXT, "2024-02-29 10:00+16", TIMESTAMPTZ, Fails("datetime_field_overflow")),
     (TEXT, "3 hours 20 minutes", INTERVAL, I(microseconds=12_000_000_000)),
     # between floats and decimals
     (FLOAT64, 1.005, N2, D("1.01")),

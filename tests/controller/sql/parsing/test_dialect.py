@@ -36,6 +36,27 @@ def test_what_is_called_array_or_list_keeps_its_subscript(text: str) -> None:
     assert subscript.this.sql("postgres").lower() == text[: text.rindex("[")].lower()
 
 
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("~ a + 1 | 2", "(~ (a + 1)) | 2"),
+        ("|/ a * 2 - 1", "|/ (a * 2 - 1)"),
+        ("@ a - b", "@ (a - b)"),
+        ("a ~ b || c", "(a ~ b) || c"),
+        ("a !~* b || c", "(a !~* b) || c"),
+        ("a ~~ b || c", "(a ~~ b) || c"),
+        ("a || b @> c", "(a || b) @> c"),
+        ("a LIKE b || c", "a LIKE (b || c)"),
+        ("a # b = c", "(a # b) = c"),
+    ],
+)
+def test_operators_without_a_precedence_of_their_own_are_on_one_level(text: str, same: str) -> None:
+    one, other = (parsed(f"SELECT {written}").expressions[0] for written in (text, same))
+    for node in list(other.find_all(exp.Paren)):
+        node.replace(node.this)
+    assert one == other
+
+
 @pytest.mark.parametrize("text", ["SELECT a::int ARRAY", "SELECT MAP {'a': 1}"])
 def test_words_that_the_parser_passes_over_are_refused(text: str) -> None:
     with pytest.raises(UnsupportedSql, match=r"ARRAY after a type|a map"):

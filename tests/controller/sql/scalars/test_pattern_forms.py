@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from antiphon.protocol.errors import ComputeError
+from antiphon.protocol.errors import ComputeError, DataError, InvalidSql
 from tests.controller.sql.world import Row, World
 
 TEXTS = ("abc", "a_c", "a%c", "a\\c", "A_C", "")
@@ -41,6 +41,32 @@ def test_what_text_is_like(condition: str, expected: list[str]) -> None:
 def test_an_escape_of_similar_to_is_of_a_pattern_that_is_known() -> None:
     with pytest.raises(ComputeError, match="ESCAPE with a pattern that is not a literal"):
         matching("t SIMILAR TO t ESCAPE '#'")
+
+
+def test_a_pattern_of_like_does_not_end_with_its_escape_character() -> None:
+    for condition in ("t LIKE 'a\\'", "t NOT ILIKE '\\\\\\'"):
+        with pytest.raises(InvalidSql, match="ends with its escape character"):
+            matching(condition)
+    assert matching("t LIKE 'a\\\\c'") == [("a\\c",)]
+    assert matching("t LIKE t || '\\\\'") == []
+    for condition in ("t LIKE t || '\\'", "t ILIKE t || '!' ESCAPE '!'"):
+        with pytest.raises(DataError, match="must not end with escape character"):
+            matching(condition)
+
+
+def test_what_is_no_regular_expression_is_refused_with_its_reason() -> None:
+    with pytest.raises(InvalidSql, match=r"invalid regular expression: missing \): a\(b"):
+        matching("t ~ 'a(b'")
+    with pytest.raises(ComputeError, match=r"\(\?= in a regular expression is not supported"):
+        matching("regexp_count(t, 'a(?=b)') > 0")
+
+
+def test_of_what_matches_the_empty_text_too_not_all_is_replaced() -> None:
+    """After a match RE2 has no empty one, and PostgreSQL has."""
+    assert matching("regexp_replace(t, 'b*', '', 'g') = 'ac'") == [("abc",)]
+    assert matching("regexp_replace(t, '^|$', '-', 'g') = '-abc-'") == [("abc",)]
+    with pytest.raises(DataError, match="matches the empty text does not replace all"):
+        matching("regexp_replace(t, 'b*', '-', 'g') = 'x'")
 
 
 FORMS: tuple[tuple[str, Literal["NFC", "NFD", "NFKC", "NFKD"]], ...] = (

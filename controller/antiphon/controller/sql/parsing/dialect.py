@@ -27,6 +27,12 @@ _SPECIAL_FORMS: Final = ("CAST", "EXTRACT", "OVERLAY", "POSITION", "SUBSTRING", 
 _INTERVAL_FIELDS: Final = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
 
 
+_SHIFTS: Final = {
+    TokenType.LT: exp.BitwiseLeftShift, TokenType.GT: exp.BitwiseRightShift,
+}  # fmt: skip
+_PLAIN: Final = {"\\a": "a", "\\v": "v"}  # in E'...', where they are nothing else
+_WORDS: Final = (TokenType.LIKE, TokenType.ILIKE)  # which are operators as `~~` and `~~*`
+
 USING_ALIAS: Final = "using_alias"  # of a join, behind the columns of USING
 
 
@@ -37,6 +43,25 @@ class _Parser(PostgresParser):
         for name, parse in PostgresParser.FUNCTION_PARSERS.items()
         if name in _SPECIAL_FORMS
     }
+
+    # Operators without a precedence of their own are on one level, below `+`, whatever they test.
+    OPERATORS: ClassVar = {
+        **PostgresParser.BITWISE,
+        TokenType.DPIPE: exp.DPipe,
+        TokenType.RLIKE: exp.RegexpLike,
+        TokenType.IRLIKE: exp.RegexpILike,
+        TokenType.AT_GT: exp.ArrayContainsAll,
+        TokenType.LT_AT: exp.ArrayContainedBy,
+        TokenType.DAMP: exp.ArrayOverlaps,
+        TokenType.CARET_AT: exp.StartsWith,
+        TokenType.LIKE: exp.Like,
+        TokenType.ILIKE: exp.ILike,
+    }
+    # Those before one value take a whole sum: `~ 5 + 1` is -7.
+    PREFIXES: ClassVar = {
+        TokenType.RLIKE: exp.BitwiseNot, TokenType.PIPE_SLASH: exp.Sqrt,
+        TokenType.DPIPE_SLASH: exp.Cbrt, TokenType.PARAMETER: exp.Abs,
+    }  # fmt: skip
 
     # A parameter is none of ours, and `a[:b]` has one of two places.
     PLACEHOLDER_PARSERS: ClassVar = {
@@ -68,6 +93,61 @@ class _Parser(PostgresParser):
         if isinstance(found, exp.Limit) and found.args.get("offset") is not None:
             self.raise_error("Write LIMIT and OFFSET, each with its number")
         return found
+
+    def _parse_bitwise(self) -> exp.Expr | None:
+        """Operators from the left, each with a sum on its right."""
+        this: exp.Expr | None = self._parse_term()
+        while (found := self._parse_operator_behind(this)) is not None:
+            this = found
+        return this
+
+    def _parse_operator_behind(self, this: exp.Expr | None) -> exp.Expr | None:
+        """`this`, an operator, and what is behind it; None: no operator is here."""
+        for kind, node in _SHIFTS.items():
+            if self._match_pair(kind, kind):
+                return self.expression(node(this=this, expression=self._parse_term()))
+        if self._match_set(self.JSON_OPERATORS):
+            build = self.JSON_OPERATORS[self._prev.token_type]
+            made: exp.Expr | None = build(self, this, self._parse_term())
+            return made
+        negated = bool(self._curr) and self._curr.token_type == TokenType.NOT
+        negated = negated and self._curr.text == "!"
+        operator = self._operator_of(self._next if negated else self._curr)
+        if operator is None:
+            return None
+        self._advance(2 if negated else 1)
+        made = self.expression(operator(this=this, expression=self._parse_term()))
+        return self._negate_range(made) if negated else made
+
+    def _operator_of(self, token: Token | None) -> type[exp.Expr] | None:
+        if token is None or (token.token_type in _WORDS and token.text[0] != "~"):
+            return None
+        found: type[exp.Expr] | None = self.OPERATORS.get(token.token_type)
+        return found
+
+    def _parse_unary(self) -> exp.Expr | None:
+        """As ever, but for operators of one value."""
+        token = self._curr
+        operator = self.PREFIXES.get(token.token_type) if token else None
+        if operator is None or token.text == "$":
+            made: exp.Expr | None = super()._parse_unary()
+            return made
+        self._advance()
+        return self.expression(operator(this=self._parse_term())).update_positions(token)
+
+    def _parse_substring(self) -> exp.Substring:
+        """As ever, and `SUBSTRING(text SIMILAR pattern ESCAPE character)`."""
+        index = self._index
+        text = self._parse_bitwise()
+        if not self._match_text_seq("SIMILAR"):
+            self._retreat(index)
+            found: exp.Substring = super()._parse_substring()
+            return found
+        pattern = self._parse_bitwise()
+        if not self._match(TokenType.ESCAPE):
+            self.raise_error("Expected ESCAPE")
+        parts = {"this": text, "start": pattern, "length": self._parse_bitwise()}
+        return self.expression(exp.Substring(**parts))
 
     def _negate_range(self, this: exp.Expr | None = None) -> exp.Expr | None:
         """As ever, but `!~ ALL` is no match with any: the parser negates the whole."""
@@ -173,6 +253,7 @@ class AntiphonDialect(Postgres):
     """PostgreSQL's lexical rules with the parser above."""
 
     INDEX_OFFSET = 0  # subscripts as they are written
+    UNESCAPED_SEQUENCES = _PLAIN
     parser_class = _Parser  # type: ignore[assignment]  # declared as its own base class
 
 

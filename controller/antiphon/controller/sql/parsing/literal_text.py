@@ -16,8 +16,9 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, InvalidOpe
 from types import MappingProxyType
 from typing import Final
 
+from antiphon.controller.sql.parsing.interval_text import read_interval
 from antiphon.controller.sql.parsing.nested_text import read_nested
-from antiphon.protocol.expression import Interval, Value
+from antiphon.protocol.expression import Value
 from antiphon.protocol.schema import INTEGERS, Type, TypeKind
 
 INTEGER_BITS: Final = MappingProxyType({TypeKind.INT16: 16, TypeKind.INT32: 32, TypeKind.INT64: 64})
@@ -26,6 +27,7 @@ DAY_MICROSECONDS: Final = 86_400 * MICROSECONDS
 _EPOCH: Final = date(1970, 1, 1)
 _EPOCH_TIME: Final = datetime(1970, 1, 1)
 _WIDE: Final = Context(prec=80)
+_ZONE_HOURS_MAX: Final = 15
 
 _TRUE: Final = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
 _FALSE: Final = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"})
@@ -38,6 +40,9 @@ _TIMESTAMP: Final = re.compile(
     r"\s*(Z|z|UTC|utc|[+-]\d{1,2}(?::?\d{2})?)?",
     re.ASCII,
 )
+_PAIRS: Final = r"[0-9a-fA-F]{4}(?:-?[0-9a-fA-F]{4}){7}"
+_UUID: Final = re.compile(rf"{_PAIRS}|\{{{_PAIRS}\}}")
+_WITH_BLANKS: Final = (TypeKind.BYTEA, TypeKind.UUID)  # which are no part of other values
 _FLOAT_NAMES: Final = MappingProxyType(
     {
         "nan": math.nan, "infinity": math.inf, "inf": math.inf, "+infinity": math.inf,
@@ -60,7 +65,7 @@ def read_value(text: str, kind: Type) -> Value:
     if kind.kind is TypeKind.TEXT:
         return text
     try:
-        return reader(text.strip(), kind)
+        return reader(text if kind.kind in _WITH_BLANKS else text.strip(), kind)
     except (ArithmeticError, OverflowError) as error:
         raise ValueError(f'"{text}" is out of range for {kind}') from error
 
@@ -173,10 +178,11 @@ def _date(text: str, kind: Type) -> Value:
     match = _DATE.fullmatch(text)
     if match is None:
         # A timestamp's date is a date too.
-        whole = _TIMESTAMP.fullmatch(text)
-        match = _DATE.fullmatch(whole.group(1)) if whole is not None else None
-    if match is None:
-        raise _not(text, kind)
+        if _TIMESTAMP.fullmatch(text) is None:
+            raise _not(text, kind)
+        _timestamp(text, kind)
+        match = _DATE.match(text)
+    assert match is not None, f"no date: {text}"
     year, month, day = (int(part) for part in match.groups())
     return _days(year, month, day, text)
 
@@ -212,15 +218,16 @@ def _zone_seconds(zone: str) -> int:
         return 0
     digits = zone[1:].replace(":", "")
     hours, minutes = (digits, "0") if len(digits) < 3 else (digits[:-2], digits[-2:])
+    if int(hours) > _ZONE_HOURS_MAX or int(minutes) > 59:
+        raise ValueError(f'time zone displacement out of range: "{zone}"')
     seconds = int(hours) * 3600 + int(minutes) * 60
     return -seconds if zone[0] == "-" else seconds
 
 
 def _uuid(text: str, kind: Type) -> Value:
-    try:
-        return uuid.UUID(text).bytes
-    except ValueError:
-        raise _not(text, kind) from None
+    if _UUID.fullmatch(text) is None:
+        raise _not(text, kind)
+    return uuid.UUID(text).bytes
 
 
 def _bytea(text: str, kind: Type) -> Value:
@@ -242,75 +249,6 @@ def _bytea(text: str, kind: Type) -> Value:
 
 _ESCAPE: Final = re.compile(r"\\(?:([0-3][0-7]{2})|\\)")
 _ESCAPED: Final = re.compile(r"(?:[^\\]|\\\\|\\[0-3][0-7]{2})*", re.DOTALL)
-_UNITS: Final[Mapping[str, tuple[int, int, int]]] = MappingProxyType(
-    {
-        # months, days, microseconds
-        "year": (12, 0, 0), "yr": (12, 0, 0), "y": (12, 0, 0), "decade": (120, 0, 0),
-        "century": (1200, 0, 0), "month": (1, 0, 0), "mon": (1, 0, 0), "week": (0, 7, 0),
-        "w": (0, 7, 0), "day": (0, 1, 0), "d": (0, 1, 0), "hour": (0, 0, 3600 * MICROSECONDS),
-        "hr": (0, 0, 3600 * MICROSECONDS), "h": (0, 0, 3600 * MICROSECONDS),
-        "minute": (0, 0, 60 * MICROSECONDS), "min": (0, 0, 60 * MICROSECONDS),
-        "m": (0, 0, 60 * MICROSECONDS), "second": (0, 0, MICROSECONDS),
-        "sec": (0, 0, MICROSECONDS), "s": (0, 0, MICROSECONDS), "millisecond": (0, 0, 1000),
-        "ms": (0, 0, 1000), "microsecond": (0, 0, 1), "us": (0, 0, 1),
-    }
-)  # fmt: skip
-_PART: Final = re.compile(
-    r"\s*(?:(?P<sign>[+-])?(?P<hours>\d+):(?P<minutes>\d{1,2})(?::(?P<seconds>\d{1,2}(?:\.\d+)?))?"
-    r"|(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))\s*(?P<unit>[a-zA-Z]*))",
-    re.ASCII,
-)
-
-
-def read_interval(text: str, default_unit: str | None = None) -> Interval:
-    """`1 year 2 mons -3 days 04:05:06.7 ago` and shorter; `default_unit` for a bare number.
-
-    Raises:
-        ValueError
-    """
-    rest = text.strip().lower()
-    ago = rest.endswith("ago")
-    rest = rest.removesuffix("ago").removeprefix("@").strip()
-    months, days, micros = Decimal(0), Decimal(0), Decimal(0)
-    position = 0
-    if not rest:
-        raise ValueError(f'"{text}" is not an interval')
-    while position < len(rest):
-        part = _PART.match(rest, position)
-        if part is None:
-            raise ValueError(f'"{text}" is not an interval')
-        position = part.end()
-        while position < len(rest) and rest[position].isspace():
-            position += 1
-        if part["hours"] is not None:
-            clock = int(part["hours"]) * 3600 + int(part["minutes"]) * 60
-            span = clock * MICROSECONDS + Decimal(part["seconds"] or 0) * MICROSECONDS
-            micros += -span if part["sign"] == "-" else span
-            continue
-        if not part["unit"] and position < len(rest):
-            raise ValueError(f'"{text}" is not an interval')  # `2026-02-03` is none
-        unit = part["unit"] or (default_unit or "second").lower()
-        known = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))
-        if known is None:
-            raise ValueError(f'"{unit}" is not a unit of an interval')
-        number = Decimal(part["number"])
-        months += number * known[0]
-        days += number * known[1]
-        micros += number * known[2]
-    return _carry_fractions(months, days, micros, -1 if ago else 1)
-
-
-def _carry_fractions(months: Decimal, days: Decimal, micros: Decimal, sign: int) -> Interval:
-    """Fractions flow down: 30 days to a month, 24 hours to a day."""
-    whole_months = int(months)
-    days += (months - whole_months) * 30
-    whole_days = int(days)
-    micros += (days - whole_days) * DAY_MICROSECONDS
-    rounded = int(micros.quantize(Decimal(1), ROUND_HALF_UP))
-    # Stored as 32-bit months and days, and 64-bit nanoseconds.
-    if max(abs(whole_months), abs(whole_days)) >= 1 << 31 or abs(rounded) * 1000 >= 1 << 63:
-        raise ValueError("interval out of range")
-    return Interval(months=sign * whole_months, days=sign * whole_days, microseconds=sign * rounded)
 
 
 def _interval(text: str, kind: Type) -> Value:

@@ -24,7 +24,7 @@ from antiphon.controller.sql.binding.coercion import (
     settle,
 )
 from antiphon.controller.sql.binding.types import text_length, type_from_sql
-from antiphon.controller.sql.parsing.literal_text import read_interval
+from antiphon.controller.sql.parsing.interval_text import read_interval
 from antiphon.controller.sql.parsing.source import near_miss
 from antiphon.controller.sql.parsing.syntax import (
     WINDOW_NAMES,
@@ -385,6 +385,7 @@ HANDLERS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Is: _is,
         exp.In: _in,
         exp.Between: _between,
+        exp.Abs: _named("abs"),
         exp.Sqrt: _named("sqrt"),
         exp.Cbrt: _named("cbrt"),
         exp.StartsWith: _named("starts_with"),

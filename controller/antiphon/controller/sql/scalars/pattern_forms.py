@@ -10,12 +10,12 @@ from sqlglot import exp
 
 from antiphon.controller.sql.algebra.expressions import negation
 from antiphon.controller.sql.algebra.fold import fold
-from antiphon.controller.sql.binding.coercion import Typed, Unknown, coerce
+from antiphon.controller.sql.binding.coercion import Typed, coerce
 from antiphon.controller.sql.parsing.syntax import describe, expect_only, quantified_list
-from antiphon.controller.sql.scalars.escapes import pattern_with_escape
+from antiphon.controller.sql.scalars.escapes import escaped, pattern_with_escape
 from antiphon.controller.sql.scalars.functions import call
 from antiphon.controller.sql.scalars.quantifiers import quantified_text
-from antiphon.controller.sql.scalars.text_patterns import similar_to_regexp
+from antiphon.controller.sql.scalars.similar_patterns import similar_to_regexp
 from antiphon.controller.sql.scalars.text_regexps import re2_pattern
 from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import BOOLEAN, TEXT
@@ -39,6 +39,11 @@ def _like(function: str) -> Handler:
 def _matched(scalars: Scalars, node: exp.Expr, function: str, pattern: Typed) -> Expression:
     text = coerce(scalars.source, node.this, scalars.typed(node.this), TEXT, "the left side")
     wanted = coerce(scalars.source, node.expression, pattern, TEXT, "the pattern")
+    if function != "regexp_match" and isinstance(wanted, Literal) and wanted.value is not None:
+        try:
+            escaped(str(wanted.value), "\\")
+        except ValueError as error:
+            raise scalars.source.invalid(node.expression, str(error)) from None
     result = call(function, [text, wanted], BOOLEAN)
     return fold(negation(result)) if node.args.get("negate") else result
 
@@ -84,7 +89,10 @@ def _similar_to(scalars: Scalars, node: exp.Expr, escape: str) -> Expression:
         wanted = similar_to_regexp(pattern.name, escape)
     except ValueError as error:
         raise scalars.source.invalid(pattern, str(error)) from None
-    return _matched(scalars, node, "regexp_match", Unknown(wanted))
+    literal = Literal(value=wanted, type=TEXT)
+    return _matched(
+        scalars, node, "regexp_match", re2_pattern(scalars.source, pattern, literal, "")
+    )
 
 
 _FORMS: Final = ("NFC", "NFD", "NFKC", "NFKD")

@@ -1,8 +1,7 @@
-"""What becomes other expressions: the patterns of SIMILAR TO, to_char's formats, concat_ws."""
+"""What becomes other expressions: to_char's formats, concat_ws."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -15,37 +14,6 @@ from antiphon.protocol.expression import Expression, Literal
 from antiphon.protocol.schema import DATE, INT32, INTERVAL, TEXT, TIMESTAMP, TIMESTAMPTZ
 
 _MOMENTS: Final = (DATE, TIMESTAMP, TIMESTAMPTZ, INTERVAL)
-
-
-def similar_to_regexp(pattern: str, escape: str = "\\") -> str:
-    """SIMILAR TO's pattern as a regular expression of the whole text.
-
-    Raises:
-        ValueError: it ends with its escape character.
-    """
-    found: list[str] = []
-    position, in_class = 0, False
-    while position < len(pattern):
-        char = pattern[position]
-        if char == escape:
-            position += 1
-            if position == len(pattern):
-                raise ValueError("the pattern ends with its escape character")
-            found.append(re.escape(pattern[position]))
-        elif in_class:
-            in_class = char != "]"
-            found.append(char)
-        elif char == "%":
-            found.append(".*")
-        elif char == "_":
-            found.append(".")
-        elif char in ".^$\\":
-            found.append("\\" + char)
-        else:
-            in_class = char == "["
-            found.append(char)
-        position += 1
-    return f"(?s)^(?:{''.join(found)})$"
 
 
 def to_number(arguments: Arguments) -> Expression:

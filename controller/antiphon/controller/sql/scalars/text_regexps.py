@@ -11,9 +11,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from antiphon.controller.sql.binding.coercion import Unknown
 from antiphon.controller.sql.parsing.source import Source, Spot
 from antiphon.controller.sql.scalars.functions import Arguments, Builder, call, fixed
-from antiphon.controller.sql.scalars.regexp_dialect import RefusedRegexp, flagged, for_re2
+from antiphon.controller.sql.scalars.regexp_dialect import (
+    RefusedRegexp,
+    flagged,
+    for_re2,
+    why_invalid,
+)
+from antiphon.controller.sql.scalars.similar_patterns import similar_part
 from antiphon.controller.sql.scalars.text_functions import text_literal
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
 from antiphon.protocol.schema import BOOLEAN, INT32, TEXT, Type, list_of
@@ -79,7 +86,7 @@ def re2_pattern(source: Source, spot: Spot, pattern: Expression, flags: str) -> 
     """The pattern for RE2, with flags in front of it.
 
     Raises:
-        UnsupportedSql: a literal that RE2 has nothing like.
+        UnsupportedSql: a literal that RE2 has nothing like. InvalidSql: one that is none.
     """
     if not isinstance(pattern, Literal):
         # What a column's pattern says is known to the replica alone.
@@ -87,9 +94,13 @@ def re2_pattern(source: Source, spot: Spot, pattern: Expression, flags: str) -> 
     if not isinstance(pattern.value, str):
         return pattern
     try:
-        return Literal(value=flagged(for_re2(pattern.value), flags), type=TEXT)
+        wanted = flagged(for_re2(pattern.value), flags)
     except RefusedRegexp as refused:
         raise source.unsupported(spot, refused.what, refused.hint) from None
+    reason = why_invalid(wanted)
+    if reason is not None:
+        raise source.invalid(spot, f"invalid regular expression: {reason}")
+    return Literal(value=wanted, type=TEXT)
 
 
 def _rest(arguments: Arguments, start: int) -> Expression:
@@ -290,12 +301,29 @@ def _is_number(arguments: Arguments, index: int) -> bool:
 
 def _part(arguments: Arguments) -> Expression:
     """substring(text, start [, length]), or (text, pattern): what its first group matched, or all
-    of it if it has none. A literal without a type is a pattern, as in PostgreSQL."""
-    if len(arguments.values) != 2 or _is_number(arguments, 1):
+    of it if it has none; or (text, pattern of SIMILAR, escape). A literal without a type is a
+    pattern, as in PostgreSQL."""
+    count = len(arguments.values)
+    unknown = Unknown(None) in arguments.values
+    if count not in (2, 3) or unknown or any(_is_number(arguments, place) for place in (1, 2)):
         return _SLICE(arguments)
-    read = [arguments.as_type(0, TEXT), _pattern(arguments)]
+    pattern = _pattern(arguments) if count == 2 else _similar_pattern(arguments)
+    read = [arguments.as_type(0, TEXT), pattern]
     groups = call("regexp_groups", read, list_of(TEXT))
     return call("element", [groups, _number(1)], TEXT)
+
+
+def _similar_pattern(arguments: Arguments) -> Expression:
+    what = "SUBSTRING ... SIMILAR with a pattern that is not a literal"
+    pattern, mark = (text_literal(arguments, index, what) for index in (1, 2))
+    spot = arguments.spots[1]
+    if len(mark) > 1:
+        raise arguments.source.invalid(arguments.spots[2], "ESCAPE takes one character")
+    try:
+        wanted = Literal(value=similar_part(pattern, mark), type=TEXT)
+    except ValueError as error:
+        raise arguments.source.invalid(spot, str(error)) from None
+    return re2_pattern(arguments.source, spot, wanted, "")
 
 
 _SLICE: Final = fixed("substring", TEXT, TEXT, INT32, INT32, optional=1)

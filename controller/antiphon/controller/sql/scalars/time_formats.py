@@ -82,8 +82,8 @@ def _parsed(arguments: Arguments) -> dict[str, Expression]:
             raise arguments.source.unsupported(spot, f'"{plain}" in a format of {name}')
         else:
             parts.append(re.escape(quoted or plain))
-    if fields and fields[-1] == "YY":
-        parts.append("(?:[^0-9]|$)")  # 2024 is no year of two digits
+    if parts[-1].startswith("([0-9]"):
+        parts.append("(?:[^0-9]|$)")  # 2024 is no year of two digits, nor 311 a day
     for one, other in (("YY", "YYYY"), ("DDD", "DD"), ("DDD", "MM"), ("DDD", "MON")):
         if one in fields and other in fields:
             raise arguments.source.unsupported(spot, f"{one} beside {other} in a format of {name}")
@@ -110,9 +110,9 @@ def _month(fields: Mapping[str, Expression]) -> Expression:
 
 
 def _year(fields: Mapping[str, Expression]) -> Expression:
-    """Of two digits: 1970 to 2069."""
+    """Of two digits: 1970 to 2069. Without one it is 1 BC, as in PostgreSQL."""
     if "YY" not in fields:
-        return _whole(fields, "YYYY", 1)
+        return _whole(fields, "YYYY", -1)
     short = cast(fields["YY"], INT32)
     early = call("less", [short, _number(70)], BOOLEAN)
     later, before = (call("add", [short, _number(base)], INT32) for base in (2_000, 1_900))
@@ -151,8 +151,10 @@ def _whole(fields: Mapping[str, Expression], name: str, otherwise: int) -> Expre
 def _hour(fields: Mapping[str, Expression]) -> Expression:
     half = fields.get("AM", fields.get("PM"))
     name = next((name for name in ("HH24", "HH12", "HH") if name in fields), None)
-    if name is None or (name == "HH24" and half is None):
-        return _whole(fields, "HH24", 0)
+    if name is None:
+        return _number(0)
+    if name == "HH24" and half is None:
+        return _at_most(cast(fields[name], INT32), 23)
     # As PostgreSQL does, also without AM or PM: from 1 to 12, which is the first hour.
     given = cast(fields[name], INT32)
     low, high = (
@@ -170,8 +172,15 @@ def _hour(fields: Mapping[str, Expression]) -> Expression:
     return Case(branches=(Branch(condition=late, value=after),), otherwise=twelfth, type=INT32)
 
 
+def _at_most(number: Expression, most: int) -> Expression:
+    """The number of a clock; what is above becomes one that no clock takes."""
+    above = call("greater", [number, _number(most)], BOOLEAN)
+    none = _number(most + 2)
+    return Case(branches=(Branch(condition=above, value=none),), otherwise=number, type=INT32)
+
+
 def _seconds(fields: Mapping[str, Expression]) -> Expression:
-    found = cast(_whole(fields, "SS", 0), FLOAT64)
+    found = cast(_at_most(_whole(fields, "SS", 0), 59), FLOAT64)
     for name, digits in (("MS", 3), ("US", 6)):
         if name in fields:
             padded = call("rpad", [fields[name], _number(digits), _text("0")], TEXT)

@@ -11,7 +11,17 @@ from typing import Final
 from antiphon.controller.sql.binding.coercion import cast
 from antiphon.controller.sql.scalars.functions import Arguments, call
 from antiphon.protocol.expression import Branch, Case, Expression, Literal
-from antiphon.protocol.schema import BOOLEAN, DATE, INT32, INT64, INTERVAL, TEXT, TIMESTAMP, Type
+from antiphon.protocol.schema import (
+    BOOLEAN,
+    DATE,
+    INT32,
+    INT64,
+    INTERVAL,
+    TEXT,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    Type,
+)
 
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -279,7 +289,7 @@ def moment_text(arguments: Arguments, value: Expression, form: str) -> Expressio
     Raises:
         UnsupportedSql: a field that there is not for such a value.
     """
-    moment = cast(value, TIMESTAMP) if value.type == DATE else value
+    moment = cast(value, TIMESTAMPTZ) if value.type == DATE else value
     parts: list[Expression] = []
     for token in _TOKENS.finditer(form):
         if token["field"] is None:

@@ -27,6 +27,7 @@ from antiphon.replica.dataflow.expressions.vector import Vector
 INVALID_TEXT: Final = "invalid_text_representation"
 _INTEGER: Final = r"^[+-]?[0-9]+$"
 _DECIMAL: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_UUID: Final = r"[0-9a-f]{4}(?:-?[0-9a-f]{4}){7}"
 _FLOAT: Final = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|[+-]?inf(inity)?)$"
 
 
@@ -82,8 +83,8 @@ def _to_boolean(frame: Frame, vector: Vector, target: Type) -> Vector:
 
 
 def _to_uuid(frame: Frame, vector: Vector, target: Type) -> Vector:
-    pattern = r"^\{?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?$"
-    text = well_formed(frame, vector, pattern, target, INVALID_TEXT, fold=True)
+    pattern = rf"^(?:{_UUID}|\{{{_UUID}\}})$"
+    text = well_formed(frame, vector, pattern, target, INVALID_TEXT, fold=True, trim=False)
     digits = pc.replace_substring_regex(text, r"[{}-]", "")
     return Vector.of_array(target, text_formats.bytes_of_hex(digits).cast(arrow_type(target)))
 

@@ -27,6 +27,7 @@ _ZONE: Final = (
     r" *(?:[zZ]|UTC|utc|(?P<sign>[+-])(?P<zone_hours>[0-9]{1,2})(?::?(?P<zone_minutes>[0-9]{2}))?)?"
 )
 _PATTERN: Final = rf"{_STAMP}{_ZONE}$"
+_ZONE_HOURS_MAX: Final = 15
 _DAY_US: Final = 86_400_000_000
 _DAYS_MAX: Final = 106_751_990  # of them an int64 of microseconds holds
 
@@ -72,7 +73,14 @@ def _read(
     clock += _microseconds(pc.fill_null(parts.field("fraction"), ""))
     wrong = (month < 1) | (month > 12) | (day < 1) | (day > length) | (begin > _DAYS_MAX - 31)
     # 24:00:00 is the next day's beginning, and a 60th second the next minute's.
-    wrong |= (minute > 59) | (second > 60) | (hour > 24) | ((hour == 24) & (clock > _DAY_US))
+    wrong |= (
+        (number("year") == 0)
+        | (minute > 59)
+        | (second > 60)
+        | (hour > 24)
+        | ((hour == 24) & (clock > _DAY_US))
+    )
+    wrong |= (number("zone_hours") > _ZONE_HOURS_MAX) | (number("zone_minutes") > 59)
     if valid is not None:
         wrong &= valid
     if wrong.any():

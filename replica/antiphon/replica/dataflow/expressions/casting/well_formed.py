@@ -16,10 +16,17 @@ _SPACES: Final = " \t\n\r\f\v"
 
 
 def well_formed(
-    frame: Frame, vector: Vector, pattern: str, target: Type, code: str, *, fold: bool = False
+    frame: Frame,
+    vector: Vector,
+    pattern: str,
+    target: Type,
+    code: str,
+    *,
+    fold: bool = False,
+    trim: bool = True,
 ) -> pa.Array:
-    """The trimmed text where it matches, null elsewhere; what does not match fails."""
-    trimmed = pc.ascii_trim(vector.array, _SPACES)
+    """The text where it matches, trimmed, null elsewhere; what does not match fails."""
+    trimmed = pc.ascii_trim(vector.array, _SPACES) if trim else vector.array
     good = pc.match_substring_regex(trimmed, pattern, ignore_case=fold)
     if pc.all(good).as_py() in (True, None):
         return trimmed

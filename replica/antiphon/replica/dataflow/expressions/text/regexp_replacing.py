@@ -11,20 +11,32 @@ import pyarrow.compute as pc
 
 from antiphon.protocol.expression import Call
 from antiphon.replica.dataflow.expressions.frame import Frame
-from antiphon.replica.dataflow.expressions.text.regexps import grouped
+from antiphon.replica.dataflow.expressions.text.regexps import grouped, matches_nothing, without
 from antiphon.replica.dataflow.expressions.text.textual import by_constants, checked_patterns
 from antiphon.replica.dataflow.expressions.vector import Vector
 
+_EDGES: Final = re.compile(r"(?:\(\?[is]*\))?(?:\^|\$|\\[AzbB]|\||\((?:\?:)?|\))*")
 _PARTS: Final = re.compile(r"\\([1-9&\\])|([^\\]+|\\)", re.DOTALL)
 
 
 def replaced(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     """(text, pattern, replacement [, flags]): the first match or, with the flag g, all."""
-    patterns = checked_patterns(frame, call, arguments)
+    new = arguments[2].literal
+    if len(arguments) < 4 or (new is not None and new.value in ("", None)):
+        patterns = checked_patterns(frame, call, arguments)
+    else:
+        # After a match RE2 leaves out an empty one, which PostgreSQL replaces as well.
+        message = "a regular expression that matches the empty text does not replace all"
+        patterns = without(frame, call, arguments, _matches_nothing_too, message)
     flags = arguments[3:] or [Vector.of_literal(call.arguments[0].type, "", frame.count)]
     parameters = [patterns, arguments[2], *flags]
     found = by_constants(_replace, arguments[0].array, parameters, pa.string())
     return Vector.of_array(call.type, found)
+
+
+def _matches_nothing_too(pattern: str) -> bool:
+    """Whether it matches the empty text, and not only that."""
+    return matches_nothing(pattern) and _EDGES.fullmatch(pattern) is None
 
 
 def _replace(text: pa.Array, pattern: str, replacement: str, flags: str) -> pa.Array:

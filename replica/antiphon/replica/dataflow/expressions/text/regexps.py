@@ -168,20 +168,26 @@ def _marked(text: pa.Array, pattern: str) -> pa.Array:
 def _marking_patterns(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
     """The patterns; those that match the empty text fail, for after a match RE2 leaves out an
     empty one, which PostgreSQL counts."""
-    patterns = checked_patterns(frame, call, arguments)
-    known = patterns.array.unique().drop_null().to_pylist()
-    empty = [pattern for pattern in known if _matches_nothing(pattern)]
-    if not empty:
-        return patterns
-    wrong = values_of(pc.is_in(patterns.array, pa.array(empty, pa.string())))
     message = "a regular expression that matches the empty text neither counts nor splits"
+    return without(frame, call, arguments, matches_nothing, message)
+
+
+def without(
+    frame: Frame, call: Call, arguments: list[Vector], test: Callable[[str], bool], message: str
+) -> Vector:
+    """The patterns; those of which the test is true fail."""
+    patterns = checked_patterns(frame, call, arguments)
+    bad = [pattern for pattern in patterns.array.unique().drop_null().to_pylist() if test(pattern)]
+    if not bad:
+        return patterns
+    wrong = values_of(pc.is_in(patterns.array, pa.array(bad, pa.string())))
     fail_valid(frame, call, wrong, both_valid(*arguments), "feature_not_supported", message)
     none = pa.scalar(None, pa.string())
     kept = pc.if_else(array_of(wrong, pa.bool_()), none, patterns.array)
     return Vector.of_array(patterns.type, kept)
 
 
-def _matches_nothing(pattern: str) -> bool:
+def matches_nothing(pattern: str) -> bool:
     """Whether it matches an empty part of some texts that stand for all."""
     spans = pc.extract_regex_span(pa.array(["", "a", " ", "a a", "-"]), grouped(pattern)[0])
     return any(span is not None and span["g0"][1] == 0 for span in spans.to_pylist())

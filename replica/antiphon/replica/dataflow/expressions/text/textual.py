@@ -18,6 +18,10 @@ from antiphon.replica.dataflow.expressions.text.text_slices import Characters
 from antiphon.replica.dataflow.expressions.vector import Mask, Values, Vector, both_valid
 
 _TEXT_BYTES_MAX: Final = 1 << 20  # of one value that repeat or a pad makes
+_OPEN_ESCAPE: Final = r"(?s)(?:\A|[^\\])(?:\\\\)*\\\z"
+_NOTHING_ESCAPED: Final = (
+    "invalid_escape_sequence", "LIKE pattern must not end with escape character"
+)  # fmt: skip
 _TOO_LONG: Final = ("program_limit_exceeded", "requested length too large")
 
 
@@ -242,8 +246,18 @@ def _by_constants(
     return function
 
 
-def _like(text: pa.Array, pattern: str, *, fold: bool) -> pa.Array:
-    return pc.match_like(text, pattern, ignore_case=fold)
+def _like(*, fold: bool) -> Callable[..., Vector]:
+    match = _by_constants(lambda text, pattern: pc.match_like(text, pattern, ignore_case=fold))
+
+    def like(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
+        """A pattern that is a literal was looked at when the query was planned."""
+        if arguments[1].literal is None:
+            open_ = pc.fill_null(pc.match_substring_regex(arguments[1].array, _OPEN_ESCAPE), False)
+            valid = both_valid(*arguments)
+            fail_valid(frame, call, values_of(open_), valid, *_NOTHING_ESCAPED)
+        return match(frame, call, arguments)
+
+    return like
 
 
 def _regexp_match(frame: Frame, call: Call, arguments: list[Vector]) -> Vector:
@@ -308,7 +322,7 @@ FUNCTIONS: Final[dict[str, Callable[[Frame, Call, list[Vector]], Vector]]] = {
     "starts_with": _by_constants(pc.starts_with),
     "ends_with": _by_constants(pc.ends_with),
     "contains": _by_constants(pc.match_substring),
-    "like": _by_constants(lambda text, pattern: _like(text, pattern, fold=False)),
-    "ilike": _by_constants(lambda text, pattern: _like(text, pattern, fold=True)),
+    "like": _like(fold=False),
+    "ilike": _like(fold=True),
     "regexp_match": _regexp_match,
 }

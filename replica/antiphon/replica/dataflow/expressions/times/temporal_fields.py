@@ -197,7 +197,7 @@ def _interval_field(frame: Frame, call: Call, unit: str, value: Vector) -> Integ
     rest = months - years * 12
     fields = {
         "hour": _toward_zero(time, _HOUR), "day": days, "month": rest,
-        "quarter": rest // 3 + 1, "year": years, "decade": _toward_zero(years, 10),
+        "quarter": _toward_zero(rest, 3) + 1, "year": years, "decade": _toward_zero(years, 10),
         "century": _toward_zero(years, 100), "millennium": _toward_zero(years, 1_000),
     }  # fmt: skip
     if unit in fields:

@@ -1,7 +1,13 @@
-"""Intervals from text: `1 year 2 mons -3 days 04:05:06.7`, units in any order, `ago` at the end."""
+"""Intervals from text: `1 year 2 mons -3 days 04:05:06.7`, units in any order, `ago` at the end.
+
+As in PostgreSQL 15, what is behind the point of one unit goes to the smaller ones by itself, in
+double precision, and no unit may be there twice.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -10,8 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from antiphon.protocol.buffers import valid_of, values_of
+from antiphon.replica.dataflow.expressions.vector import Mask
 
-_NUMBER: Final = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
+Floats = npt.NDArray[np.float64]
+Size = tuple[int, int, int]  # of a unit, in months, days, microseconds
+_NUMBER: Final = r"(?P<sign>[+-]?)(?P<whole>[0-9]+)(?P<behind>(?:\.[0-9]*)?)"
+_SECOND: Final = 1_000_000
+_DAY: Final = 86_400 * _SECOND
 # unit pattern, months, days, microseconds of one
 _UNITS: Final = (
     (r"(?:millennium|millennia|mils?)", 12_000, 0, 0),
@@ -27,7 +38,11 @@ _UNITS: Final = (
     (r"(?:milliseconds?|msecs?|ms)", 0, 0, 1_000),
     (r"(?:microseconds?|usecs?|us)", 0, 0, 1),
 )
-_CLOCK: Final = r"(?:^| )(?P<n>[+-]?[0-9]+:[0-9]{1,2}(?::[0-9]{1,2}(?:\.[0-9]{1,6})?)?)(?: |$)"
+_BARE: Final = rf"(?:^| ){_NUMBER}$"  # seconds
+_CLOCK: Final = (
+    r"(?:^| )(?:(?P<days>[+-]?[0-9]+) )?"
+    r"(?P<sign>[+-]?)(?P<h>[0-9]+):(?P<m>[0-9]{1,2})(?::(?P<s>[0-9]{1,2}(?:\.[0-9]*)?))?(?: |$)"
+)
 _DTYPE: Final = np.dtype([("months", np.int32), ("days", np.int32), ("nanoseconds", np.int64)])
 
 
@@ -38,66 +53,104 @@ def parse(
     valid = valid_of(text)
     rest = pc.fill_null(pc.ascii_lower(pc.ascii_trim_whitespace(text)), "0 days")
     rest = pc.replace_substring_regex(rest, r"[\s@]+", " ")
+    rest = pc.replace_substring_regex(rest, r"(^|[ +-])\.", r"\10.")
     ago = values_of(pc.match_substring_regex(rest, r" ago$"))
     rest = pc.replace_substring_regex(rest, r" ago$", "")
     named = ~values_of(pc.equal(rest, ""))
-    months, days, clock = (np.zeros(len(text)) for _ in range(3))
-    rest, clock = _take_clock(rest, clock)
-    for unit, in_months, in_days, in_microseconds in _UNITS:
-        pattern = rf"(?:^| )(?P<n>{_NUMBER}) ?{unit}(?:$| )"
-        number, rest = _take(rest, pattern)
-        months += number * in_months
-        days += number * in_days
-        clock += number * in_microseconds
-    seconds, rest = _take(rest, rf"^ *(?P<n>{_NUMBER}) *$")  # a bare number: seconds
-    clock += seconds * 1_000_000
-    good = values_of(pc.equal(pc.ascii_trim_whitespace(rest), "")) & named
-    values = np.zeros(len(text), _DTYPE)
+    found = _Sum.zero(len(text))
+    rest = found.take_clock(rest)
+    rest = found.take(rest, _BARE, 0, 0, _SECOND)
+    for unit, months, days, microseconds in _UNITS:
+        pattern = rf"(?:^| ){_NUMBER} ?{unit}(?:$| )"
+        rest = found.take(rest, pattern, months, days, microseconds)
+    good = values_of(pc.equal(pc.ascii_trim_whitespace(rest), "")) & named & ~found.wrong
     sign = np.where(ago, -1, 1)
-    whole_months = np.trunc(months)
-    days = days + np.round((months - whole_months) * 30, 6)
-    whole_days = np.trunc(days)
-    nanoseconds = np.rint(clock + (days - whole_days) * 86_400e6) * 1000
+    nanoseconds = found.clock * 1000
     limit = float(2**31)
-    good &= (np.abs(whole_months) < limit) & (np.abs(whole_days) < limit)
+    good &= (np.abs(found.months) < limit) & (np.abs(found.days) < limit)
     good &= np.abs(nanoseconds) < float(2**63)
-    values["months"] = np.where(good, sign * whole_months, 0)
-    values["days"] = np.where(good, sign * whole_days, 0)
+    values = np.zeros(len(text), _DTYPE)
+    values["months"] = np.where(good, sign * found.months, 0)
+    values["days"] = np.where(good, sign * found.days, 0)
     values["nanoseconds"] = np.where(good, sign * nanoseconds, 0)
     wrong = ~good if valid is None else ~good & valid
     return values, wrong, valid
 
 
-def _take(text: pa.Array, pattern: str) -> tuple[npt.NDArray[np.float64], pa.Array]:
-    """The number that the pattern finds, 0 where it finds none; and the text without the match."""
-    found = pc.extract_regex(text, pattern)
-    if found.null_count == len(found):
-        return np.zeros(len(text)), text
-    number = pc.fill_null(found.field("n"), "0")
-    number = pc.replace_substring_regex(pc.if_else(found.is_valid(), number, "0"), r"^\+", "")
-    bare = pattern.replace("?P<n>", "?:")
-    return values_of(number.cast(pa.float64())), pc.replace_substring_regex(
-        text, bare, " ", max_replacements=1
-    )
+@dataclass(slots=True)
+class _Sum:
+    """What has been read of each row, `clock` in microseconds; and where a unit is there twice.
+    `seen`: units by their sizes, and the rows that have them."""
+
+    months: Floats
+    days: Floats
+    clock: Floats
+    wrong: Mask
+    seen: dict[Size, Mask] = field(default_factory=dict)
+
+    @classmethod
+    def zero(cls, count: int) -> _Sum:
+        months, days, clock = (np.zeros(count) for _ in range(3))
+        return cls(months, days, clock, np.zeros(count, np.bool_))
+
+    def take(
+        self, text: pa.Array, pattern: str, months: int, days: int, microseconds: int
+    ) -> pa.Array:
+        """Add the number that the pattern finds; the text without it."""
+        found = pc.extract_regex(text, pattern)
+        if found.null_count == len(found):
+            return text
+        sign = np.where(values_of(pc.fill_null(pc.equal(found.field("sign"), "-"), False)), -1, 1)
+        whole, behind = _number(found.field("whole")), _number(found.field("behind"))
+        whole, behind = sign * whole, sign * behind
+        # Of years, centuries and the like what is behind the point is a number of months.
+        self.months += whole * months + (np.rint(behind * months) if months > 1 else 0)
+        more = behind * (30 if months == 1 else days)
+        self.days += whole * days + np.trunc(more)
+        self.clock += whole * microseconds + _nearest(behind * microseconds)
+        self.clock += _nearest((more - np.trunc(more)) * _DAY)
+        self._see((months, days, microseconds), values_of(found.is_valid()))
+        bare = pattern
+        for name in ("sign", "whole", "behind"):
+            bare = bare.replace(f"?P<{name}>", "?:")
+        return pc.replace_substring_regex(text, bare, " ", max_replacements=1)
+
+    def take_clock(self, text: pa.Array) -> pa.Array:
+        """Hours, minutes and seconds, and the days that may stand before them."""
+        found = pc.extract_regex(text, _CLOCK)
+        if found.null_count == len(found):
+            return text
+        minutes, seconds = _number(found.field("m")), _number(found.field("s"))
+        hours = _number(found.field("h"))
+        size = (hours * 3600 + minutes * 60) * _SECOND + np.rint(seconds * _SECOND)
+        negative = values_of(pc.fill_null(pc.equal(found.field("sign"), "-"), False))
+        self.clock += np.where(negative, -size, size)
+        self.days += _number(found.field("days"))
+        self.wrong |= (minutes > 59) | (seconds > 60)
+        there = values_of(found.is_valid())
+        for unit in (_SECOND, 60 * _SECOND, 3_600 * _SECOND):
+            self._see((0, 0, unit), there)
+        self._see((0, 1, 0), values_of(pc.fill_null(pc.not_equal(found.field("days"), ""), False)))
+        bare = re.sub(r"\?P<[a-z]+>", "?:", _CLOCK)
+        return pc.replace_substring_regex(text, bare, " ", max_replacements=1)
+
+    def _see(self, size: Size, rows: Mask) -> None:
+        if size in self.seen:
+            self.wrong |= self.seen[size] & rows
+            rows = self.seen[size] | rows
+        self.seen[size] = rows
 
 
-def _take_clock(
-    text: pa.Array, clock: npt.NDArray[np.float64]
-) -> tuple[pa.Array, npt.NDArray[np.float64]]:
-    found = pc.extract_regex(text, _CLOCK)
-    if found.null_count == len(found):
-        return text, clock
-    stamp = pc.if_else(found.is_valid(), found.field("n"), "0:00")
-    parts = pc.extract_regex(
-        stamp, r"^(?P<sign>[+-]?)(?P<h>[0-9]+):(?P<m>[0-9]+)(?::(?P<s>[0-9.]+))?$"
-    )
-    seconds = pc.fill_null(parts.field("s"), "0")
-    seconds = pc.if_else(pc.equal(seconds, ""), "0", seconds).cast(pa.float64())
-    size = (
-        values_of(parts.field("h").cast(pa.float64())) * 3600
-        + values_of(parts.field("m").cast(pa.float64())) * 60
-        + values_of(seconds)
-    )
-    negative = values_of(pc.equal(parts.field("sign"), "-"))
-    rest = pc.replace_substring_regex(text, _CLOCK.replace("?P<n>", "?:"), " ", max_replacements=1)
-    return rest, clock + np.where(negative, -size, size) * 1_000_000
+def _number(text: pa.Array) -> Floats:
+    """Of digits; 0 where there is no text, and of a point alone."""
+    plain = pc.replace_substring_regex(pc.fill_null(text, ""), r"^\+", "")
+    plain = pc.if_else(pc.is_in(plain, pa.array(["", "."])), "0", plain)
+    found: Floats = values_of(plain.cast(pa.float64()))
+    return found
+
+
+def _nearest(values: Floats) -> Floats:
+    """Whole numbers; half goes towards zero."""
+    whole = np.trunc(values)
+    rest = values - whole
+    return whole + (rest > 0.5) - (rest < -0.5)
