@@ -64,6 +64,33 @@ def test_a_hydration_pauses_to_merge_and_others_go_on() -> None:
     assert counted(bench.answers()[peek_id(1)]) == store.content(TABLE, time)
 
 
+def test_filling_waits_for_its_own_merges_and_not_for_those_of_others() -> None:
+    """The other is given more than it can merge, without end; by counts of slices."""
+    store = Store(upper=1)
+    store.append(5, TABLE, *rows(*((number, "w") for number in range(300))))
+    store.upper = 11
+    bench = Bench(store)
+    bench.connect(index(J, plan=above(get(TABLE), -(10**6))), schedule(J))
+    bench.run()
+    other = bench.worker._held.installed.find(J)
+    assert other is not None
+    bench.fuel = 4
+    bench.send(index(X, plan=above(get(TABLE), 0)), schedule(X))
+    bench._perform(bench._waiting.pop(0))
+    found = bench.worker._held.installed.find(X)
+    assert found is not None
+    slices = 0
+    while not found.owner.hydrated:
+        time = 20 + slices
+        store.append(time, TABLE, *((((-time * 100 - number), "x"), 1) for number in range(20)))
+        store.upper = time + 1
+        bench.push()
+        bench.work()
+        slices += 1
+        assert slices < 300, "it is never filled"
+    assert other.owner.hydrated, "it took its turns meanwhile"
+
+
 def test_merging_keeps_up_with_ticks_larger_than_a_slice() -> None:
     """Even without a pause, none of them finds the spine so long that it must merge it at once."""
     store = Store(upper=1)
