@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
-from antiphon.controller.ports import ErrorReply, ShardReply
-from antiphon.controller.request import ShardAppendReceived
+from antiphon.controller.instance.event import RequestCanceled
+from antiphon.controller.ports import ErrorReply, PieceReply, Reply, ShardReply
+from antiphon.controller.request import ShardAppendReceived, ShardPieceReceived
 from antiphon.history.store import Fence, ShardAppend
 from antiphon.protocol.delta import Delta, delta_schema
 from antiphon.protocol.errors import (
@@ -23,7 +26,7 @@ from antiphon.protocol.limits import (
     WRITE_BACK_BYTES_MAX,
     WRITE_BACKS_WAITING_MAX,
 )
-from antiphon.protocol.schema import TEXT, Column, Schema
+from antiphon.protocol.schema import INT64, TEXT, Column, Schema
 from tests.controller.world import World
 
 
@@ -44,8 +47,9 @@ def write_to(
     fence: Fence | None = None,
     replica: ReplicaId | None = None,
     delta: Delta | None = None,
+    last: bool = True,
 ) -> int:
-    """A replica's append, without rows unless given; its request."""
+    """A replica's append, or the first piece of one, without rows unless given; its request."""
     request = world.request()
     append = ShardAppend(
         collection=shard,
@@ -55,7 +59,11 @@ def write_to(
     )
     world.handle(
         ShardAppendReceived(
-            request=request, append=append, fence=fence or world.driver.fence, replica=replica
+            request=request,
+            append=append,
+            fence=fence or world.driver.fence,
+            replica=replica,
+            last=last,
         )
     )
     return request
@@ -199,3 +207,120 @@ def test_so_much_waits_and_no_more_whatever_the_view(world: World) -> None:
     assert [world.reply(request) for request in taken[1:]] == [late(50)] * (count - 1)
     again = write_to(world, world.id("n"), 60, expected=50, delta=Delta(rows=(batch,)))
     assert refused_for(world, again) == ""
+
+
+# In pieces.
+
+
+def begin(world: World, new: int, **options: Any) -> int:
+    return write_to(world, world.id("m"), new, last=False, **options)
+
+
+def latest(world: World, request: int) -> Reply:
+    return world.ports.replies[request][-1]
+
+
+def go_on(world: World, request: int, *, last: bool = False) -> None:
+    world.handle(ShardPieceReceived(request=request, delta=Delta(), last=last))
+    world.run()
+
+
+def test_each_piece_is_durable_before_the_next_is_asked_for(world: World) -> None:
+    request = begin(world, 50)
+    assert world.store.queued_count == 1
+    assert request not in world.ports.replies
+    world.run()
+    go_on(world, request)
+    assert world.ports.replies[request] == [PieceReply(), PieceReply()]
+    assert world.store.opened().shards[world.id("m")].upper == Frontier(1)
+    go_on(world, request, last=True)
+    assert latest(world, request) == applied(50)
+    assert world.store.opened().shards[world.id("m")].upper == Frontier(50)
+
+
+def test_one_in_pieces_keeps_its_turn_and_the_others_learn_what_came_of_it(world: World) -> None:
+    first, second, third = begin(world, 50), begin(world, 50), write(world, 1, 40)
+    world.run()
+    go_on(world, first)
+    assert not {second, third} & world.ports.replies.keys()
+    go_on(world, first, last=True)
+    assert latest(world, second) == late(50)
+    assert latest(world, third) == late(50)
+    go_on(world, second)  # what was on the way
+    assert latest(world, second) == late(50)
+    assert world.store.queued_count == 0
+
+
+def test_one_that_is_given_up_leaves_nothing_and_lets_the_next_on(world: World) -> None:
+    first, second = begin(world, 50), begin(world, 60)
+    world.run()
+    world.handle(RequestCanceled(request=first))
+    world.run()
+    assert latest(world, second) == PieceReply()
+    assert list(world.store._state.drafts) == [second]
+    go_on(world, first, last=True)  # what was on the way
+    go_on(world, second, last=True)
+    assert latest(world, second) == applied(60)
+    assert not world.store._state.drafts
+
+
+def test_one_that_is_given_up_while_a_piece_is_on_its_way_leaves_nothing(world: World) -> None:
+    request = begin(world, 50)
+    world.handle(RequestCanceled(request=request))
+    world.run()
+    assert not world.store._state.drafts
+    other = write(world, 1, 40)
+    world.run()
+    assert world.reply(other) == applied(40)
+
+
+def test_one_that_waits_may_be_given_up(world: World) -> None:
+    first, second, third = begin(world, 50), begin(world, 60), begin(world, 70)
+    world.handle(RequestCanceled(request=second))
+    world.run()
+    world.handle(RequestCanceled(request=first))
+    world.run()
+    assert latest(world, third) == PieceReply()
+    assert second not in world.ports.replies
+
+
+def test_a_replica_that_is_found_wrong_half_way_writes_nothing(world: World) -> None:
+    world.connect("r1")
+    replica = world.driver.kernel.instance.state.replicas[ReplicaId("r1")]
+    request = begin(world, 50, replica=replica.id)
+    world.run()
+    replica.wrong = True
+    go_on(world, request, last=True)
+    reply = latest(world, request)
+    assert isinstance(reply, ErrorReply)
+    assert isinstance(reply.error, ReplicaFailed)
+    assert not world.store._state.drafts
+
+
+def test_a_view_that_is_dropped_half_way_ends_its_append(world: World) -> None:
+    request = begin(world, 50)
+    world.run()
+    world.sql("DROP MATERIALIZED VIEW m")
+    go_on(world, request)
+    reply = latest(world, request)
+    assert isinstance(reply, ErrorReply)
+    assert isinstance(reply.error, CollectionMissing)
+    assert not world.store._state.drafts
+
+
+def test_pieces_count_while_they_are_here_and_no_longer(world: World) -> None:
+    schema = delta_schema(Schema((Column(name="k", type=INT64),)))
+    batch = pa.RecordBatch.from_pydict(
+        {schema.names[0]: [1], schema.names[1]: [5], schema.names[2]: [1]}, schema=schema
+    )
+    rows = Delta(rows=(batch,))
+    write_back = world.driver._write_back
+    first, second = begin(world, 50, delta=rows), begin(world, 50, delta=rows)
+    assert write_back._bytes == 2 * batch.nbytes
+    world.run()
+    world.handle(ShardPieceReceived(request=first, delta=rows, last=False))
+    assert write_back._bytes == 2 * batch.nbytes
+    world.handle(RequestCanceled(request=second))
+    world.handle(RequestCanceled(request=first))
+    world.run()
+    assert write_back._bytes == 0

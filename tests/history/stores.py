@@ -20,6 +20,7 @@ from antiphon.history.store import (
     Committed,
     Completion,
     Fence,
+    InDraft,
     NewShard,
     Opened,
     Refused,
@@ -162,6 +163,29 @@ class Driver:
             delta=delta,
         )
         return self.commit(shard_appends=(append,)).shard_uppers[0]
+
+    def piece(
+        self,
+        draft: int,
+        before: int,
+        *entries: Row,
+        interval: tuple[int, int | None] = (1, 10),
+        errors: tuple[Row, ...] = (),
+    ) -> ShardAppend:
+        """A piece of an append to the view that comes in several."""
+        return ShardAppend(
+            collection=VIEW,
+            expected_upper=Frontier(interval[0]),
+            new_upper=Frontier(interval[1]),
+            delta=Delta(
+                rows=(updates(*entries),) if entries else (),
+                errors=(error_updates(*errors),) if errors else (),
+            ),
+            place=InDraft(draft=draft, pieces_before=before),
+        )
+
+    def append_last(self, piece: ShardAppend) -> tuple[bool, Frontier]:
+        return self.commit(shard_appends=(piece,)).shard_uppers[0]
 
     def allow(self, **since: int) -> None:
         """Advance since by name, as in `allow(TABLE=7)`."""

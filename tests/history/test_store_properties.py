@@ -40,6 +40,7 @@ STEPS = st.lists(
             st.lists(st.tuples(st.sampled_from([TABLE, FEED, BAG]), ROWS), max_size=3),
         ),
         st.tuples(st.just("view"), ROWS),
+        st.tuples(st.just("pieces"), st.lists(ROWS, min_size=1, max_size=4)),
         st.tuples(st.just("since"), st.sampled_from([TABLE, FEED, BAG, VIEW])),
         st.tuples(st.just("restart"), st.none()),
     ),
@@ -64,6 +65,7 @@ class Model:
     def __init__(self) -> None:
         self.upper = 1
         self.view_upper = 1
+        self.drafts = 0
         self.since = dict.fromkeys((TABLE, FEED, BAG, VIEW), 0)
         self.contents: dict[CollectionId, list[Content]] = {
             collection: [{}] for collection in self.since
@@ -125,6 +127,27 @@ class Run:
         assert self.driver.append_view(upper, upper + 2, *updates) == (False, Frontier(upper + 2))
         model.view_upper += 2
 
+    def pieces(self, pieces: list[list[Row]]) -> None:
+        """One append of all of them, beside one that is given up half-way."""
+        model, driver = self.model, self.driver
+        upper = model.view_upper
+        interval = (upper, upper + 1)
+        content = dict(model.contents[VIEW][-1])
+        model.drafts += 2
+        lost, draft = model.drafts - 1, model.drafts
+        for place, batch in enumerate(pieces):
+            model.append(content, BAG, batch)
+            entries = [(key, name, upper, diff) for key, name, diff in batch]
+            piece = driver.piece(draft, place, *entries, interval=interval)
+            if place < len(pieces) - 1:
+                driver.commit(drafted=(driver.piece(lost, place, *entries, interval=interval),))
+                driver.commit(drafted=(piece,))
+            else:
+                driver.commit(discarded=(lost,))
+                assert driver.append_last(piece) == (True, Frontier(upper + 1))
+        model.contents[VIEW].append(content)
+        model.view_upper += 1
+
     def allow(self, collection: CollectionId) -> None:
         model = self.model
         last = (model.view_upper if collection == VIEW else model.upper) - 1
@@ -159,6 +182,8 @@ def play(disk: Disk, steps: list[tuple[str, object]]) -> None:
                 run.tick(appends)
             case ("view", list() as batch):
                 run.view(batch)
+            case ("pieces", list() as pieces):
+                run.pieces(pieces)
             case ("since", int() as collection):
                 run.allow(CollectionId(collection))
             case ("restart", _):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from antiphon.protocol.command import (
     AllowCompaction,
@@ -21,7 +21,7 @@ from antiphon.protocol.command import (
 )
 from antiphon.protocol.content_digest import digest_bytes
 from antiphon.protocol.errors import EpochFenced, SinceViolation
-from antiphon.protocol.frontier import START, Frontier
+from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, Epoch, HistoryId, PeekId, Position, transient
 from antiphon.protocol.plan import Plan
 from antiphon.protocol.response import (
@@ -38,11 +38,14 @@ from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.held import REPORT_WAIT_MS
 from antiphon.replica.importing.deltas import decode
 from antiphon.replica.ports import (
+    AppendPiece,
     AppendShard,
+    CancelAppend,
     CancelSnapshot,
     CommandsReceived,
     Connected,
     Disconnected,
+    EncodedDelta,
     Event,
     FileRequest,
     OpenTail,
@@ -50,18 +53,19 @@ from antiphon.replica.ports import (
     Request,
     ShardAppended,
     ShardAppendFailed,
+    ShardPieceWanted,
     SnapshotFailed,
     SnapshotPart,
     TailReceived,
     WorkerReady,
 )
+from antiphon.replica.readers.sink import PIECE_BYTES_MAX
 from antiphon.replica.rebuilding.chunks import CHUNK_ROWS
 from antiphon.replica.reporting.digest import digest_of
 from antiphon.replica.reporting.news import Told
 from antiphon.replica.worker import Worker
 from tests.replica.scripted import (
     CLAIM,
-    FEED,
     HISTORY,
     PAIRS,
     TABLE,
@@ -77,6 +81,7 @@ from tests.replica.scripted import (
     rows_of,
     sent,
 )
+from tests.replica.stored import Shard, Store
 
 FUEL = 1_000
 # The collections of most tests: two indexes and a subscribe.
@@ -85,58 +90,16 @@ J = CollectionId(8)
 S = transient(1)
 
 
-@dataclass
-class Shard:
-    """A materialized view in the store."""
-
-    upper: Frontier = START
-    changes: list[Change] = field(default_factory=list)
-
-
-@dataclass
-class Store:
-    """Tables and feeds on one timeline; a feed's changes are overwrites."""
-
-    upper: int = 10
-    since: int = 0
-    changes: dict[CollectionId, list[Change]] = field(default_factory=lambda: {TABLE: [], FEED: []})
-    shards: dict[CollectionId, Shard] = field(default_factory=dict)
-    fenced: bool = False
-
-    def append(self, time: int, collection: CollectionId, *rows: tuple[Row, int]) -> None:
-        assert time >= self.upper, f"{time} is before {self.upper}"
-        self.changes[collection] += [(row, time, diff) for row, diff in rows]
-
-    def content(self, collection: CollectionId, time: int) -> Counter[Row]:
-        """The rows at `time`: what every view is compared with."""
-        found: Counter[Row] = Counter()
-        if collection == FEED:
-            live: dict[object, Row] = {}
-            for row, when, diff in self.changes[FEED]:
-                if when <= time:
-                    live.pop(row[0], None)
-                    if diff > 0:
-                        live[row[0]] = row
-            return Counter(live.values())
-        changes = self.shards[collection].changes if collection in self.shards else None
-        for row, when, diff in self.changes[collection] if changes is None else changes:
-            if when <= time:
-                found[row] += diff
-        assert all(count >= 0 for count in found.values()), f"negative: {found}"
-        return Counter({row: count for row, count in found.items() if count})
-
-    def snapshot(self, collection: CollectionId, as_of: int) -> list[Change]:
-        return [(row, as_of, count) for row, count in self.content(collection, as_of).items()]
-
-    def between(self, collection: CollectionId, lower: int, upper: int) -> list[Change]:
-        return [change for change in self.changes[collection] if lower <= change[1] < upper]
-
-
 class Bench:
     """Drives one worker. `responses` is everything it said on the connections so far."""
 
-    def __init__(self, store: Store | None = None, chunk_rows: int = CHUNK_ROWS) -> None:
-        self.worker = Worker(chunk_rows=chunk_rows)
+    def __init__(
+        self,
+        store: Store | None = None,
+        chunk_rows: int = CHUNK_ROWS,
+        piece_bytes: int = PIECE_BYTES_MAX,
+    ) -> None:
+        self.worker = Worker(chunk_rows=chunk_rows, piece_bytes=piece_bytes)
         self.store = store or Store()
         self.now_ms = 0
         self.fuel = FUEL
@@ -152,6 +115,7 @@ class Bench:
         self._position = 0
         self._connection = 0
         self._waiting: list[Request] = []
+        self._drafts: dict[int, AppendShard] = {}  # appends whose last piece has not come
 
     # What the controller does.
 
@@ -300,8 +264,19 @@ class Bench:
                     self._snapshot(request)
             case CancelSnapshot():
                 self.held_back = [r for r in self.held_back if r.snapshot != request.snapshot]
-            case AppendShard():
+            case AppendShard(last=True):
                 self._append(request)
+            case AppendShard(append=number):
+                self._drafts[number] = request
+                self.handle(ShardPieceWanted(append=number))
+            case AppendPiece(append=number, last=False):
+                self._draft(request)
+                self.handle(ShardPieceWanted(append=number))
+            case AppendPiece(append=number):
+                self._draft(request)
+                self._append(self._drafts.pop(number))
+            case CancelAppend(append=number):
+                self._drafts.pop(number, None)
             case _:
                 pass
 
@@ -338,6 +313,12 @@ class Bench:
             )  # fmt: skip
             if self.worker._held.inputs.owns(request.snapshot):
                 self.handle(event)
+
+    def _draft(self, piece: AppendPiece) -> None:
+        begun = self._drafts[piece.append]
+        rows, errors = begun.delta.rows + piece.delta.rows, begun.delta.errors + piece.delta.errors
+        delta = EncodedDelta(rows=rows, errors=errors)
+        self._drafts[piece.append] = replace(begun, delta=delta)
 
     def _append(self, request: AppendShard) -> None:
         if self.store.fenced:

@@ -29,7 +29,6 @@ from antiphon.protocol.response import Response
 from antiphon.replica.ports import EncodedDelta
 from antiphon.v1 import collections_pb2 as pb
 from antiphon.v1 import collections_pb2_grpc, compute_pb2, compute_pb2_grpc
-from tests.replica.bench import Shard, Store
 from tests.replica.scripted import (
     REPLICA,
     Row,
@@ -41,6 +40,7 @@ from tests.replica.scripted import (
     delta,
     hello,
 )
+from tests.replica.stored import Shard, Store
 
 MAIN = """
 import sys

@@ -14,8 +14,9 @@ from antiphon.protocol.command import CreateDataflow
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.replica.dataflow.arrangements.trace import Trace
-from tests.replica.bench import Bench, Store, compact, schedule
+from tests.replica.bench import Bench, compact, schedule
 from tests.replica.scripted import FEED, TABLE, Row
+from tests.replica.stored import Store
 from tests.replica.town import OTHER, description, rows_at
 
 # Of `x`, which is the table a or the feed f, by its key k; b is a table.

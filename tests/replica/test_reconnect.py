@@ -11,18 +11,7 @@ from antiphon.protocol.dataflow import MaterializedViewExport, SubscribeExport
 from antiphon.protocol.errors import CollectionMissing, SinceViolation
 from antiphon.protocol.ids import HistoryId
 from antiphon.replica.ports import AppendShard, EndSession, SnapshotPart, TailFailed
-from tests.replica.bench import (
-    Bench,
-    J,
-    S,
-    Store,
-    X,
-    compact,
-    counted,
-    filled,
-    rows,
-    schedule,
-)
+from tests.replica.bench import Bench, J, S, X, compact, counted, filled, rows, schedule
 from tests.replica.scripted import (
     FEED,
     TABLE,
@@ -38,6 +27,7 @@ from tests.replica.scripted import (
     peek_id,
     read_index,
 )
+from tests.replica.stored import Store
 
 KEEP_UP, CATCH_UP = SyncDecision.KEEP_UP, SyncDecision.CATCH_UP
 

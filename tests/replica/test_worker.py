@@ -14,18 +14,7 @@ from antiphon.protocol.dataflow import (
 from antiphon.protocol.errors import SinceViolation
 from antiphon.protocol.ids import CollectionId
 from antiphon.replica.ports import EndSession, TailFailed
-from tests.replica.bench import (
-    Bench,
-    J,
-    S,
-    Store,
-    X,
-    compact,
-    counted,
-    filled,
-    rows,
-    schedule,
-)
+from tests.replica.bench import Bench, J, S, X, compact, counted, filled, rows, schedule
 from tests.replica.scripted import (
     FEED,
     TABLE,
@@ -44,6 +33,7 @@ from tests.replica.scripted import (
     sent,
     table,
 )
+from tests.replica.stored import Store
 
 
 def test_4_everything_owed_follows_once_initialization_is_complete() -> None:

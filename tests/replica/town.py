@@ -23,9 +23,10 @@ from antiphon.protocol.schema import arrow_schema
 from antiphon.replica.dataflow.arrangements.trace import Trace
 from antiphon.replica.dataflow.columns.zset import Zset
 from tests.controller.sql.world import World, plan_one
-from tests.replica.bench import Bench, Store, compact, counted, schedule
+from tests.replica.bench import Bench, compact, counted, schedule
 from tests.replica.rebuilding.test_rebuild import accept, results, start
 from tests.replica.scripted import FEED, TABLE, Row, peek_id, read_index
+from tests.replica.stored import Store
 
 OTHER = CollectionId(3)
 NAMES = {TABLE: "a", FEED: "f", OTHER: "b"}

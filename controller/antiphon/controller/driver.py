@@ -41,6 +41,7 @@ from antiphon.controller.request import (
     ReplicaUnnamed,
     ResultFetched,
     ShardAppendReceived,
+    ShardPieceReceived,
     StatementReceived,
 )
 from antiphon.controller.sql.statement import (
@@ -206,10 +207,12 @@ class Driver:
                 self._begin(event)
             case ShardAppendReceived():
                 self._write_back.append(event)
+            case ShardPieceReceived():
+                self._write_back.go_on(event)
             case ResultFetched():
                 self._changes.on_fetched(event)
             case RequestCanceled(request=request):
-                if not self._changes.cancel(request):
+                if not (self._changes.cancel(request) or self._write_back.cancel(request)):
                     kernel.step(event)
             case HoldRequested():
                 self.holds.handle(event)

@@ -127,6 +127,11 @@ class ShardReply:
 
 
 @dataclass(frozen=True, slots=True)
+class PieceReply:
+    """A piece of an append is durable: the next one may come."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplanReply:
     """The catalog moved under the statement, and nothing was done: plan it again."""
 
@@ -137,8 +142,8 @@ class ErrorReply:
 
 
 Reply = (
-    RowsReply | StashReply | AppendReply | DoneReply | SubscribeReply | ShardReply | HoldReply
-    | ReplanReply
+    RowsReply | StashReply | AppendReply | DoneReply | SubscribeReply | ShardReply | PieceReply
+    | HoldReply | ReplanReply
     | ErrorReply
 )  # fmt: skip
 

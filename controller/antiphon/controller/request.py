@@ -74,12 +74,24 @@ class AppendReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardAppendReceived:
-    """A replica's compare-and-append, under the fence that its session named."""
+    """A replica's compare-and-append, under the fence that its session named. Not the `last`: it is
+    the first piece of one. Each but the last is answered by a `PieceReply`, or by what ends it
+    early; who gives up cancels the request."""
 
     request: int
     append: ShardAppend
     fence: Fence
     replica: ReplicaId | None = None  # None: it does not say
+    last: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardPieceReceived:
+    """What follows the piece that was answered."""
+
+    request: int
+    delta: Delta
+    last: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +180,8 @@ class OwnerSeen:
 
 
 DriverEvent = (
-    StatementReceived | AppendReceived | ShardAppendReceived | ResultFetched | HoldRequested
-    | ReplicasConfigured
+    StatementReceived | AppendReceived | ShardAppendReceived | ShardPieceReceived | ResultFetched
+    | HoldRequested | ReplicasConfigured
     | ReplicaNamed | ReplicaUnnamed | ReplicaPromoted | ReplicaReached | RequestCanceled
     | StashReleased | LinkLost | ResponsesReceived | DigestsTold | HistoryFollowed | OwnerSeen
     | Ticked | Completion

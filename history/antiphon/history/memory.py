@@ -72,6 +72,16 @@ class _Content:
     keys: dict[_Hash, _Hash] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Drafted:
+    """A run that nobody reads yet."""
+
+    collection: CollectionId
+    side: Side
+    times: tuple[int, int]
+    batches: tuple[pa.RecordBatch, ...]
+
+
 class MemoryStore:
     """Writer and Reader of `antiphon.history.store`, and what a simulator does to them."""
 
@@ -85,6 +95,7 @@ class MemoryStore:
     def claim(self, claim_id: ClaimId) -> Opened:
         """Take the next epoch, as a controller does when it starts; all older claims are fenced."""
         epoch = Epoch(self._state.fence.epoch + 1)
+        self._forget_drafts()
         self._state.fence = Fence(epoch=epoch, claim_id=claim_id)
         return self.opened()
 
@@ -124,6 +135,11 @@ class MemoryStore:
     def crash(self) -> None:
         """The controller's process is gone: what it had not committed is lost, unanswered."""
         self._queue.clear()
+        self._forget_drafts()
+
+    def _forget_drafts(self) -> None:
+        self._state.drafts.clear()
+        self._tables.drafts.clear()
 
     def commands(self, start: Position, stop: Position | None = None) -> Iterator[StoredCommand]:
         base = self._state.base
@@ -217,6 +233,7 @@ class _MemoryTables:
         self.contents: dict[CollectionId, _Content] = {}
         self._producers: dict[ProducerId, list[ProducerEntry]] = {}
         self._runs = 0
+        self.drafts: dict[int, list[_Drafted]] = {}
         self.leases: dict[bytes, Lease] = {}
 
     def leased(self, now_ms: int) -> int | None:
@@ -268,6 +285,24 @@ class _MemoryTables:
             is_folded=is_folded,
         )
         self.contents[collection].runs[side].append((run, batches))
+
+    def draft_run(
+        self, draft: int, collection: CollectionId, side: Side, times: tuple[int, int],
+        batches: tuple[pa.RecordBatch, ...], *, extends: bool,
+    ) -> None:  # fmt: skip
+        drafted = self.drafts.setdefault(draft, [])
+        if extends:
+            one = next(one for one in reversed(drafted) if one.side is side)
+            one.batches += batches
+        else:
+            drafted.append(_Drafted(collection, side, times, batches))
+
+    def publish(self, draft: int) -> None:
+        for one in sorted(self.drafts.pop(draft, []), key=lambda one: one.times[1]):
+            self.add_run(one.collection, one.side, one.times, one.batches)
+
+    def discard(self, draft: int) -> None:
+        self.drafts.pop(draft, None)
 
     def producer_entry(self, producer: ProducerId, sequence: int) -> ProducerEntry | None:
         known = self._producers.get(producer, [])

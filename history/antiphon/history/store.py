@@ -131,14 +131,26 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InDraft:
+    """Which piece of which draft an append is. A draft ends with its last piece, when it is
+    discarded, its shard dropped, or the store opened again."""
+
+    draft: int  # given by the claim that submits; never used again
+    pieces_before: int  # that the store must have, or the piece is refused: one was lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShardAppend:
     """A compare-and-append to a materialized view's shard, which has an upper of its own. Updates
-    lie in [expected_upper, new_upper), or the whole submission is refused: submit it alone."""
+    lie in [expected_upper, new_upper), or the whole submission is refused: submit it alone. One
+    that is too large for a transaction comes in pieces: this is the last, what the draft holds
+    takes effect with it."""
 
     collection: CollectionId
     expected_upper: Frontier
     new_upper: Frontier
     delta: Delta
+    place: InDraft | None = None  # None: it is whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +168,10 @@ class Submission:
     next_id: int | None = None  # the catalog's next unused collection id
     tick: Tick | None = None
     shard_appends: tuple[ShardAppend, ...] = ()
+    # Pieces before the last: durable, and read by nobody. Refused with Unavailable if what came
+    # before is gone.
+    drafted: tuple[ShardAppend, ...] = ()
+    discarded: tuple[int, ...] = ()  # drafts; of one that is not known there is nothing to do
     # The coalesced map of allowed compaction: what readers of each collection no longer need. Only
     # advances; closed forgets the collection, whose drop is a command.
     compaction: Mapping[CollectionId, Frontier] = field(default_factory=dict)

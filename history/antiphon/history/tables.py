@@ -52,6 +52,19 @@ class Tables(Protocol):
         """A raw run; `times`: its first and last."""
         ...
 
+    def draft_run(
+        self, draft: int, collection: CollectionId, side: Side, times: tuple[int, int],
+        batches: tuple[pa.RecordBatch, ...], *, extends: bool,
+    ) -> None:  # fmt: skip
+        """A raw run that nobody reads before `publish`. `extends`: they go on with the draft's last
+        run of that side."""
+        ...
+
+    def publish(self, draft: int) -> None: ...
+    def discard(self, draft: int) -> None:
+        """Either way the draft is over."""
+        ...
+
     def producer_entry(self, producer: ProducerId, sequence: int) -> ProducerEntry | None: ...
     def remember(self, producer: ProducerId, entry: ProducerEntry) -> None:
         """And forget those that are too far behind it."""

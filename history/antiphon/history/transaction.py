@@ -13,13 +13,15 @@ from typing import Final
 import pyarrow as pa
 
 from antiphon.history import shard as shards
+from antiphon.history import shard_appends
 from antiphon.history.appends import Group
 from antiphon.history.digest import EMPTY_DIGEST, extend
 from antiphon.history.envelope import MalformedEnvelope
 from antiphon.history.folding import fold_stored
 from antiphon.history.limits import SEQUENCE_MAX
-from antiphon.history.revision import Lane, Side, cut, lane_of
+from antiphon.history.revision import Side
 from antiphon.history.shard import FIRST_UPPER, STORED_TIME_MAX, Shard
+from antiphon.history.shard_appends import Draft
 from antiphon.history.store import (
     Append,
     AppendApplied,
@@ -27,13 +29,11 @@ from antiphon.history.store import (
     Committed,
     Fence,
     Opened,
-    ShardAppend,
     StoredCommand,
     Submission,
     Tick,
 )
 from antiphon.history.tables import ProducerEntry, Tables
-from antiphon.protocol.consolidate import consolidate_many
 from antiphon.protocol.dataflow import CollectionKind
 from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import (
@@ -56,7 +56,6 @@ from antiphon.protocol.ids import (
     is_transient,
     show,
 )
-from antiphon.protocol.one_zero import batch_with_one_zero
 
 FIRST_ID: Final = 1
 
@@ -74,6 +73,7 @@ class State:
     next_id: int = FIRST_ID
     shards: dict[CollectionId, Shard] = field(default_factory=dict)
     compaction: dict[CollectionId, Frontier] = field(default_factory=dict)
+    drafts: dict[int, Draft] = field(default_factory=dict)
 
     def opened(
         self, instance_id: InstanceId, history_id: HistoryId, catalog: Mapping[CollectionId, bytes]
@@ -118,6 +118,7 @@ def prepare(state: State, submission: Submission) -> Prepared:
         ReadConflict: what the content of a new table was made of has changed.
         CollectionExists, CollectionMissing, InvalidArgument, SchemaMismatch, ConstraintViolation,
         LimitExceeded: a part that makes no sense.
+        Unavailable: what came before a piece of an append is gone.
     """
     if submission.fence != state.fence:
         raise EpochFenced(
@@ -132,11 +133,12 @@ def prepare(state: State, submission: Submission) -> Prepared:
         )
     _check_ranges(state, submission)
     created = _check_shards(state, submission)
-    for append in submission.shard_appends:
+    for append in (*submission.drafted, *submission.shard_appends):
         shard = state.shards.get(append.collection) or created.get(append.collection)
         if shard is None or append.collection in submission.dropped_shards:
             raise shards.missing(append.collection)
         shards.check_shard_append(shard, append)
+        shard_appends.check_place(state.drafts, append)
     filled = _filled(state, created, submission)
     return Prepared(submission, created, _groups(state, created, submission), filled)
 
@@ -258,6 +260,7 @@ def perform(state: State, tables: Tables, prepared: Prepared) -> Committed:
             shard.changed = new.content.unchanged_since
             tables.add_run(new.collection, Side.ROWS, (shard.changed, shard.changed), rows)
     for collection in submission.dropped_shards:
+        shard_appends.discard_all(state.drafts, tables, collection)
         del state.shards[collection]
         tables.drop_shard(collection)
     for change in submission.catalog:
@@ -268,7 +271,16 @@ def perform(state: State, tables: Tables, prepared: Prepared) -> Committed:
     deltas: Mapping[CollectionId, Delta] = {}
     if submission.tick is not None:
         outcomes, deltas = _tick(state, tables, submission.tick, prepared.groups)
-    uppers = tuple(_append_shard(state, tables, append) for append in submission.shard_appends)
+    for append in submission.drafted:
+        shard_appends.draft(state.drafts, tables, state.shards[append.collection], append)
+    uppers = tuple(
+        shard_appends.compare_and_append(
+            state.drafts, tables, state.shards[append.collection], append
+        )
+        for append in submission.shard_appends
+    )
+    for draft in submission.discarded:
+        shard_appends.discard(state.drafts, tables, draft)
     _advance(state, tables, submission)
     return Committed(
         token=submission.token,
@@ -409,28 +421,3 @@ def _check_unchanged(state: State, collection: CollectionId, since: int) -> None
             collection=collection,
             changed=shard.changed,
         )
-
-
-def _append_shard(state: State, tables: Tables, append: ShardAppend) -> tuple[bool, Frontier]:
-    """Compare and append: (whether it applied, the upper now)."""
-    shard = state.shards[append.collection]
-    assert shard.own_upper is not None, "checked: a materialized view"
-    if shard.own_upper != append.expected_upper:
-        return False, shard.own_upper
-    for side, given in ((Side.ROWS, append.delta.rows), (Side.ERRORS, append.delta.errors)):
-        lane = lane_of(shard, side)
-        batches = _canonical(given, lane)
-        if batches:
-            times = [batch.column(batch.num_columns - 2) for batch in batches]
-            first, last = times[0][0].as_py(), times[-1][-1].as_py()
-            tables.add_run(append.collection, side, (first, last), batches)
-            shard.changed = last
-    shard.own_upper = append.new_upper
-    tables.put_shard_upper(append.collection, append.new_upper)
-    return True, append.new_upper
-
-
-def _canonical(given: tuple[pa.RecordBatch, ...], lane: Lane) -> tuple[pa.RecordBatch, ...]:
-    """Consolidated over all batches, then cut."""
-    batches = [pa.RecordBatch.from_arrays(b.columns, schema=lane.schema) for b in given]
-    return tuple(cut(batch_with_one_zero(consolidate_many(batches, lane.schema)), lane))

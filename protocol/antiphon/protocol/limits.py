@@ -98,6 +98,7 @@ RETAIN_MS: Final = 5_000  # of history that stays readable behind the upper
 COMPACTION_INTERVAL_MS: Final = 1_000  # compaction is announced and persisted no more often
 COMPARE_INTERVAL_MS: Final = 300_000  # of what replicas hold: each sums all of its rows
 REPLICA_HOLD_MS: Final = 60_000  # a gone replica holds its inputs for so long
+APPEND_SILENCE_MS: Final = 60_000  # between two pieces of an append: others wait for their turn
 STASH_RETAIN_MS: Final = 60_000  # an answer nobody fetches is dropped
 LOOK_MS: Final = 50  # between two looks at the store: of a standby, and of who may be replaced
 LEASE_MS: Final = 30_000  # a standby that was silent for so long holds nothing back

@@ -222,6 +222,42 @@ class CompareAndAppendRequest(_message.Message):
 Global___CompareAndAppendRequest: _TypeAlias = CompareAndAppendRequest  # noqa: Y015
 
 @_typing.final
+class AppendPiece(_message.Message):
+    """A piece of an append. Those whose rows are sorted by row hash, in each and from one to the next,
+    and of one time, are the cheapest to read.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPEND_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    last: _builtins.bool
+    """Nothing follows."""
+    @_builtins.property
+    def append(self) -> Global___CompareAndAppendRequest:
+        """The first piece: who appends what, with the first part of its delta."""
+
+    @_builtins.property
+    def delta(self) -> Global___CollectionDelta:
+        """Every other piece: what follows."""
+
+    def __init__(
+        self,
+        *,
+        append: Global___CompareAndAppendRequest | None = ...,
+        delta: Global___CollectionDelta | None = ...,
+        last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["append", b"append", "delta", b"delta"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["append", b"append", "delta", b"delta", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppendPiece: _TypeAlias = AppendPiece  # noqa: Y015
+
+@_typing.final
 class CompareAndAppendResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

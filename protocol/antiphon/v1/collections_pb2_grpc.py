@@ -50,6 +50,11 @@ class CollectionsStub(object):
                 request_serializer=antiphon_dot_v1_dot_collections__pb2.CompareAndAppendRequest.SerializeToString,
                 response_deserializer=antiphon_dot_v1_dot_collections__pb2.CompareAndAppendResponse.FromString,
                 _registered_method=True)
+        self.AppendInPieces = channel.stream_unary(
+                '/antiphon.v1.Collections/AppendInPieces',
+                request_serializer=antiphon_dot_v1_dot_collections__pb2.AppendPiece.SerializeToString,
+                response_deserializer=antiphon_dot_v1_dot_collections__pb2.CompareAndAppendResponse.FromString,
+                _registered_method=True)
 
 
 class CollectionsServicer(object):
@@ -77,6 +82,15 @@ class CollectionsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppendInPieces(self, request_iterator, context):
+        """The same for a delta that no message has room for: one append, in pieces. Each is durable before
+        the next is read, and nobody sees any of them before the last one has compared and appended.
+        A stream that ends before it leaves nothing. May be answered early, when the upper has moved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CollectionsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -93,6 +107,11 @@ def add_CollectionsServicer_to_server(servicer, server):
             'CompareAndAppend': grpc.unary_unary_rpc_method_handler(
                     servicer.CompareAndAppend,
                     request_deserializer=antiphon_dot_v1_dot_collections__pb2.CompareAndAppendRequest.FromString,
+                    response_serializer=antiphon_dot_v1_dot_collections__pb2.CompareAndAppendResponse.SerializeToString,
+            ),
+            'AppendInPieces': grpc.stream_unary_rpc_method_handler(
+                    servicer.AppendInPieces,
+                    request_deserializer=antiphon_dot_v1_dot_collections__pb2.AppendPiece.FromString,
                     response_serializer=antiphon_dot_v1_dot_collections__pb2.CompareAndAppendResponse.SerializeToString,
             ),
     }
@@ -177,6 +196,33 @@ class Collections(object):
             target,
             '/antiphon.v1.Collections/CompareAndAppend',
             antiphon_dot_v1_dot_collections__pb2.CompareAndAppendRequest.SerializeToString,
+            antiphon_dot_v1_dot_collections__pb2.CompareAndAppendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendInPieces(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/antiphon.v1.Collections/AppendInPieces',
+            antiphon_dot_v1_dot_collections__pb2.AppendPiece.SerializeToString,
             antiphon_dot_v1_dot_collections__pb2.CompareAndAppendResponse.FromString,
             options,
             channel_credentials,

@@ -39,6 +39,11 @@ class CollectionsStub:
     """The content exactly at a time."""
     CompareAndAppend: _grpc.UnaryUnaryMultiCallable[_collections_pb2.CompareAndAppendRequest, _collections_pb2.CompareAndAppendResponse]
     """Appends to a materialized view's shard iff its upper is what the caller expects."""
+    AppendInPieces: _grpc.StreamUnaryMultiCallable[_collections_pb2.AppendPiece, _collections_pb2.CompareAndAppendResponse]
+    """The same for a delta that no message has room for: one append, in pieces. Each is durable before
+    the next is read, and nobody sees any of them before the last one has compared and appended.
+    A stream that ends before it leaves nothing. May be answered early, when the upper has moved.
+    """
 
 @_typing.type_check_only
 class CollectionsAsyncStub(CollectionsStub):
@@ -51,6 +56,11 @@ class CollectionsAsyncStub(CollectionsStub):
     """The content exactly at a time."""
     CompareAndAppend: _aio.UnaryUnaryMultiCallable[_collections_pb2.CompareAndAppendRequest, _collections_pb2.CompareAndAppendResponse]  # type: ignore[assignment]
     """Appends to a materialized view's shard iff its upper is what the caller expects."""
+    AppendInPieces: _aio.StreamUnaryMultiCallable[_collections_pb2.AppendPiece, _collections_pb2.CompareAndAppendResponse]  # type: ignore[assignment]
+    """The same for a delta that no message has room for: one append, in pieces. Each is durable before
+    the next is read, and nobody sees any of them before the last one has compared and appended.
+    A stream that ends before it leaves nothing. May be answered early, when the upper has moved.
+    """
 
 class CollectionsServicer(metaclass=_abc_1.ABCMeta):
     """Durable collections, as replicas read and write them."""
@@ -78,5 +88,16 @@ class CollectionsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_collections_pb2.CompareAndAppendResponse, _abc.Awaitable[_collections_pb2.CompareAndAppendResponse]]:
         """Appends to a materialized view's shard iff its upper is what the caller expects."""
+
+    @_abc_1.abstractmethod
+    def AppendInPieces(
+        self,
+        request_iterator: _MaybeAsyncIterator[_collections_pb2.AppendPiece],
+        context: _ServicerContext,
+    ) -> _typing.Union[_collections_pb2.CompareAndAppendResponse, _abc.Awaitable[_collections_pb2.CompareAndAppendResponse]]:
+        """The same for a delta that no message has room for: one append, in pieces. Each is durable before
+        the next is read, and nobody sees any of them before the last one has compared and appended.
+        A stream that ends before it leaves nothing. May be answered early, when the upper has moved.
+        """
 
 def add_CollectionsServicer_to_server(servicer: CollectionsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -15,7 +15,9 @@ from antiphon.protocol.facts import ReplicaFacts
 from antiphon.protocol.ids import CollectionId, Incarnation, PeekId, ReplicaId
 from antiphon.replica.front import Front, FrontReady
 from antiphon.replica.ports import (
+    AppendPiece,
     AppendShard,
+    CancelAppend,
     CancelSnapshot,
     CollectionsPort,
     DigestsAsked,
@@ -162,6 +164,10 @@ class ReplicaDriver:
                 self._collections.cancel_snapshot(request)
             case AppendShard():
                 self._collections.append_shard(request)
+            case AppendPiece():
+                self._collections.append_piece(request)
+            case CancelAppend():
+                self._collections.cancel_append(request)
             case DigestsTold(ask=ask, digests=digests):
                 self._digests_told.pop(ask)(digests)
             case StateTold(ask=ask, answer=answer):

@@ -12,7 +12,7 @@ from typing import Final
 
 from antiphon.protocol.command import BaseSource
 from antiphon.protocol.dataflow import CollectionKind, DataflowDescription
-from antiphon.protocol.frontier import START
+from antiphon.protocol.frontier import START, Frontier
 from antiphon.protocol.ids import ClaimId, CollectionId, Epoch, is_transient
 from antiphon.protocol.response import Dropped, PeekResponse, Response
 from antiphon.replica.configuration import Configuration
@@ -27,7 +27,7 @@ from antiphon.replica.installing.roster import Installed
 from antiphon.replica.ports import FileFailed, FileRequest, FileWritten, Request
 from antiphon.replica.readers.copy_out import CopyOut
 from antiphon.replica.readers.peek import Peeks
-from antiphon.replica.readers.sink import Sink
+from antiphon.replica.readers.sink import PIECE_BYTES_MAX, Sink
 from antiphon.replica.reporting.progress import FrontierReports, Reached
 from antiphon.replica.scheduling.agenda import Agenda
 from antiphon.replica.scheduling.rest import Rests
@@ -43,7 +43,9 @@ COMPACTIONS_MAX: Final = 64
 class Held:
     """Everything of one worker but its connection."""
 
-    def __init__(self, clock: Callable[[], int] = stopped) -> None:
+    def __init__(
+        self, clock: Callable[[], int] = stopped, *, piece_bytes: int = PIECE_BYTES_MAX
+    ) -> None:
         self.clock = clock  # nanoseconds, for how long operators take
         self.requests: list[Request] = []
         self.files: list[FileRequest] = []
@@ -55,6 +57,7 @@ class Held:
         self.peeks = Peeks(self.installed.readable, self.number, self.requests, self._answer)
         self.agenda: Agenda[InstalledDataflow] = Agenda(self.installed.tended)
         self.sinks: dict[CollectionId, Sink] = {}
+        self._piece_bytes = piece_bytes  # of an append that no message has room for
         self.copies: dict[CollectionId, CopyOut] = {}
         self.rests = Rests()
         self._dropping: dict[CollectionId, InstalledExport] = {}
@@ -105,6 +108,20 @@ class Held:
             self.want(dataflow, upstream, reader)
         self.follow(dataflow)
         self._await_no_more(dataflow)
+
+    def open_sink(self, export: InstalledExport, shard_upper: Frontier | None = None) -> None:
+        """Its way into the store, whose upper may be known."""
+        export.sink = self.sinks[export.collection] = Sink(
+            export.collection, export.schema, export.trace, self.number, self.requests,
+            piece_bytes=self._piece_bytes,
+        )  # fmt: skip
+        export.sink.shard_upper = shard_upper
+        if self.writer is not None:
+            export.sink.allow(*self.writer)
+
+    def sink_of(self, number: int) -> Sink | None:
+        """Whose request under way has this number."""
+        return next((sink for sink in self.sinks.values() if sink.owns(number)), None)
 
     def want(self, dataflow: InstalledDataflow, upstream: InstalledExport, reader: Input) -> None:
         """What it imports from another dataflow begins to flow."""

@@ -81,7 +81,8 @@ class CancelSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendShard:
-    """Write a materialized view's delta, if the shard's upper is as expected."""
+    """Write a materialized view's delta, if the shard's upper is as expected. Not the `last`: it is
+    the first piece, and `ShardPieceWanted` asks for the next."""
 
     append: int  # number of this append; its answer carries it
     collection: CollectionId
@@ -90,6 +91,23 @@ class AppendShard:
     delta: EncodedDelta
     epoch: Epoch
     claim_id: ClaimId
+    last: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendPiece:
+    """What follows the piece that was taken."""
+
+    append: int
+    delta: EncodedDelta
+    last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAppend:
+    """No more pieces come: nothing of it is appended. If it is over, there is nothing to do."""
+
+    append: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +190,8 @@ class StateTold:
 
 
 Request = (
-    OpenTail | ReadSnapshot | CancelSnapshot | AppendShard | Stash | DropStash | EndSession
-    | DigestsTold | StateTold
+    OpenTail | ReadSnapshot | CancelSnapshot | AppendShard | AppendPiece | CancelAppend
+    | Stash | DropStash | EndSession | DigestsTold | StateTold
 )  # fmt: skip
 
 
@@ -245,6 +263,13 @@ class SnapshotFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShardPieceWanted:
+    """The piece before is on its way: there is room for the next."""
+
+    append: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShardAppended:
     append: int
     collection: CollectionId
@@ -308,7 +333,8 @@ class StateEnded:
 Event = (
     DigestsAsked | StateAsked | StateWanted | StateEnded |
     Connected | Disconnected | CommandsReceived | TailReceived | TailFailed | SnapshotPart
-    | SnapshotFailed | ShardAppended | ShardAppendFailed | FileWritten | FileFailed
+    | SnapshotFailed | ShardPieceWanted | ShardAppended | ShardAppendFailed
+    | FileWritten | FileFailed
 )  # fmt: skip
 
 
@@ -392,6 +418,10 @@ class CollectionsPort(Protocol):
     def cancel_snapshot(self, request: CancelSnapshot) -> None: ...
 
     def append_shard(self, request: AppendShard) -> None: ...
+
+    def append_piece(self, request: AppendPiece) -> None: ...
+
+    def cancel_append(self, request: CancelAppend) -> None: ...
 
 
 class StreamPort(Protocol):

@@ -74,6 +74,7 @@ from antiphon.replica.ports import (
     Request,
     ShardAppended,
     ShardAppendFailed,
+    ShardPieceWanted,
     SnapshotFailed,
     SnapshotPart,
     StateAsked,
@@ -84,7 +85,7 @@ from antiphon.replica.ports import (
     WorkerProgress,
     WorkerReady,
 )
-from antiphon.replica.readers.sink import Sink
+from antiphon.replica.readers.sink import PIECE_BYTES_MAX, Sink
 from antiphon.replica.rebuilding.asked import Asks
 from antiphon.replica.rebuilding.chunks import CHUNK_ROWS
 from antiphon.replica.rebuilding.rebuild import Rebuilds
@@ -110,10 +111,17 @@ class _Connection:
 class Worker:
     """One worker's state and how it moves."""
 
-    def __init__(self, clock: Callable[[], int] = stopped, *, chunk_rows: int = CHUNK_ROWS) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], int] = stopped,
+        *,
+        chunk_rows: int = CHUNK_ROWS,
+        piece_bytes: int = PIECE_BYTES_MAX,
+    ) -> None:
         """`clock`: nanoseconds, from anywhere on; only what operators are said to take.
-        `chunk_rows`: of a part of state that a peer is given."""
-        self._held = Held(clock)
+        `chunk_rows`: of a part of state that a peer is given. `piece_bytes`: of a write of a view
+        that one message shall not hold."""
+        self._held = Held(clock, piece_bytes=piece_bytes)
         self._connection: _Connection | None = None
         self._applied: Position = NO_POSITION
         self._history_id: HistoryId | None = None  # of what is installed
@@ -193,15 +201,11 @@ class Worker:
                 self._snapshot_part(event)
             case SnapshotFailed():
                 self._snapshot_failed(event, now_ms)
-            case ShardAppended(append=number):
-                for sink in self._held.sinks.values():
-                    if sink.owns(number):
-                        sink.appended(event)
-                        self._note_written(sink)
-            case ShardAppendFailed(append=number):
-                for sink in self._held.sinks.values():
-                    if sink.owns(number):
-                        sink.append_failed(event, now_ms)
+            case ShardPieceWanted() | ShardAppended() | ShardAppendFailed():
+                sink = self._held.sink_of(event.append)
+                if sink is not None:
+                    sink.handle(event, now_ms)
+                    self._note_written(sink)
             case FileWritten() | FileFailed():
                 self._held.file_ended(event)
             case _:
@@ -311,10 +315,8 @@ class Worker:
             self._busy = True
         elif held.peeks.owns(part.snapshot):
             held.peeks.snapshot_part(part, held.configuration)
-        else:
-            for sink in held.sinks.values():
-                if sink.owns(part.snapshot):
-                    sink.snapshot_part(part)
+        elif (sink := held.sink_of(part.snapshot)) is not None:
+            sink.snapshot_part(part)
 
     def _snapshot_failed(self, event: SnapshotFailed, now_ms: int) -> None:
         held = self._held
@@ -324,10 +326,8 @@ class Worker:
                 self._trouble(error)
         elif held.peeks.owns(event.snapshot):
             held.peeks.snapshot_failed(event)
-        else:
-            for sink in held.sinks.values():
-                if sink.owns(event.snapshot):
-                    sink.snapshot_failed(now_ms)
+        elif (sink := held.sink_of(event.snapshot)) is not None:
+            sink.snapshot_failed(now_ms)
 
     def _trouble(self, error: AntiphonError) -> None:
         """The store refuses what the dataflows have yet to read. Another session may start them

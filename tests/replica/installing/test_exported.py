@@ -7,8 +7,9 @@ from collections import Counter
 from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.plan import Join, JoinKind, MapFilterProject
 from antiphon.protocol.schema import INT64, TEXT
-from tests.replica.bench import Bench, Store, X, compact, filled, rows, schedule
+from tests.replica.bench import Bench, X, compact, filled, rows, schedule
 from tests.replica.scripted import TABLE, above, at, get, index, index_import, table
+from tests.replica.stored import Store
 
 WORDS, MORE = 20, 21
 

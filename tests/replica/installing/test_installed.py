@@ -18,19 +18,7 @@ from antiphon.protocol.response import (
 )
 from antiphon.replica.installing.installed import HYDRATION_FUEL
 from antiphon.replica.ports import ReadSnapshot
-from tests.replica.bench import (
-    Bench,
-    J,
-    S,
-    Store,
-    X,
-    compact,
-    counted,
-    filled,
-    rows,
-    schedule,
-    total,
-)
+from tests.replica.bench import Bench, J, S, X, compact, counted, filled, rows, schedule, total
 from tests.replica.scripted import (
     CONSTANT,
     TABLE,
@@ -43,6 +31,7 @@ from tests.replica.scripted import (
     peek_id,
     read_index,
 )
+from tests.replica.stored import Store
 
 
 def test_10_no_frontier_is_before_as_of() -> None:

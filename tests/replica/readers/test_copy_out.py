@@ -16,8 +16,9 @@ from antiphon.protocol.response import (
     Frontiers,
 )
 from antiphon.replica.ports import AbandonFile, FileFailed, FileWritten, WriteFile
-from tests.replica.bench import Bench, S, Store, compact, rows, schedule
+from tests.replica.bench import Bench, S, compact, rows, schedule
 from tests.replica.scripted import TABLE, Row, at, dataflow, dividing, get
+from tests.replica.stored import Store
 
 KIND = CopyToExport(uri="x.parquet", format="parquet")
 OTHER = transient(2)

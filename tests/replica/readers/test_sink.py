@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.protocol.command import AllowWrites, CreateDataflow
 from antiphon.protocol.dataflow import MaterializedViewExport
-from antiphon.replica.ports import AppendShard
-from antiphon.replica.readers import sink
+from antiphon.replica.ports import (
+    AppendPiece,
+    AppendShard,
+    CancelAppend,
+    ShardAppended,
+    ShardPieceWanted,
+)
 from antiphon.replica.readers.sink import RETRY_MS
-from tests.replica.bench import Bench, Shard, Store, X, compact, schedule
-from tests.replica.scripted import TABLE, at, dataflow
+from tests.replica.bench import Bench, X, compact, schedule
+from tests.replica.scripted import TABLE, Change, Row, at, dataflow
+from tests.replica.stored import Shard, Store
 
 
 def view(collection: int = X, **options: Any) -> CreateDataflow:
@@ -118,49 +123,102 @@ def test_the_first_write_corrects_what_the_shard_holds() -> None:
     assert store.content(X, 14) == Counter({(9, "wrong"): 2}), "the past stays what it was"
 
 
-def many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table whose rows are more than one piece."""
-    monkeypatch.setattr(sink, "PIECE_BYTES_MAX", 100)
-    store.changes[TABLE] = [((number, "a"), 5, 1) for number in range(20)]
+PIECE_BYTES = 100  # a few rows
 
 
-def test_a_large_first_write_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def many(time: int) -> list[Change]:
+    """More rows than one piece holds, and one that is larger than a piece."""
+    rows: list[Row] = [*((number, "a") for number in range(20)), (20, "b" * 2 * PIECE_BYTES)]
+    return [(row, time, 1) for row in rows]
+
+
+def in_pieces(store: Store) -> Bench:
+    """A replica that keeps the view X of the table in the store, in small pieces."""
+    bench = Bench(store, piece_bytes=PIECE_BYTES)
+    bench.connect(view(as_of=17), schedule(X), writes=True)
+    return bench
+
+
+def pieces(bench: Bench) -> list[AppendShard | AppendPiece]:
+    return [one for one in bench.requests if isinstance(one, AppendShard | AppendPiece)]
+
+
+def test_a_large_first_write_is_one_append_in_pieces() -> None:
     store = Store(upper=20)
-    many(store, monkeypatch)
-    bench = writing(store, as_of=17)
+    store.changes[TABLE] = many(5)
+    bench = in_pieces(store)
+    bench.run()
     assert store.shards[X].upper == at(20)
     agree(store, range(17, 20))
-    assert {time for _, time, _ in store.shards[X].changes} == set(range(13, 18))
-    assert appends(bench) == 1 + 5 + 1, "asked, five pieces, what follows them"
+    assert {time for _, time, _ in store.shards[X].changes} == {17}
+    asked, first, *rest = pieces(bench)
+    assert len(rest) >= 4
+    assert [one.last for one in (asked, first, *rest)] == [True, *[False] * len(rest), True]
+    sizes = [sum(map(len, one.delta.rows)) for one in rest]
+    assert max(sizes[:-1]) < 1_000, "nor is the frame of a message large"
     assert [s.collection for s in bench.snapshots()] == [TABLE], (
         "what was written is not read again"
     )
 
 
-def test_pieces_need_room_before_the_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_tick_is_one_append_in_pieces() -> None:
+    """Beside small ones, and as a correction of others' mistakes."""
     store = Store(upper=20)
-    many(store, monkeypatch)
     store.shards[X] = Shard(upper=at(16), changes=[((9, "wrong"), 5, 2)])
-    writing(store, as_of=17)
+    bench = in_pieces(store)
+    bench.run()
+    before = len(pieces(bench))
+    store.append(40, TABLE, *[(row, diff) for row, _, diff in many(40)])
+    store.append(41, TABLE, ((1, "c"), 1))
+    store.append(42, TABLE, *[(row, -diff) for row, _, diff in many(40)])
+    store.upper = 43
+    bench.push()
+    bench.run()
+    assert store.shards[X].upper == at(43)
+    agree(store, range(17, 43))
+    assert len(pieces(bench)) > before + 10
+    assert sum(isinstance(one, AppendShard) for one in pieces(bench)[before:]) == 1
+
+
+def test_nothing_of_a_half_sent_append_stays_if_it_may_not_be_written_any_more() -> None:
+    store = Store(upper=20)
+    store.changes[TABLE] = many(5)
+    bench = in_pieces(store)
+    while not any(isinstance(one, AppendPiece) for one in bench.requests):
+        bench.run(1)
+    begun = next(one for one in bench.requests if isinstance(one, AppendShard) and not one.last)
+    bench.disconnect()
+    assert bench.requests[-1] == CancelAppend(append=begun.append)
+    bench.handle(ShardPieceWanted(append=begun.append))
+    bench.run()
+    assert not store.shards[X].changes
+    # The next session begins it again.
+    bench.connect(view(as_of=17), schedule(X), writes=True)
+    bench.run()
     agree(store, range(17, 20))
-    assert {time for _, time, _ in store.shards[X].changes} == {5, 16, 17}
 
 
-def test_a_large_tick_is_not_said_before_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_hears_half_way_that_another_was_faster_adds_nothing() -> None:
     store = Store(upper=20)
-    bench = writing(store)
-    many(store, monkeypatch)
-    store.changes[TABLE] = [(row, 40, diff) for row, _, diff in store.changes[TABLE]]
-    bench.tick(40)
-    agree(store, range(19, 41))
+    store.changes[TABLE] = many(5)
+    bench = in_pieces(store)
+    while not any(isinstance(one, AppendPiece) for one in bench.requests):
+        bench.run(1)
+    other = in_pieces(store)
+    other.run()
+    begun = next(one for one in bench.requests if isinstance(one, AppendShard) and not one.last)
+    bench._drafts.clear()
+    bench._waiting.clear()
+    bench.handle(ShardAppended(append=begun.append, collection=X, applied=False, upper=at(20)))
+    bench.run()
+    assert store.shards[X].upper == at(20)
+    agree(store, range(17, 20))
 
 
-def test_two_replicas_write_pieces_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_replicas_write_pieces_together() -> None:
     store = Store(upper=20)
-    many(store, monkeypatch)
-    one, other = Bench(store), Bench(store)
-    for bench in (one, other):
-        bench.connect(view(as_of=17), schedule(X), writes=True)
+    store.changes[TABLE] = many(5)
+    one, other = in_pieces(store), in_pieces(store)
     for _ in range(200):
         one.run(1)
         other.run(1)

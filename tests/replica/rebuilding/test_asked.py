@@ -28,7 +28,7 @@ from antiphon.replica.ports import (
 )
 from antiphon.replica.rebuilding import asked
 from antiphon.replica.rebuilding.chunks import CHUNK_ROWS
-from tests.replica.bench import Bench, J, Store, X, compact, counted, schedule
+from tests.replica.bench import Bench, J, X, compact, counted, schedule
 from tests.replica.rebuilding.test_rebuild import V, digest, serving, tamper
 from tests.replica.scripted import (
     FEED,
@@ -42,6 +42,7 @@ from tests.replica.scripted import (
     peek_id,
     read_index,
 )
+from tests.replica.stored import Store
 
 
 def digests(bench: Bench, time: int, *collections: int) -> dict[CollectionId, bytes]:

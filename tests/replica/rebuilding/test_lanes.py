@@ -16,8 +16,8 @@ from antiphon.replica.dataflow.columns.zset import Zset
 from antiphon.replica.importing.deltas import decode
 from antiphon.replica.importing.input import Input
 from antiphon.replica.rebuilding.lanes import Lanes
-from tests.replica.bench import Store
 from tests.replica.scripted import FEED, PAIRS, TABLE, Change, Row, at, delta, feed, table
+from tests.replica.stored import Store
 
 B = 20
 HISTORY = st.lists(

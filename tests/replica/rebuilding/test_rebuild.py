@@ -18,7 +18,7 @@ from antiphon.replica.held import REPORT_WAIT_MS
 from antiphon.replica.installing.installed import InstalledDataflow
 from antiphon.replica.ports import AppendShard, SnapshotFailed, SnapshotPart, TailFailed
 from antiphon.replica.rebuilding.chunks import CHUNK_ROWS
-from tests.replica.bench import Bench, J, S, Store, X, compact, counted, schedule
+from tests.replica.bench import Bench, J, S, X, compact, counted, schedule
 from tests.replica.scripted import (
     FEED,
     TABLE,
@@ -35,6 +35,7 @@ from tests.replica.scripted import (
     read_index,
     table,
 )
+from tests.replica.stored import Store
 
 V = CollectionId(9)  # reads X
 

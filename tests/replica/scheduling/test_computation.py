@@ -10,8 +10,9 @@ from antiphon.replica.scheduling.computation import (
     MAINTAIN_IDLE_MS,
     MAINTAIN_SLICES,
 )
-from tests.replica.bench import Bench, J, Store, X, counted, filled, rows, schedule
+from tests.replica.bench import Bench, J, X, counted, filled, rows, schedule
 from tests.replica.scripted import TABLE, above, get, index, peek_id, read_index
+from tests.replica.stored import Store
 
 
 def test_merges_wait_for_a_pause_or_for_several_slices_of_work() -> None:

@@ -14,7 +14,7 @@ from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Join, JoinKind, MapFilterProject
 from antiphon.replica.installing.installed import InstalledDataflow
-from tests.replica.bench import FEED, Bench, S, Store, compact, counted, rows, schedule, total
+from tests.replica.bench import FEED, Bench, S, compact, counted, rows, schedule, total
 from tests.replica.filters import K, V, compared, modulo, number, ratio, text, where
 from tests.replica.scripted import (
     TABLE,
@@ -28,6 +28,7 @@ from tests.replica.scripted import (
     read_index,
     table,
 )
+from tests.replica.stored import Store
 
 FILTERS: dict[int, Expression] = {
     11: compared(K, number(1)),

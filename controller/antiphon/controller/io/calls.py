@@ -6,8 +6,8 @@ went away, or something failed on the way to it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,16 +65,9 @@ class Calls:
     def driver(self) -> Driver:
         return self._driver
 
-    @contextmanager
-    def open(self) -> Iterator[Mailbox]:
+    def open(self) -> AbstractContextManager[Mailbox]:
         """A request number and its mailbox, for as long as the call lasts."""
-        mailbox = self._replies.open()
-        try:
-            yield mailbox
-        finally:
-            self._replies.close(mailbox)
-            if not mailbox.is_over:
-                self.handle(RequestCanceled(request=mailbox.request))
+        return self._replies.opened(lambda request: self.handle(RequestCanceled(request=request)))
 
     def begin(
         self,

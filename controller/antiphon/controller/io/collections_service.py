@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from antiphon.controller.backlog import windows
 from antiphon.controller.catalog import CatalogItem, ItemKind
 from antiphon.controller.driver import Driver
-from antiphon.controller.io.replies import Replies
+from antiphon.controller.instance.event import RequestCanceled
+from antiphon.controller.io.replies import Mailbox, Replies
 from antiphon.controller.io.store_runner import StoreRunner
 from antiphon.controller.io.tails import Piece, Tails, encode, merge
-from antiphon.controller.ports import ShardReply
-from antiphon.controller.request import DriverEvent, ShardAppendReceived
+from antiphon.controller.ports import PieceReply, ShardReply
+from antiphon.controller.request import DriverEvent, ShardAppendReceived, ShardPieceReceived
 from antiphon.controller.statements.definition import SHARD_KINDS
 from antiphon.history.store import Fence, ShardAppend
 from antiphon.protocol.codec import delta_from_proto, frontier_from_proto, frontier_to_proto
@@ -22,11 +26,12 @@ from antiphon.protocol.delta import Delta
 from antiphon.protocol.errors import (
     CollectionMissing,
     InvalidArgument,
+    LinkTimeout,
     RemoteProtocolError,
 )
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import RANDOM_ID_BYTES, ClaimId, CollectionId, Epoch, ReplicaId, show
-from antiphon.protocol.limits import MIB
+from antiphon.protocol.limits import APPEND_SILENCE_MS, MIB
 from antiphon.v1 import collections_pb2 as pb
 from antiphon.v1.collections_pb2_grpc import CollectionsServicer
 
@@ -116,33 +121,36 @@ class CollectionsService(CollectionsServicer):
     async def CompareAndAppend(
         self, request: pb.CompareAndAppendRequest, context: Context
     ) -> pb.CompareAndAppendResponse:
-        item = self._item(request.collection, (ItemKind.MATERIALIZED_VIEW,))
-        if len(request.claim_id) != RANDOM_ID_BYTES:
-            raise RemoteProtocolError(f"claim_id: {len(request.claim_id)} bytes")
-        append = ShardAppend(
-            collection=item.id,
-            expected_upper=frontier_from_proto(request.expected_upper),
-            new_upper=frontier_from_proto(request.new_upper),
-            delta=delta_from_proto(request.delta, item.schema),
-        )
-        fence = Fence(epoch=Epoch(request.epoch), claim_id=ClaimId(request.claim_id))
-        mailbox = self._replies.open()
-        try:
-            self._handle(
-                ShardAppendReceived(
-                    request=mailbox.request,
-                    append=append,
-                    fence=fence,
-                    replica=ReplicaId(request.replica) if request.replica else None,
-                )
-            )
+        item = self._view(request.collection)
+        with self._opened() as mailbox:
+            self._handle(_append_received(mailbox.request, request, item, last=True))
             reply = await mailbox.get()
-        finally:
-            self._replies.close(mailbox)
         assert isinstance(reply, ShardReply), f"{type(reply).__name__} answers a shard append"
-        return pb.CompareAndAppendResponse(
-            applied=reply.applied, upper=frontier_to_proto(reply.upper)
-        )
+        return _answer(reply)
+
+    async def AppendInPieces(
+        self, requests: AsyncIterator[pb.AppendPiece], context: Context
+    ) -> pb.CompareAndAppendResponse:
+        """One piece at a time is here: who sends it waits until the one before is durable."""
+        with self._opened() as mailbox:
+            piece = await _next_piece(requests)
+            item = self._view(piece.append.collection)
+            self._handle(_append_received(mailbox.request, piece.append, item, last=piece.last))
+            while isinstance(reply := await mailbox.get(), PieceReply):
+                piece = await _next_piece(requests)
+                delta = delta_from_proto(piece.delta, item.schema)
+                self._handle(
+                    ShardPieceReceived(request=mailbox.request, delta=delta, last=piece.last)
+                )
+        assert isinstance(reply, ShardReply), f"{type(reply).__name__} answers a shard append"
+        return _answer(reply)
+
+    def _opened(self) -> AbstractContextManager[Mailbox]:
+        """Of a call that ends before its answer, nothing is left."""
+        return self._replies.opened(lambda request: self._handle(RequestCanceled(request=request)))
+
+    def _view(self, collection: int) -> CatalogItem:
+        return self._item(collection, (ItemKind.MATERIALIZED_VIEW,))
 
     def _item(self, collection: int, kinds: tuple[ItemKind, ...]) -> CatalogItem:
         item = self._driver.catalog.items.get(CollectionId(collection))
@@ -150,3 +158,44 @@ class CollectionsService(CollectionsServicer):
             name = show(CollectionId(collection))
             raise CollectionMissing(f"the store holds no {name}", collection=name)
         return item
+
+
+async def _next_piece(pieces: AsyncIterator[pb.AppendPiece]) -> pb.AppendPiece:
+    """
+    Raises:
+        RemoteProtocolError: the stream ended before the last piece, or one cannot be read.
+        LinkTimeout: nothing came for too long; others wait for their turn.
+    """
+    try:
+        async with asyncio.timeout(APPEND_SILENCE_MS / 1_000):
+            async for piece in pieces:
+                return piece
+    except TimeoutError:
+        seconds = APPEND_SILENCE_MS // 1_000
+        raise LinkTimeout(f"no piece of the append came for {seconds} s") from None
+    except DecodeError as error:
+        raise RemoteProtocolError(f"a piece cannot be read: {error}") from error
+    raise RemoteProtocolError("the append ended before its last piece")
+
+
+def _append_received(
+    number: int, request: pb.CompareAndAppendRequest, item: CatalogItem, *, last: bool
+) -> ShardAppendReceived:
+    if len(request.claim_id) != RANDOM_ID_BYTES:
+        raise RemoteProtocolError(f"claim_id: {len(request.claim_id)} bytes")
+    return ShardAppendReceived(
+        request=number,
+        append=ShardAppend(
+            collection=item.id,
+            expected_upper=frontier_from_proto(request.expected_upper),
+            new_upper=frontier_from_proto(request.new_upper),
+            delta=delta_from_proto(request.delta, item.schema),
+        ),
+        fence=Fence(epoch=Epoch(request.epoch), claim_id=ClaimId(request.claim_id)),
+        replica=ReplicaId(request.replica) if request.replica else None,
+        last=last,
+    )
+
+
+def _answer(reply: ShardReply) -> pb.CompareAndAppendResponse:
+    return pb.CompareAndAppendResponse(applied=reply.applied, upper=frontier_to_proto(reply.upper))

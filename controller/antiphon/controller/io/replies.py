@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from antiphon.controller.ports import ErrorReply, Reply, RowsReply, SubscribeReply
+from antiphon.controller.ports import ErrorReply, PieceReply, Reply, RowsReply, SubscribeReply
 from antiphon.protocol.errors import LimitExceeded
 from antiphon.protocol.limits import SUBSCRIBE_QUEUE_BYTES_MAX
 
@@ -59,11 +61,20 @@ class Mailbox:
             await self._waiter
         reply = self._replies.popleft()
         self._bytes -= _size(reply)
-        is_last = not isinstance(reply, SubscribeReply) or reply.upper.is_closed
-        self.is_over = is_last and not self._overflowed
+        self.is_over = _is_last(reply) and not self._overflowed
         if isinstance(reply, ErrorReply):
             raise reply.error
         return reply
+
+
+def _is_last(reply: Reply) -> bool:
+    match reply:
+        case SubscribeReply(upper=upper):
+            return upper.is_closed
+        case PieceReply():
+            return False
+        case _:
+            return True
 
 
 def _size(reply: Reply) -> int:
@@ -88,6 +99,18 @@ class Replies:
 
     def close(self, mailbox: Mailbox) -> None:
         self._mailboxes.pop(mailbox.request, None)
+
+    @contextmanager
+    def opened(self, canceled: Callable[[int], None]) -> Iterator[Mailbox]:
+        """For as long as a call lasts. `canceled` is told its number if it ends before its last
+        reply was taken."""
+        mailbox = self.open()
+        try:
+            yield mailbox
+        finally:
+            self.close(mailbox)
+            if not mailbox.is_over:
+                canceled(mailbox.request)
 
     def reply(self, request: int, reply: Reply) -> None:
         mailbox = self._mailboxes.get(request)

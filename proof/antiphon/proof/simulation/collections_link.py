@@ -16,12 +16,15 @@ from antiphon.protocol.errors import OutcomeUnknown, Unavailable
 from antiphon.protocol.frontier import START
 from antiphon.protocol.ids import ReplicaId
 from antiphon.replica.ports import (
+    AppendPiece,
     AppendShard,
+    CancelAppend,
     CancelSnapshot,
     Event,
     OpenTail,
     ReadSnapshot,
     ShardAppendFailed,
+    ShardPieceWanted,
     SnapshotFailed,
     SnapshotPart,
     TailReceived,
@@ -46,6 +49,7 @@ class CollectionsLink:
         self._wanted = 0  # the number of the newest tail
         self._snapshots: dict[int, Stream] = {}
         self._canceled: set[int] = set()
+        self._appends: dict[int, Stream] = {}
 
     def open_tail(self, request: OpenTail) -> None:
         self._wanted = request.tail
@@ -135,14 +139,15 @@ class CollectionsLink:
         stream = self._open(
             lambda controller, stream: serve_append(controller, stream, request, name)
         )
-        answered: list[Event] = []
+        self._appends[request.append] = stream
 
         def receive(event: Event) -> None:
-            answered.append(event)
+            if not isinstance(event, ShardPieceWanted):
+                self._appends.pop(request.append, None)
             self._replica.deliver(event)
 
         def lost(reason: str) -> None:
-            if not answered:
+            if self._appends.pop(request.append, None) is not None:
                 self._replica.deliver(
                     ShardAppendFailed(
                         append=request.append,
@@ -152,6 +157,16 @@ class CollectionsLink:
                 )
 
         stream.attach(0, receive, lost)
+
+    def append_piece(self, request: AppendPiece) -> None:
+        stream = self._appends.get(request.append)
+        if stream is not None:
+            stream.send(0, request)
+
+    def cancel_append(self, request: CancelAppend) -> None:
+        stream = self._appends.pop(request.append, None)
+        if stream is not None:
+            stream.close(0, "canceled")
 
     def _open(self, serve: Callable[[ControllerProcess, Stream], None]) -> Stream:
         """A stream whose far end begins to serve when the request arrives."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from antiphon.controller.backlog import windows
 from antiphon.controller.catalog import ItemKind
-from antiphon.controller.ports import ErrorReply, Reply, ShardReply
-from antiphon.controller.request import ShardAppendReceived
+from antiphon.controller.instance.event import RequestCanceled
+from antiphon.controller.ports import ErrorReply, PieceReply, Reply, ShardReply
+from antiphon.controller.request import ShardAppendReceived, ShardPieceReceived
 from antiphon.history.store import Fence, ShardAppend
 from antiphon.proof.simulation.controller_process import ControllerProcess
 from antiphon.proof.simulation.network import Stream
@@ -20,11 +21,14 @@ from antiphon.protocol.errors import CollectionMissing, ComputeError
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, ReplicaId
 from antiphon.replica.ports import (
+    AppendPiece,
     AppendShard,
+    EncodedDelta,
     OpenTail,
     ReadSnapshot,
     ShardAppended,
     ShardAppendFailed,
+    ShardPieceWanted,
     SnapshotFailed,
     SnapshotPart,
     TailFailed,
@@ -108,15 +112,21 @@ def serve_append(
         failed(CollectionMissing("the shard was dropped"))
         return
     schema = delta_schema(item.schema)
+
+    def opened(delta: EncodedDelta) -> Delta:
+        return Delta(rows=tuple(decode_batch(batch, schema) for batch in delta.rows))
+
     append = ShardAppend(
         collection=request.collection,
         expected_upper=request.expected_upper,
         new_upper=request.new_upper,
-        delta=Delta(rows=tuple(decode_batch(batch, schema) for batch in request.delta.rows)),
+        delta=opened(request.delta),
     )
 
     def replied(reply: Reply) -> None:
         match reply:
+            case PieceReply():
+                stream.send(1, ShardPieceWanted(append=request.append))
             case ShardReply(applied=applied, upper=upper):
                 stream.send(
                     1,
@@ -133,9 +143,15 @@ def serve_append(
                 raise AssertionError(f"{type(reply).__name__} answers a shard append")
 
     fence = Fence(epoch=request.epoch, claim_id=request.claim_id)
-    controller.ask(
+    number = controller.ask(
         lambda number: ShardAppendReceived(
-            request=number, append=append, fence=fence, replica=replica
+            request=number, append=append, fence=fence, replica=replica, last=request.last
         ),
         replied,
     )
+
+    def go_on(piece: AppendPiece) -> None:
+        delta = opened(piece.delta)
+        controller.handle(ShardPieceReceived(request=number, delta=delta, last=piece.last))
+
+    stream.attach(1, go_on, lambda reason: controller.handle(RequestCanceled(request=number)))

@@ -42,6 +42,7 @@ from antiphon.replica.worker import Worker
 STEP_MS_MAX: Final = 4
 FUEL_ROWS: Final = 40  # small, so that work is cut in many places
 CHUNK_ROWS: Final = 4  # of the state that it gives to a peer; small for the same reason
+PIECE_BYTES: Final = 200  # of what it writes of a view: some rows
 
 
 class CollectionsFactory(Protocol):
@@ -58,7 +59,7 @@ class ReplicaProcess:
         self.fence: Fence | None = None  # its disk
         self.driver: ReplicaDriver | None = None
         self._make_collections = collections
-        self._worker = Worker(chunk_rows=CHUNK_ROWS)
+        self._worker = Worker(chunk_rows=CHUNK_ROWS, piece_bytes=PIECE_BYTES)
         self._inbox: deque[Event] = deque()
         self._obeyed = NO_EPOCH  # over all lives: its fence is durable
         self.spoils_at: int | None = None  # the base of a rebuild at this time lacks a row
@@ -72,7 +73,7 @@ class ReplicaProcess:
 
     def start(self) -> None:
         self.process.start()
-        self._worker = Worker(chunk_rows=CHUNK_ROWS)
+        self._worker = Worker(chunk_rows=CHUNK_ROWS, piece_bytes=PIECE_BYTES)
         self._inbox.clear()
         self._bases.clear()
         self._scheduled = False

@@ -36,7 +36,6 @@ from antiphon.replica.installing.exported import InstalledExport
 from antiphon.replica.installing.installed import InstalledDataflow
 from antiphon.replica.installing.render import render
 from antiphon.replica.readers.copy_out import CopyOut
-from antiphon.replica.readers.sink import Sink
 
 
 def apply(held: Held, command: Command, writer: tuple[Epoch, ClaimId]) -> None:
@@ -114,16 +113,7 @@ def _create(held: Held, description: DataflowDescription) -> None:
     for export, installed in zip(description.exports, dataflow.exports, strict=True):
         held.note_moved(installed)
         if isinstance(export.kind, MaterializedViewExport) and failure is None:
-            installed.sink = Sink(
-                installed.collection,
-                description.schema,
-                installed.trace,
-                held.number,
-                held.requests,
-            )
-            held.sinks[installed.collection] = installed.sink
-            if held.writer is not None:
-                installed.sink.allow(*held.writer)
+            held.open_sink(installed)
         if isinstance(export.kind, CopyToExport):
             _copy_out(held, installed, export.kind)
         if failure is not None:

@@ -50,7 +50,9 @@ from antiphon.protocol.limits import (
 )
 from antiphon.replica.io.peers import read_peer
 from antiphon.replica.ports import (
+    AppendPiece,
     AppendShard,
+    CancelAppend,
     CancelSnapshot,
     EncodedDelta,
     Event,
@@ -58,6 +60,7 @@ from antiphon.replica.ports import (
     ReadSnapshot,
     ShardAppended,
     ShardAppendFailed,
+    ShardPieceWanted,
     SnapshotFailed,
     SnapshotPart,
     TailFailed,
@@ -103,7 +106,9 @@ class Collections:
         self._crashed = crashed
         self._tail: asyncio.Task[None] | None = None
         self._snapshots: dict[int, asyncio.Task[None]] = {}
-        self._appends: set[asyncio.Task[None]] = set()
+        self._appends: dict[int, asyncio.Task[None]] = {}
+        # Of those in pieces: what the worker has made next. At most one waits, it was asked for.
+        self._pieces: dict[int, asyncio.Queue[AppendPiece]] = {}
 
     # The port.
 
@@ -125,12 +130,29 @@ class Collections:
             task.cancel()
 
     def append_shard(self, request: AppendShard) -> None:
+        if not request.last:
+            self._pieces[request.append] = asyncio.Queue()
         task = self._start(self._run_append(request))
-        self._appends.add(task)
-        task.add_done_callback(self._appends.discard)
+        self._appends[request.append] = task
+
+        def ended(_: asyncio.Task[None]) -> None:
+            del self._appends[request.append]
+            self._pieces.pop(request.append, None)
+
+        task.add_done_callback(ended)
+
+    def append_piece(self, request: AppendPiece) -> None:
+        pieces = self._pieces.get(request.append)
+        if pieces is not None:  # else it was answered meanwhile
+            pieces.put_nowait(request)
+
+    def cancel_append(self, request: CancelAppend) -> None:
+        task = self._appends.get(request.append)
+        if task is not None:
+            task.cancel()
 
     async def close(self) -> None:
-        tasks = [*self._snapshots.values(), *self._appends]
+        tasks = [*self._snapshots.values(), *self._appends.values()]
         if self._tail is not None:
             tasks.append(self._tail)
         for task in tasks:
@@ -268,17 +290,16 @@ class Collections:
             collection=request.collection,
             expected_upper=frontier_to_proto(request.expected_upper),
             new_upper=frontier_to_proto(request.new_upper),
-            delta=pb.CollectionDelta(
-                collection=request.collection,
-                batches=request.delta.rows,
-                error_batches=request.delta.errors,
-            ),
+            delta=_delta(request.collection, request.delta),
             epoch=request.epoch,
             claim_id=request.claim_id.value,
             replica=self._replica,
         )
         try:
-            answer = await self._append(message)
+            if request.last:
+                answer = await self._append(message)
+            else:
+                answer = await self._append_in_pieces(request, message)
         except ComputeError as failure:
             self._deliver(
                 ShardAppendFailed(
@@ -310,6 +331,35 @@ class Collections:
                 self._store.failed(at, error)
                 if not isinstance(error, ELSEWHERE) or asked >= self._store.count:
                     raise
+
+    async def _append_in_pieces(
+        self, request: AppendShard, message: pb.CompareAndAppendRequest
+    ) -> Any:
+        """By the controller that is in use. Who asks again has to send all of it again."""
+        at = self._store.at
+        call = self._store.stub.AppendInPieces(self._pieces_of(request, message))
+        try:
+            with calling("the controller"):
+                return await call
+        except ComputeError as error:
+            self._store.failed(at, error)
+            raise
+        finally:
+            call.cancel()
+
+    async def _pieces_of(
+        self, request: AppendShard, message: pb.CompareAndAppendRequest
+    ) -> AsyncIterator[pb.AppendPiece]:
+        """gRPC takes the next one when there is room for it on the way; only then it is made."""
+        yield pb.AppendPiece(append=message)
+        pieces = self._pieces[request.append]
+        while True:
+            self._deliver(ShardPieceWanted(append=request.append))
+            piece = await pieces.get()
+            delta = _delta(request.collection, piece.delta)
+            yield pb.AppendPiece(delta=delta, last=piece.last)
+            if piece.last:
+                return
 
 
 @dataclass(slots=True)
@@ -383,6 +433,10 @@ def _tail_received(tail: int, batch: pb.TailBatch) -> TailReceived:
         upper=upper,
         deltas={CollectionId(delta.collection): _encoded(delta) for delta in batch.deltas},
     )
+
+
+def _delta(collection: CollectionId, delta: EncodedDelta) -> pb.CollectionDelta:
+    return pb.CollectionDelta(collection=collection, batches=delta.rows, error_batches=delta.errors)
 
 
 def _encoded(delta: pb.CollectionDelta) -> EncodedDelta:

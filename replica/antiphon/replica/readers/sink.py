@@ -4,8 +4,8 @@ Every replica computes the view; those that may write append its changes to the 
 compare-and-append, so that whoever is first wins and the others adopt what the shard says. The
 first write after a start corrects: it reads what the shard holds and appends the difference to
 what it should hold, so that an earlier mistake, a half-done hand-over or a changed plan heals
-instead of adding up. A large correction is written in pieces, at times before the first that
-anybody may read: so it fits messages, and what others have to say is said in between.
+instead of adding up. What no message has room for, a large first write or a tick that changes
+much, is one append in pieces: each leaves when there is room for it, all of them count or none.
 
 States: silent (may not write) -> asking (where does the shard stand?) -> reading (what does it
 hold there?) -> writing. A failure that may pass goes back to asking after a pause; a fence is for
@@ -14,9 +14,10 @@ good, until a new connection allows writing again.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Final
+from typing import Final, assert_never
 
 from antiphon.protocol.errors import EpochFenced
 from antiphon.protocol.frontier import CLOSED, TIME_MAX, Frontier
@@ -25,15 +26,18 @@ from antiphon.protocol.limits import MIB
 from antiphon.protocol.schema import Schema
 from antiphon.replica.dataflow.arrangements.trace import Trace
 from antiphon.replica.dataflow.columns.zset import Zset
-from antiphon.replica.importing.deltas import Ticks, decode, encode
+from antiphon.replica.importing.deltas import Ticks, decode, encode, in_pieces
 from antiphon.replica.ports import (
+    AppendPiece,
     AppendShard,
+    CancelAppend,
     CancelSnapshot,
     EncodedDelta,
     ReadSnapshot,
     Request,
     ShardAppended,
     ShardAppendFailed,
+    ShardPieceWanted,
     SnapshotPart,
 )
 
@@ -41,8 +45,9 @@ RETRY_MS: Final = 1_000
 # Nobody waits for a change to be in the store: what is not there yet is computed again. So a write
 # waits for the ticks that follow, as each is a transaction.
 WRITE_WAIT_MS: Final = 50
-# Of one append: well below MESSAGE_BYTES_MAX, since rows are estimated before they are encoded.
-PIECE_BYTES_MAX: Final = 16 * MIB
+# Of one message: well below MESSAGE_BYTES_MAX, since rows are estimated before they are encoded,
+# and a transaction of its own, for which the writes of clients do not wait long.
+PIECE_BYTES_MAX: Final = 4 * MIB
 # No shard stands here: an append that expects it changes nothing and is told the upper.
 _NOWHERE: Final = Frontier(TIME_MAX)
 
@@ -65,6 +70,8 @@ class Sink:
         trace: Trace,
         number: Callable[[], int],
         requests: list[Request],
+        *,
+        piece_bytes: int = PIECE_BYTES_MAX,
     ) -> None:
         self.collection = collection
         self.shard_upper: Frontier | None = None  # as last heard; None: never
@@ -72,11 +79,12 @@ class Sink:
         self._trace = trace
         self._number = number
         self._requests = requests
+        self._piece_bytes = piece_bytes
         self._state = _State.SILENT
         self._writer: tuple[Epoch, ClaimId] | None = None
         self._waiting: int | None = None  # the number of the request under way
         self._persisted: list[Zset] | None = None  # what the shard holds; None: what it should
-        self._pieces: list[tuple[int, Zset]] = []  # of a correction, those to be written yet
+        self._pieces: deque[Ticks] = deque()  # of what is being written, those to be sent yet
         self._retry_at_ms = 0
         self.write_at_ms: int | None = None  # None: the shard lacks nothing
 
@@ -92,10 +100,12 @@ class Sink:
         """The permission ended with its connection. What is under way is fenced by its epoch."""
         if self._state is _State.READING and self._waiting is not None:
             self._requests.append(CancelSnapshot(snapshot=self._waiting))
+        if self._pieces and self._waiting is not None:
+            self._requests.append(CancelAppend(append=self._waiting))
         self._writer = None
         self._waiting = None
         self._persisted = None
-        self._pieces = []
+        self._pieces.clear()
         self._state = _State.SILENT
 
     @property
@@ -108,20 +118,45 @@ class Sink:
     def owns(self, number: int) -> bool:
         return number == self._waiting
 
-    def appended(self, answer: ShardAppended) -> None:
+    def handle(
+        self, event: ShardPieceWanted | ShardAppended | ShardAppendFailed, now_ms: int
+    ) -> None:
+        """What the store says of the request under way."""
+        match event:
+            case ShardPieceWanted():
+                self._write_piece()
+            case ShardAppended():
+                self._appended(event)
+            case ShardAppendFailed():
+                self._append_failed(event, now_ms)
+            case _:
+                assert_never(event)
+
+    def _write_piece(self) -> None:
+        """What was sent before is on its way."""
+        assert self._waiting is not None, "asked for a piece of what is over"
+        piece = self._pieces.popleft()
+        self._requests.append(
+            AppendPiece(
+                append=self._waiting,
+                delta=encode(self._schema, piece),
+                last=not self._pieces,
+            )
+        )
+
+    def _appended(self, answer: ShardAppended) -> None:
         self._waiting = None
+        self._pieces.clear()
         known = self.shard_upper
         self.shard_upper = answer.upper if known is None else known.join(answer.upper)
         if self._state is _State.ASKING:
             self._read()
-        elif answer.applied and self._pieces:
-            self._write_piece()
         elif answer.applied:
             self._persisted = None
         elif self._persisted is not None:
             self._read()  # somebody wrote meanwhile: what we read is no longer what is there
 
-    def append_failed(self, answer: ShardAppendFailed, now_ms: int) -> None:
+    def _append_failed(self, answer: ShardAppendFailed, now_ms: int) -> None:
         self._waiting = None
         if isinstance(answer.error, EpochFenced):
             self.forbid()
@@ -165,21 +200,10 @@ class Sink:
     def _write(self, lower: Frontier, upper: Frontier) -> None:
         assert lower.time is not None, "nothing follows a closed shard"
         changes = self._changes(lower.time, upper)
-        if changes is None:
-            return
-        # What is at since is a correction, and nobody reads before it; ticks come after it.
-        if changes and changes[0][0] == self._trace.since.time:
-            self._pieces = _in_pieces(*changes[0], lower.time)
-        if self._pieces:
-            self._write_piece()
-        else:
-            self._append(lower, upper, encode(self._schema, changes))
-
-    def _write_piece(self) -> None:
-        """What follows the last piece is written when that is there, as any change is."""
-        assert self.shard_upper is not None, "writing without knowing where"
-        time, piece = self._pieces.pop(0)
-        self._append(self.shard_upper, Frontier(time + 1), encode(self._schema, [(time, piece)]))
+        if changes is not None:
+            first, *rest = in_pieces(changes, self._piece_bytes)
+            self._pieces.extend(rest)
+            self._append(lower, upper, encode(self._schema, first))
 
     def _changes(self, lower: int, upper: Frontier) -> Ticks | None:
         """What the shard lacks from `lower` on; None: the trace has not come so far.
@@ -232,6 +256,7 @@ class Sink:
                 delta=delta,
                 epoch=epoch,
                 claim_id=claim_id,
+                last=not self._pieces,
             )
         )
 
@@ -239,7 +264,6 @@ class Sink:
         """What the shard holds: nothing before its first write."""
         assert self.shard_upper is not None, "reading a shard that was not asked"
         self._persisted = []
-        self._pieces = []
         if self.shard_upper.time is None or self.shard_upper.time == 0:
             self._state = _State.WRITING
             return
@@ -255,19 +279,6 @@ class Sink:
 
     def _pause(self, now_ms: int) -> None:
         self._persisted = None
-        self._pieces = []
+        self._pieces.clear()
         self._state = _State.PAUSED
         self._retry_at_ms = now_ms + RETRY_MS
-
-
-def _in_pieces(time: int, rows: Zset, lower: int) -> list[tuple[int, Zset]]:
-    """A large change at one time as several, at times from `lower` on up to it, errors with the
-    last; none if it is small, or there is no room before it."""
-    size = int(rows.diffs.nbytes) + sum(int(column.nbytes) for column in rows.columns)
-    count = min(-(-size // PIECE_BYTES_MAX), time - lower + 1)
-    if count <= 1:
-        return []
-    each = -(-rows.row_count // count)
-    parts = [rows.slice(place * each, each) for place in range(count)]
-    parts[-1] = Zset(parts[-1].columns, parts[-1].diffs, rows.errors)
-    return [(time - count + 1 + place, part) for place, part in enumerate(parts)]

@@ -45,7 +45,6 @@ from antiphon.replica.importing.input import Input
 from antiphon.replica.installing.exported import InstalledExport
 from antiphon.replica.installing.installed import InstalledDataflow
 from antiphon.replica.installing.render import render
-from antiphon.replica.readers.sink import Sink
 from antiphon.replica.rebuilding.lanes import Lanes
 
 DIGEST_ROWS: Final = 1 << 16  # of a slice
@@ -331,14 +330,8 @@ class Rebuilds:
         held.compact_soon(after)
         if before.sink is not None:
             before.sink.forbid()
-            after.sink = Sink(
-                after.collection, after.schema, after.trace, held.number, held.requests
-            )
             # What is known of the shard stays known: its frontier does not move back.
-            after.sink.shard_upper = before.sink.shard_upper
-            held.sinks[after.collection] = after.sink
-            if held.writer is not None:
-                after.sink.allow(*held.writer)
+            held.open_sink(after, before.sink.shard_upper)
         failure = failure_of(Unavailable(f"{show(before.collection)} was rebuilt: subscribe again"))
         for reader in before.dependents:
             for dataflow in held.installed.dataflows:

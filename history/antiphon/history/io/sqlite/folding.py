@@ -47,7 +47,6 @@ class Maintenance:
         self._tables = tables
         self._fence = state.fence
         self._fold: _Fold | None = None
-        self._has_garbage = True
         self._forgot_at = 0
         self._has_failed = False
         self._has_unfinished = True
@@ -60,15 +59,12 @@ class Maintenance:
             self._has_unfinished
             or self._fold is not None
             or bool(self._tables.to_fold)
-            or self._has_garbage
+            or self._tables.has_garbage
         )
 
     def give_up(self) -> None:
         """Do nothing any more: what was not folded is still exact, only slower to read."""
         self._has_failed = True
-
-    def shards_dropped(self) -> None:
-        self._has_garbage = True
 
     def step(self) -> None:
         """One bounded piece of work, in a transaction of its own."""
@@ -94,9 +90,11 @@ class Maintenance:
             self._execute("PRAGMA synchronous = FULL")
 
     def _forget_unfinished(self) -> None:
-        """What a fold of before has left, in an earlier process or on a disk that was full."""
+        """What folds and drafts of before have left, of an earlier process or from before the disk
+        was full. Drafts may have begun since."""
         self._execute(
-            "UPDATE run SET state = ? WHERE state = ?", (RunState.GARBAGE, RunState.BUILDING)
+            "UPDATE run SET state = ? WHERE state = ? AND number < ?",
+            (RunState.GARBAGE, RunState.BUILDING, self._tables.first_run),
         )
         self._has_unfinished = False
 
@@ -146,12 +144,12 @@ class Maintenance:
         assert tuple(runs[start:stop]) == fold.merged, "runs changed under a fold"
         runs[start:stop] = [] if is_empty else [fold.output]
         self._fold = None
-        self._has_garbage = True
+        self._tables.has_garbage = True
 
     def _collect_garbage(self) -> None:
         if not (self._delete_parts() or self._delete_keys()):
             self._forget_producers()
-            self._has_garbage = False
+            self._tables.has_garbage = False
 
     def _delete_parts(self) -> bool:
         """Parts of some dead runs, then those runs. Whether there was anything to do."""

@@ -43,8 +43,8 @@ _COMMAND_FACTS: Final = struct.Struct("<qqq").pack
 
 class RunState(IntEnum):
     LIVE = 0
-    BUILDING = 1  # a fold is writing it; after a crash it is garbage
-    GARBAGE = 2  # folded into another, or its shard is dropped
+    BUILDING = 1  # a fold is writing it, or it is of a draft; after a crash it is garbage
+    GARBAGE = 2  # folded into another, discarded, or its shard is dropped
 
 
 def read_fence(connection: sqlite3.Connection) -> Fence:

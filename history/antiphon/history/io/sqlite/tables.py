@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,16 @@ from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, Position, ProducerId
 
 
+@dataclass(slots=True)
+class _Drafted:
+    """A run that nobody reads yet."""
+
+    collection: CollectionId
+    side: Side
+    run: Run
+    part_count: int = 0
+
+
 class SqliteTables:
     """Owned by the writer thread. `runs`: what `run` holds that is live, oldest first."""
 
@@ -50,6 +61,10 @@ class SqliteTables:
             state.shards[collection].changed = max(times, default=0)
         self.to_fold: dict[CollectionId, None] = dict.fromkeys(state.shards)
         self._next_run = self._execute("SELECT coalesce(max(number), 0) + 1 FROM run").fetchone()[0]
+        # What is being built below it was left behind by an earlier opening.
+        self.first_run: int = self._next_run
+        self._drafts: dict[int, list[_Drafted]] = {}
+        self.has_garbage = True  # perhaps
 
     def flush(self, state: State) -> None:
         """Write what was gathered; the last thing before the commit."""
@@ -113,6 +128,7 @@ class SqliteTables:
 
     def drop_shard(self, collection: CollectionId) -> None:
         """The content is deleted later, in bounded steps."""
+        self.has_garbage = True
         del self.runs[collection]
         self._execute("DELETE FROM shard WHERE collection = ?", (collection,))
         self._execute(
@@ -165,6 +181,42 @@ class SqliteTables:
         for index, batch in enumerate(batches):
             self.put_part(run.number, index, batch)
         self.runs[collection][side].append(run)
+
+    def draft_run(
+        self, draft: int, collection: CollectionId, side: Side, times: tuple[int, int],
+        batches: tuple[pa.RecordBatch, ...], *, extends: bool,
+    ) -> None:  # fmt: skip
+        drafted = self._drafts.setdefault(draft, [])
+        if extends:
+            one = next(one for one in reversed(drafted) if one.side is side)
+        else:
+            run = Run(
+                number=self.next_run(),
+                time_first=times[0],
+                time_last=times[1],
+                row_count=0,
+                is_folded=False,
+            )
+            one = _Drafted(collection, side, run)
+            drafted.append(one)
+        for batch in batches:
+            self.put_part(one.run.number, one.part_count, batch)
+            one.part_count += 1
+        row_count = one.run.row_count + sum(batch.num_rows for batch in batches)
+        one.run = replace(one.run, row_count=row_count)
+        self.put_run(collection, side, one.run, RunState.BUILDING)
+
+    def publish(self, draft: int) -> None:
+        drafted = self._drafts.pop(draft, [])
+        for one in sorted(drafted, key=lambda one: (one.run.time_last, one.run.number)):
+            self.put_run(one.collection, one.side, one.run, RunState.LIVE)
+            self.runs[one.collection][one.side].append(one.run)
+
+    def discard(self, draft: int) -> None:
+        """As of what is dropped, the content is deleted later."""
+        self.has_garbage = True
+        for one in self._drafts.pop(draft, []):
+            self.put_run(one.collection, one.side, one.run, RunState.GARBAGE)
 
     def next_run(self) -> int:
         """A number that no run has, not even a dead one whose parts are not deleted yet."""

@@ -161,8 +161,6 @@ class Writer:
             committed: Committed = perform(self._state, self._tables, prepared)
             completions.append(committed)
             wrote = True
-            if entry.dropped_shards:
-                self._maintenance.shards_dropped()
         if wrote:
             self._tables.flush(self._state)
             self._commit(self._connection)

@@ -105,3 +105,28 @@ async def fenced_writes(bench: ControllerBench) -> None:
     )
     again = await bench.append_view(view, hello.epoch, claim, 1, upper)
     expect(not again, "a second one to change nothing", "it applied")
+
+
+@chapter.check("C25", title="an append in pieces counts whole, once, or not at all")
+async def whole_or_not_at_all(bench: ControllerBench) -> None:
+    table = await bench.table()
+    view = bench.name("m")
+    await bench.sql(f"CREATE MATERIALIZED VIEW {view} AS SELECT k, v FROM {table}")
+    stream = await (await bench.replica()).stream()
+    hello = stream.heard.hello
+    assert hello is not None, "a complete session has one"
+    claim, upper = hello.claim_id.value, await bench.upper()
+    rows = [(number, "x") for number in range(5)]
+    strange = b"\x02" * 16
+    try:
+        await bench.append_in_pieces(view, hello.epoch, strange, upper, *rows)
+    except EpochFenced:
+        pass
+    else:
+        raise Failed("EpochFenced for another claim", "an answer")
+    await bench.append_in_pieces(view, hello.epoch, claim, upper, *rows, whole=False)
+    applied = await bench.append_in_pieces(view, hello.epoch, claim, upper, *rows)
+    expect(applied, "the whole one to be applied", "a refusal")
+    again = await bench.append_in_pieces(view, hello.epoch, claim, upper, *rows)
+    expect(not again, "a second one to change nothing", "it applied")
+    expect_equal(sorted(await bench.snapshot(view, upper - 1)), rows, "the view's content")

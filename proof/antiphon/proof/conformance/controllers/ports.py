@@ -154,6 +154,14 @@ class ControllerBench(Protocol):
         ComputeError."""
         ...
 
+    async def append_in_pieces(
+        self, view: str, epoch: int, claim: bytes, upper: int, *pieces: Row, whole: bool = True
+    ) -> bool:
+        """A row a piece, all at the time before `upper`, to a view of pairs that nobody has
+        written. Not `whole`: the call is canceled before the last. Whether it applied. Raises
+        ComputeError."""
+        ...
+
     async def upper(self) -> int:
         """Of the timeline."""
         ...

@@ -107,6 +107,21 @@ class CollectionsService(CollectionsServicer):
         await self.changed()
         return pb.CompareAndAppendResponse(applied=applied, upper=frontier_to_proto(upper))
 
+    async def AppendInPieces(
+        self, requests: AsyncIterator[pb.AppendPiece], context: Context
+    ) -> pb.CompareAndAppendResponse:
+        """One append of all pieces, once the last is there."""
+        whole: pb.CompareAndAppendRequest | None = None
+        async for piece in requests:
+            if whole is None:
+                whole = piece.append
+            else:
+                whole.delta.batches.extend(piece.delta.batches)
+                whole.delta.error_batches.extend(piece.delta.error_batches)
+            if piece.last:
+                return await self.CompareAndAppend(whole, context)
+        raise InvalidArgument("an append ended before its last piece")
+
 
 def _batch(push: Push) -> pb.TailBatch:
     deltas = {

@@ -76,9 +76,14 @@ class Zset:
         return Zset(taken_rows(self.columns, rows), self.diffs[rows])
 
     def slice(self, start: int, count: int) -> Zset:
-        """These rows, without copying them; without errors."""
+        """These rows, without copying them; without errors. Of what is consolidated, so is each
+        part."""
         columns = tuple(column.slice(start, count) for column in self.columns)
-        return Zset(columns, self.diffs[start : start + count])
+        stop = start + count
+        hashes = self.hashes
+        if hashes is not None:
+            hashes = (hashes[0][start:stop], hashes[1][start:stop])
+        return Zset(columns, self.diffs[start:stop], None, hashes, self.is_distinct)
 
     def consolidated(self) -> Zset:
         """Each row once, none with diff 0, sorted by (low, high) row hash; errors too. Intervals

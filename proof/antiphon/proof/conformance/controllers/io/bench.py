@@ -14,15 +14,15 @@ import grpc
 
 from antiphon.client import AsyncClient
 from antiphon.client.changes import Changes
-from antiphon.proof.conformance.content import PAIRS, Row, changes_of
+from antiphon.proof.conformance.content import PAIRS, Row, changes_of, delta_of
 from antiphon.proof.conformance.controllers.io.replicas import PlayedReplica, replica
 from antiphon.proof.conformance.controllers.ports import Replica
 from antiphon.proof.conformance.rules import Violation
 from antiphon.proof.conformance.verdict import Failed
-from antiphon.protocol.codec import frontier_to_proto
+from antiphon.protocol.codec import delta_to_proto, frontier_to_proto
 from antiphon.protocol.errors import ComputeError, OutcomeUnknown
 from antiphon.protocol.frontier import Frontier
-from antiphon.protocol.ids import RANDOM_ID_BYTES
+from antiphon.protocol.ids import RANDOM_ID_BYTES, CollectionId
 from antiphon.protocol.io.status import from_rpc_error
 from antiphon.v1 import collections_pb2 as pb
 from antiphon.v1 import collections_pb2_grpc
@@ -221,6 +221,31 @@ class CheckBench:
         call = self._controller.collections.CompareAndAppend(
             request, timeout=self._controller.patience_s
         )
+        return bool((await self._call(call)).applied)
+
+    async def append_in_pieces(
+        self, view: str, epoch: int, claim: bytes, upper: int, *pieces: Row, whole: bool = True
+    ) -> bool:
+        collection = CollectionId(await self._id(view))
+        deltas = [delta_to_proto(collection, delta_of([(row, upper - 1, 1)])) for row in pieces]
+        first = pb.CompareAndAppendRequest(
+            collection=collection,
+            expected_upper=frontier_to_proto(Frontier(1)),
+            new_upper=frontier_to_proto(Frontier(upper)),
+            delta=deltas[0],
+            epoch=epoch,
+            claim_id=claim,
+        )
+        call = self._controller.collections.AppendInPieces(timeout=self._controller.patience_s)
+        # It may be answered early: then there is nobody left to write to.
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            await call.write(pb.AppendPiece(append=first))
+            for delta in deltas[1:-1]:
+                await call.write(pb.AppendPiece(delta=delta))
+            if not whole:
+                call.cancel()
+                return False
+            await call.write(pb.AppendPiece(delta=deltas[-1], last=True))
         return bool((await self._call(call)).applied)
 
     async def upper(self) -> int:
