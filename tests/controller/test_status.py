@@ -6,13 +6,15 @@ from antiphon.controller.status import decisions
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import InstanceId, Position
-from antiphon.protocol.limits import WORKER_SILENCE_MS
+from antiphon.protocol.limits import STATE_BYTES_MAX, WORKER_SILENCE_MS
 from antiphon.protocol.response import Frontiers, Status
 from antiphon.protocol.stage import Stage
 from tests.controller.world import World
 
 
-def catch_up(world: World, name: str, *, silence_ms: int = 0) -> None:
+def catch_up(
+    world: World, name: str, *, silence_ms: int = 0, state: tuple[int, int] = (0, STATE_BYTES_MAX)
+) -> None:
     upper = Frontier(world.driver.timeline_upper)
     index = world.id("i")
     frontiers = Frontiers(
@@ -24,6 +26,8 @@ def catch_up(world: World, name: str, *, silence_ms: int = 0) -> None:
         durable_position=Position(0),
         resident_bytes=5,
         backlog_age_ms=silence_ms,
+        state_bytes=state[0],
+        state_bytes_max=state[1],
     )
     world.respond(name, frontiers)
     world.respond(name, status)
@@ -126,3 +130,22 @@ def test_pending_work_is_counted() -> None:
     status = world.driver.status()
     assert (status.peeks_pending, status.subscribes_active) == (1, 1)
     assert (status.epoch, status.head) == (1, 1)
+
+
+def test_a_replica_that_holds_all_it_may_is_said_to_be_full() -> None:
+    world = example()
+    world.connect("r1")
+    catch_up(world, "r1", state=(99, 100))
+    assert mode(world) == "publish_healthy because all is well"
+    catch_up(world, "r1", state=(100, 100))
+    assert mode(world) == "publish_healthy because all is well; r1 is full"
+    (replica,) = world.driver.status().replicas
+    assert replica.is_ready, "it answers what it answered before"
+    assert (replica.state_bytes, replica.state_bytes_max) == (100, 100)
+    assert "ALTER SYSTEM SET state_bytes_max" in replica.reason
+    catch_up(world, "r1", state=(100, STATE_BYTES_MAX))
+    (replica,) = world.driver.status().replicas
+    assert (replica.is_full, replica.state_bytes_max) == (False, None)
+    assert "full" not in replica.reason
+    world.lose("r1")
+    assert not world.driver.status().replicas[0].is_full

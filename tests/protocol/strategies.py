@@ -344,7 +344,7 @@ commands = st.one_of(*COMMANDS.values())
 sents = st.builds(c.Sent, positions, commands)
 
 _hydration = {"collection": collections, "peer_failed": TEXTS, "peer_failure": TEXTS}
-_counts = ("resident_bytes", "dataflow_count", "backlog_ticks", "backlog_age_ms")
+_counts = ("resident_bytes", "state_bytes", "dataflow_count", "backlog_ticks", "backlog_age_ms")
 _rows = ("rows_done", "rows_total", "rows_received", "elapsed_ms")
 _base = ("base_rows", "base_rows_total", "base_chunks", "live_rows")
 _rebuilt = dict.fromkeys((*_base, "dataflows_filled", "dataflows_total"), U64)

@@ -44,7 +44,7 @@ from antiphon.protocol.response import (
 )
 from antiphon.replica.io.process import CRASHED, OK
 from antiphon.v1 import compute_pb2
-from tests.replica.bench import Store, counted, rows, total
+from tests.replica.bench import counted, rows, total
 from tests.replica.scripted import (
     TABLE,
     create_instance,
@@ -56,6 +56,7 @@ from tests.replica.scripted import (
     sent,
 )
 from tests.replica.served import PATIENCE_S, Connection, Served, served
+from tests.replica.stored import Store
 
 X = CollectionId(7)
 S = transient(1)
@@ -371,6 +372,17 @@ async def test_configuration_reaches_a_running_worker(shared: Served) -> None:
     await session.send(UpdateConfiguration(values={"result_bytes_max": "1"}), read_index(1, X, 15))
     failure = await session.until(answer_to(1))
     assert failure.code == "limit_exceeded"
+
+
+async def test_a_replica_logs_once_that_it_is_full_and_once_that_it_is_not(
+    shared: Served,
+) -> None:
+    session = await connected(shared)
+    for value, said in (("1", '"full"'), ("default", '"not full any more"')):
+        await session.send(UpdateConfiguration(values={"state_bytes_max": value}))
+        await until(lambda said=said: f'"event": {said}' in shared.log(), said)  # type: ignore[misc]
+        await asyncio.sleep(0.6)
+        assert shared.log().count(f'"event": {said}') == 1
 
 
 async def test_a_second_replica_on_one_address_is_refused_in_one_line(shared: Served) -> None:

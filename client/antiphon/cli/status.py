@@ -116,6 +116,7 @@ _INTEGERS = frozenset(
     {
         "epoch", "history_head", "history_base", "time", "peeks_pending", "subscribes_active",
         "uptime_ms", "applied_position", "lag_ms", "resident_bytes", "restarts", "collection",
+        "state_bytes", "state_bytes_max",
         "pin", "log_commands", "log_bytes",
         "rows_done", "rows_total", "rows_received", "elapsed_ms", "session_id",
         "dataflows_filled", "dataflows_total", "base_rows", "base_rows_total", "rows_computed",
@@ -158,12 +159,18 @@ def _replica_table(status: wire.GetStatusResponse, *, is_wide: bool) -> Table:
             Text(link, style="green" if link in _WELL else "yellow"),
             Text(stage, style="green" if stage in _WELL else "yellow"),
             f"{replica.lag_ms} ms",
-            f"{replica.resident_bytes / 2**20:.0f} MiB",
+            _memory(replica),
             str(replica.restarts),
             str(replica.process_id),
             *(details if is_wide else ()),
         )
     return table
+
+
+def _memory(replica: wire.ReplicaInfo) -> Text:
+    resident = f"{replica.resident_bytes / 2**20:.0f} MiB"
+    is_full = replica.HasField("state_bytes_max") and replica.state_bytes >= replica.state_bytes_max
+    return Text(resident, style="yellow" if is_full else "")  # the headline says it in words
 
 
 def _collection_table(status: wire.GetStatusResponse) -> Table:

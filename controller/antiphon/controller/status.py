@@ -15,8 +15,8 @@ from antiphon.history.retention import Pin
 from antiphon.protocol.command import SyncDecision
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, HistoryId, ReplicaId, show
-from antiphon.protocol.limits import WORKER_SILENCE_MS
-from antiphon.protocol.response import HydrationProgress
+from antiphon.protocol.limits import STATE_BYTES_MAX, WORKER_SILENCE_MS
+from antiphon.protocol.response import HydrationProgress, Status
 from antiphon.protocol.stage import Stage
 
 BY_ORCHESTRATOR: Final = "local"  # the address of what the orchestrator runs
@@ -45,6 +45,8 @@ class ReplicaStatus:
     applied_position: int
     lag_ms: int
     resident_bytes: int
+    state_bytes: int  # what its dataflows hold
+    state_bytes_max: int | None  # with as many it is full; None: there is no limit
     worker_silence_ms: int  # how long it has left unanswered what it was given
     session: str  # how far the latest is: issued, running, completed, failed; empty: none needed
     accepted: bool  # strict reads use it
@@ -54,6 +56,12 @@ class ReplicaStatus:
     content: str  # what its content was compared with before it counted
     rebuild: RebuildStatus | None
     collections: tuple[CollectionStatus, ...]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it refuses new dataflows for want of memory. Those that it has go on."""
+        limit = self.state_bytes_max
+        return self.link == "connected" and limit is not None and self.state_bytes >= limit
 
     @property
     def is_ready(self) -> bool:
@@ -89,7 +97,7 @@ def instance_status(state: State, catalog: Catalog) -> InstanceStatus:
         head=state.head,
         timeline_upper=state.timeline_upper,
         mode=mode.mode.value,
-        mode_reason=mode.because + _warmth(state, replicas),
+        mode_reason=mode.because + _warmth(state, replicas) + _full(replicas),
         base=state.retention.base,
         log_commands=state.retention.entry_count,
         log_bytes=state.retention.byte_count,
@@ -106,6 +114,18 @@ def _warmth(state: State, replicas: tuple[ReplicaStatus, ...]) -> str:
         return ""
     warm = sum(replica.is_ready for replica in replicas)
     return f"; {warm} of {len(replicas)} replicas are warm"
+
+
+def _full(replicas: tuple[ReplicaStatus, ...]) -> str:
+    """What is no trouble yet, and ends in a replica that dies unless somebody looks."""
+    return "".join(f"; {one.name} is full" for one in replicas if one.is_full)
+
+
+def _limit(status: Status | None) -> int | None:
+    """Of what its dataflows may hold."""
+    if status is None or status.state_bytes_max == STATE_BYTES_MAX:
+        return None
+    return status.state_bytes_max
 
 
 def decisions(state: State) -> Iterator[tuple[ReplicaId, DecisionRecord]]:
@@ -133,6 +153,12 @@ def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaS
     reason = latest.reason if latest is not None and replica.is_open else waiting
     if silence_ms >= WORKER_SILENCE_MS:
         reason = f"its worker has been silent for {silence_ms // 1000} s"
+    elif status is not None and replica.is_open and status.is_full:
+        reason = (
+            f"it is full: its dataflows hold {status.state_bytes} bytes, and state_bytes_max is"
+            f" {status.state_bytes_max}. It refuses new ones; drop an index or a view, or raise it"
+            " with ALTER SYSTEM SET state_bytes_max"
+        )
     lag_ms = max((c.lag_ms for c in collections), default=0) if replica.is_open else 0
     return ReplicaStatus(
         name=replica.id,
@@ -145,6 +171,8 @@ def replica_status(state: State, replica: Replica, catalog: Catalog) -> ReplicaS
         applied_position=0 if status is None else status.applied_position,
         lag_ms=lag_ms,
         resident_bytes=0 if status is None else status.resident_bytes,
+        state_bytes=0 if status is None else status.state_bytes,
+        state_bytes_max=_limit(status),
         worker_silence_ms=silence_ms,
         session="" if session is None else session.state.value,
         accepted=replica.accepted and replica.is_open,

@@ -8,6 +8,7 @@ from typing import Final
 
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId, PeekId, Position, SessionId
+from antiphon.protocol.limits import STATE_BYTES_MAX
 from antiphon.protocol.selection import ALL, Selection
 from antiphon.protocol.stage import Stage
 
@@ -200,6 +201,12 @@ class Status:
     failed: tuple[CollectionId, ...] = ()  # their dataflow cannot run; reads say why
     rebuild: RebuildProgress | None = None
     arrangements: tuple[ArrangementState, ...] = ()  # the largest, if they are many
+    state_bytes: int = 0  # of all dataflows
+    state_bytes_max: int = STATE_BYTES_MAX  # with as many it is full, and refuses new ones
+
+    @property
+    def is_full(self) -> bool:
+        return self.state_bytes >= self.state_bytes_max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -578,6 +578,8 @@ class ReplicaInfo(_message.Message):
     BASE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     REBUILD_FIELD_NUMBER: _builtins.int
+    STATE_BYTES_FIELD_NUMBER: _builtins.int
+    STATE_BYTES_MAX_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     address: _builtins.str
     stage: _response_pb2.Stage.ValueType
@@ -603,6 +605,10 @@ class ReplicaInfo(_message.Message):
     """From where what it rebuilds took the content that it began with, and why; empty: nowhere."""
     content: _builtins.str
     """What its content was compared with before it counted; empty: with nothing, it was kept."""
+    state_bytes: _builtins.int
+    """What its dataflows hold. With state_bytes_max it is full: it refuses new ones, and goes on."""
+    state_bytes_max: _builtins.int
+    """Absent: there is no limit."""
     @_builtins.property
     def collections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicaCollectionInfo]: ...
     @_builtins.property
@@ -632,12 +638,16 @@ class ReplicaInfo(_message.Message):
         base: _builtins.str = ...,
         content: _builtins.str = ...,
         rebuild: Global___RebuildStatus | None = ...,
+        state_bytes: _builtins.int = ...,
+        state_bytes_max: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_state_bytes_max", b"_state_bytes_max", "rebuild", b"rebuild", "state_bytes_max", b"state_bytes_max"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "address", b"address", "applied_position", b"applied_position", "base", b"base", "collections", b"collections", "content", b"content", "decision", b"decision", "lag_ms", b"lag_ms", "link", b"link", "name", b"name", "pin", b"pin", "pin_state", b"pin_state", "process_id", b"process_id", "read_only", b"read_only", "reason", b"reason", "rebuild", b"rebuild", "resident_bytes", b"resident_bytes", "restarts", b"restarts", "session", b"session", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_state_bytes_max", b"_state_bytes_max", "accepted", b"accepted", "address", b"address", "applied_position", b"applied_position", "base", b"base", "collections", b"collections", "content", b"content", "decision", b"decision", "lag_ms", b"lag_ms", "link", b"link", "name", b"name", "pin", b"pin", "pin_state", b"pin_state", "process_id", b"process_id", "read_only", b"read_only", "reason", b"reason", "rebuild", b"rebuild", "resident_bytes", b"resident_bytes", "restarts", b"restarts", "session", b"session", "stage", b"stage", "state_bytes", b"state_bytes", "state_bytes_max", b"state_bytes_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__state_bytes_max: _TypeAlias = _typing.Literal["state_bytes_max"]  # noqa: Y015
+    _WhichOneofArgType__state_bytes_max: _TypeAlias = _typing.Literal["_state_bytes_max", b"_state_bytes_max"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__state_bytes_max) -> _WhichOneofReturnType__state_bytes_max | None: ...
 
 Global___ReplicaInfo: _TypeAlias = ReplicaInfo  # noqa: Y015
 

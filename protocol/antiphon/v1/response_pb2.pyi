@@ -606,6 +606,8 @@ class Status(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     REBUILD_FIELD_NUMBER: _builtins.int
     ARRANGEMENTS_FIELD_NUMBER: _builtins.int
+    STATE_BYTES_FIELD_NUMBER: _builtins.int
+    STATE_BYTES_MAX_FIELD_NUMBER: _builtins.int
     stage: Global___Stage.ValueType
     applied_position: _builtins.int
     durable_position: _builtins.int
@@ -614,6 +616,10 @@ class Status(_message.Message):
     backlog_ticks: _builtins.int
     """Work that waits at the worker, in ticks, and the age of the oldest."""
     backlog_age_ms: _builtins.int
+    state_bytes: _builtins.int
+    """What all dataflows hold."""
+    state_bytes_max: _builtins.int
+    """With as many the replica is full, and refuses new dataflows. Absent: there is no limit."""
     @_builtins.property
     def hydration(self) -> _containers.RepeatedCompositeFieldContainer[Global___HydrationProgress]: ...
     @_builtins.property
@@ -642,12 +648,16 @@ class Status(_message.Message):
         failed: _abc.Iterable[_builtins.int] | None = ...,
         rebuild: Global___RebuildProgress | None = ...,
         arrangements: _abc.Iterable[Global___ArrangementState] | None = ...,
+        state_bytes: _builtins.int = ...,
+        state_bytes_max: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_state_bytes_max", b"_state_bytes_max", "rebuild", b"rebuild", "state_bytes_max", b"state_bytes_max"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "arrangements", b"arrangements", "backlog_age_ms", b"backlog_age_ms", "backlog_ticks", b"backlog_ticks", "dataflow_count", b"dataflow_count", "durable_position", b"durable_position", "failed", b"failed", "hydration", b"hydration", "rebuild", b"rebuild", "resident_bytes", b"resident_bytes", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_state_bytes_max", b"_state_bytes_max", "applied_position", b"applied_position", "arrangements", b"arrangements", "backlog_age_ms", b"backlog_age_ms", "backlog_ticks", b"backlog_ticks", "dataflow_count", b"dataflow_count", "durable_position", b"durable_position", "failed", b"failed", "hydration", b"hydration", "rebuild", b"rebuild", "resident_bytes", b"resident_bytes", "stage", b"stage", "state_bytes", b"state_bytes", "state_bytes_max", b"state_bytes_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__state_bytes_max: _TypeAlias = _typing.Literal["state_bytes_max"]  # noqa: Y015
+    _WhichOneofArgType__state_bytes_max: _TypeAlias = _typing.Literal["_state_bytes_max", b"_state_bytes_max"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__state_bytes_max) -> _WhichOneofReturnType__state_bytes_max | None: ...
 
 Global___Status: _TypeAlias = Status  # noqa: Y015
 

@@ -245,6 +245,12 @@ class Front:
 
     # Time.
 
+    @property
+    def state(self) -> tuple[int, int]:
+        """(the bytes that dataflows hold, those that they may hold), as last heard."""
+        progress = self._told.latest
+        return progress.state_bytes, progress.state_bytes_max
+
     def tick(self, now_ms: int) -> FrontReady:
         """Heartbeats and deadlines. Call it at `wake_at_ms` or earlier."""
         ready = FrontReady()
@@ -373,6 +379,8 @@ class Front:
                 failed=progress.failed,
                 rebuild=progress.rebuild,
                 arrangements=progress.arrangements,
+                state_bytes=progress.state_bytes,
+                state_bytes_max=progress.state_bytes_max,
             ),
             ready,
         )

@@ -30,6 +30,7 @@ from antiphon.protocol.ids import (
     PeekId,
     Position,
 )
+from antiphon.protocol.limits import STATE_BYTES_MAX
 from antiphon.protocol.response import (
     ArrangementState,
     HydrationProgress,
@@ -360,6 +361,8 @@ class WorkerProgress:
     failed: tuple[CollectionId, ...] = ()  # exports of dataflows that cannot run
     rebuild: RebuildProgress | None = None
     arrangements: tuple[ArrangementState, ...] = ()
+    state_bytes: int = 0  # of all dataflows, as last measured
+    state_bytes_max: int = STATE_BYTES_MAX
     # The connection whose full set is in force; what is said here is of it and of what followed.
     full_set: ConnectionId | None = None
     # What that full set meant for what there was; told once.

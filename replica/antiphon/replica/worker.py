@@ -420,6 +420,8 @@ class Worker:
             failed=news.failed,
             rebuild=self._rebuilds.progress,
             arrangements=arrangements,
+            state_bytes=self._measures.state_bytes,
+            state_bytes_max=self._held.configuration.state_bytes_max,
         )
         self._progress = progress
         passed = tuple(rest.note() for rest in self._held.rests if rest.noted != rest.frontier)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from antiphon.protocol.command import UpdateConfiguration
 from antiphon.protocol.expression import ColumnReference
 from antiphon.protocol.plan import Join, JoinKind, MapFilterProject
 from antiphon.protocol.response import ArrangementState
@@ -11,8 +12,8 @@ from antiphon.protocol.schema import INT64
 from antiphon.protocol.selection import selection_of
 from antiphon.replica.reporting import measures
 from antiphon.replica.reporting.measures import MEASURE_INTERVAL_MS
-from tests.replica.bench import Bench, J, filled, schedule
-from tests.replica.scripted import TABLE, above, get, index
+from tests.replica.bench import Bench, J, X, counted, filled, schedule
+from tests.replica.scripted import TABLE, above, get, index, peek_id, read_index
 
 
 def told(bench: Bench) -> tuple[ArrangementState, ...]:
@@ -67,3 +68,26 @@ def test_what_is_selected_is_told_beside_the_whole() -> None:
     assert held.state_bytes == held.installed.footprint.byte_count + sum(
         one.byte_count for one in (whole, selected)
     ), "each counts once"
+
+
+def is_full(bench: Bench) -> bool:
+    progress = bench.worker._progress
+    assert progress is not None
+    return progress.state_bytes >= progress.state_bytes_max
+
+
+def test_a_replica_that_grows_past_its_limit_says_so_and_goes_on() -> None:
+    bench = filled()
+    limit = bench.worker._held.state_bytes + 1
+    bench.send(UpdateConfiguration(values={"state_bytes_max": str(limit)}))
+    bench.wait(MEASURE_INTERVAL_MS)
+    assert not is_full(bench)
+    bench.tick(30, *[((number, "more"), 1) for number in range(1_000)])
+    bench.wait(MEASURE_INTERVAL_MS)
+    assert is_full(bench)
+    bench.send(read_index(1, X, 30))
+    answer = bench.answers()[peek_id(1)]
+    assert counted(answer) == bench.store.content(TABLE, 30), "and what it says is right"
+    bench.send(UpdateConfiguration(values={"state_bytes_max": "default"}))
+    bench.wait(MEASURE_INTERVAL_MS)
+    assert not is_full(bench)

@@ -101,6 +101,8 @@ def _replica(replica: ReplicaStatus, moment: Moment) -> Row:
         replica.applied_position,
         replica.lag_ms,
         replica.resident_bytes,
+        replica.state_bytes,
+        replica.state_bytes_max,
         replica.worker_silence_ms,
         None if process is None else process.process_id,
         0 if process is None else process.restarts,

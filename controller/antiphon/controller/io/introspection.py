@@ -108,6 +108,8 @@ class Introspection:
             process_id=0 if child is None else child.process_id or 0,
             restarts=0 if child is None else child.restarts,
             collections=[_collection(found) for found in replica.collections],
+            state_bytes=replica.state_bytes,
+            state_bytes_max=replica.state_bytes_max,
         )
 
     def collections(self, name: str) -> pb.ListCollectionsResponse:

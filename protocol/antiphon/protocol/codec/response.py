@@ -12,6 +12,7 @@ from antiphon.protocol.codec.frontier import frontier_to_proto
 from antiphon.protocol.codec.response_decoder import RESPONSE_ARMS, peek_rows
 from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import ConnectionId
+from antiphon.protocol.limits import STATE_BYTES_MAX
 from antiphon.protocol.response import (
     RESPONSES,
     CopyToDropped,
@@ -181,6 +182,9 @@ def _status(message: pb.Status, response: Status) -> None:
     message.dataflow_count = response.dataflow_count
     message.backlog_ticks = response.backlog_ticks
     message.backlog_age_ms = response.backlog_age_ms
+    message.state_bytes = response.state_bytes
+    if response.state_bytes_max < STATE_BYTES_MAX:
+        message.state_bytes_max = response.state_bytes_max
     message.failed.extend(response.failed)
     for arrangement in response.arrangements:
         message.arrangements.add(

@@ -25,6 +25,7 @@ from antiphon.protocol.ids import (
     Position,
     SessionId,
 )
+from antiphon.protocol.limits import STATE_BYTES_MAX
 from antiphon.protocol.response import (
     ArrangementState,
     CopyToDropped,
@@ -226,6 +227,10 @@ def _status(message: pb.Status) -> Status:
         if message.HasField("rebuild")
         else None,
         arrangements=each("arrangements", _arrangement, message.arrangements),
+        state_bytes=message.state_bytes,
+        state_bytes_max=message.state_bytes_max
+        if message.HasField("state_bytes_max")
+        else STATE_BYTES_MAX,
     )
 
 

@@ -73,6 +73,7 @@ class _Replica:
         self._exit_code = OK
         self._handled = 0
         self._full_set: ConnectionId | None = None  # whose verdicts were logged last
+        self._is_full = False  # as was logged last
         self._driver: ReplicaDriver | None = None
 
     async def run(self) -> int:
@@ -205,6 +206,7 @@ class _Replica:
             except Exception as error:
                 self._crash(error)
                 return
+            self._note_state(*driver.front.state)
             silence_ms = driver.front.worker_silence_ms(now_ms())
             if 0 < self._config.worker_silence_ms_max <= silence_ms:
                 log.error("the worker hangs", silence_ms=silence_ms)
@@ -214,6 +216,18 @@ class _Replica:
             longest = now_ms() + HEARTBEAT_INTERVAL_MS // 4
             until_ms = longest if wake_at_ms is None else min(wake_at_ms, longest)
             await asyncio.sleep(max(0, until_ms - now_ms()) / 1_000)
+
+    def _note_state(self, state_bytes: int, state_bytes_max: int) -> None:
+        """Said once when it is full, and once when it is not any more."""
+        is_full = state_bytes >= state_bytes_max
+        if is_full == self._is_full:
+            return
+        self._is_full = is_full
+        facts = {"state_bytes": state_bytes, "state_bytes_max": state_bytes_max}
+        if is_full:
+            log.warning("full", refused="new dataflows, until some are dropped", **facts)
+        else:
+            log.info("not full any more", **facts)
 
     async def _watch_stdin(self) -> None:
         reader = asyncio.StreamReader()

@@ -1,4 +1,4 @@
-"""What is told of the arrangements that dataflows share."""
+"""What is told of the memory that dataflows take, and of the arrangements that they share."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ class Measures:
         self._held = held
         self._found: tuple[ArrangementState, ...] = ()
         self._at_ms: int | None = None
+        self.state_bytes = 0  # of all dataflows, as last measured
 
     def arrangements(self, now_ms: int) -> tuple[tuple[ArrangementState, ...], bool]:
         """(the largest first, whether that is how it is now). O(batches of all arrangements)."""
         is_due = self._at_ms is None or now_ms - self._at_ms >= MEASURE_INTERVAL_MS
         if is_due:
             self._at_ms = now_ms
+            self.state_bytes = self._held.state_bytes
             found = [
                 ArrangementState(
                     collection=collection,
@@ -36,14 +38,7 @@ class Measures:
                 )
                 for collection, each in self._held.arranged
             ]
-            found.sort(
-                key=lambda one: (
-                    -one.byte_count,
-                    one.collection,
-                    one.key_columns,
-                    repr(one.selection),
-                )
-            )
+            found.sort(key=_largest_first)
             self._found = tuple(found[:ARRANGEMENTS_TOLD_MAX])
         return self._found, is_due
 
