@@ -11,7 +11,10 @@ from functools import lru_cache
 from typing import Final
 
 from antiphon.controller.catalog import KIND_NAMES, Catalog, CatalogItem, ItemKind
+from antiphon.controller.sql.algebra.expressions import conjuncts
+from antiphon.controller.sql.algebra.plans import width_of
 from antiphon.controller.sql.explaining.explain_expressions import show_selection
+from antiphon.controller.sql.rewriting.branches import why_no_branches
 from antiphon.protocol.codec.plan import plan_from_bytes
 from antiphon.protocol.expression import Expression
 from antiphon.protocol.looked_up import Found, Side, Why, looked_up, sides_of
@@ -58,7 +61,7 @@ class JoinReasons:
         sides = sides_of(join, bindings, filters, self._order)
         if not join.left_keys:
             how = "ranges" if sides[0].why is Why.RANGES else "all pairs"
-            lines.append(f"{how}: no equality says which rows belong together")
+            lines.append(f"{how}: {_why_no_keys(join, filters)}")
         for name, side in zip(("left", "right"), sides, strict=True):
             lines.append(f"{name}: {self._side(side)}")
         return lines
@@ -91,6 +94,16 @@ class JoinReasons:
     def _named(self, item: CatalogItem) -> str:
         text = f"{KIND_NAMES[item.kind]} {item.name}"
         return text if item.on is None else f"{text} on {self._catalog.get(item.on).name}"
+
+
+def _why_no_keys(join: Join, filters: tuple[Expression, ...]) -> str:
+    """Also of what is tested in the step above, if the join is an inner one."""
+    given = () if join.residual is None else (join.residual,)
+    if join.kind is JoinKind.INNER:
+        given = (*given, *filters)
+    parts = [part for condition in given for part in conjuncts(condition)]
+    reason = why_no_branches(parts, width_of(join.left))
+    return reason or "no equality says which rows belong together"
 
 
 @lru_cache(maxsize=4096)

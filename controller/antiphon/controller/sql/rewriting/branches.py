@@ -38,6 +38,23 @@ def keyed_branches(
     return None
 
 
+def why_no_branches(conditions: Sequence[Expression], left_width: int) -> str | None:
+    """Why the first OR among the conditions of a join without keys is not looked up branch by
+    branch; None: there is no OR, or it is too large for other reasons."""
+    for condition in conditions:
+        branches = disjuncts(condition)
+        if len(branches) < 2:
+            continue
+        for place, branch in enumerate(branches, start=1):
+            if not _has_key(branch, left_width):
+                return f"branch {place} of OR has no equality of both sides, and each needs one"
+        if len(branches) > BRANCHES_MAX:
+            return f"OR has {len(branches)} branches; up to {BRANCHES_MAX} are looked up one by one"
+        if is_risky(condition):
+            return "a branch of OR may fail, so that branches cannot be looked up one by one"
+    return None
+
+
 def _has_key(branch: Expression, left_width: int) -> bool:
     return any(key_pair(part, left_width, "equal") for part in conjuncts(branch))
 
