@@ -1,9 +1,10 @@
 """Columns taken and put together are what Arrow makes of them."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from antiphon.replica.dataflow.columns.gather import twice_over
+from antiphon.replica.dataflow.columns.gather import taken_rows, twice_over
 
 COLUMNS = [
     pa.array([3, -1, 2**62]),
@@ -25,3 +26,15 @@ def test_a_column_twice_over_is_the_column_behind_itself(column, start):
     found.validate(full=True)
     assert found.type == part.type
     assert repr(found.to_pylist()) == repr(part.to_pylist() * 2)
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: str(column.type))
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("rows", [[], [1], [1, 0, 1, 1]])
+def test_rows_taken_are_those_at_their_positions(column, start, rows):
+    part = column.slice(start)
+    (found,) = taken_rows([part], np.array(rows, np.int64))
+    found.validate(full=True)
+    assert found.type == part.type
+    values = part.to_pylist()
+    assert repr(found.to_pylist()) == repr([values[row] for row in rows])

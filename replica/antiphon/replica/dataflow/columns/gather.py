@@ -38,5 +38,12 @@ def index_of(rows: Rows) -> pa.Array:
 
 
 def taken_rows(columns: Sequence[pa.Array], rows: Rows) -> tuple[pa.Array, ...]:
-    index = array_of(rows, _INDEX)
-    return tuple([_TAKE.call([column, index], _OPTIONS) for column in columns])
+    """The columns' values at these positions."""
+    found, index = [], None
+    for column in columns:
+        if column.null_count == 0 and fixed_width(column.type) is not None:
+            found.append(array_of(values_of(column).take(rows), column.type))
+            continue
+        index = array_of(rows, _INDEX) if index is None else index
+        found.append(_TAKE.call([column, index], _OPTIONS))
+    return tuple(found)

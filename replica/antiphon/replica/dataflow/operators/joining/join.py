@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from antiphon.replica.dataflow.arrangements.batch import Batch
 from antiphon.replica.dataflow.arrangements.intake import Change
 from antiphon.replica.dataflow.arrangements.spine import probe_keys
 from antiphon.replica.dataflow.columns.equality import equal_rows
-from antiphon.replica.dataflow.columns.gather import Rows, index_of, taken, taken_rows
+from antiphon.replica.dataflow.columns.gather import Rows, taken_rows
 from antiphon.replica.dataflow.columns.words import key_words
 from antiphon.replica.dataflow.columns.zset import Zset, concat_rows
 from antiphon.replica.dataflow.operators.arrange import Arranged
@@ -94,19 +95,15 @@ class Join(Operator):
         self, side: int, change: Change, own_rows: Rows | None, batch: Batch, other_rows: Rows
     ) -> Zset:
         """`own_rows` None: each row of the change once, in its order."""
-        own = None if own_rows is None else index_of(own_rows)
-        other = index_of(other_rows)
-        columns = []
-        for from_side, column in self._output:
-            if from_side != side:
-                columns.append(taken(batch.columns[column], other))
-            elif own is None:
-                columns.append(change.columns[column])
-            else:
-                columns.append(taken(change.columns[column], own))
-        diffs = change.diffs if own_rows is None else change.diffs.take(own_rows)
+        own: Sequence[pa.Array] = [change.columns[i] for from_, i in self._output if from_ == side]
+        others = [batch.columns[i] for from_, i in self._output if from_ != side]
+        diffs = change.diffs
+        if own_rows is not None:
+            own, diffs = taken_rows(own, own_rows), diffs.take(own_rows)
+        parts = (iter(own), iter(taken_rows(others, other_rows)))
+        columns = tuple([next(parts[from_ != side]) for from_, _ in self._output])
         return Zset(
-            tuple(columns), diffs * batch.diffs.take(other_rows),
+            columns, diffs * batch.diffs.take(other_rows),
             # With times, a row that came and went is there twice.
             is_distinct=self._keeps_distinct and change.is_distinct and batch.times is None,
         )  # fmt: skip
