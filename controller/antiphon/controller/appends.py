@@ -62,13 +62,13 @@ def check_appendable(item: CatalogItem) -> None:
 def _check_size(sent: pa.Table) -> None:
     if sent.num_rows > APPEND_ROWS_MAX:
         raise LimitExceeded(
-            f"{sent.num_rows} rows in one append, at most {APPEND_ROWS_MAX}",
+            f"{sent.num_rows} rows in one append, at most {APPEND_ROWS_MAX}: send several",
             limit="APPEND_ROWS_MAX",
         )
     bytes_count = sent.nbytes
     if bytes_count > APPEND_BYTES_MAX:
         raise LimitExceeded(
-            f"{bytes_count} bytes in one append, at most {APPEND_BYTES_MAX}",
+            f"{bytes_count} bytes in one append, at most {APPEND_BYTES_MAX}: send several",
             limit="APPEND_BYTES_MAX",
         )
 

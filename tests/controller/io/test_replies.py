@@ -75,3 +75,14 @@ async def test_all_who_wait_hear_of_the_end() -> None:
     for mailbox in mailboxes:
         with pytest.raises(Unavailable):
             await mailbox.get()
+
+
+async def test_one_large_interval_is_no_slowness(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SUBSCRIBE_QUEUE_BYTES_MAX", 500)
+    mailbox = Replies().open()
+    mailbox.put(interval(Frontier(1), 1_000))
+    assert await mailbox.get() == interval(Frontier(1), 1_000)
+    mailbox.put(interval(Frontier(2), 1_000))
+    mailbox.put(interval(Frontier(3)))
+    with pytest.raises(LimitExceeded):
+        await mailbox.get()

@@ -210,7 +210,7 @@ def _rows(item: CatalogItem, stream: bytes) -> pa.RecordBatch:
     """
     if len(stream) > APPEND_BYTES_MAX + MIB:
         raise LimitExceeded(
-            f"{len(stream)} bytes in one append, at most {APPEND_BYTES_MAX}",
+            f"{len(stream)} bytes in one append, at most {APPEND_BYTES_MAX}: send several",
             limit="APPEND_BYTES_MAX",
         )
     return prepare(item, read_stream(stream))

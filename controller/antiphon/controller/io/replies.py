@@ -1,7 +1,8 @@
 """From the driver's replies to the calls that wait for them.
 
 A call takes a number, and a mailbox that the driver fills. A mailbox is bounded in bytes: a
-subscriber that reads too slowly is ended, it never holds the controller's memory.
+subscriber that reads too slowly is ended, it never holds the controller's memory. One batch alone,
+however large, is nobody's slowness.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Mailbox:
 
     def put(self, reply: Reply) -> None:
         self._bytes += _size(reply)
-        if self._bytes > SUBSCRIBE_QUEUE_BYTES_MAX and isinstance(reply, SubscribeReply):
+        is_behind = bool(self._replies) and self._bytes > SUBSCRIBE_QUEUE_BYTES_MAX
+        if is_behind and isinstance(reply, SubscribeReply):
             # The driver knows nothing of this end: the call still has to be canceled there.
             self._overflowed = True
             self._replies.clear()

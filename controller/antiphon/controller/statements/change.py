@@ -352,7 +352,8 @@ def _changed_rows(statement: ReadingStatement, answer: pa.RecordBatch) -> pa.Rec
             assert_never(statement)
     if rows.num_rows > APPEND_ROWS_MAX:
         raise LimitExceeded(
-            f"the statement changes {rows.num_rows} rows, at most {APPEND_ROWS_MAX}",
+            f"the statement changes {rows.num_rows} rows, at most {APPEND_ROWS_MAX}: change them in"
+            " parts",
             limit="APPEND_ROWS_MAX",
         )
     return rows
