@@ -12,7 +12,7 @@ select sinh(f), cosh(f), tanh(f), asinh(f), atand(f), degrees(f / 1e5), radians(
 select sind(f), cosd(f), tand(f), cotd(f) from p where abs(f) < 1e17;
 select acosh(f), atanh(1 / f), acosd(1 / f), asind(1 / f), log10(f), exp(-f), ln(f), cbrt(f), sqrt(f) from p where f >= 1;
 select power(f, g), power(f, h), power(n, 2), power(l, 2) from p;
-select ascii(s), chr(ascii(s) + 1), initcap(s), translate(s, 'aé', 'b'), replace(s, 'a', s), strpos(s, 'é'), position(s in s) from p;
+select ascii(s), chr(ascii(s) + 1), initcap(s), upper(s), lower(s), translate(s, 'aé', 'b'), replace(s, 'a', s), strpos(s, 'é'), position(s in s) from p;
 select ltrim(s), rtrim(s, 'aé日'), btrim(s, ' a'), lpad(s, g, 'é'), rpad(s, g, 'xy'), repeat(s, g) from p where g < 10;
 select lpad(s, g), rpad(s, g, 'é'), repeat(s, g) from p;
 select encode(convert_to(s, 'UTF8'), 'base64'), encode(sha256(convert_to(s, 'UTF8')), 'hex'), decode(s, 'hex'), decode(s, 'base64') from p;
