@@ -126,6 +126,22 @@ def test_many_small_changes_wait_for_one_sort():
     assert len(spine.batches) == 1, "what cancels while it waits never becomes a batch"
 
 
+def test_what_has_gone_is_forgotten_in_a_pause():
+    """Also where it is too little to be merged for its size: it is most of what is there."""
+    spine = Spine((0,))
+    keys = pa.array(range(20_000))
+    spine.insert(build_batch((keys,), np.ones(20_000, np.int64), (0,)))
+    spine.insert(build_batch((keys[:4_000],), np.full(4_000, -1), (0,)))
+    while spine.maintain(10**6):
+        pass
+    assert spine.row_count == 24_000, "a fifth does not pay for the first batch yet"
+    spine.insert(build_batch((keys[4_000:19_000],), np.full(15_000, -1), (0,)))
+    while spine.maintain(10**6):
+        pass
+    assert spine.row_count == 1_000
+    assert spine.is_idle
+
+
 def test_no_call_between_changes_merges_more_than_its_share():
     spine = Spine((0,))
     rng = np.random.default_rng(3)

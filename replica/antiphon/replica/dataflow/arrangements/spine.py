@@ -25,10 +25,12 @@ from antiphon.replica.dataflow.columns.zset import Zset
 
 # How many times what comes behind it a batch may be to be merged with it: with 3 a lookup meets
 # half as many batches as with 1, with a third two thirds as much is moved. What is deleted is
-# mostly in the first: as much as that must not gather behind it.
+# mostly in the first: as much as that must not gather behind it, nor stay there in a pause once it
+# is half of the first.
 _RATIO: Final = 1 / 3
 _FIRST_RATIO: Final = 1
 _PAUSE_RATIO: Final = 1
+_GONE_RATIO: Final = 2
 _LOOKED_RATIO: Final = 3
 _UNSORTED_SHARE: Final = 8  # unsorted rows beyond this share of the others are not left so
 # A row is merged about as often as the ladder has rungs: so many rows of merging for each that
@@ -83,6 +85,8 @@ class Spine:
         self._looked = False  # whether anybody looked since then
         self._ratio = _RATIO
         self._slice_rows_min = _SLICE_ROWS_MIN
+        self._pauses = False  # whether nothing came in since `maintain` was last called
+        self._gone: dict[Batch, int] = {}  # rows taken back by batches after the first
         # Under way: (where its inputs begin, the merge), by place. The last is worked on first:
         # while a long merge goes on, what comes in behind it is put together too.
         self._merges: list[tuple[int, Merge]] = []
@@ -162,7 +166,7 @@ class Spine:
             self._slice_rows_min = _LOOKED_SLICE_ROWS_MIN if self._looked else _SLICE_ROWS_MIN
         elif not self._idle:
             self._ratio = max(self._ratio, _PAUSE_RATIO)
-        self._looked = False
+        self._looked, self._pauses = False, not came
         if self._idle:
             return False
         fuel = fuel_rows
@@ -178,9 +182,11 @@ class Spine:
         while fuel > enough:
             self._start()
             if not self._merges:
-                self._idle = True
-                self._unsorted_max = sum(map(len, self._batches)) // _UNSORTED_SHARE
-                return False
+                sizes = list(map(len, self._batches))
+                some = len(sizes) > 1 and sizes[0] <= _GONE_RATIO * sum(sizes[1:])
+                self._idle = self._pauses or not some
+                self._unsorted_max = sum(sizes) // _UNSORTED_SHARE
+                return not self._idle
             merge = self._merges[-1][1]
             left = merge.rows_left
             fuel -= merge.work(fuel)
@@ -216,7 +222,8 @@ class Spine:
             size = len(self._batches[index])
             after -= size
             ratio = self._ratio if index else max(self._ratio, _FIRST_RATIO)
-            if size <= ratio * after and self._fits(index):
+            is_grown = size <= ratio * after or (index == 0 and self._is_half_gone(size, after))
+            if is_grown and self._fits(index):
                 return slice(index, len(self._batches))
         if self._may_forget:
             for index in range(free, len(self._batches)):
@@ -224,6 +231,16 @@ class Spine:
                     return slice(index, index + 1)
             self._may_forget = free > 0
         return None
+
+    def _is_half_gone(self, first: int, after: int) -> bool:
+        """Whether what comes after the first batch takes half of it back, which keeps the memory of
+        what has gone in proportion to what is there; asked in pauses, because it counts."""
+        if not self._pauses or first > _GONE_RATIO * after:
+            return False
+        for batch in self._batches[1:]:
+            if batch not in self._gone:
+                self._gone[batch] = int(np.count_nonzero(batch.diffs < 0))
+        return first <= _GONE_RATIO * sum(self._gone.values())
 
     def _forgets(self, batch: Batch) -> bool:
         times = batch.times
@@ -242,6 +259,7 @@ class Spine:
 
     def _replace(self) -> None:
         at, merge = self._merges.pop()
+        self._gone.clear()
         assert merge.result is not None, "the merge is not done"
         count = len(merge.inputs)
         assert tuple(self._batches[at : at + count]) == merge.inputs, "the spine moved"
