@@ -14,9 +14,10 @@ from antiphon.protocol.frontier import Frontier
 from antiphon.protocol.ids import CollectionId
 from antiphon.protocol.plan import Join, JoinKind, MapFilterProject
 from antiphon.replica.installing.installed import InstalledDataflow
-from tests.replica.bench import FEED, Bench, S, compact, counted, rows, schedule, total
+from tests.replica.bench import Bench, S, compact, counted, rows, schedule, total
 from tests.replica.filters import K, V, compared, modulo, number, ratio, text, where
 from tests.replica.scripted import (
+    FEED,
     TABLE,
     at,
     dataflow,
