@@ -19,7 +19,7 @@ def test_a_controller_that_is_replaced_while_it_lives_harms_nobody(seed: int) ->
     report = simulate(seed, handover=True)
     assert report.failure is None, f"seed {seed}: {report.failure}"
     assert report.handovers >= 1
-    assert report.writes >= 10
+    assert report.writes >= 5
 
 
 @pytest.mark.slow

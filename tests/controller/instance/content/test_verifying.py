@@ -204,3 +204,25 @@ def test_a_replica_that_comes_back_before_it_was_compared_is_compared_then() -> 
     request, _ = machine.peek(A)
     assert of_type(machine.take("r2"), Peek)
     assert request is not None
+
+
+def test_what_the_other_has_yet_to_fill_is_waited_for() -> None:
+    """Else it would be believed, though nobody else told of it."""
+    machine = Machine()
+    machine.install(index(A))
+    machine.digest = None
+    machine.connect("r1")
+    machine.report("r1", A, 100)
+    assert is_accepted(machine, R1)
+    machine.install(index(B))
+    machine.connect("r2")
+    machine.others.clear()
+    fill(machine, "r2")
+    assert not asked(machine)
+    assert not is_accepted(machine)
+    machine.report("r1", B, 100)
+    machine.report("r2", A, 101)
+    assert {(ask.replica, ask.collections) for ask in asked(machine)} == {
+        ("r1", (A, B)),
+        ("r2", (A, B)),
+    }

@@ -1,9 +1,10 @@
 """Whether what a replica has rebuilt is what the others hold, before any of it counts.
 
 A rebuild that is complete is compared, at one time, with a replica that is up to date: the content
-digests of all that both maintain. Only if they are equal is it accepted. If they are not, it is
-refused, and that counts as a failure of what was found. Where nobody is up to date there is nothing
-to compare with, and that is said; it is compared as soon as somebody is (`comparing`).
+digests of all that both maintain. What the other one has yet to fill is waited for. Only if they
+are equal is it accepted. If they are not, it is refused, and that counts as a failure of what was
+found. Where nobody is up to date there is nothing to compare with, and that is said; it is compared
+as soon as somebody is (`comparing`).
 
 What is compared stays readable while it is. Who was asked and does not tell is passed over; the
 next one is asked, until none is left.
@@ -117,6 +118,9 @@ def _begin(
         return Finding("no other replica is up to date to compare with", is_due=True)
     waits = False
     for other in sorted(left, key=lambda one: (one.uncompared, one.id)):
+        if own is None and any(_is_filling(other, one) for one in wanted):
+            waits = True  # what is not compared would be believed
+            continue
         collections = tuple(one for one in wanted if keeps(other, one))
         if not collections:
             continue
@@ -161,6 +165,14 @@ def keeps(replica: Replica, collection: CollectionId) -> bool:
     if found is None or found.dropping or found.is_transient or not found.hydrated:
         return False
     return found.output_frontier.time is not None
+
+
+def _is_filling(replica: Replica, collection: CollectionId) -> bool:
+    """Whether it will keep the collection, and can be asked then."""
+    found = replica.installed.get(collection)
+    if found is None or found.dropping or found.is_transient or found.hydrated:
+        return False
+    return replica.status is None or collection not in replica.status.failed
 
 
 def _time(replica: Replica, other: Replica, collections: tuple[CollectionId, ...]) -> int:
