@@ -17,7 +17,8 @@ unexport PYTHONDONTWRITEBYTECODE
 NAME ?=
 ARGS ?=
 SEEDS ?= 50
-JOBS ?= 2
+# More than the two cores: some tests wait for most of their time.
+JOBS ?= 3
 
 .PHONY: help
 help: ## what there is

@@ -8,7 +8,7 @@ import pytest
 
 from antiphon.proof.simulation.run import simulate
 
-SEEDS = range(1, 51)
+SEEDS = range(1, 17)  # `make simulate` goes on to fifty
 
 pytestmark = pytest.mark.slow  # once is enough: the traces are compared across hash seeds below
 
