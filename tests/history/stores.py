@@ -212,6 +212,8 @@ class MemoryDriver(Driver):
 
 
 class SqliteDriver(Driver):
+    store: SqliteStore
+
     def __init__(self, store: SqliteStore, answers: Queue[Completion]) -> None:
         assert store.fence is not None
         super().__init__(store, store.opened, store.fence)

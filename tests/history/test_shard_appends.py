@@ -144,47 +144,47 @@ def test_pieces_in_the_order_of_hashes_are_one_sorted_run(tmp_path: Path) -> Non
     assert count(tmp_path, "SELECT count(*) FROM run") == 1
     assert count(tmp_path, "SELECT row_count FROM run") == 400
     assert len(driver.content(VIEW, 9)) == 400
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
     again = SqliteDriver(*open_queued(tmp_path))
     assert len(again.content(VIEW, 9)) == 400
     again.store.verify()
-    again.store.close()  # type: ignore[union-attr]
+    again.store.close()
 
 
 def test_a_draft_of_a_process_that_died_is_deleted(tmp_path: Path) -> None:
     driver = drafted(tmp_path)
     driver.store.verify()
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
     assert count(tmp_path, PARTS) == 4
     again = SqliteDriver(*open_queued(tmp_path))
     eventually(lambda: count(tmp_path, PARTS) == 0)
     assert count(tmp_path, "SELECT count(*) FROM run") == 0
-    again.store.close()  # type: ignore[union-attr]
+    again.store.close()
 
 
 def test_a_draft_that_is_given_up_is_deleted(tmp_path: Path) -> None:
     driver = drafted(tmp_path)
     driver.commit(discarded=(7,))
     eventually(lambda: count(tmp_path, PARTS) == 0)
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
 
 
 def test_a_draft_that_begins_before_the_first_cleaning_stays(tmp_path: Path) -> None:
     """A store that was opened cleans up when it is idle, which may be later."""
     driver = drafted(tmp_path, pieces=1)
-    writer = driver.store._writer  # type: ignore[union-attr]
+    writer = driver.store._writer
     assert writer is not None
     writer._maintenance._has_unfinished = True
     driver.append(5, BAG, inserted((1, "a")))
     eventually(lambda: not writer._maintenance.is_due)
     assert driver.append_last(driver.piece(7, 1)) == (True, Frontier(10))
     assert len(driver.content(VIEW, 9)) == 100
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
 
 
 def test_a_full_disk_ends_a_draft_and_leaves_nothing(tmp_path: Path) -> None:
     driver = drafted(tmp_path, pieces=1)
-    connection = driver.store._writer._connection  # type: ignore[union-attr]
+    connection = driver.store._writer._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     batches = sorted_pieces(40, 100)
@@ -206,12 +206,12 @@ def test_a_full_disk_ends_a_draft_and_leaves_nothing(tmp_path: Path) -> None:
         return count(tmp_path, PARTS) == 1
 
     eventually(is_clean)
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
 
 
 def test_an_offline_look_finds_no_damage_in_a_draft(tmp_path: Path) -> None:
     driver = drafted(tmp_path)
     assert verify_store(tmp_path).damage == ()
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
     with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -94,7 +94,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for time in range(2, 60):
         driver.append(time, BAG, inserted((time, "x" * 100)))
     shutil.copytree(source / "open", source / "left")
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
     return source / "left"
 
 

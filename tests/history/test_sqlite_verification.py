@@ -34,7 +34,7 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
             instance_id=InstanceId(7), epoch=Epoch(1), position=Position(position), now_ms=1,
         )  # fmt: skip
         driver.commit(commands=(command,))
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
     return directory
 
 
@@ -62,7 +62,7 @@ def test_a_store_in_use_is_checked_as_it_is_at_one_moment(store: Path) -> None:
     driver = SqliteDriver(*open_queued(store))
     driver.append(20, TABLE, inserted((3, "d")))
     assert verify_store(store).damage == ()
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_log_that_was_cut_off_ends_at_its_last_whole_commit(store: Path, tmp_p
     for time in range(20, 40):
         driver.append(time, BAG, inserted((time, "x")))
     crashed = Path(shutil.copytree(store, tmp_path / "crashed"))
-    driver.store.close()  # type: ignore[union-attr]
+    driver.store.close()
     log = crashed / f"{DATABASE}-wal"
     with log.open("r+b") as file:
         file.truncate(log.stat().st_size * 2 // 3)
@@ -164,4 +164,4 @@ def test_a_log_that_was_cut_off_ends_at_its_last_whole_commit(store: Path, tmp_p
     assert 13 < upper < 40
     assert len(again.content(BAG, upper - 1)) == max(upper - 20, 0) + 1
     assert verify_store(crashed).damage == ()
-    again.store.close()  # type: ignore[union-attr]
+    again.store.close()
