@@ -28,6 +28,7 @@ class Connection(sqlite3.Connection):
 
 
 if __name__ == "__main__":
+    # The product opens its database by this name; no setting of it should exist for a test.
     sqlite3.connect = partial(sqlite3.connect, factory=Connection)  # type: ignore[assignment]
     _, _, _, module, *arguments = sys.argv[1:]
     sys.argv = [module, *arguments]

@@ -24,7 +24,7 @@ class Player:
     def __init__(self, side: Side) -> None:
         self._side = side
         self._said = ""  # since its last turn
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 -- closed on exit
         self._process = subprocess.Popen(
             side.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
             text=True, cwd=ROOT, env=side.environment,
